@@ -1,0 +1,796 @@
+/* librnn: recurrent neural networks on the CPU.
+ *
+ * The simplest whole program:
+ *
+ *   #include <rnn/rnn.h>
+ *   #include <stdio.h>
+ *
+ *   int main(void) {
+ *     rnn_config_t config = {.struct_size = sizeof config, .input_size = 3, .hidden_size = 16,
+ *                            .output_size = 2};
+ *     rnn_t *rnn = NULL;
+ *     if (rnn_create(&config, &rnn) != RNN_OK) return fprintf(stderr, "%s\n", rnn_last_error()), 1;
+ *     const float x[3] = {0.1f, 0.2f, 0.3f};
+ *     float y[2];
+ *     rnn_step(rnn, x, y);
+ *     printf("%g %g\n", y[0], y[1]);
+ *     rnn_destroy(rnn);
+ *     return 0;
+ *   }
+ *
+ * Conventions
+ *   Matrices are row-major and dense. Sizes are in elements. Every pointer that is passed in belongs
+ *   to the caller, and is not kept after the call unless the comment says so.
+ *   Fallible functions return a status; on failure rnn_last_error() says what was wrong, out-parameters
+ *   are not written and every handle is as it was.
+ *   Option structs start with struct_size, which the caller sets to sizeof; every other field that is
+ *   zero means its default. A larger struct from a newer caller is accepted if the extra bytes are zero.
+ *   What a call writes may not overlap what it reads.
+ *   A handle is for one thread at a time; different handles may be used by different threads at once,
+ *   also when they share weights.
+ *
+ * Letters in shapes: I input_size, H hidden_size, O outputs (output_size, or H without a head),
+ * L num_layers, S state size, N sequences, F frames (all steps of all sequences).
+ */
+#ifndef RNN_RNN_H
+#define RNN_RNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(RNN_STATIC)
+#define RNN_API
+#elif defined(_WIN32)
+#ifdef RNN_BUILDING
+#define RNN_API __declspec(dllexport)
+#else
+#define RNN_API __declspec(dllimport)
+#endif
+#else
+#define RNN_API __attribute__((visibility("default")))
+#endif
+
+/* ---- Status ------------------------------------------------------------------------------------ */
+
+typedef int32_t rnn_status_t;
+enum {
+  RNN_OK = 0,
+  RNN_INVALID_ARGUMENT = 1, /* an argument is NULL, out of range, or contradicts another */
+  RNN_NOT_FOUND = 2,        /* no parameter of that name */
+  RNN_MISMATCH = 10,        /* the state, weights or checkpoint belong to another architecture */
+  RNN_NOT_FINITE = 11,      /* a loss or gradient became NaN or infinite; the last good weights stay */
+  RNN_OUT_OF_MEMORY = 20,
+  RNN_FILE_ERROR = 30,      /* the operating system refused to open, read, write or rename */
+  RNN_BAD_FORMAT = 31,      /* the file's contents are damaged, hostile or of another kind */
+  RNN_UNSUPPORTED = 40,     /* not on this CPU, or not in this build of the library */
+  RNN_INTERNAL = 90
+};
+
+/* Name a status: "RNN_OK", "RNN_INVALID_ARGUMENT", ...; "unknown status" for any other value.
+ *
+ * Returns  a string that lives as long as the program
+ * Errors   none
+ * Threads  any
+ * Realtime yes
+ * Since    0.1 */
+RNN_API const char *rnn_status_string(rnn_status_t status);
+
+/* Say what the last failed call of this thread found wrong, with the values: "rnn_create:
+ * hidden_size is 0; it must be 1..65536". Empty before the first failure. A call that succeeds does not
+ * change it.
+ *
+ * Returns  a string that lives until this thread's next failing call
+ * Errors   none
+ * Threads  any; each has its own message
+ * Realtime no: first use in a thread may allocate
+ * Since    0.1 */
+RNN_API const char *rnn_last_error(void);
+
+/* ---- Version and CPU --------------------------------------------------------------------------- */
+
+#define RNN_VERSION_MAJOR 0
+#define RNN_VERSION_MINOR 1
+#define RNN_VERSION_PATCH 0
+
+/* The library's version, "0.1.0".
+ *
+ * Returns  a string that lives as long as the program
+ * Errors   none
+ * Threads  any
+ * Realtime yes
+ * Since    0.1 */
+RNN_API const char *rnn_version(void);
+
+/* The instruction set in use: "sse2", "avx2", "avx512" or "neon". It is the best one of this CPU, or the
+ * lower one that the environment variable RNN_ISA names; it is chosen once, at first use. "none" if RNN_ISA
+ * names one that this CPU or build lacks.
+ *
+ * Returns  a string that lives as long as the program
+ * Errors   none (an RNN_ISA that this CPU or build lacks makes rnn_create fail)
+ * Threads  any
+ * Realtime no: the first call reads the environment
+ * Since    0.1 */
+RNN_API const char *rnn_isa(void);
+
+/* ---- Create ------------------------------------------------------------------------------------ */
+
+/* One stream: a reference to weights, which any number of streams may share, and a hidden state. */
+typedef struct rnn_handle rnn_t;
+
+enum { /* rnn_config_t.cell */
+  RNN_CELL_VANILLA = 1 /* default: h_t = tanh(W_ih x_t + W_hh h_{t-1} + b) */
+};
+
+enum { /* rnn_config_t.init and recurrent_init; fan_in = columns, fan_out = rows of each gate's matrix */
+  RNN_INIT_PYTORCH = 1,        /* default: U(-1/sqrt(H), 1/sqrt(H)), biases too */
+  RNN_INIT_XAVIER_UNIFORM = 2, /* U(-a, a), a = sqrt(6 / (fan_in + fan_out)); Glorot & Bengio 2010 */
+  RNN_INIT_XAVIER_NORMAL = 3,  /* N(0, 2 / (fan_in + fan_out)) */
+  RNN_INIT_KAIMING_UNIFORM = 4, /* U(-a, a), a = sqrt(6 / fan_in); He et al. 2015 */
+  RNN_INIT_KAIMING_NORMAL = 5, /* N(0, 2 / fan_in) */
+  RNN_INIT_UNIFORM = 6,        /* U(-init_range, init_range), biases too */
+  RNN_INIT_ORTHOGONAL = 7,     /* recurrent only: a random orthogonal matrix; Saxe et al. 2014 */
+  RNN_INIT_IDENTITY = 8        /* recurrent only: the identity; Le, Jaitly & Hinton 2015 */
+};                             /* biases are zero except where "biases too" is said */
+
+enum { /* rnn_config_t.initial_state */
+  RNN_INITIAL_ZERO = 0,   /* default */
+  RNN_INITIAL_FIXED = 1,  /* a parameter that training leaves alone */
+  RNN_INITIAL_TRAINED = 2 /* a parameter that training learns */
+};
+
+enum { /* rnn_config_t.compute */
+  RNN_COMPUTE_F32 = 0 /* default */
+};
+
+enum { /* rnn_config_t.flags, added together */
+  RNN_NO_BIAS = 1 /* neither the layers nor the head have biases */
+};
+
+/* Where a network's memory comes from. Both functions may be called by any thread that uses a handle of
+ * the network or one that shares its weights, never by the real-time functions. */
+typedef struct rnn_allocator {
+  size_t struct_size;
+  void *(*allocate)(size_t size, size_t alignment, void *user); /* NULL when out of memory */
+  void (*deallocate)(void *memory, size_t size, size_t alignment, void *user);
+  void *user;
+} rnn_allocator_t;
+
+typedef struct rnn_config {
+  size_t struct_size;
+  int32_t cell;           /* RNN_CELL_...; default vanilla */
+  int32_t input_size;     /* I: 1..65536 */
+  int32_t hidden_size;    /* H: 1..65536, of every layer */
+  int32_t output_size;    /* O of the linear head y = W_ho h + b_o: 1..65536; 0: no head, y = h */
+  int32_t num_layers;     /* L: 1..64; default 1 */
+  int32_t init;           /* RNN_INIT_... of weight_ih and the head; default PyTorch's */
+  int32_t recurrent_init; /* RNN_INIT_... of weight_hh; default: as init */
+  float init_range;       /* a of RNN_INIT_UNIFORM; default 0.08 */
+  uint64_t seed;          /* same seed, same weights, on every machine */
+  int32_t initial_state;  /* RNN_INITIAL_... */
+  int32_t compute;        /* RNN_COMPUTE_... */
+  uint32_t flags;         /* RNN_NO_BIAS */
+  uint32_t reserved;      /* 0 */
+  const rnn_allocator_t *allocator; /* copied; NULL: the C++ runtime's */
+} rnn_config_t;
+
+/* Create a network with initialised weights, and a stream over it in the initial state.
+ *
+ * config   read; fields as above
+ * out      written on success; the caller destroys the handle by rnn_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY (also when the sizes' product is too large),
+ *          RNN_UNSUPPORTED (RNN_ISA names an instruction set that is not available)
+ * Threads  any
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_create(const rnn_config_t *config, rnn_t **out);
+
+/* Make another stream over the same weights, in the same state as `rnn`, for the cost of a state.
+ * Weights that are shared are never written: who changes them gets a copy of its own.
+ *
+ * out      written on success; the caller destroys the handle by rnn_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time; the new handle is independent
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_fork(const rnn_t *rnn, rnn_t **out);
+
+/* Make another network: a copy of the weights and of the state.
+ *
+ * out      written on success; the caller destroys the handle by rnn_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_clone(const rnn_t *rnn, rnn_t **out);
+
+/* Let `stream` use the weights of `source` from now on, shared, and keep its own state.
+ *
+ * Errors   RNN_INVALID_ARGUMENT (NULL), RNN_MISMATCH (another architecture)
+ * Threads  both handles are in use during the call
+ * Realtime no: may release the old weights
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_sync(rnn_t *stream, const rnn_t *source);
+
+/* Release a stream, and the weights with their last stream. NULL is ignored.
+ *
+ * Errors   none
+ * Threads  one handle, one thread at a time
+ * Realtime no: frees memory
+ * Since    0.1 */
+RNN_API void rnn_destroy(rnn_t *rnn);
+
+/* ---- Step -------------------------------------------------------------------------------------- */
+
+/* Advance the stream by one input and write the output.
+ *
+ *   h_t = tanh(W_ih x + W_hh h_{t-1} + b),  y = W_ho h_t + b_o
+ *
+ * x        [I]  read; may not be NULL, may not overlap y
+ * y        [O]  written on success; NULL skips the head
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes: no allocation, lock, system call, thread-local storage or exception; the time does not
+ *          depend on the data
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_step(rnn_t *rnn, const float *x, float *y);
+
+/* The same with a one-hot input, given as the index of its 1.
+ *
+ * index    0..I-1
+ * y        [O]  written on success; NULL skips the head
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_step_index(rnn_t *rnn, int32_t index, float *y);
+
+/* Advance `count` different streams that share weights by one input each; any set at each call. Gives
+ * each the same bits as rnn_step alone.
+ *
+ * streams  [count]     all over the same weights (forks of one network, or synchronised), no two the same
+ * x        [count, I]  read
+ * y        [count, O]  written on success; NULL skips the head
+ * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (the streams do not share weights)
+ * Threads  all the handles are in use during the call
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_step_many(rnn_t *const *streams, size_t count, const float *x, float *y);
+
+/* The same with one-hot inputs.
+ *
+ * indices  [count]     each 0..I-1
+ * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (the streams do not share weights)
+ * Threads  all the handles are in use during the call
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_step_many_index(rnn_t *const *streams, size_t count, const int32_t *indices,
+                                         float *y);
+
+/* ---- State ------------------------------------------------------------------------------------- */
+
+/* The number S of floats in a state: L times H for the vanilla cell, layer after layer.
+ *
+ * size     written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_state_size(const rnn_t *rnn, size_t *size);
+
+/* Return the stream to its initial state.
+ *
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_reset(rnn_t *rnn);
+
+/* Copy the state out.
+ *
+ * state    [count]  written on success
+ * count    S
+ * Errors   RNN_INVALID_ARGUMENT (NULL), RNN_MISMATCH (count is not S)
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_state(const rnn_t *rnn, float *state, size_t count);
+
+/* Copy a state in.
+ *
+ * state    [count]  read; finite
+ * count    S
+ * Errors   RNN_INVALID_ARGUMENT (NULL, or a value that is not finite), RNN_MISMATCH (count is not S)
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count);
+
+/* ---- Parameters -------------------------------------------------------------------------------- */
+
+/* Parameters have PyTorch's names and shapes: weight_ih_l0 [H, I], weight_hh_l0 [H, H], bias_ih_l0 [H],
+ * then _l1 and so on; head.weight [O, H], head.bias [O]. There is one bias per gate (PyTorch's second
+ * is redundant). Initial states that are parameters: initial_h_l0 [H], ... */
+typedef struct rnn_parameter {
+  size_t struct_size;
+  const char *name; /* lives as long as a handle over the same weights */
+  size_t rows;
+  size_t columns; /* 1 for a vector */
+} rnn_parameter_t;
+
+/* The number of parameter tensors.
+ *
+ * count    written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_parameter_count(const rnn_t *rnn, size_t *count);
+
+/* Describe one parameter tensor.
+ *
+ * index    0..count-1
+ * out      its struct_size is read, the rest written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_parameter_info(const rnn_t *rnn, size_t index, rnn_parameter_t *out);
+
+/* Copy a parameter out, row-major.
+ *
+ * values   [count]  written on success
+ * count    rows * columns
+ * Errors   RNN_INVALID_ARGUMENT (NULL, or a wrong count), RNN_NOT_FOUND
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_parameter(const rnn_t *rnn, const char *name, float *values, size_t count);
+
+/* Copy a parameter in. If the weights are shared, this handle first gets a copy of its own.
+ *
+ * values   [count]  read; finite
+ * count    rows * columns
+ * Errors   RNN_INVALID_ARGUMENT (NULL, a wrong count, a value that is not finite), RNN_NOT_FOUND,
+ *          RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_set_parameter(rnn_t *rnn, const char *name, const float *values, size_t count);
+
+/* ---- Sequences --------------------------------------------------------------------------------- */
+
+/* N ragged sequences, their steps one after the other without padding. */
+typedef struct rnn_sequences {
+  size_t struct_size;
+  size_t count;           /* N >= 1 */
+  size_t frames;          /* F, the sum of lengths */
+  const size_t *lengths;  /* [N]     each >= 1 */
+  const float *inputs;    /* [F, I]  either these */
+  const int32_t *indices; /* [F]     or one-hot inputs, each 0..I-1 */
+  const float *targets;   /* [M, O]  for squared error and binary cross-entropy */
+  const int32_t *classes; /* [M]     for cross-entropy, each 0..O-1 */
+  const float *weights;   /* [M]     of the target steps, >= 0, 0 masks; NULL: all 1 */
+  const uint8_t *resets;  /* [F]     1: before this step the state returns to its initial value and no
+                                     gradient crosses; NULL: nowhere */
+  int32_t target_per_sequence; /* 0: a target for each step, M = F; 1: for the last step, M = N */
+  int32_t reserved;            /* 0 */
+} rnn_sequences_t;
+
+typedef struct rnn_forward_options {
+  size_t struct_size;
+  int32_t last_only; /* 1: write only the output of each sequence's last step */
+  int32_t stateful;  /* 1: N is 1; start from the stream's state and advance it, as rnn_step does */
+  const float *initial_states; /* [N, S]  NULL: the initial state (not with stateful) */
+  float *final_states;         /* [N, S]  written if not NULL */
+  float *states;               /* [F, S]  the state after every step, written if not NULL */
+} rnn_forward_options_t;
+
+/* Run whole sequences. Unless options say stateful, the stream's own state is neither read nor changed:
+ * each sequence starts from its initial state. Gives the same bits as stepping.
+ *
+ * in       read; targets and weights are ignored
+ * options  NULL: all defaults
+ * outputs  [F, O], or [N, O] with last_only; written on success; NULL skips the head
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time; runs on the calling thread
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_forward(rnn_t *rnn, const rnn_sequences_t *in,
+                                 const rnn_forward_options_t *options, float *outputs);
+
+/* ---- Generate ---------------------------------------------------------------------------------- */
+
+typedef struct rnn_generate_options {
+  size_t struct_size;
+  const int32_t *prompt; /* [prompt_count]  read before the first output is drawn */
+  size_t prompt_count;   /* >= 1 */
+  float temperature;     /* logits are divided by it; > 0; default 1 */
+  float top_p;           /* of those that top_k keeps, keep the most probable classes whose sum reaches
+                            this part of theirs; 0..1; default 1 */
+  int32_t top_k;         /* keep the k most probable classes; default all */
+  int32_t greedy;        /* 1: always the most probable class (the lowest index among equals) */
+  uint64_t seed;         /* same seed, same draws */
+  int32_t stop;          /* 1: end after stop_index was drawn */
+  int32_t stop_index;
+} rnn_generate_options_t;
+
+/* Read the prompt, then draw indices from softmax(y / temperature), each fed back as the next input.
+ * The last drawn index is not fed: to continue, give it as the next prompt.
+ *
+ * out      [capacity]  the drawn indices, without the prompt
+ * capacity how many to draw at most
+ * written  how many were drawn; fewer than capacity only after stop_index
+ * Errors   RNN_INVALID_ARGUMENT (also when O is not I), RNN_NOT_FINITE (the logits are NaN),
+ *          RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_generate(rnn_t *rnn, const rnn_generate_options_t *options, int32_t *out,
+                                  size_t capacity, size_t *written);
+
+/* Run `steps` steps of which each reads the output of the one before: y_1 from x, then x_{t+1} = y_t.
+ *
+ * x        [I]         the first input
+ * y        [steps, O]  written on success
+ * Errors   RNN_INVALID_ARGUMENT (also when O is not I)
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_rollout(rnn_t *rnn, const float *x, size_t steps, float *y);
+
+/* ---- Train ------------------------------------------------------------------------------------- */
+
+enum { /* rnn_train_options_t.loss; each a mean over the target steps, weighted by their weights */
+  RNN_LOSS_CROSS_ENTROPY = 1, /* softmax and -log p[class], nats; default when classes are given */
+  RNN_LOSS_SQUARED_ERROR = 2, /* mean over outputs of (y - target)^2; default when targets are given */
+  RNN_LOSS_BINARY_CROSS_ENTROPY = 3 /* mean over outputs, of logits, targets 0..1, nats */
+};
+
+enum { /* rnn_train_options_t.optimizer */
+  RNN_ADAM = 1,    /* default; Kingma & Ba 2015; weight_decay is added to the gradient */
+  RNN_ADAMW = 2,   /* Loshchilov & Hutter 2019; weight_decay is decoupled */
+  RNN_SGD = 3,     /* with momentum and nesterov as set */
+  RNN_ADAGRAD = 4, /* Duchi, Hazan & Singer 2011 */
+  RNN_RMSPROP = 5  /* Tieleman & Hinton 2012; with momentum as set */
+};
+
+enum { /* rnn_train_options_t.schedule: the factor on learning_rate at update u = 0, 1, ... */
+  RNN_SCHEDULE_CONSTANT = 0,    /* 1 */
+  RNN_SCHEDULE_STEP = 1,        /* schedule_factor ^ floor(u / schedule_updates) */
+  RNN_SCHEDULE_EXPONENTIAL = 2, /* schedule_factor ^ (u / schedule_updates) */
+  RNN_SCHEDULE_COSINE = 3       /* from 1 to schedule_factor in schedule_updates updates, then constant;
+                                   Loshchilov & Hutter 2017, without restarts */
+};
+
+enum { /* rnn_progress_t.event */
+  RNN_EVENT_UPDATE = 1,
+  RNN_EVENT_VALIDATION = 2
+};
+
+typedef struct rnn_progress {
+  size_t struct_size;
+  int32_t event;            /* RNN_EVENT_... */
+  int32_t epoch;            /* 0, 1, ...: the pass over the data to which the update belongs */
+  uint64_t update;          /* updates done so far */
+  uint64_t total_updates;   /* that the run will do; 0 if it is not a run */
+  double loss;              /* of this update's batch, before the update */
+  double validation_loss;   /* the latest; NaN before the first */
+  double gradient_norm;     /* before clipping */
+  double learning_rate;     /* of this update */
+  double steps_per_second;  /* time steps trained on per second, of this update */
+} rnn_progress_t;
+
+/* Called between updates. Returns 0 to go on, anything else to stop the run, which is not an error.
+ * It may not use the trainer or network in training, except rnn_trainer_save, rnn_trainer_network and
+ * rnn_trainer_sync on the trainer. */
+typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
+
+typedef struct rnn_train_options {
+  size_t struct_size;
+  int32_t loss;      /* RNN_LOSS_... */
+  int32_t optimizer; /* RNN_ADAM, ... */
+  float learning_rate; /* default 0.001; 0.01 for SGD and Adagrad */
+  float momentum;      /* 0..<1; SGD and RMSprop; default 0 */
+  float beta1;         /* Adam: default 0.9 */
+  float beta2;         /* Adam: default 0.999; RMSprop's smoothing constant: default 0.99 */
+  float epsilon;       /* default 1e-8; Adagrad 1e-10 */
+  float weight_decay;  /* default 0 */
+  int32_t nesterov;    /* 1: Nesterov's momentum (SGD) */
+  float clip_norm;     /* the gradient's norm is scaled down to this; 0: off */
+  float clip_value;    /* each element is limited to +- this, after clip_norm; 0: off */
+  int32_t schedule;         /* RNN_SCHEDULE_... */
+  float schedule_factor;    /* default 0.1; cosine: 0 is 0 */
+  int32_t schedule_updates; /* required by every schedule but constant */
+  int32_t warmup_updates;   /* the rate rises linearly over the first so many updates; default 0 */
+  int32_t epochs;           /* passes over the data; default 1 */
+  int32_t batch_size;       /* sequences per update; default 32 */
+  int32_t window;           /* truncated BPTT: steps per update; default 0: whole sequences */
+  int32_t fresh_windows;    /* 1: each window starts from the initial state; default 0: from the state in
+                               which the window before it ended */
+  int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
+  uint64_t seed;            /* of the shuffling */
+  int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
+  int32_t validate_every;   /* updates between validations; default 0: at the end of each epoch */
+  int32_t patience;         /* stop after so many validations without a better loss; default 0: never */
+  int32_t report_every;     /* updates between two RNN_EVENT_UPDATE; default 1 */
+  const rnn_sequences_t *validation; /* NULL: none; kept by a trainer, with what it points to */
+  rnn_progress_function_t progress;  /* NULL: none */
+  void *user;                        /* passed to progress */
+} rnn_train_options_t;
+
+/* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
+ * The result has the same bits for every number of threads, and on every CPU with fused multiply-add.
+ * The stream's state does not change. If the weights are shared, this handle gets its own.
+ *
+ * data     read
+ * options  NULL: all defaults
+ * Errors   RNN_INVALID_ARGUMENT, RNN_NOT_FINITE (the weights are those before the failing update),
+ *          RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_train(rnn_t *rnn, const rnn_sequences_t *data,
+                               const rnn_train_options_t *options);
+
+typedef struct rnn_evaluation {
+  size_t struct_size;
+  double loss;     /* the weighted mean over the target steps */
+  double weight;   /* the sum of the target steps' weights */
+  double accuracy; /* cross-entropy: weighted fraction of steps whose largest output is the class;
+                      otherwise NaN */
+} rnn_evaluation_t;
+
+/* Compute the loss over sequences without training. The stream's state is neither read nor changed.
+ *
+ * data     read
+ * options  its loss and threads are used; NULL: defaults
+ * out      its struct_size is read, the rest written on success
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_evaluate(const rnn_t *rnn, const rnn_sequences_t *data,
+                                  const rnn_train_options_t *options, rnn_evaluation_t *out);
+
+/* ---- Trainer: one update at a time, stop and resume ---------------------------------------------- */
+
+/* Weights in training with their optimiser's state and the position in the data. */
+typedef struct rnn_trainer_handle rnn_trainer_t;
+
+/* Create a trainer that starts from the network's weights. The network itself does not change; see
+ * rnn_trainer_sync.
+ *
+ * options  NULL: all defaults; options.validation, progress and user are kept, the rest is copied
+ * out      written on success; the caller destroys the handle by rnn_trainer_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_create(const rnn_t *rnn, const rnn_train_options_t *options,
+                                        rnn_trainer_t **out);
+
+/* Do one update from all the sequences given, whole (options' epochs, batch_size, window, shuffling,
+ * validation and progress are not used). Unless options.fresh_windows is set, a batch of as many
+ * sequences as the one before continues from the states in which those ended; rnn_trainer_reset starts
+ * anew. A batch whose target weights are all 0 advances the states only.
+ *
+ * batch    read
+ * progress NULL, or its struct_size is read and the rest written on success
+ * Errors   RNN_INVALID_ARGUMENT, RNN_NOT_FINITE (nothing changed), RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_update(rnn_trainer_t *trainer, const rnn_sequences_t *batch,
+                                        rnn_progress_t *progress);
+
+/* Forget the states carried over by rnn_trainer_update.
+ *
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_reset(rnn_trainer_t *trainer);
+
+/* Go on with the whole job, as rnn_train does it, from where the trainer stands until options.epochs
+ * are done, validation finds no progress, or the progress function stops it.
+ *
+ * data     read; the same at each call for one trainer
+ * Errors   as rnn_train; RNN_MISMATCH (the trainer stands in the middle of other data)
+ * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_run(rnn_trainer_t *trainer, const rnn_sequences_t *data);
+
+/* Make a new stream over the trainer's present weights, in the initial state, for use by another thread
+ * or as the source of rnn_sync.
+ *
+ * out      written on success; the caller destroys the handle by rnn_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time; the new handle is independent
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_network(const rnn_trainer_t *trainer, rnn_t **out);
+
+/* Let `stream` use the trainer's present weights; its state stays.
+ *
+ * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture)
+ * Threads  both handles are in use during the call
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *stream);
+
+/* Save all that a resumed run needs for the same bits as one that was never stopped: weights, optimiser,
+ * random stream, position in the data, carried states. Atomic: a crash leaves the old file or the new.
+ *
+ * path     UTF-8
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_save(const rnn_trainer_t *trainer, const char *path);
+
+/* Load what rnn_trainer_save saved, into a trainer of the same architecture and options.
+ *
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_MISMATCH (another architecture,
+ *          optimizer, batch size or window), RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_load(rnn_trainer_t *trainer, const char *path);
+
+/* Release a trainer. NULL is ignored.
+ *
+ * Errors   none
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API void rnn_trainer_destroy(rnn_trainer_t *trainer);
+
+/* ---- Tape: gradients in, gradients out ----------------------------------------------------------- */
+
+/* The record of a forward pass, and the parameter gradients accumulated by backward passes. */
+typedef struct rnn_tape_handle rnn_tape_t;
+
+/* Create an empty tape for networks of the architecture of `rnn`.
+ *
+ * threads  as rnn_train_options_t.threads
+ * out      written on success; the caller destroys the handle by rnn_tape_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape_t **out);
+
+/* Run whole sequences and record what rnn_backward needs; the record before is dropped, gradients stay.
+ * The tape shares the weights of `rnn` as they are now.
+ *
+ * in             read; targets and weights are ignored
+ * initial_states [N, S]  NULL: the initial state
+ * outputs        [F, O]  written on success if not NULL
+ * final_states   [N, S]  written on success if not NULL
+ * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture), RNN_OUT_OF_MEMORY
+ * Threads  both handles are in use during the call; works on up to `threads` oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_forward_tape(rnn_tape_t *tape, const rnn_t *rnn, const rnn_sequences_t *in,
+                                      const float *initial_states, float *outputs, float *final_states);
+
+/* Propagate gradients of a loss back through the recorded pass, and add the parameters' gradients to
+ * those in the tape. A record serves one backward pass.
+ *
+ * d_outputs        [F, O]  read; NULL: all zero
+ * d_final_states   [N, S]  read; NULL: all zero
+ * d_inputs         [F, I]  written on success if not NULL; not with one-hot inputs
+ * d_initial_states [N, S]  written on success if not NULL
+ * Errors   RNN_INVALID_ARGUMENT (also when nothing is recorded)
+ * Threads  one handle, one thread at a time; works on up to `threads` oneTBB threads
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_backward(rnn_tape_t *tape, const float *d_outputs, const float *d_final_states,
+                                  float *d_inputs, float *d_initial_states);
+
+/* Copy the accumulated gradient of a parameter out.
+ *
+ * values   [count]  written on success
+ * count    rows * columns
+ * Errors   RNN_INVALID_ARGUMENT, RNN_NOT_FOUND
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_gradient(const rnn_tape_t *tape, const char *name, float *values,
+                                      size_t count);
+
+/* Set the accumulated gradients to zero.
+ *
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_zero_gradients(rnn_tape_t *tape);
+
+/* Do one update of the trainer's weights with the gradients accumulated in the tape: clip, optimiser,
+ * schedule. The tape's gradients stay as they are.
+ *
+ * progress NULL, or its struct_size is read and the rest written on success (its loss is NaN)
+ * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture), RNN_NOT_FINITE (nothing changed),
+ *          RNN_OUT_OF_MEMORY
+ * Threads  both handles are in use during the call
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_apply(rnn_trainer_t *trainer, const rnn_tape_t *tape,
+                                       rnn_progress_t *progress);
+
+/* Release a tape. NULL is ignored.
+ *
+ * Errors   none
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API void rnn_tape_destroy(rnn_tape_t *tape);
+
+/* ---- Files --------------------------------------------------------------------------------------- */
+
+/* Save the network as a safetensors file with PyTorch's tensor names, its configuration in the metadata.
+ * Atomic: a crash at any instant leaves the old file or the new one.
+ *
+ * path     UTF-8
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
+
+/* Create a network from a file, and a stream over it in the initial state.
+ *
+ * path      UTF-8
+ * allocator NULL: the C++ runtime's
+ * out       written on success; the caller destroys the handle by rnn_destroy
+ * Errors    RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED
+ * Threads   any
+ * Realtime  no
+ * Since     0.1 */
+RNN_API rnn_status_t rnn_load(const char *path, const rnn_allocator_t *allocator, rnn_t **out);
+
+/* The same file in memory.
+ *
+ * memory   [capacity] bytes  written on success; NULL with capacity 0 only asks for the size
+ * size     written on success: bytes written, or needed
+ * Errors   RNN_INVALID_ARGUMENT (also when capacity is too small; the message says what is needed),
+ *          RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_save_memory(const rnn_t *rnn, void *memory, size_t capacity, size_t *size);
+
+/* Create a network from a file in memory.
+ *
+ * memory    [size] bytes  read
+ * allocator NULL: the C++ runtime's
+ * out       written on success; the caller destroys the handle by rnn_destroy
+ * Errors    RNN_INVALID_ARGUMENT, RNN_BAD_FORMAT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED
+ * Threads   any
+ * Realtime  no
+ * Since     0.1 */
+RNN_API rnn_status_t rnn_load_memory(const void *memory, size_t size, const rnn_allocator_t *allocator,
+                                     rnn_t **out);
+
+/* ---- Introspection ------------------------------------------------------------------------------- */
+
+/* Read the configuration of a network, with defaults resolved; allocator is NULL.
+ *
+ * out      its struct_size is read, the rest written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_config(const rnn_t *rnn, rnn_config_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
