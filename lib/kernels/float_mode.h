@@ -1,0 +1,40 @@
+// Floating-point mode of the computing calls: round to nearest, no traps, subnormals count as zero. The
+// caller's mode is back when the guard ends.
+#pragma once
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <xmmintrin.h>
+#endif
+#include <cstdint>
+
+namespace rnn::kernels {
+
+class FloatMode {
+ public:
+  FloatMode() noexcept : saved_(get()) { set(kMode); }
+  ~FloatMode() { set(saved_); }
+  FloatMode(const FloatMode&) = delete;
+  FloatMode& operator=(const FloatMode&) = delete;
+
+ private:
+#if defined(__x86_64__) || defined(_M_X64)
+  using Word = unsigned;
+  static constexpr Word kMode = 0x9fc0;  // FTZ, DAZ, all exceptions masked, nearest
+  static Word get() noexcept { return _mm_getcsr(); }
+  static void set(Word word) noexcept { _mm_setcsr(word); }
+#elif defined(__aarch64__)
+  using Word = std::uint64_t;
+  static constexpr Word kMode = std::uint64_t{1} << 24;  // FPCR.FZ
+  static Word get() noexcept {
+    Word word;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word));
+    return word;
+  }
+  static void set(Word word) noexcept { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
+#else
+#error "unknown architecture: how does it flush subnormals?"
+#endif
+  Word saved_;
+};
+
+}  // namespace rnn::kernels

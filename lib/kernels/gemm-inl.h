@@ -1,0 +1,343 @@
+// Matrix products. Every element of a result has one accumulator, which runs over k in ascending order by fused
+// multiply-add: its bits do not depend on the batch, the tile or the ISA. Vectors run across outputs.
+//
+// A tile is MR rows of x times VT vectors of outputs, all in registers. The weights' vectors come from F full
+// panels and the T vectors of the last panel; with one row (a step) several panels are read at once, since
+// one panel's accumulators do not hide the latency of the multiply-add.
+#ifndef RNN_KERNELS_GEMM_INL_H_
+#define RNN_KERNELS_GEMM_INL_H_
+
+#include "lib/kernels/simd-inl.h"
+#include "lib/kernels/table.h"
+
+#if defined(__clang__)
+#define RNN_UNROLL _Pragma("unroll")
+#else
+#define RNN_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace rnn::kernels {
+namespace {
+
+// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 needs one
+// more for the product. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
+template <class Arch>
+struct Shape {
+  static constexpr std::size_t panel_vectors = 4;
+  static constexpr std::size_t rows = 6;        // most rows of a tile
+  static constexpr std::size_t step_panels = 2; // full panels at once for one row
+};
+#if defined(__SSE2__) && !defined(__AVX512F__)
+template <>
+struct Shape<xsimd::sse2> {
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t rows = 4;
+  static constexpr std::size_t step_panels = 5;
+};
+#endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <>
+struct Shape<xsimd::fma3<xsimd::avx2>> {
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t rows = 6;
+  static constexpr std::size_t step_panels = 5;
+};
+#endif
+
+template <class Arch>
+constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors * lanes<Arch>;
+
+inline const float* row(const Rows& rows, std::size_t m) noexcept {
+  return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
+}
+inline float* row(const MutableRows& rows, std::size_t m) noexcept {
+  return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
+}
+inline bool is_zero(const Rows& rows) noexcept { return rows.base == nullptr && rows.pointers == nullptr; }
+
+// Lanes [column, column + lanes) of a row that has n.
+template <class Arch>
+inline Vec<Arch> load_columns(const float* p, std::size_t column, std::size_t n) noexcept {
+  return column + lanes<Arch> <= n ? load<Arch>(p + column) : load_partial<Arch>(p + column, n - column);
+}
+template <class Arch>
+inline void store_columns(float* p, std::size_t column, std::size_t n, Vec<Arch> v) noexcept {
+  if (column + lanes<Arch> <= n)
+    store<Arch>(p + column, v);
+  else
+    store_partial<Arch>(p + column, v, n - column);
+}
+
+// sums[MR, VT] = starts[MR, VT] + sum over k of x[m][k] w[k], for F full panels from `w` on and T vectors of
+// the panel behind them. starts may be null.
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
+inline void tile(const float* w, std::size_t depth, const float* const* x, const float* starts,
+                 float* sums) noexcept {
+  constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>, VT = F * PV + T;
+  const float* panels[F + 1];
+  RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
+  const float* rows[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
+
+  Vec<Arch> sum[MR][VT];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
+      sum[m][v] = starts != nullptr ? load_aligned<Arch>(starts + (m * VT + v) * L) : Vec<Arch>(0.0f);
+    }
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    Vec<Arch> weights[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < F * PV; ++v) {
+      weights[v] = load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L);
+    }
+    RNN_UNROLL for (std::size_t v = 0; v < T; ++v) {
+      weights[F * PV + v] = load_aligned<Arch>(panels[F] + (k * T + v) * L);
+    }
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      const Vec<Arch> value(rows[m][k]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(weights[v], value, sum[m][v]);
+    }
+  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store_aligned<Arch>(sums + (m * VT + v) * L, sum[m][v]);
+  }
+}
+
+// y = init + W x
+template <class Arch>
+struct Affine {
+  static constexpr bool has_start = true;
+  Rows init;
+  MutableRows y;
+  std::size_t n;
+
+  bool starts_at_zero() const noexcept { return is_zero(init); }
+  Vec<Arch> start(std::size_t m, std::size_t column) const noexcept {
+    return column < n ? load_columns<Arch>(row(init, m), column, n) : Vec<Arch>(0.0f);
+  }
+  void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
+    if (column < n) store_columns<Arch>(row(y, m), column, n, sum);
+  }
+};
+
+// One tile: what Output::start gives, the products, Output::finish. Rows m0.., columns from `column`.
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T, class Output>
+void run_tile(const float* w, std::size_t depth, const float* const* x, std::size_t m0, std::size_t column,
+              const Output& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>, VT = F * Shape<Arch>::panel_vectors + T;
+  alignas(64) float sums[MR * VT * L];
+  const float* starts = nullptr;
+  if constexpr (Output::has_start) {
+    if (!output.starts_at_zero()) {
+      for (std::size_t m = 0; m < MR; ++m)
+        for (std::size_t v = 0; v < VT; ++v)
+          store_aligned<Arch>(sums + (m * VT + v) * L, output.start(m0 + m, column + v * L));
+      starts = sums;
+    }
+  }
+  tile<Arch, MR, F, T>(w, depth, x, starts, sums);
+  for (std::size_t m = 0; m < MR; ++m)
+    for (std::size_t v = 0; v < VT; ++v)
+      output.finish(m0 + m, column + v * L, load_aligned<Arch>(sums + (m * VT + v) * L));
+}
+
+// Call run_tile with the run-time counts as template arguments.
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T, class Output>
+inline void with_tail(std::size_t tail, const float* w, std::size_t depth, const float* const* x, std::size_t m0,
+                      std::size_t column, const Output& output) noexcept {
+  if constexpr (T < Shape<Arch>::panel_vectors) {
+    if (tail != T) return with_tail<Arch, MR, F, T + 1>(tail, w, depth, x, m0, column, output);
+    if constexpr (F + T > 0) run_tile<Arch, MR, F, T>(w, depth, x, m0, column, output);
+  }
+}
+template <class Arch, std::size_t F, class Output>
+inline void with_panels(std::size_t full, std::size_t tail, const float* w, std::size_t depth,
+                        const float* const* x, std::size_t m0, std::size_t column, const Output& output) noexcept {
+  if constexpr (F <= Shape<Arch>::step_panels) {
+    if (full != F) return with_panels<Arch, F + 1>(full, tail, w, depth, x, m0, column, output);
+    with_tail<Arch, 1, F, 0>(tail, w, depth, x, m0, column, output);
+  }
+}
+template <class Arch, std::size_t MR, class Output>
+inline void with_rows(std::size_t rows, bool full, std::size_t tail, const float* w, std::size_t depth,
+                      const float* const* x, std::size_t m0, std::size_t column, const Output& output) noexcept {
+  if constexpr (MR <= Shape<Arch>::rows) {
+    if (rows != MR) return with_rows<Arch, MR + 1>(rows, full, tail, w, depth, x, m0, column, output);
+    if (full)
+      run_tile<Arch, MR, 1, 0>(w, depth, x, m0, column, output);
+    else
+      with_tail<Arch, MR, 0, 1>(tail, w, depth, x, m0, column, output);
+  }
+}
+
+// One row: up to step_panels full panels at once, the last ones together with the tail.
+template <class Arch, class Output>
+inline void multiply_row(const Panels& w, const float* x, std::size_t m0, const Output& output) noexcept {
+  constexpr std::size_t P = panel_rows<Arch>, SP = Shape<Arch>::step_panels;
+  std::size_t full = w.rows / P;
+  const std::size_t tail = (w.rows % P + lanes<Arch> - 1) / lanes<Arch>;
+  const float* panel = w.data;
+  std::size_t column = 0;
+  while (full > SP) {
+    run_tile<Arch, 1, SP, 0>(panel, w.depth, &x, m0, column, output);
+    panel += SP * P * w.depth;
+    column += SP * P;
+    full -= SP;
+  }
+  with_panels<Arch, 0>(full, tail, panel, w.depth, &x, m0, column, output);
+}
+
+// Rows of x that are worked on while a panel is in the cache.
+constexpr std::size_t kRowBlock = 96;
+
+// Rows [m0, m0 + count) of x, cut into tiles that are as equal as can be.
+template <class Arch, class Output>
+inline void multiply_block(const Panels& w, const float* const* x, std::size_t m0, std::size_t count,
+                           const Output& output) noexcept {
+  constexpr std::size_t P = panel_rows<Arch>, MR = Shape<Arch>::rows;
+  const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
+  const float* panel = w.data;
+  for (std::size_t column = 0; column < w.rows; column += P) {
+    const bool full = w.rows - column >= P;
+    const std::size_t tail = full ? 0 : (w.rows - column + lanes<Arch> - 1) / lanes<Arch>;
+    for (std::size_t i = 0, m = 0; i < tiles; ++i) {
+      const std::size_t rows = small + (i < larger ? 1 : 0);
+      with_rows<Arch, 1>(rows, full, tail, panel, w.depth, x + m, m0 + m, column, output);
+      m += rows;
+    }
+    panel += P * w.depth;
+  }
+}
+
+// Every element of W x[m], m < M, to `output`.
+template <class Arch, class Output>
+inline void multiply(const Panels& w, std::size_t M, const Rows& x, const Output& output) noexcept {
+  if (M == 1) return multiply_row<Arch>(w, row(x, 0), 0, output);
+  const float* pointers[kRowBlock];
+  for (std::size_t m0 = 0; m0 < M; m0 += kRowBlock) {
+    const std::size_t count = M - m0 < kRowBlock ? M - m0 : kRowBlock;
+    for (std::size_t m = 0; m < count; ++m) pointers[m] = row(x, m0 + m);
+    multiply_block<Arch>(w, pointers, m0, count, output);
+  }
+}
+
+template <class Arch>
+void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
+          const MutableRows& y) noexcept {
+  multiply<Arch>(w, M, x, Affine<Arch>{init, y, n});
+}
+
+template <class Arch>
+void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
+            const MutableRows& y) noexcept {
+  constexpr std::size_t P = panel_rows<Arch>, L = lanes<Arch>;
+  const Affine<Arch> output{init, y, n};
+  const bool zero = output.starts_at_zero();
+  for (std::size_t m = 0; m < M; ++m) {
+    const auto k = static_cast<std::size_t>(index[m]);
+    for (std::size_t column = 0; column < w.rows; column += P) {
+      const std::size_t left = (w.rows - column + L - 1) / L;
+      const std::size_t vectors = left < Shape<Arch>::panel_vectors ? left : Shape<Arch>::panel_vectors;
+      const float* source = w.data + column * w.depth + k * vectors * L;
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const Vec<Arch> start = zero ? Vec<Arch>(0.0f) : output.start(m, column + v * L);
+        output.finish(m, column + v * L, load_aligned<Arch>(source + v * L) + start);
+      }
+    }
+  }
+}
+
+// Where the rows of a and b that follow the present block start: each step over r prefetches one line of each.
+struct Ahead {
+  const float* a;
+  const float* b;
+};
+
+// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors].
+template <class Arch, std::size_t MR, std::size_t VT>
+inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
+                    std::size_t ldc, const Ahead& ahead) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  Vec<Arch> sum[MR][VT];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
+  }
+  for (std::size_t r = 0; r < R; ++r) {
+    __builtin_prefetch(ahead.a + r * lda);
+    __builtin_prefetch(ahead.b + r * ldb);
+    Vec<Arch> vectors[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] = load<Arch>(b + r * ldb + v * L);
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      const Vec<Arch> value(a[r * lda + m]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(vectors[v], value, sum[m][v]);
+    }
+  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(c + m * ldc + v * L, sum[m][v]);
+  }
+}
+
+template <class Arch, std::size_t MR, std::size_t VT>
+inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
+                        const float* b, std::size_t ldb, float* c, std::size_t ldc, const Ahead& ahead) noexcept {
+  if constexpr (MR <= Shape<Arch>::rows && VT <= Shape<Arch>::panel_vectors) {
+    if (vectors != VT) return dispatch_tn<Arch, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    if (rows != MR) return dispatch_tn<Arch, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    tile_tn<Arch, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
+  }
+}
+
+// Rows of a and b that are worked on at a time: b's share of a panel stays in the L1 cache.
+constexpr std::size_t kDepthBlock = 64;
+// Floats in a cache line.
+constexpr std::size_t kLine = 16;
+
+// The rows are too far apart for the hardware's prefetchers, so the tiles of one block fetch the lines of the
+// next: the first column of tiles those of a, the first tiles of a column those of b.
+template <class Arch>
+void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
+             std::size_t ldb, float* c, std::size_t ldc) noexcept {
+  constexpr std::size_t P = panel_rows<Arch>, MR = Shape<Arch>::rows;
+  const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
+  for (std::size_t r = 0; r < R; r += kDepthBlock, a += kDepthBlock * lda, b += kDepthBlock * ldb) {
+    const std::size_t depth = R - r < kDepthBlock ? R - r : kDepthBlock;
+    for (std::size_t n = 0; n < N; n += P) {
+      const std::size_t vectors = (N - n < P ? N - n : P) / lanes<Arch>;
+      for (std::size_t i = 0, m = 0; i < tiles; ++i) {
+        const std::size_t rows = small + (i < larger ? 1 : 0);
+        const Ahead ahead{n == 0 ? a + kDepthBlock * lda + m : a + m,
+                          i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n};
+        dispatch_tn<Arch, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc, ahead);
+        m += rows;
+      }
+    }
+  }
+}
+
+template <class Arch>
+void column_sums(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out) noexcept {
+  constexpr std::size_t L = lanes<Arch>, VT = kPad / L;
+  for (std::size_t n = 0; n < N; n += kPad) {
+    Vec<Arch> sum[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = load<Arch>(out + n + v * L);
+    for (std::size_t r = 0; r < R; ++r) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = sum[v] + load<Arch>(a + r * lda + n + v * L);
+    }
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(out + n + v * L, sum[v]);
+  }
+}
+
+template <class Arch>
+void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda, float* g,
+                 std::size_t ldg) noexcept {
+  for (std::size_t r = 0; r < R; ++r) {
+    float* target = g + static_cast<std::size_t>(index[r]) * ldg;
+    for (std::size_t n = 0; n < N; n += lanes<Arch>)
+      store<Arch>(target + n, load<Arch>(target + n) + load<Arch>(a + r * lda + n));
+  }
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_GEMM_INL_H_

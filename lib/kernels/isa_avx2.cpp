@@ -1,0 +1,6 @@
+#if !defined(__AVX2__) || !defined(__FMA__) || defined(__AVX512F__)
+#error "compiled without its flags: see lib/kernels/meson.build"
+#endif
+#define RNN_ISA avx2
+#define RNN_ARCH xsimd::fma3<xsimd::avx2>
+#include "lib/kernels/isa-inl.h"

@@ -1,0 +1,6 @@
+#if !defined(__SSE2__) || defined(__AVX__)
+#error "compiled without its flags: see lib/kernels/meson.build"
+#endif
+#define RNN_ISA sse2
+#define RNN_ARCH xsimd::sse2
+#include "lib/kernels/isa-inl.h"

@@ -1,0 +1,187 @@
+// Softmax and the losses with their gradients. Sums over a row run in kPad accumulators, added by one fixed
+// tree, so that they are the same bits on every ISA with fused multiply-add.
+#ifndef RNN_KERNELS_LOSS_INL_H_
+#define RNN_KERNELS_LOSS_INL_H_
+
+#include "lib/kernels/activations-inl.h"
+#include "lib/kernels/gemm-inl.h"
+
+namespace rnn::kernels {
+namespace {
+
+// kPad columns of a row.
+template <class Arch>
+struct Block {
+  static constexpr std::size_t vectors = kPad / lanes<Arch>;
+  Vec<Arch> v[vectors];
+};
+
+template <class Arch>
+inline Block<Arch> fill_block(float value) noexcept {
+  Block<Arch> block;
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) block.v[i] = Vec<Arch>(value);
+  return block;
+}
+
+// Columns [column, column + kPad) of a row that has n; `fill` where there are none.
+template <class Arch>
+inline Block<Arch> load_block(const float* p, std::size_t column, std::size_t n, float fill) noexcept {
+  Block<Arch> block;
+  if (column + kPad <= n) {
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+        block.v[i] = load<Arch>(p + column + i * lanes<Arch>);
+    return block;
+  }
+  alignas(64) float columns[kPad];
+  for (std::size_t i = 0; i < kPad; ++i) columns[i] = column + i < n ? p[column + i] : fill;
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+      block.v[i] = load_aligned<Arch>(columns + i * lanes<Arch>);
+  return block;
+}
+
+template <class Arch>
+inline void store_block(float* p, std::size_t column, std::size_t n, const Block<Arch>& block) noexcept {
+  if (column + kPad <= n) {
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+        store<Arch>(p + column + i * lanes<Arch>, block.v[i]);
+    return;
+  }
+  alignas(64) float columns[kPad];
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+      store_aligned<Arch>(columns + i * lanes<Arch>, block.v[i]);
+  for (std::size_t i = 0; column + i < n; ++i) p[column + i] = columns[i];
+}
+
+template <class Arch>
+inline float add_lanes(const Block<Arch>& block) noexcept {
+  alignas(64) float s[kPad];
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+      store_aligned<Arch>(s + i * lanes<Arch>, block.v[i]);
+  for (std::size_t width = kPad / 2; width > 0; width /= 2)
+    for (std::size_t i = 0; i < width; ++i) s[i] += s[i + width];
+  return s[0];
+}
+
+// The largest element of a row, NaN aside.
+template <class Arch>
+inline float largest(const float* x, std::size_t n) noexcept {
+  constexpr float lowest = -3.402823466e38f;
+  Block<Arch> most = fill_block<Arch>(lowest);
+  for (std::size_t j = 0; j < n; j += kPad) {
+    const Block<Arch> block = load_block<Arch>(x, j, n, lowest);
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
+        most.v[i] = vselect<Arch>(block.v[i] > most.v[i], block.v[i], most.v[i]);
+  }
+  alignas(64) float s[kPad];
+  store_block<Arch>(s, 0, kPad, most);
+  float result = s[0];
+  for (std::size_t i = 1; i < kPad; ++i) result = s[i] > result ? s[i] : result;
+  return result;
+}
+
+// y = exp((x - most) * scale); the sum of it.
+template <class Arch>
+inline float exponentials(std::size_t n, const float* x, float most, float scale, float* y) noexcept {
+  const Vec<Arch> offset(most), factor(scale);
+  Block<Arch> sum = fill_block<Arch>(0.0f);
+  for (std::size_t j = 0; j < n; j += kPad) {
+    Block<Arch> block = load_block<Arch>(x, j, n, -__builtin_huge_valf());
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) {
+      block.v[i] = vexp<Arch>((block.v[i] - offset) * factor);
+      sum.v[i] = sum.v[i] + block.v[i];
+    }
+    if (y != nullptr) store_block<Arch>(y, j, n, block);
+  }
+  return add_lanes<Arch>(sum);
+}
+
+template <class Arch>
+inline void scale_row(std::size_t n, float* y, float scale) noexcept {
+  const Vec<Arch> factor(scale);
+  for (std::size_t j = 0; j < n; j += lanes<Arch>)
+    store_columns<Arch>(y, j, n, load_columns<Arch>(y, j, n) * factor);
+}
+
+template <class Arch>
+void softmax(std::size_t N, const float* x, float scale, float* y) noexcept {
+  const float sum = exponentials<Arch>(N, x, largest<Arch>(x, N), scale, y);
+  scale_row<Arch>(N, y, 1.0f / sum);
+}
+
+template <class Arch>
+void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t ldy, const std::int32_t* classes,
+                           const float* scale, SoftmaxRow* rows) noexcept {
+  for (std::size_t m = 0; m < M; ++m, y += ldy) {
+    const float most = largest<Arch>(y, N);
+    const auto target = static_cast<std::size_t>(classes[m]);
+    rows[m].gap = most - y[target];
+    rows[m].sum = exponentials<Arch>(N, y, most, 1.0f, scale != nullptr ? y : nullptr);
+    if (scale == nullptr) continue;
+    scale_row<Arch>(N, y, scale[m] / rows[m].sum);
+    y[target] -= scale[m];
+  }
+}
+
+template <class Arch>
+void squared_error(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets, std::size_t ldt,
+                   const float* scale, float* loss) noexcept {
+  for (std::size_t m = 0; m < M; ++m, y += ldy, targets += ldt) {
+    Block<Arch> sum = fill_block<Arch>(0.0f);
+    const Vec<Arch> factor(scale != nullptr ? 2.0f * scale[m] : 0.0f);
+    for (std::size_t j = 0; j < N; j += kPad) {
+      Block<Arch> block = load_block<Arch>(y, j, N, 0.0f);
+      const Block<Arch> target = load_block<Arch>(targets, j, N, 0.0f);
+      RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) {
+        const Vec<Arch> error = block.v[i] - target.v[i];
+        sum.v[i] = vfma<Arch>(error, error, sum.v[i]);
+        block.v[i] = factor * error;
+      }
+      if (scale != nullptr) store_block<Arch>(y, j, N, block);
+    }
+    loss[m] = add_lanes<Arch>(sum);
+  }
+}
+
+// log(1 + t) for 0 <= t <= 1, by 2 atanh(z) with z = t / (2 + t) <= 1/3; relative error below 2^-22.
+template <class Arch>
+inline Vec<Arch> log1p_unit(Vec<Arch> t) noexcept {
+  using V = Vec<Arch>;
+  const V z = vdiv<Arch>(t, t + V(2.0f));
+  const V z2 = z * z;
+  V p = vfma<Arch>(V(1.0f / 13), z2, V(1.0f / 11));
+  p = vfma<Arch>(p, z2, V(1.0f / 9));
+  p = vfma<Arch>(p, z2, V(1.0f / 7));
+  p = vfma<Arch>(p, z2, V(1.0f / 5));
+  p = vfma<Arch>(p, z2, V(1.0f / 3));
+  const V twice = z + z;
+  return vfma<Arch>(twice * z2, p, twice);
+}
+
+// log(1 + e^y) - t y = max(y, 0) + log(1 + e^-|y|) - t y, which does not overflow.
+template <class Arch>
+void binary_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets,
+                          std::size_t ldt, const float* scale, float* loss) noexcept {
+  const Vec<Arch> zero(0.0f);
+  for (std::size_t m = 0; m < M; ++m, y += ldy, targets += ldt) {
+    Block<Arch> sum = fill_block<Arch>(0.0f);
+    const Vec<Arch> factor(scale != nullptr ? scale[m] : 0.0f);
+    for (std::size_t j = 0; j < N; j += kPad) {
+      // Absent columns have a loss of max(-huge, 0) + log(1 + 0) = 0.
+      Block<Arch> block = load_block<Arch>(y, j, N, -1e30f);
+      const Block<Arch> target = load_block<Arch>(targets, j, N, 0.0f);
+      RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) {
+        const Vec<Arch> x = block.v[i];
+        const Vec<Arch> tail = log1p_unit<Arch>(vexp<Arch>(zero - vabs<Arch>(x)));
+        sum.v[i] = sum.v[i] + (vfnma<Arch>(target.v[i], x, vmax<Arch>(zero, x)) + tail);
+        block.v[i] = factor * (vsigmoid<Arch>(x) - target.v[i]);
+      }
+      if (scale != nullptr) store_block<Arch>(y, j, N, block);
+    }
+    loss[m] = add_lanes<Arch>(sum);
+  }
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_LOSS_INL_H_

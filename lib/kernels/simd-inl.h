@@ -1,0 +1,307 @@
+// Vectors of float for the kernels: the only file that knows which xsimd version is installed.
+//
+// Everything is a template over the architecture Arch (xsimd::sse2, xsimd::fma3<xsimd::avx2>,
+// xsimd::avx512bw, xsimd::neon64) and stands in an unnamed namespace: an ISA unit must not emit
+// an inline function that the linker could merge with the copy of a unit built for another CPU.
+// Operators are those of xsimd::batch, except /: use vdiv. What differs between xsimd releases, or
+// is missing or slow in one of them, has a function here; those on vectors start with v, so that
+// argument-dependent lookup never finds one of xsimd's.
+//
+// Included by ISA units only, through the other -inl.h files.
+//
+// A new ISA: a specialisation of Native, under the compiler's macro for it.
+#ifndef RNN_KERNELS_SIMD_INL_H_
+#define RNN_KERNELS_SIMD_INL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+// A batch without an explicit architecture is a mistake here. Releases that read this macro (8.1
+// does not) make it an error.
+#ifndef XSIMD_DEFAULT_ARCH
+#define XSIMD_DEFAULT_ARCH xsimd::unsupported
+#endif
+#include <xsimd/xsimd.hpp>
+
+namespace rnn::kernels {
+namespace {
+
+template <class Arch>
+using Vec = xsimd::batch<float, Arch>;
+template <class Arch>
+using IntVec = xsimd::batch<std::int32_t, Arch>;
+template <class Arch>
+using Mask = xsimd::batch_bool<float, Arch>;
+
+// Floats in a vector.
+template <class Arch>
+constexpr std::size_t lanes = Vec<Arch>::size;
+
+// --- What each ISA does in its own way --------------------------------------------------------
+//
+// Fused operations: xsimd 8.1 multiplies and adds on AVX-512, and on NEON for c - a b.
+// Division: on NEON xsimd 8.1 refines a reciprocal estimate, which does not round correctly.
+// Minimum and maximum: between 8.1 and 14 xsimd changed which operand a NaN comes from.
+// Shifts: xsimd takes run-time counts, and selects among all of them on NEON.
+
+template <class Arch>
+struct Native;
+
+// Partial access by way of a buffer, for ISAs without masked loads and stores.
+template <class Arch>
+struct BufferedPartial {
+  static Vec<Arch> load_partial(const float* p, std::size_t n) noexcept {
+    alignas(64) float buffer[lanes<Arch>];
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) buffer[i] = i < n ? p[i] : 0.0f;
+    return Vec<Arch>::load_aligned(buffer);
+  }
+  static void store_partial(float* p, Vec<Arch> v, std::size_t n) noexcept {
+    alignas(64) float buffer[lanes<Arch>];
+    v.store_aligned(buffer);
+    for (std::size_t i = 0; i < lanes<Arch>; ++i)
+      if (i < n) p[i] = buffer[i];
+  }
+};
+
+#if defined(__SSE2__)
+template <>
+struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
+  using V = Vec<xsimd::sse2>;
+  using I = IntVec<xsimd::sse2>;
+  static constexpr bool fused = false;
+  static V fma(V a, V b, V c) noexcept { return a * b + c; }
+  static V fms(V a, V b, V c) noexcept { return a * b - c; }
+  static V fnma(V a, V b, V c) noexcept { return c - a * b; }
+  static V div(V a, V b) noexcept { return _mm_div_ps(a, b); }
+  static V min(V c, V x) noexcept { return _mm_min_ps(c, x); }
+  static V max(V c, V x) noexcept { return _mm_max_ps(c, x); }
+  static V sqrt(V x) noexcept { return _mm_sqrt_ps(x); }
+  static V abs(V x) noexcept { return _mm_andnot_ps(_mm_set1_ps(-0.0f), x); }
+  static V with_sign(V m, V x) noexcept {
+    return _mm_or_ps(m, _mm_and_ps(x, _mm_set1_ps(-0.0f)));
+  }
+  static I bits(V x) noexcept { return _mm_castps_si128(x); }
+  static V from_bits(I i) noexcept { return _mm_castsi128_ps(i); }
+  template <int K>
+  static I shl(I i) noexcept { return _mm_slli_epi32(i, K); }
+};
+#endif
+
+#if defined(__AVX2__) && defined(__FMA__)
+template <>
+struct Native<xsimd::fma3<xsimd::avx2>> {
+  using V = Vec<xsimd::fma3<xsimd::avx2>>;
+  using I = IntVec<xsimd::fma3<xsimd::avx2>>;
+  static constexpr bool fused = true;
+  static V fma(V a, V b, V c) noexcept { return _mm256_fmadd_ps(a, b, c); }
+  static V fms(V a, V b, V c) noexcept { return _mm256_fmsub_ps(a, b, c); }
+  static V fnma(V a, V b, V c) noexcept { return _mm256_fnmadd_ps(a, b, c); }
+  static V div(V a, V b) noexcept { return _mm256_div_ps(a, b); }
+  static V min(V c, V x) noexcept { return _mm256_min_ps(c, x); }
+  static V max(V c, V x) noexcept { return _mm256_max_ps(c, x); }
+  static V sqrt(V x) noexcept { return _mm256_sqrt_ps(x); }
+  static V abs(V x) noexcept { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+  static V with_sign(V m, V x) noexcept {
+    return _mm256_or_ps(m, _mm256_and_ps(x, _mm256_set1_ps(-0.0f)));
+  }
+  static I bits(V x) noexcept { return _mm256_castps_si256(x); }
+  static V from_bits(I i) noexcept { return _mm256_castsi256_ps(i); }
+  template <int K>
+  static I shl(I i) noexcept { return _mm256_slli_epi32(i, K); }
+
+  static __m256i first(std::size_t n) noexcept {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static V load_partial(const float* p, std::size_t n) noexcept {
+    return _mm256_maskload_ps(p, first(n));
+  }
+  static void store_partial(float* p, V v, std::size_t n) noexcept {
+    _mm256_maskstore_ps(p, first(n), v);
+  }
+};
+#endif
+
+#if defined(__AVX512F__)
+template <>
+struct Native<xsimd::avx512bw> {
+  using V = Vec<xsimd::avx512bw>;
+  using I = IntVec<xsimd::avx512bw>;
+  // The unmasked forms of some intrinsics draw a false -Wmaybe-uninitialized from GCC 12 (bug
+  // 105593). A constant full mask costs nothing.
+  static constexpr __mmask16 all = 0xffff;
+  static constexpr bool fused = true;
+  static V fma(V a, V b, V c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static V fms(V a, V b, V c) noexcept { return _mm512_fmsub_ps(a, b, c); }
+  static V fnma(V a, V b, V c) noexcept { return _mm512_fnmadd_ps(a, b, c); }
+  static V div(V a, V b) noexcept { return _mm512_div_ps(a, b); }
+  static V min(V c, V x) noexcept { return _mm512_maskz_min_ps(all, c, x); }
+  static V max(V c, V x) noexcept { return _mm512_maskz_max_ps(all, c, x); }
+  static V sqrt(V x) noexcept { return _mm512_maskz_sqrt_ps(all, x); }
+  static V abs(V x) noexcept { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), x); }
+  static V with_sign(V m, V x) noexcept {
+    constexpr int m_or_x_and_sign = 0xf8;
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(
+        _mm512_castps_si512(m), _mm512_castps_si512(x), _mm512_set1_epi32(INT32_MIN),
+        m_or_x_and_sign));
+  }
+  static I bits(V x) noexcept { return _mm512_castps_si512(x); }
+  static V from_bits(I i) noexcept { return _mm512_castsi512_ps(i); }
+  template <int K>
+  static I shl(I i) noexcept { return _mm512_maskz_slli_epi32(all, i, K); }
+
+  static __mmask16 first(std::size_t n) noexcept {
+    return static_cast<__mmask16>((1u << n) - 1u);
+  }
+  static V load_partial(const float* p, std::size_t n) noexcept {
+    return _mm512_maskz_loadu_ps(first(n), p);
+  }
+  static void store_partial(float* p, V v, std::size_t n) noexcept {
+    _mm512_mask_storeu_ps(p, first(n), v);
+  }
+};
+#endif
+
+#if defined(__aarch64__)
+template <>
+struct Native<xsimd::neon64> : BufferedPartial<xsimd::neon64> {
+  using V = Vec<xsimd::neon64>;
+  using I = IntVec<xsimd::neon64>;
+  static constexpr bool fused = true;
+  static V fma(V a, V b, V c) noexcept { return vfmaq_f32(c, a, b); }
+  static V fms(V a, V b, V c) noexcept { return vfmaq_f32(vnegq_f32(c), a, b); }
+  static V fnma(V a, V b, V c) noexcept { return vfmsq_f32(c, a, b); }
+  static V div(V a, V b) noexcept { return vdivq_f32(a, b); }
+  static V min(V c, V x) noexcept { return vminq_f32(c, x); }
+  static V max(V c, V x) noexcept { return vmaxq_f32(c, x); }
+  static V sqrt(V x) noexcept { return vsqrtq_f32(x); }
+  static V abs(V x) noexcept { return vabsq_f32(x); }
+  static V with_sign(V m, V x) noexcept { return vbslq_f32(vdupq_n_u32(0x80000000u), x, m); }
+  static I bits(V x) noexcept { return vreinterpretq_s32_f32(x); }
+  static V from_bits(I i) noexcept { return vreinterpretq_f32_s32(i); }
+  template <int K>
+  static I shl(I i) noexcept { return vshlq_n_s32(i, K); }
+};
+#endif
+
+// --- Memory -----------------------------------------------------------------------------------
+
+template <class Arch>
+inline Vec<Arch> load(const float* p) noexcept {
+  return Vec<Arch>::load_unaligned(p);
+}
+
+// p: aligned to sizeof(float) * lanes<Arch> bytes.
+template <class Arch>
+inline Vec<Arch> load_aligned(const float* p) noexcept {
+  return Vec<Arch>::load_aligned(p);
+}
+
+template <class Arch>
+inline void store(float* p, Vec<Arch> v) noexcept {
+  v.store_unaligned(p);
+}
+
+template <class Arch>
+inline void store_aligned(float* p, Vec<Arch> v) noexcept {
+  v.store_aligned(p);
+}
+
+// The first n lanes, n < lanes<Arch>: reads p[0 .. n-1] and no other byte; the rest is +0.
+template <class Arch>
+inline Vec<Arch> load_partial(const float* p, std::size_t n) noexcept {
+  return Native<Arch>::load_partial(p, n);
+}
+
+// Writes p[0 .. n-1] and no other byte, n < lanes<Arch>.
+template <class Arch>
+inline void store_partial(float* p, Vec<Arch> v, std::size_t n) noexcept {
+  Native<Arch>::store_partial(p, v, n);
+}
+
+// --- Arithmetic -------------------------------------------------------------------------------
+
+// Whether vfma, vfms and vfnma round once. Only then do kernels give the same bits on every ISA.
+template <class Arch>
+constexpr bool has_fma = Native<Arch>::fused;
+
+// a b + c
+template <class Arch>
+inline Vec<Arch> vfma(Vec<Arch> a, Vec<Arch> b, Vec<Arch> c) noexcept {
+  return Native<Arch>::fma(a, b, c);
+}
+
+// a b - c
+template <class Arch>
+inline Vec<Arch> vfms(Vec<Arch> a, Vec<Arch> b, Vec<Arch> c) noexcept {
+  return Native<Arch>::fms(a, b, c);
+}
+
+// c - a b
+template <class Arch>
+inline Vec<Arch> vfnma(Vec<Arch> a, Vec<Arch> b, Vec<Arch> c) noexcept {
+  return Native<Arch>::fnma(a, b, c);
+}
+
+// a / b, correctly rounded on every ISA.
+template <class Arch>
+inline Vec<Arch> vdiv(Vec<Arch> a, Vec<Arch> b) noexcept {
+  return Native<Arch>::div(a, b);
+}
+
+// The smaller of c and x. A NaN in x passes on every ISA; c may not be NaN.
+template <class Arch>
+inline Vec<Arch> vmin(Vec<Arch> c, Vec<Arch> x) noexcept {
+  return Native<Arch>::min(c, x);
+}
+
+// The larger of c and x. A NaN in x passes on every ISA; c may not be NaN.
+template <class Arch>
+inline Vec<Arch> vmax(Vec<Arch> c, Vec<Arch> x) noexcept {
+  return Native<Arch>::max(c, x);
+}
+
+template <class Arch>
+inline Vec<Arch> vsqrt(Vec<Arch> x) noexcept {
+  return Native<Arch>::sqrt(x);
+}
+
+template <class Arch>
+inline Vec<Arch> vabs(Vec<Arch> x) noexcept {
+  return Native<Arch>::abs(x);
+}
+
+// m with the sign of x. m: no sign bit set.
+template <class Arch>
+inline Vec<Arch> vwith_sign(Vec<Arch> m, Vec<Arch> x) noexcept {
+  return Native<Arch>::with_sign(m, x);
+}
+
+// Per lane: m ? a : b.
+template <class Arch>
+inline Vec<Arch> vselect(Mask<Arch> m, Vec<Arch> a, Vec<Arch> b) noexcept {
+  return xsimd::select(m, a, b);
+}
+
+// --- Bits -------------------------------------------------------------------------------------
+
+// The bits of each float as an integer, and back.
+template <class Arch>
+inline IntVec<Arch> vbits(Vec<Arch> x) noexcept {
+  return Native<Arch>::bits(x);
+}
+template <class Arch>
+inline Vec<Arch> vfrom_bits(IntVec<Arch> i) noexcept {
+  return Native<Arch>::from_bits(i);
+}
+
+// i << K, 0 <= K < 32, the bits beyond the top lost.
+template <int K, class Arch>
+inline IntVec<Arch> vshl(IntVec<Arch> i) noexcept {
+  return Native<Arch>::template shl<K>(i);
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_SIMD_INL_H_
