@@ -1,0 +1,16 @@
+// A network's configuration: checked, its defaults resolved.
+#pragma once
+
+#include "rnn/rnn.h"
+
+namespace rnn {
+
+// Check the caller's configuration and resolve its defaults (struct_size included). The allocator is not
+// looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
+rnn_config_t resolve(const rnn_config_t& config);
+
+// True if weights of one configuration fit a network of the other: cell, sizes, layers, head, biases, kind
+// of initial state (stored or zero).
+bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept;
+
+}  // namespace rnn

@@ -1,0 +1,164 @@
+#include "lib/network/init.h"
+
+#include <cmath>
+
+#include "lib/kernels/float_mode.h"
+#include "lib/network/random.h"
+
+namespace rnn {
+namespace {
+
+// The block of one gate in a matrix, [rows, columns].
+struct Block {
+  float* values;
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t stride;
+};
+
+void fill_uniform(const Block& block, double limit, Random& random) noexcept {
+  for (std::size_t i = 0; i < block.rows; ++i)
+    for (std::size_t j = 0; j < block.columns; ++j)
+      block.values[i * block.stride + j] = static_cast<float>(limit * (2.0 * random.uniform() - 1.0));
+}
+
+void fill_normal(const Block& block, double deviation, Random& random) noexcept {
+  for (std::size_t i = 0; i < block.rows; ++i)
+    for (std::size_t j = 0; j < block.columns; ++j)
+      block.values[i * block.stride + j] = static_cast<float>(deviation * random.normal());
+}
+
+void fill_diagonal(const Block& block, float value) noexcept {
+  for (std::size_t i = 0; i < block.rows; ++i)
+    for (std::size_t j = 0; j < block.columns; ++j)
+      block.values[i * block.stride + j] = i == j ? value : 0.0f;
+}
+
+// Sums for a dot product: lanes that the compiler can put into vectors, in an order that is the same
+// everywhere.
+constexpr std::size_t kLanes = 16;
+
+// a . b, both of n elements, a multiple of kLanes.
+double dot(const double* a, const double* b, std::size_t n) noexcept {
+  double sums[kLanes] = {};
+  for (std::size_t k = 0; k < n; k += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += a[k + lane] * b[k + lane];
+  double sum = 0.0;
+  for (const double lane : sums) sum += lane;
+  return sum;
+}
+
+// Rows of normal numbers, each made orthogonal to those before it (modified Gram-Schmidt, done twice, which
+// leaves no more than rounding errors) and of length 1: a matrix uniformly distributed over the orthogonal
+// ones.
+void fill_orthogonal(const Block& block, const Allocator& allocator, Random& random) {
+  const std::size_t n = block.rows;
+  const std::size_t stride = (n + kLanes - 1) / kLanes * kLanes;
+  Buffer<double> rows(allocator, checked_product(n, stride));
+  for (std::size_t i = 0; i < n; ++i) {
+    double* row = rows.data() + i * stride;
+    double length = 0.0;
+    while (length < 1e-6) {  // almost surely only once
+      for (std::size_t j = 0; j < n; ++j) row[j] = random.normal();
+      for (int pass = 0; pass < 2; ++pass) {
+        for (std::size_t k = 0; k < i; ++k) {
+          const double* other = rows.data() + k * stride;
+          const double share = dot(row, other, stride);
+          for (std::size_t j = 0; j < stride; ++j) row[j] -= share * other[j];
+        }
+      }
+      length = std::sqrt(dot(row, row, stride));
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      row[j] /= length;
+      block.values[i * block.stride + j] = static_cast<float>(row[j]);
+    }
+  }
+}
+
+class Initializer {
+ public:
+  explicit Initializer(Weights& weights) noexcept : weights_(weights), random_(weights.config().seed) {}
+
+  void fill(const Parameter& parameter) {
+    using Kind = Parameter::Kind;
+    const rnn_config_t& config = weights_.config();
+    switch (parameter.kind) {
+      case Kind::input:
+      case Kind::recurrent: {
+        const std::int32_t init = parameter.kind == Kind::input ? config.init : config.recurrent_init;
+        for (std::size_t gate = 0; gate < weights_.cell().gates; ++gate)
+          fill_matrix(block(parameter, gate * weights_.hidden_size(), weights_.hidden_size()), init);
+        break;
+      }
+      case Kind::head:
+        fill_matrix(block(parameter, 0, parameter.rows), config.init);
+        break;
+      case Kind::bias:
+      case Kind::head_bias:
+        fill_bias(block(parameter, 0, parameter.rows), config.init);
+        break;
+      case Kind::initial:
+        fill_diagonal(block(parameter, 0, parameter.rows), 0.0f);
+        break;
+    }
+  }
+
+ private:
+  Block block(const Parameter& parameter, std::size_t first_row, std::size_t rows) noexcept {
+    return {weights_.values() + parameter.offset + first_row * parameter.stride, rows, parameter.columns,
+            parameter.stride};
+  }
+
+  double pytorch_limit() const noexcept {
+    return 1.0 / std::sqrt(static_cast<double>(weights_.hidden_size()));
+  }
+
+  void fill_matrix(const Block& block, std::int32_t init) {
+    const auto fan_in = static_cast<double>(block.columns);
+    const auto fan_out = static_cast<double>(block.rows);
+    switch (init) {
+      case RNN_INIT_XAVIER_UNIFORM:
+        return fill_uniform(block, std::sqrt(6.0 / (fan_in + fan_out)), random_);
+      case RNN_INIT_XAVIER_NORMAL:
+        return fill_normal(block, std::sqrt(2.0 / (fan_in + fan_out)), random_);
+      case RNN_INIT_KAIMING_UNIFORM:
+        return fill_uniform(block, std::sqrt(6.0 / fan_in), random_);
+      case RNN_INIT_KAIMING_NORMAL:
+        return fill_normal(block, std::sqrt(2.0 / fan_in), random_);
+      case RNN_INIT_UNIFORM:
+        return fill_uniform(block, weights_.config().init_range, random_);
+      case RNN_INIT_ORTHOGONAL:
+        return fill_orthogonal(block, weights_.allocator(), random_);
+      case RNN_INIT_IDENTITY:
+        return fill_diagonal(block, 1.0f);
+      default:
+        return fill_uniform(block, pytorch_limit(), random_);
+    }
+  }
+
+  void fill_bias(const Block& block, std::int32_t init) noexcept {
+    switch (init) {
+      case RNN_INIT_PYTORCH:
+        return fill_uniform(block, pytorch_limit(), random_);
+      case RNN_INIT_UNIFORM:
+        return fill_uniform(block, weights_.config().init_range, random_);
+      default:
+        return fill_diagonal(block, 0.0f);
+    }
+  }
+
+  Weights& weights_;
+  Random random_;
+};
+
+}  // namespace
+
+void initialize(Weights& weights) {
+  const kernels::FloatMode mode;
+  Initializer initializer(weights);
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i) initializer.fill(weights.parameter(i));
+  weights.pack();
+}
+
+}  // namespace rnn

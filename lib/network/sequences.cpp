@@ -1,0 +1,115 @@
+#include "lib/network/sequences.h"
+
+#include <cmath>
+
+#include "lib/network/error.h"
+
+namespace rnn {
+namespace {
+
+void check_lengths(const rnn_sequences_t& sequences, const char* name) {
+  if (sequences.count == 0) throw Error(RNN_INVALID_ARGUMENT, "%s.count is 0; it must be at least 1", name);
+  if (sequences.lengths == nullptr) throw Error(RNN_INVALID_ARGUMENT, "%s.lengths is NULL", name);
+  std::size_t left = sequences.frames;
+  for (std::size_t n = 0; n < sequences.count; ++n) {
+    const std::size_t length = sequences.lengths[n];
+    if (length == 0)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.lengths[%zu] is 0; it must be at least 1", name, n);
+    if (length > left)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.lengths up to [%zu] add up to more than %s.frames, which is %zu",
+                  name, n, name, sequences.frames);
+    left -= length;
+  }
+  if (left != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "%s.frames is %zu; it must be the sum of %s.lengths, which is %zu",
+                name, sequences.frames, name, sequences.frames - left);
+}
+
+// Indices or classes: each 0..size-1.
+void check_indices(const std::int32_t* indices, std::size_t count, std::size_t size, const char* name,
+                   const char* field) {
+  for (std::size_t i = 0; i < count; ++i)
+    if (indices[i] < 0 || static_cast<std::size_t>(indices[i]) >= size)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.%s[%zu] is %d; it must be 0..%zu", name, field, i, indices[i],
+                  size - 1);
+}
+
+void check_flag(std::int32_t value, const char* name, const char* field) {
+  if (value != 0 && value != 1)
+    throw Error(RNN_INVALID_ARGUMENT, "%s.%s is %d; it must be 0 or 1", name, field, value);
+}
+
+std::int32_t default_loss(const rnn_sequences_t& sequences, const char* name) {
+  const bool targets = sequences.targets != nullptr;
+  const bool classes = sequences.classes != nullptr;
+  if (targets && classes)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s.targets and %s.classes are both given; loss must then say which to use", name, name);
+  if (!targets && !classes)
+    throw Error(RNN_INVALID_ARGUMENT, "%s.targets and %s.classes are both NULL; one of them must be given",
+                name, name);
+  return classes ? RNN_LOSS_CROSS_ENTROPY : RNN_LOSS_SQUARED_ERROR;
+}
+
+void check_target_values(const float* targets, std::size_t rows, std::size_t columns, bool probabilities,
+                         const char* name) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      const float value = targets[i * columns + j];
+      if (probabilities ? value >= 0.0f && value <= 1.0f : std::isfinite(value)) continue;
+      throw Error(RNN_INVALID_ARGUMENT, "%s.targets[%zu, %zu] is %g; it must be %s", name, i, j,
+                  static_cast<double>(value), probabilities ? "0..1 for binary cross-entropy" : "finite");
+    }
+  }
+}
+
+}  // namespace
+
+void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name) {
+  check_lengths(sequences, name);
+  check_flag(sequences.target_per_sequence, name, "target_per_sequence");
+  if (sequences.reserved != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "%s.reserved is %d; it must be 0", name, sequences.reserved);
+  if ((sequences.inputs == nullptr) == (sequences.indices == nullptr))
+    throw Error(RNN_INVALID_ARGUMENT, "%s.inputs and %s.indices are both %s; exactly one must be given", name,
+                name, sequences.inputs == nullptr ? "NULL" : "given");
+  if (sequences.indices != nullptr)
+    check_indices(sequences.indices, sequences.frames, weights.input_size(), name, "indices");
+  if (sequences.resets == nullptr) return;
+  for (std::size_t i = 0; i < sequences.frames; ++i)
+    if (sequences.resets[i] > 1)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.resets[%zu] is %d; it must be 0 or 1", name, i,
+                  sequences.resets[i]);
+}
+
+std::size_t target_count(const rnn_sequences_t& sequences) noexcept {
+  return sequences.target_per_sequence != 0 ? sequences.count : sequences.frames;
+}
+
+std::int32_t check_targets(const Weights& weights, const rnn_sequences_t& sequences, std::int32_t loss,
+                           const char* name) {
+  if (loss < 0 || loss > RNN_LOSS_BINARY_CROSS_ENTROPY)
+    throw Error(RNN_INVALID_ARGUMENT, "loss is %d; it must be 0..%d", loss, RNN_LOSS_BINARY_CROSS_ENTROPY);
+  if (loss == 0) loss = default_loss(sequences, name);
+
+  const std::size_t count = target_count(sequences);
+  if (loss == RNN_LOSS_CROSS_ENTROPY) {
+    if (sequences.classes == nullptr)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.classes is NULL; cross-entropy needs them", name);
+    check_indices(sequences.classes, count, weights.output_size(), name, "classes");
+  } else {
+    if (sequences.targets == nullptr)
+      throw Error(RNN_INVALID_ARGUMENT, "%s.targets is NULL; %s needs them", name,
+                  loss == RNN_LOSS_SQUARED_ERROR ? "squared error" : "binary cross-entropy");
+    check_target_values(sequences.targets, count, weights.output_size(),
+                        loss == RNN_LOSS_BINARY_CROSS_ENTROPY, name);
+  }
+  if (sequences.weights == nullptr) return loss;
+  for (std::size_t i = 0; i < count; ++i)
+    if (!(std::isfinite(sequences.weights[i]) && sequences.weights[i] >= 0.0f))
+      throw Error(RNN_INVALID_ARGUMENT, "%s.weights[%zu] is %g; it must be finite and >= 0", name, i,
+                  static_cast<double>(sequences.weights[i]));
+  return loss;
+}
+
+}  // namespace rnn

@@ -1,0 +1,21 @@
+// Checks of the caller's sequences before anything is computed or changed.
+#pragma once
+
+#include "lib/network/weights.h"
+#include "rnn/rnn.h"
+
+namespace rnn {
+
+// count, frames, lengths, inputs or indices and their range, resets. `name` is the argument's name in
+// messages. Throws Error(RNN_INVALID_ARGUMENT).
+void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
+
+// Number of target rows M.
+std::size_t target_count(const rnn_sequences_t& sequences) noexcept;
+
+// The loss to use (`loss`, or the default where it is 0), after checking that its targets are there, in
+// range and finite, and the weights finite and not negative. Throws Error(RNN_INVALID_ARGUMENT).
+int32_t check_targets(const Weights& weights, const rnn_sequences_t& sequences, int32_t loss,
+                      const char* name);
+
+}  // namespace rnn

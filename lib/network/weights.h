@@ -1,0 +1,148 @@
+// The parameters of a network in canonical form, their packed copy, and who shares them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+#include "lib/cells/cell.h"
+#include "lib/kernels/table.h"
+#include "lib/network/config.h"
+#include "lib/network/memory.h"
+#include "rnn/rnn.h"
+
+namespace rnn {
+
+// One parameter tensor: element (i, j) at values[offset + i * stride + j]. Rows of a matrix are padded with
+// zeros to kernels::kPad; a vector (a bias, an initial state) has columns = 1 and stride = 1, and is padded
+// at its end.
+struct Parameter {
+  enum class Kind { input, recurrent, bias, initial, head, head_bias };
+  Kind kind;
+  std::size_t layer;  // of the head: 0
+  char name[32];
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t stride;
+  std::size_t offset;
+
+  std::size_t count() const noexcept { return rows * columns; }
+};
+
+// A matrix that is packed from the canonical values.
+struct PackedMatrix {
+  std::size_t parameter;  // index
+  bool transposed;
+  kernels::Panels panels;
+  float* data;  // where panels.data points
+};
+
+// Pack panels [first, last) of a matrix from these values of its parameter.
+void pack_panels(const kernels::Table& table, const Parameter& parameter, const float* values,
+                 const PackedMatrix& matrix, std::size_t first, std::size_t last) noexcept;
+
+// Weights that more than one stream refers to are never written: see Network::own_weights.
+class Weights {
+ public:
+  // All parameters zero. `config` is resolved. Throws std::bad_alloc, or Error(RNN_UNSUPPORTED) if RNN_ISA
+  // names an instruction set that is not available.
+  Weights(const rnn_config_t& config, const Allocator& allocator);
+
+  const rnn_config_t& config() const noexcept { return config_; }
+  const Allocator& allocator() const noexcept { return allocator_; }
+  const kernels::Table& table() const noexcept { return *table_; }
+  const cells::Cell& cell() const noexcept { return *cell_; }
+
+  std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }    // I
+  std::size_t hidden_size() const noexcept { return static_cast<std::size_t>(config_.hidden_size); }  // H
+  std::size_t width() const noexcept { return kernels::padded(hidden_size()); }       // padded H
+  std::size_t gates_size() const noexcept { return cell_->gates * hidden_size(); }    // G*H
+  std::size_t gates_width() const noexcept { return kernels::padded(gates_size()); }  // padded G*H
+  std::size_t num_layers() const noexcept { return static_cast<std::size_t>(config_.num_layers); }  // L
+  bool has_head() const noexcept { return config_.output_size != 0; }
+  bool has_bias() const noexcept { return (config_.flags & RNN_NO_BIAS) == 0; }
+  // O, or H without a head.
+  std::size_t output_size() const noexcept {
+    return has_head() ? static_cast<std::size_t>(config_.output_size) : hidden_size();
+  }
+  std::size_t state_vectors() const noexcept { return cell_->states * num_layers(); }  // states * L
+  std::size_t state_size() const noexcept { return state_vectors() * hidden_size(); }  // S: all h, then all c
+
+  std::size_t parameter_count() const noexcept { return parameters_.size(); }
+  const Parameter& parameter(std::size_t index) const noexcept { return parameters_[index]; }
+  const Parameter* find(const char* name) const noexcept;                         // or null
+  const Parameter* find(Parameter::Kind kind, std::size_t layer) const noexcept;  // or null
+
+  std::size_t value_count() const noexcept { return values_.size(); }
+  const float* values() const noexcept { return values_.data(); }
+  float* values() noexcept { return values_.data(); }  // call pack() after a change
+
+  void get(const Parameter& parameter, float* out) const noexcept;
+  void set(const Parameter& parameter, const float* in) noexcept;  // call pack() after it
+
+  // Bring the packed matrices up to date; all at once, or job by job (each by any thread).
+  void pack() noexcept;
+  std::size_t pack_jobs() const noexcept;
+  void pack_job(std::size_t job) noexcept;
+
+  const cells::LayerWeights& layer(std::size_t layer) const noexcept { return layers_[layer]; }
+  const kernels::Panels& head() const noexcept { return head_; }  // W_ho; only if has_head()
+  const float* head_bias() const noexcept { return head_bias_; }  // [padded O]
+  // The initial vector of state part `part` (0: h) of a layer, [padded H].
+  const float* initial(std::size_t part, std::size_t layer) const noexcept {
+    return initials_[part * num_layers() + layer];
+  }
+
+ private:
+  friend class WeightsRef;
+
+  void lay_out_parameters();
+  void lay_out_matrices();
+  void connect() noexcept;  // what layer(), head(), head_bias() and initial() give
+  const float* vector(Parameter::Kind kind, std::size_t layer) const noexcept;  // zeros if there is none
+
+  rnn_config_t config_;
+  Allocator allocator_;
+  const kernels::Table* table_;
+  const cells::Cell* cell_;
+  Buffer<Parameter> parameters_;
+  Buffer<float> values_;
+  Buffer<float> packed_;
+  Buffer<PackedMatrix> matrices_;
+  Buffer<std::size_t> job_ends_;  // [matrices] one past the last job of each
+  Buffer<cells::LayerWeights> layers_;
+  Buffer<const float*> initials_;  // [states * L]
+  kernels::Panels head_{};
+  const float* head_bias_ = nullptr;
+  Buffer<float> zeros_;  // for absent biases and initial states: [padded max(G*H, O)]
+  mutable std::atomic<std::size_t> references_{0};
+};
+
+// A counted reference. unique() synchronises with the release of the last other reference, so weights
+// that are unique may be written.
+class WeightsRef {
+ public:
+  WeightsRef() = default;
+  explicit WeightsRef(Weights* weights) noexcept;  // made by weights->allocator().make<Weights>
+  WeightsRef(const WeightsRef& other) noexcept;
+  WeightsRef(WeightsRef&& other) noexcept : weights_(std::exchange(other.weights_, nullptr)) {}
+  WeightsRef& operator=(WeightsRef other) noexcept {
+    std::swap(weights_, other.weights_);
+    return *this;
+  }
+  ~WeightsRef();
+
+  static WeightsRef make(const rnn_config_t& config, const Allocator& allocator);
+  WeightsRef copy() const;  // equal values in weights of their own
+
+  bool unique() const noexcept;
+  const Weights& operator*() const noexcept { return *weights_; }
+  const Weights* operator->() const noexcept { return weights_; }
+  const Weights* get() const noexcept { return weights_; }
+  Weights& mutate() noexcept { return *weights_; }  // only while unique()
+
+ private:
+  Weights* weights_ = nullptr;
+};
+
+}  // namespace rnn
