@@ -1,0 +1,36 @@
+// The loss over sequences of any length, in bounded memory.
+#pragma once
+
+#include "lib/training/bptt.h"
+
+namespace rnn {
+
+struct Evaluation {
+  RowLoss sums{0.0, 0.0};
+  double weight = 0.0;
+
+  double loss() const noexcept { return sums.loss / weight; }  // NaN without a target
+};
+
+class Evaluator {
+ public:
+  // For networks of the architecture of `weights`. `threads` is used as long as this object.
+  Evaluator(const Weights& weights, Threads& threads);
+
+  // data: checked. loss: resolved. The result does not depend on the threads.
+  Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss);
+
+ private:
+  Evaluation evaluate_group(Pass& pass, std::size_t first_sequence, std::size_t first_frame, std::size_t count);
+  std::size_t window(std::size_t sequences) const noexcept;
+
+  Allocator allocator_;
+  Bptt bptt_;
+  Dimensions dimensions_;
+  Buffer<Slice> slices_;
+  Buffer<Item> items_;
+  Buffer<float> states_;       // [count, S]
+  Buffer<float> next_states_;
+};
+
+}  // namespace rnn

@@ -1,0 +1,107 @@
+#include "lib/training/options.h"
+
+#include <cmath>
+#include <limits>
+
+#include "lib/network/error.h"
+
+namespace rnn {
+namespace {
+
+constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+
+void check_range(const char* name, std::int32_t value, std::int32_t least, std::int32_t most) {
+  if (value >= least && value <= most) return;
+  if (most == kMost)
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d or more", name, value, least);
+  throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d..%d", name, value, least, most);
+}
+
+// Negated comparisons refuse NaN.
+void check_not_negative(const char* name, float value) {
+  if (!(value >= 0.0f && std::isfinite(value)))
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be finite and not negative", name, value);
+}
+
+void check_positive(const char* name, float value) {
+  if (!(value > 0.0f && std::isfinite(value)))
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be finite and greater than 0", name, value);
+}
+
+void check_fraction(const char* name, float value) {
+  if (!(value >= 0.0f && value < 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be at least 0 and less than 1", name, value);
+}
+
+template <class T>
+void set_default(T& field, T value) {
+  if (field == T{}) field = value;
+}
+
+void resolve_optimizer(rnn_train_options_t& o) {
+  set_default<std::int32_t>(o.optimizer, RNN_ADAM);
+  check_range("optimizer", o.optimizer, RNN_ADAM, RNN_RMSPROP);
+  const bool coarse = o.optimizer == RNN_SGD || o.optimizer == RNN_ADAGRAD;
+  set_default(o.learning_rate, coarse ? 0.01f : 0.001f);
+  set_default(o.beta1, 0.9f);
+  set_default(o.beta2, o.optimizer == RNN_RMSPROP ? 0.99f : 0.999f);
+  set_default(o.epsilon, o.optimizer == RNN_ADAGRAD ? 1e-10f : 1e-8f);
+  check_positive("learning_rate", o.learning_rate);
+  check_fraction("momentum", o.momentum);
+  check_fraction("beta1", o.beta1);
+  check_fraction("beta2", o.beta2);
+  // Smaller ones could vanish when Adam scales them.
+  if (!(o.epsilon >= 1e-30f && o.epsilon <= 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "epsilon is %g; it must be 1e-30..1", o.epsilon);
+  check_not_negative("weight_decay", o.weight_decay);
+  check_range("nesterov", o.nesterov, 0, 1);
+  if (o.nesterov == 1 && (o.optimizer != RNN_SGD || o.momentum == 0.0f))
+    throw Error(RNN_INVALID_ARGUMENT,
+                "nesterov is 1 with optimizer %d and momentum %g; it needs optimizer %d (SGD) and a momentum",
+                o.optimizer, o.momentum, RNN_SGD);
+  check_not_negative("clip_norm", o.clip_norm);
+  check_not_negative("clip_value", o.clip_value);
+}
+
+void resolve_schedule(rnn_train_options_t& o) {
+  check_range("schedule", o.schedule, RNN_SCHEDULE_CONSTANT, RNN_SCHEDULE_COSINE);
+  if (o.schedule != RNN_SCHEDULE_COSINE) set_default(o.schedule_factor, 0.1f);
+  check_not_negative("schedule_factor", o.schedule_factor);
+  check_range("schedule_updates", o.schedule_updates, o.schedule == RNN_SCHEDULE_CONSTANT ? 0 : 1, kMost);
+  check_range("warmup_updates", o.warmup_updates, 0, kMost);
+}
+
+void resolve_job(rnn_train_options_t& o) {
+  set_default(o.epochs, 1);
+  set_default(o.batch_size, 32);
+  set_default(o.report_every, 1);
+  check_range("epochs", o.epochs, 1, kMost);
+  check_range("batch_size", o.batch_size, 1, kMost);
+  check_range("window", o.window, 0, kMost);
+  check_range("fresh_windows", o.fresh_windows, 0, 1);
+  check_range("keep_order", o.keep_order, 0, 1);
+  check_range("validate_every", o.validate_every, 0, kMost);
+  check_range("patience", o.patience, 0, kMost);
+  check_range("report_every", o.report_every, 1, kMost);
+  if (o.patience != 0 && o.validation == nullptr)
+    throw Error(RNN_INVALID_ARGUMENT, "patience is %d and validation is NULL; patience needs validation",
+                o.patience);
+}
+
+}  // namespace
+
+rnn_train_options_t resolve_options(const rnn_train_options_t& options) {
+  rnn_train_options_t resolved = options;
+  check_evaluation_options(resolved);
+  resolve_optimizer(resolved);
+  resolve_schedule(resolved);
+  resolve_job(resolved);
+  return resolved;
+}
+
+void check_evaluation_options(const rnn_train_options_t& options) {
+  check_range("loss", options.loss, 0, RNN_LOSS_BINARY_CROSS_ENTROPY);
+  check_range("threads", options.threads, 0, 1024);
+}
+
+}  // namespace rnn

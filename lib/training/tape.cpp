@@ -1,0 +1,123 @@
+#include "lib/training/tape.h"
+
+#include <algorithm>
+
+#include "lib/kernels/float_mode.h"
+#include "lib/network/error.h"
+#include "lib/network/sequences.h"
+#include "lib/training/bptt.h"
+
+namespace rnn {
+
+struct Tape::Implementation {
+  Implementation(const Network& network, std::int32_t n)
+      : allocator(network.allocator()),
+        weights(network.weights_ref()),
+        threads(n),
+        bptt(*weights, threads),
+        gradients(allocator, weights->value_count()) {}
+
+  Allocator allocator;
+  WeightsRef weights;
+  Threads threads;
+  Bptt bptt;
+  Buffer<float> gradients;
+  bool packed = false;         // bptt has the transposed weights
+  bool packed_inputs = false;  // those of the inputs too
+  // The record; the rest of it is in bptt.
+  bool recorded = false;
+  bool one_hot = false;
+  Buffer<Slice> slices;
+  Buffer<Item> items;
+  Buffer<float> initial_states;  // [N, S]
+  std::size_t count = 0;         // N
+};
+
+Tape::Tape(const Network& network, std::int32_t threads) {
+  if (threads < 0 || threads > 1024)
+    throw Error(RNN_INVALID_ARGUMENT, "threads is %d; it must be 0..1024", threads);
+  implementation_ = network.allocator().make<Implementation>(network, threads);
+}
+
+Tape::~Tape() { allocator().destroy(implementation_); }
+
+void Tape::forward(const Network& network, const rnn_sequences_t& in, const float* initial_states, float* outputs,
+                   float* final_states) {
+  Implementation& self = *implementation_;
+  check_inputs(network.weights(), in, "in");
+
+  const std::size_t states = checked_product(in.count, network.weights().state_size());
+  self.slices.reserve(self.allocator, in.count);
+  self.items.reserve(self.allocator, in.count);
+  if (initial_states != nullptr) self.initial_states.reserve(self.allocator, states);
+
+  self.recorded = false;
+  if (self.weights.get() != network.weights_ref().get()) {
+    self.weights = network.weights_ref();
+    self.packed = self.packed_inputs = false;
+  }
+  self.count = in.count;
+  self.one_hot = in.indices != nullptr;
+  std::size_t first = 0;
+  for (std::size_t n = 0; n < in.count; first += in.lengths[n], ++n) {
+    self.slices[n] = {first, in.lengths[n]};
+    self.items[n] = {n, Item::kNone};
+  }
+  // A copy: final_states may be the same memory.
+  if (initial_states != nullptr) std::copy_n(initial_states, states, self.initial_states.data());
+
+  Pass pass;
+  pass.weights = self.weights.get();
+  pass.data = &in;
+  pass.slices = self.slices.data();
+  pass.items = self.items.data();
+  pass.count = in.count;
+  pass.initial_states = initial_states != nullptr ? self.initial_states.data() : nullptr;
+  pass.final_states = final_states;
+  pass.outputs = outputs;
+  const kernels::FloatMode mode;
+  self.bptt.forward(pass);
+  self.recorded = true;
+}
+
+void Tape::backward(const float* d_outputs, const float* d_final_states, float* d_inputs, float* d_initial_states) {
+  Implementation& self = *implementation_;
+  if (!self.recorded)
+    throw Error(RNN_INVALID_ARGUMENT, "the tape holds no record; each backward pass needs a forward pass before it");
+  if (d_inputs != nullptr && self.one_hot)
+    throw Error(RNN_INVALID_ARGUMENT, "d_inputs must be NULL: the recorded inputs are indices");
+
+  const kernels::FloatMode mode;
+  const bool with_inputs = d_inputs != nullptr;
+  if (!self.packed || (with_inputs && !self.packed_inputs)) self.bptt.pack(*self.weights, with_inputs);
+  self.packed = true;
+  self.packed_inputs = self.packed_inputs || with_inputs;
+
+  self.bptt.prepare_backward(with_inputs);
+  // A sequence whose first step is a reset does not depend on its initial state.
+  if (d_initial_states != nullptr) std::fill_n(d_initial_states, self.count * self.weights->state_size(), 0.0f);
+  Cotangents cotangents;
+  cotangents.outputs = d_outputs;
+  cotangents.final_states = d_final_states;
+  cotangents.inputs = d_inputs;
+  cotangents.initial_states = d_initial_states;
+  self.bptt.backward(cotangents, self.gradients.data());
+  self.recorded = false;
+}
+
+void Tape::zero_gradients() noexcept {
+  std::fill(implementation_->gradients.begin(), implementation_->gradients.end(), 0.0f);
+}
+
+const Allocator& Tape::allocator() const noexcept { return implementation_->allocator; }
+
+const Weights& Tape::weights() const noexcept { return *implementation_->weights; }
+
+const float* Tape::gradients() const noexcept { return implementation_->gradients.data(); }
+
+void Tape::get_gradient(const Parameter& p, float* out) const noexcept {
+  const float* row = gradients() + p.offset;
+  for (std::size_t i = 0; i < p.rows; ++i, row += p.stride, out += p.columns) std::copy_n(row, p.columns, out);
+}
+
+}  // namespace rnn

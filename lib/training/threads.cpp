@@ -1,0 +1,54 @@
+#include "lib/training/threads.h"
+
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+
+#include "lib/kernels/float_mode.h"
+
+namespace rnn {
+namespace {
+
+// Waking a thread takes some microseconds, in which another does about so many operations.
+constexpr double kOperationsPerThread = 400e3;
+
+}  // namespace
+
+Threads::Threads(std::int32_t n) : n_(n) {
+  if (n > 1) arena_.emplace(n);
+}
+
+std::size_t Threads::count() const noexcept {
+  if (n_ != 0) return static_cast<std::size_t>(n_);
+  return static_cast<std::size_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
+}
+
+std::size_t Threads::count(double operations) const noexcept {
+  if (n_ == 1) return 1;
+  const double worth = std::min(operations / kOperationsPerThread, 65536.0);
+  return std::clamp<std::size_t>(static_cast<std::size_t>(worth), 1, count());
+}
+
+void Threads::run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),
+                  const void* task) {
+  const auto serial = [&](std::size_t first, std::size_t last) {
+    const kernels::FloatMode mode;
+    for (std::size_t i = first; i < last; ++i) call(task, i);
+  };
+  if (tasks <= 1 || count(operations) == 1) return serial(0, tasks);
+
+  const auto parallel = [&] {
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, tasks, 1),
+        [&](const tbb::blocked_range<std::size_t>& range) { serial(range.begin(), range.end()); },
+        tbb::simple_partitioner());
+  };
+  // Isolated: while it waits, this thread takes up none of the caller's other work.
+  if (arena_)
+    arena_->execute(parallel);
+  else
+    tbb::this_task_arena::isolate(parallel);
+}
+
+}  // namespace rnn

@@ -1,0 +1,39 @@
+// Runs tasks on the threads that the caller allows: the library's only use of oneTBB.
+#pragma once
+
+#include <tbb/task_arena.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace rnn {
+
+class Threads {
+ public:
+  // n as in rnn_train_options_t: 1 is the calling thread alone, 0 the arena from which it calls, and any
+  // other number an arena of this object's own.
+  explicit Threads(std::int32_t n);
+
+  // Threads that may work at once.
+  std::size_t count() const noexcept;
+
+  // How many of them are worth waking for so many floating-point operations.
+  std::size_t count(double operations) const noexcept;
+
+  // Call task(i) once for each i below `tasks`, in any order, in the kernels' floating-point mode. Together
+  // they take so many operations; if these are few, they run here. Tasks may not throw.
+  template <class Task>
+  void run(double operations, std::size_t tasks, const Task& task) {
+    const auto call = [](const void* object, std::size_t i) { (*static_cast<const Task*>(object))(i); };
+    run(operations, tasks, call, &task);
+  }
+
+ private:
+  void run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t), const void* task);
+
+  std::int32_t n_;
+  std::optional<tbb::task_arena> arena_;
+};
+
+}  // namespace rnn

@@ -1,0 +1,40 @@
+// Weights in training: one update at a time, or the whole job.
+#pragma once
+
+#include "lib/network/network.h"
+#include "lib/training/state.h"
+#include "lib/training/tape.h"
+#include "rnn/rnn.h"
+
+namespace rnn {
+
+class Trainer {
+ public:
+  // `options` is complete (struct_size resolved by the caller) and not yet validated; 0 means default.
+  // Throws Error.
+  Trainer(const Network& network, const rnn_train_options_t& options);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  void update(const rnn_sequences_t& batch, rnn_progress_t* progress);  // see rnn_trainer_update
+  void apply(const Tape& tape, rnn_progress_t* progress);               // see rnn_trainer_apply
+  void run(const rnn_sequences_t& data);                                // see rnn_trainer_run
+  void reset();                                                         // see rnn_trainer_reset
+
+  const Allocator& allocator() const noexcept;
+  const WeightsRef& weights_ref() const noexcept;
+  const TrainerState& state() const noexcept;
+  // Take over saved weights and state; throws Error(RNN_MISMATCH) and changes nothing if they do not fit.
+  void restore(WeightsRef weights, TrainerState&& state);
+
+ private:
+  struct Implementation;
+  Implementation* implementation_;
+};
+
+// See rnn_evaluate.
+void evaluate(const Network& network, const rnn_sequences_t& data, const rnn_train_options_t& options,
+              rnn_evaluation_t* out);
+
+}  // namespace rnn

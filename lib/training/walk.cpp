@@ -1,0 +1,87 @@
+#include "lib/training/walk.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rnn {
+
+Walk::Walk(const Allocator& allocator, const rnn_sequences_t& data, const rnn_train_options_t& options)
+    : allocator_(allocator), data_(data), options_(options), first_(allocator, data.count) {
+  for (std::size_t n = 1; n < data.count; ++n) first_[n] = first_[n - 1] + data.lengths[n - 1];
+}
+
+// Shuffled by the algorithm of Fisher and Yates.
+void Walk::begin_epoch(TrainerState& state) const {
+  if (state.order.size() != 0) return;
+  Buffer<std::uint64_t> order(allocator_, data_.count);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  for (std::size_t i = order.size(); i > 1 && options_.keep_order == 0; --i)
+    std::swap(order[i - 1], order[static_cast<std::size_t>(state.random.below(i))]);
+  state.order.swap(order);
+}
+
+std::size_t Walk::batch_size(const TrainerState& state) const noexcept {
+  return std::min(static_cast<std::size_t>(options_.batch_size),
+                  data_.count - static_cast<std::size_t>(state.next_sequence));
+}
+
+std::size_t Walk::slices(const TrainerState& state, Slice* slices, Item* items) const noexcept {
+  const auto start = static_cast<std::size_t>(state.next_step);
+  const auto window = static_cast<std::size_t>(options_.window);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < batch_size(state); ++i) {
+    const std::size_t n = sequence(state, i);
+    if (data_.lengths[n] <= start) continue;
+    const std::size_t left = data_.lengths[n] - start;
+    const std::size_t length = window == 0 ? left : std::min(window, left);
+    slices[count] = {first_[n] + start, length};
+    items[count] = {i, length == left ? n : Item::kNone};
+    ++count;
+  }
+  return count;
+}
+
+bool Walk::next(TrainerState& state) const noexcept {
+  if (options_.window != 0) {
+    state.next_step += static_cast<std::uint64_t>(options_.window);
+    for (std::size_t i = 0; i < batch_size(state); ++i)
+      if (data_.lengths[sequence(state, i)] > state.next_step) return false;
+  }
+  state.next_step = 0;
+  state.next_sequence += batch_size(state);
+  if (state.next_sequence < data_.count) return false;
+  state.next_sequence = 0;
+  state.order = Buffer<std::uint64_t>();
+  ++state.epoch;
+  return true;
+}
+
+// An update is done for each window that has a target. The order of epochs to come decides what stands
+// together in a batch, so that it has to be drawn here too; that costs little against the training.
+std::uint64_t Walk::count_updates(const TrainerState& state) const {
+  TrainerState s;
+  s.epoch = state.epoch;
+  s.next_sequence = state.next_sequence;
+  s.next_step = state.next_step;
+  s.random = state.random;
+  s.order = Buffer<std::uint64_t>(allocator_, state.order.size());
+  std::copy(state.order.begin(), state.order.end(), s.order.begin());
+
+  const auto most = std::min(static_cast<std::size_t>(options_.batch_size), data_.count);
+  Buffer<Slice> slices(allocator_, most);
+  Buffer<Item> items(allocator_, most);
+  std::uint64_t updates = 0;
+  while (s.epoch < static_cast<std::uint64_t>(options_.epochs)) {
+    begin_epoch(s);
+    Pass pass;
+    pass.data = &data_;
+    pass.slices = slices.data();
+    pass.items = items.data();
+    pass.count = this->slices(s, slices.data(), items.data());
+    updates += target_weight(pass) > 0.0 ? 1 : 0;
+    next(s);
+  }
+  return updates;
+}
+
+}  // namespace rnn
