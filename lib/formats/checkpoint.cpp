@@ -1,0 +1,135 @@
+#include "lib/formats/checkpoint.h"
+
+#include <charconv>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <set>
+#include <string>
+
+#include "lib/formats/file.h"
+#include "lib/formats/network_file.h"
+#include "lib/formats/safetensors.h"
+#include "lib/network/error.h"
+
+namespace rnn {
+namespace {
+
+using safetensors::Contents;
+using safetensors::quote;
+using safetensors::Type;
+using safetensors::Writer;
+
+class StateWriter final : public StateVisitor {
+ public:
+  explicit StateWriter(Writer& writer) : writer_(writer) {}
+
+  void integer(const char* name, std::uint64_t& value) override {
+    writer_.metadata(std::string(kTrainerMetadata) + name, std::to_string(value));
+  }
+  // Its bits: NaN and infinity have no other exact form.
+  void real(const char* name, double& value) override {
+    std::uint64_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    char text[17];
+    std::snprintf(text, sizeof text, "%016" PRIx64, bits);
+    writer_.metadata(std::string(kTrainerMetadata) + name, text);
+  }
+  void floats(const char* name, Buffer<float>& values) override { add(name, Type::f32, values); }
+  void integers(const char* name, Buffer<std::uint64_t>& values) override { add(name, Type::u64, values); }
+
+ private:
+  template <class T>
+  void add(const char* name, Type type, const Buffer<T>& values) {
+    writer_.add(std::string(kTrainerTensors) + name, type, {values.size()}, [&values](unsigned char* out) {
+      if (values.size() > 0) std::memcpy(out, values.data(), values.size() * sizeof(T));
+    });
+  }
+
+  Writer& writer_;
+};
+
+class StateReader final : public StateVisitor {
+ public:
+  StateReader(const Contents& contents, const Allocator& allocator) : contents_(contents), allocator_(allocator) {}
+
+  void integer(const char* name, std::uint64_t& value) override { value = number(name, 10); }
+  void real(const char* name, double& value) override {
+    const std::uint64_t bits = number(name, 16);
+    std::memcpy(&value, &bits, sizeof value);
+  }
+  void floats(const char* name, Buffer<float>& values) override { read(name, values); }
+  void integers(const char* name, Buffer<std::uint64_t>& values) override { read(name, values); }
+
+  // What no field has asked for.
+  void check_leftovers() const {
+    check_leftovers("metadata", kTrainerMetadata, contents_.metadata);
+    check_leftovers("tensor", kTrainerTensors, contents_.tensors);
+  }
+
+ private:
+  std::uint64_t number(const char* name, int base) {
+    const std::string key = kTrainerMetadata + std::string(name);
+    const auto found = contents_.metadata.find(key);
+    if (found == contents_.metadata.end()) throw Error(RNN_BAD_FORMAT, "metadata %s is missing", key.c_str());
+    seen_.insert(key);
+    const std::string& text = found->second;
+    std::uint64_t value = 0;
+    const std::from_chars_result result = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (result.ec != std::errc() || result.ptr != text.data() + text.size())
+      throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be a number to base %d, less than 2^64", key.c_str(),
+                  quote(text).c_str(), base);
+    return value;
+  }
+
+  template <class T>
+  void read(const char* name, Buffer<T>& values) {
+    const std::string key = kTrainerTensors + std::string(name);
+    const auto found = contents_.tensors.find(key);
+    if (found == contents_.tensors.end()) throw Error(RNN_BAD_FORMAT, "tensor %s is missing", key.c_str());
+    seen_.insert(key);
+    if (found->second.shape.size() != 1)
+      throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be a vector", key.c_str(),
+                  safetensors::to_string(found->second.shape).c_str());
+    values = Buffer<T>(allocator_, found->second.count);
+    found->second.read(values.data());
+  }
+
+  template <class Map>
+  void check_leftovers(const char* kind, const std::string& prefix, const Map& map) const {
+    for (auto i = map.lower_bound(prefix); i != map.end() && i->first.rfind(prefix, 0) == 0; ++i)
+      if (seen_.count(i->first) == 0)
+        throw Error(RNN_BAD_FORMAT, "%s %s is not part of a trainer", kind, quote(i->first).c_str());
+  }
+
+  const Contents& contents_;
+  const Allocator& allocator_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+void save_checkpoint(const Trainer& trainer, const char* path) {
+  Writer writer;
+  add_network(*trainer.weights_ref(), writer);
+  StateWriter state(writer);
+  const_cast<TrainerState&>(trainer.state()).visit(state);  // which only reads
+  save(writer, path);
+}
+
+void load_checkpoint(Trainer& trainer, const char* path) {
+  const Bytes bytes = read_file(path);
+  try {
+    const Contents contents = safetensors::read(bytes.data.get(), bytes.size);
+    WeightsRef weights = extract_network(contents, trainer.allocator());
+    TrainerState state;
+    StateReader reader(contents, trainer.allocator());
+    state.visit(reader);
+    reader.check_leftovers();
+    trainer.restore(std::move(weights), std::move(state));
+  } catch (const Error& error) {
+    throw Error(error.status(), "%s: %s", path, error.what());
+  }
+}
+
+}  // namespace rnn

@@ -1,0 +1,361 @@
+#include "lib/formats/safetensors.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "lib/network/error.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and values copied as they are");
+
+namespace rnn::safetensors {
+namespace {
+
+constexpr std::size_t kLengthSize = 8;
+constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
+constexpr std::size_t kMaxRank = 32;               // what is refused shall not cost much memory
+constexpr std::size_t kAlignment = 64;             // of the values, where we write the file
+
+struct TypeInfo {
+  Type type;
+  const char* name;
+  std::size_t size;
+};
+
+constexpr TypeInfo kTypes[] = {
+    {Type::f64, "F64", 8}, {Type::f32, "F32", 4}, {Type::f16, "F16", 2}, {Type::bf16, "BF16", 2}, {Type::u64, "U64", 8}};
+
+const TypeInfo& info(Type type) noexcept {
+  return *std::find_if(std::begin(kTypes), std::end(kTypes), [=](const TypeInfo& t) { return t.type == type; });
+}
+
+std::optional<Type> find_type(std::string_view name) noexcept {
+  for (const TypeInfo& t : kTypes)
+    if (name == t.name) return t.type;
+  return std::nullopt;
+}
+
+// A tensor's entry in the header as far as it has been read.
+struct Draft {
+  std::optional<Type> type;
+  std::optional<std::vector<std::uint64_t>> shape;
+  std::optional<std::vector<std::uint64_t>> offsets;
+};
+
+// Takes the header apart while it is parsed: no tree is built, so neither depth nor size of what is refused
+// costs anything, and a key that comes twice is seen.
+class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::map<std::string, std::string, std::less<>> metadata;
+  std::map<std::string, Draft, std::less<>> drafts;
+
+  bool null() override { unexpected("null"); }
+  bool boolean(bool) override { unexpected("a boolean"); }
+  bool number_integer(number_integer_t value) override { unexpected(std::to_string(value)); }
+  bool number_float(number_float_t, const string_t& text) override { unexpected(text); }
+  bool binary(binary_t&) override { unexpected("binary data"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (place_ != Place::list) unexpected(std::to_string(value));
+    if (list_->size() == kMaxRank) throw Error(RNN_BAD_FORMAT, "%s has more than %zu entries", field().c_str(), kMaxRank);
+    list_->push_back(value);
+    return true;
+  }
+
+  bool string(string_t& value) override {
+    if (place_ == Place::metadata) {
+      metadata.find(key_)->second = std::move(value);
+    } else if (place_ == Place::tensor && key_ == "dtype") {
+      draft_->type = find_type(value);
+      if (!draft_->type)
+        throw Error(RNN_BAD_FORMAT, "%s is %s; it must be F64, F32, F16, BF16 or U64", field().c_str(),
+                    quote(value).c_str());
+    } else {
+      unexpected(quote(value));
+    }
+    return true;
+  }
+
+  bool start_object(std::size_t) override {
+    if (place_ == Place::start) {
+      place_ = Place::root;
+    } else if (place_ == Place::root && key_ == "__metadata__") {
+      place_ = Place::metadata;
+    } else if (place_ == Place::root) {
+      draft_ = &drafts.find(key_)->second;
+      name_ = key_;
+      place_ = Place::tensor;
+    } else {
+      unexpected("an object");
+    }
+    return true;
+  }
+
+  bool key(string_t& value) override {
+    key_ = std::move(value);
+    bool fresh = true;
+    if (place_ == Place::root && key_ == "__metadata__") {
+      fresh = !std::exchange(has_metadata_, true);
+    } else if (place_ == Place::root) {
+      fresh = drafts.try_emplace(key_).second;
+    } else if (place_ == Place::metadata) {
+      fresh = metadata.try_emplace(key_).second;
+    } else if (key_ == "dtype") {
+      fresh = !draft_->type;
+    } else if (key_ == "shape") {
+      fresh = !draft_->shape;
+    } else if (key_ == "data_offsets") {
+      fresh = !draft_->offsets;
+    } else {
+      throw Error(RNN_BAD_FORMAT, "%s is unknown; a tensor has dtype, shape and data_offsets", field().c_str());
+    }
+    if (!fresh) throw Error(RNN_BAD_FORMAT, "%s is there twice", field().c_str());
+    return true;
+  }
+
+  bool end_object() override {
+    if (place_ == Place::tensor) {
+      const Draft& d = *draft_;
+      const char* missing = !d.type ? "dtype" : !d.shape ? "shape" : !d.offsets ? "data_offsets" : nullptr;
+      if (missing != nullptr) throw Error(RNN_BAD_FORMAT, "tensor %s has no %s", quote(name_).c_str(), missing);
+    }
+    place_ = place_ == Place::root ? Place::end : Place::root;
+    return true;
+  }
+
+  bool start_array(std::size_t) override {
+    if (place_ != Place::tensor || key_ == "dtype") unexpected("an array");
+    list_ = &(key_ == "shape" ? draft_->shape : draft_->offsets).emplace();
+    place_ = Place::list;
+    return true;
+  }
+
+  bool end_array() override {
+    place_ = Place::tensor;
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    throw Error(RNN_BAD_FORMAT, "the header is not JSON: error at its byte %zu", position);
+  }
+
+ private:
+  enum class Place { start, root, metadata, tensor, list, end };
+
+  // The field that the value or key at hand belongs to.
+  std::string field() const {
+    if (place_ == Place::metadata) return "metadata " + quote(key_);
+    if (place_ == Place::tensor || place_ == Place::list) return "tensor " + quote(name_) + ": " + quote(key_);
+    return key_ == "__metadata__" ? "__metadata__" : "tensor " + quote(key_);
+  }
+
+  [[noreturn]] void unexpected(const std::string& found) const {
+    const char* wanted = "an object";
+    if (place_ == Place::metadata || (place_ == Place::tensor && key_ == "dtype")) wanted = "a string";
+    if (place_ == Place::tensor && key_ != "dtype") wanted = "an array";
+    if (place_ == Place::list) wanted = "integers of 0 and more";
+    throw Error(RNN_BAD_FORMAT, "%s holds %s; it must be %s", field().c_str(), found.c_str(), wanted);
+  }
+
+  Place place_ = Place::start;
+  std::string key_;
+  std::string name_;  // the tensor's
+  Draft* draft_ = nullptr;
+  std::vector<std::uint64_t>* list_ = nullptr;
+  bool has_metadata_ = false;
+};
+
+// The tensor that a draft describes in `size` bytes of data.
+Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, std::uint64_t size) {
+  const std::string field = "tensor " + quote(name);
+  std::uint64_t count = 1;
+  const std::size_t width = info(*draft.type).size;
+  for (const std::uint64_t n : *draft.shape)
+    if (__builtin_mul_overflow(count, n, &count) || count > std::numeric_limits<std::uint64_t>::max() / width)
+      throw Error(RNN_BAD_FORMAT, "%s has shape %s, whose product is too large", field.c_str(),
+                  to_string(*draft.shape).c_str());
+
+  const std::vector<std::uint64_t>& offsets = *draft.offsets;
+  const std::string found = to_string(offsets);
+  if (offsets.size() != 2)
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must be [begin, end]", field.c_str(), found.c_str());
+  if (offsets[0] > offsets[1] || offsets[1] > size)
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64, field.c_str(),
+                found.c_str(), size);
+  if (offsets[1] - offsets[0] != count * width)
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes", field.c_str(),
+                found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type), count * width);
+  return {name, *draft.type, std::move(*draft.shape), static_cast<std::size_t>(count), data + offsets[0]};
+}
+
+// Each byte of data belongs to one tensor.
+void check_layout(const Contents& contents, const unsigned char* data, std::uint64_t size) {
+  const auto bytes = [](const Tensor* t) { return t->count * info(t->type).size; };
+  std::vector<const Tensor*> order;
+  for (const auto& entry : contents.tensors) order.push_back(&entry.second);
+  std::sort(order.begin(), order.end(), [&](const Tensor* a, const Tensor* b) {
+    return a->data != b->data ? a->data < b->data : bytes(a) < bytes(b);
+  });
+
+  const unsigned char* end = data;
+  for (const Tensor* tensor : order) {
+    if (tensor->data != end)
+      throw Error(RNN_BAD_FORMAT, "tensor %s begins at %td; it must begin at %td, where the one before ends",
+                  quote(tensor->name).c_str(), tensor->data - data, end - data);
+    end += bytes(tensor);
+  }
+  if (static_cast<std::uint64_t>(end - data) != size)
+    throw Error(RNN_BAD_FORMAT, "the data are %" PRIu64 " bytes; the tensors end at %td", size, end - data);
+}
+
+float from_half(std::uint16_t half) noexcept {
+  const std::uint32_t sign = (half & 0x8000u) << 16;
+  const std::uint32_t exponent = (half >> 10) & 31u;
+  const std::uint32_t mantissa = half & 1023u;
+  std::uint32_t bits;
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+    std::memcpy(&bits, &magnitude, sizeof bits);
+  } else {
+    bits = (exponent == 31 ? 255u << 23 : (exponent + 112) << 23) | mantissa << 13;
+  }
+  bits |= sign;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float from_bfloat(std::uint16_t half) noexcept {
+  const std::uint32_t bits = std::uint32_t{half} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+template <class T, class Convert>
+void convert(const unsigned char* data, std::size_t count, float* out, const Convert& to_float) {
+  for (std::size_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, data + i * sizeof value, sizeof value);
+    out[i] = to_float(value);
+  }
+}
+
+std::string json_string(const std::string& text) { return nlohmann::json(text).dump(); }
+
+}  // namespace
+
+const char* type_name(Type type) noexcept { return info(type).name; }
+
+void Tensor::read(float* out) const {
+  switch (type) {
+    case Type::f64: return convert<double>(data, count, out, [](double v) { return static_cast<float>(v); });
+    case Type::f32: return convert<float>(data, count, out, [](float v) { return v; });
+    case Type::f16: return convert<std::uint16_t>(data, count, out, &from_half);
+    case Type::bf16: return convert<std::uint16_t>(data, count, out, &from_bfloat);
+    case Type::u64: break;
+  }
+  throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be F64, F32, F16 or BF16", quote(name).c_str(),
+              type_name(type));
+}
+
+void Tensor::read(std::uint64_t* out) const {
+  if (type != Type::u64)
+    throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be U64", quote(name).c_str(), type_name(type));
+  if (count > 0) std::memcpy(out, data, count * sizeof *out);
+}
+
+Contents read(const void* memory, std::size_t size) {
+  if (size < kLengthSize)
+    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; a safetensors file begins with an 8-byte header length", size);
+  std::uint64_t length;
+  std::memcpy(&length, memory, sizeof length);
+  const std::uint64_t most = std::min<std::uint64_t>(kMaxHeader, size - kLengthSize);
+  if (length > most)
+    throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length, most);
+
+  const unsigned char* text = static_cast<const unsigned char*>(memory) + kLengthSize;
+  const unsigned char* data = text + length;
+  // The parser would pass over a byte order mark, and take a zero byte for the end.
+  if (length == 0 || text[0] != '{') throw Error(RNN_BAD_FORMAT, "the header does not begin with {");
+  if (std::find(text, data, 0) != data) throw Error(RNN_BAD_FORMAT, "the header contains a zero byte");
+  HeaderReader header;
+  nlohmann::json::sax_parse(text, data, &header);
+
+  Contents contents;
+  contents.metadata = std::move(header.metadata);
+  for (auto& [name, draft] : header.drafts)
+    contents.tensors.emplace(name, check(name, std::move(draft), data, size - kLengthSize - length));
+  check_layout(contents, data, size - kLengthSize - length);
+  return contents;
+}
+
+void Writer::metadata(std::string key, std::string value) { metadata_.emplace_back(std::move(key), std::move(value)); }
+
+void Writer::add(std::string name, Type type, std::vector<std::uint64_t> shape, Fill fill) {
+  std::size_t bytes = info(type).size;
+  for (const std::uint64_t n : shape) bytes *= n;
+  const auto narrower = [](Type wanted, const Entry& entry) { return info(wanted).size > info(entry.type).size; };
+  const auto place = std::upper_bound(entries_.begin(), entries_.end(), type, narrower);
+  entries_.insert(place, Entry{std::move(name), type, std::move(shape), bytes, std::move(fill)});
+}
+
+std::string Writer::header() const {
+  std::string text = "{\"__metadata__\":{";
+  const char* separator = "";
+  for (const auto& [key, value] : metadata_) {
+    text += separator + json_string(key) + ":" + json_string(value);
+    separator = ",";
+  }
+  text += "}";
+  std::uint64_t begin = 0;
+  for (const Entry& entry : entries_) {
+    text += "," + json_string(entry.name) + ":{\"dtype\":\"" + type_name(entry.type) + "\",\"shape\":" +
+            to_string(entry.shape) + ",\"data_offsets\":" + to_string({begin, begin + entry.bytes}) + "}";
+    begin += entry.bytes;
+  }
+  text += "}";
+  while ((kLengthSize + text.size()) % kAlignment != 0) text += ' ';
+
+  std::string length(kLengthSize, '\0');
+  const std::uint64_t n = text.size();
+  std::memcpy(length.data(), &n, sizeof n);
+  return length + text;
+}
+
+std::size_t Writer::size() const {
+  std::size_t size = header().size();
+  for (const Entry& entry : entries_) size += entry.bytes;
+  return size;
+}
+
+void Writer::write(void* memory) const {
+  const std::string front = header();
+  auto* out = static_cast<unsigned char*>(memory);
+  std::memcpy(out, front.data(), front.size());
+  out += front.size();
+  for (const Entry& entry : entries_) {
+    entry.fill(out);
+    out += entry.bytes;
+  }
+}
+
+std::string quote(std::string_view text) {
+  constexpr std::size_t kMost = 60;
+  std::string quoted = "\"";
+  for (const char c : text.substr(0, kMost)) quoted += c >= ' ' && c <= '~' ? c : '?';
+  return quoted + (text.size() > kMost ? "...\"" : "\"");
+}
+
+std::string to_string(const std::vector<std::uint64_t>& shape) {
+  constexpr std::size_t kMost = 8;
+  std::string text = "[";
+  for (std::size_t i = 0; i < std::min(shape.size(), kMost); ++i)
+    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + (shape.size() > kMost ? ", ...]" : "]");
+}
+
+}  // namespace rnn::safetensors
