@@ -1,0 +1,73 @@
+#include "capi/arguments.h"
+
+#include <cmath>
+
+#include "capi/sized.h"
+#include "lib/network/error.h"
+
+namespace rnn::capi {
+
+void check_pointer(const void* pointer, const char* name) {
+  if (pointer == nullptr) throw Error(RNN_INVALID_ARGUMENT, "%s is NULL", name);
+}
+
+void check_flag(std::int32_t value, const char* name) {
+  if (value != 0 && value != 1) throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be 0 or 1", name, value);
+}
+
+std::size_t find_not_finite(const float* values, std::size_t count) noexcept {
+  std::size_t i = 0;
+  while (i < count && std::isfinite(values[i])) ++i;
+  return i;
+}
+
+Allocator read_allocator(const rnn_allocator_t* given, const char* name) {
+  if (given == nullptr) return Allocator();
+  const rnn_allocator_t functions = read_sized(given, name);
+  if (functions.allocate == nullptr) throw Error(RNN_INVALID_ARGUMENT, "%s.allocate is NULL", name);
+  if (functions.deallocate == nullptr) throw Error(RNN_INVALID_ARGUMENT, "%s.deallocate is NULL", name);
+  return Allocator(functions);
+}
+
+const Parameter& find_parameter(const Weights& weights, const char* name, std::size_t count) {
+  const Parameter* parameter = weights.find(name);
+  if (parameter == nullptr)
+    throw Error(RNN_NOT_FOUND, "no parameter is named \"%.64s\"; this network has %zu, from %s to %s", name,
+                weights.parameter_count(), weights.parameter(0).name,
+                weights.parameter(weights.parameter_count() - 1).name);
+  if (count != parameter->count())
+    throw Error(RNN_INVALID_ARGUMENT, "count is %zu; %s is [%zu, %zu], %zu values", count, parameter->name,
+                parameter->rows, parameter->columns, parameter->count());
+  return *parameter;
+}
+
+void check_same_architecture(const Weights& a, const char* a_name, const Weights& b, const char* b_name) {
+  const rnn_config_t& p = a.config();
+  const rnn_config_t& q = b.config();
+  if (same_architecture(p, q)) return;
+  const struct {
+    const char* name;
+    std::int32_t a, b;
+  } fields[] = {
+      {"cell", p.cell, q.cell},
+      {"input_size", p.input_size, q.input_size},
+      {"hidden_size", p.hidden_size, q.hidden_size},
+      {"output_size", p.output_size, q.output_size},
+      {"num_layers", p.num_layers, q.num_layers},
+      {"RNN_NO_BIAS", (p.flags & RNN_NO_BIAS) != 0, (q.flags & RNN_NO_BIAS) != 0},
+  };
+  for (const auto& field : fields)
+    if (field.a != field.b)
+      throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; it must be the same", field.name, a_name, field.a,
+                  b_name, field.b);
+  throw Error(RNN_MISMATCH, "initial_state of %s is %d, and of %s %d; both or neither must be stored", a_name,
+              p.initial_state, b_name, q.initial_state);
+}
+
+bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {
+  const auto p = reinterpret_cast<std::uintptr_t>(a);
+  const auto q = reinterpret_cast<std::uintptr_t>(b);
+  return p < q ? q - p < a_size : p - q < b_size;
+}
+
+}  // namespace rnn::capi

@@ -1,0 +1,31 @@
+// What the bodies ask of their arguments. Each check throws Error where it does not say otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lib/network/memory.h"
+#include "lib/network/weights.h"
+#include "rnn/rnn.h"
+
+namespace rnn::capi {
+
+void check_pointer(const void* pointer, const char* name);
+void check_flag(std::int32_t value, const char* name);  // 0 or 1
+
+// The position of the first value that is not finite; count if there is none. Does not throw.
+std::size_t find_not_finite(const float* values, std::size_t count) noexcept;
+
+// The allocation functions to use; NULL: the C++ runtime's.
+Allocator read_allocator(const rnn_allocator_t* given, const char* name);
+
+// The parameter of that name, whose size must be count; Error(RNN_NOT_FOUND) if there is none.
+const Parameter& find_parameter(const Weights& weights, const char* name, std::size_t count);
+
+// Error(RNN_MISMATCH) that names the first difference.
+void check_same_architecture(const Weights& a, const char* a_name, const Weights& b, const char* b_name);
+
+// True if two ranges of bytes share one. Does not throw.
+bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept;
+
+}  // namespace rnn::capi

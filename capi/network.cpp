@@ -1,0 +1,72 @@
+#include <utility>
+
+#include "capi/arguments.h"
+#include "capi/guard.h"
+#include "capi/handle.h"
+#include "capi/sized.h"
+#include "lib/kernels/dispatch.h"
+#include "lib/network/init.h"
+
+using namespace rnn::capi;
+
+#define RNN_STRING_OF(x) #x
+#define RNN_STRING(x) RNN_STRING_OF(x)
+
+const char* rnn_version(void) {
+  return RNN_STRING(RNN_VERSION_MAJOR) "." RNN_STRING(RNN_VERSION_MINOR) "." RNN_STRING(RNN_VERSION_PATCH);
+}
+
+const char* rnn_isa(void) {
+  const rnn::kernels::Table* table = rnn::kernels::table();
+  return table != nullptr ? table->name : "none";
+}
+
+rnn_status_t rnn_create(const rnn_config_t* config, rnn_t** out) {
+  return guard(__func__, [&] {
+    const rnn_config_t given = read_sized(config, "config");
+    check_pointer(out, "out");
+    const rnn::Allocator allocator = read_allocator(given.allocator, "config.allocator");
+    rnn::WeightsRef weights = rnn::WeightsRef::make(rnn::resolve(given), allocator);
+    rnn::initialize(weights.mutate());
+    *out = allocator.make<rnn_handle>(std::move(weights));
+  });
+}
+
+rnn_status_t rnn_fork(const rnn_t* rnn, rnn_t** out) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    check_pointer(out, "out");
+    *out = rnn->network.allocator().make<rnn_handle>(rnn->network);
+  });
+}
+
+rnn_status_t rnn_clone(const rnn_t* rnn, rnn_t** out) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    check_pointer(out, "out");
+    rnn::WeightsRef weights = rnn->network.weights_ref().copy();
+    rnn_handle* clone = rnn->network.allocator().make<rnn_handle>(rnn->network);
+    clone->network.use(std::move(weights));
+    *out = clone;
+  });
+}
+
+rnn_status_t rnn_sync(rnn_t* stream, const rnn_t* source) {
+  return guard(__func__, [&] {
+    check_pointer(stream, "stream");
+    check_pointer(source, "source");
+    check_same_architecture(stream->network.weights(), "stream", source->network.weights(), "source");
+    stream->network.use(source->network.weights_ref());
+  });
+}
+
+void rnn_destroy(rnn_t* rnn) {
+  if (rnn != nullptr) rnn->network.allocator().destroy(rnn);
+}
+
+rnn_status_t rnn_get_config(const rnn_t* rnn, rnn_config_t* out) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  if (const rnn_status_t status = check_out(__func__, out, "out")) return status;
+  write_sized(rnn->network.weights().config(), out);
+  return RNN_OK;
+}

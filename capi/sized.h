@@ -1,0 +1,99 @@
+// Structs that begin with struct_size, from callers with an older or a newer rnn.h.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "capi/guard.h"
+#include "lib/network/error.h"
+#include "rnn/rnn.h"
+
+namespace rnn::capi {
+
+// The size of each struct when it was first released, which every later library must accept. Numbers, since
+// sizeof grows with the struct.
+template <class T>
+constexpr std::size_t kMinimumSize = 0;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_allocator_t> = 32;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_config_t> = 72;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_parameter_t> = 32;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_sequences_t> = 88;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_forward_options_t> = 40;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_generate_options_t> = 56;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_progress_t> = 72;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_train_options_t> = 136;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_evaluation_t> = 32;
+
+// Larger than any struct will be: a struct_size beyond it was never set.
+constexpr std::size_t kMaximumSize = 65536;
+
+template <class T>
+bool valid_size(const T* given) noexcept {
+  static_assert(kMinimumSize<T> != 0 && kMinimumSize<T> <= sizeof(T));
+  return given->struct_size >= kMinimumSize<T> && given->struct_size <= kMaximumSize;
+}
+
+constexpr char kSizeMessage[] = "%s.struct_size is %zu; it must be %zu..%zu, the sizeof the struct";
+
+// given: not null. Throws Error(RNN_INVALID_ARGUMENT).
+template <class T>
+void check_size(const T* given, const char* name) {
+  if (!valid_size(given))
+    throw Error(RNN_INVALID_ARGUMENT, kSizeMessage, name, given->struct_size, kMinimumSize<T>, kMaximumSize);
+}
+
+// For real-time functions: RNN_OK, or a failure with its message set.
+template <class T>
+rnn_status_t check_out(const char* function, const T* out, const char* name) noexcept {
+  if (out == nullptr) return fail(function, RNN_INVALID_ARGUMENT, "%s is NULL", name);
+  if (valid_size(out)) return RNN_OK;
+  return fail(function, RNN_INVALID_ARGUMENT, kSizeMessage, name, out->struct_size, kMinimumSize<T>,
+              kMaximumSize);
+}
+
+// A complete struct, with zeros for what an older caller lacks. Throws Error(RNN_INVALID_ARGUMENT).
+template <class T>
+T read_sized(const T* given, const char* name) {
+  if (given == nullptr) throw Error(RNN_INVALID_ARGUMENT, "%s is NULL", name);
+  check_size(given, name);
+  const std::size_t size = given->struct_size;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  for (std::size_t i = sizeof(T); i < size; ++i)
+    if (bytes[i] != 0)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "%s has the value %d at byte %zu; this version of the library knows %zu bytes, and those beyond "
+                  "must be 0",
+                  name, bytes[i], i, sizeof(T));
+  T result = {};
+  std::memcpy(&result, bytes, std::min(size, sizeof(T)));
+  result.struct_size = sizeof(T);
+  return result;
+}
+
+// The same where NULL means all defaults.
+template <class T>
+T read_options(const T* given, const char* name) {
+  if (given != nullptr) return read_sized(given, name);
+  T result = {};
+  result.struct_size = sizeof(T);
+  return result;
+}
+
+// As much of value as the caller's struct has; its struct_size, which is valid, stays.
+template <class T>
+void write_sized(T value, T* out) noexcept {
+  value.struct_size = out->struct_size;
+  std::memcpy(static_cast<void*>(out), &value, std::min(value.struct_size, sizeof(T)));
+}
+
+}  // namespace rnn::capi

@@ -1,0 +1,111 @@
+#include "capi/arguments.h"
+#include "capi/guard.h"
+#include "capi/handle.h"
+#include "capi/sized.h"
+#include "capi/training_handle.h"
+#include "lib/formats/checkpoint.h"
+
+using namespace rnn::capi;
+
+rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_options_t* options) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    const rnn_sequences_t sequences = read_sized(data, "data");
+    rnn_trainer_handle handle(rnn->network, read_options(options, "options"));
+    try {
+      handle.trainer.run(sequences);
+    } catch (const rnn::Error& error) {
+      // The updates before the failing one are good.
+      if (error.status() == RNN_NOT_FINITE) rnn->network.use(handle.trainer.weights_ref());
+      throw;
+    }
+    rnn->network.use(handle.trainer.weights_ref());
+  });
+}
+
+rnn_status_t rnn_evaluate(const rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_options_t* options,
+                          rnn_evaluation_t* out) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    const rnn_sequences_t sequences = read_sized(data, "data");
+    const rnn_train_options_t given = read_options(options, "options");
+    check_pointer(out, "out");
+    check_size(out, "out");
+    rnn_evaluation_t evaluation = {};
+    rnn::evaluate(rnn->network, sequences, given, &evaluation);
+    write_sized(evaluation, out);
+  });
+}
+
+rnn_status_t rnn_trainer_create(const rnn_t* rnn, const rnn_train_options_t* options, rnn_trainer_t** out) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    const rnn_train_options_t given = read_options(options, "options");
+    check_pointer(out, "out");
+    *out = rnn->network.allocator().make<rnn_trainer_handle>(rnn->network, given);
+  });
+}
+
+rnn_status_t rnn_trainer_update(rnn_trainer_t* trainer, const rnn_sequences_t* batch,
+                                rnn_progress_t* progress) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    const rnn_sequences_t sequences = read_sized(batch, "batch");
+    if (progress != nullptr) check_size(progress, "progress");
+    rnn_progress_t done = {};
+    trainer->trainer.update(sequences, progress != nullptr ? &done : nullptr);
+    if (progress != nullptr) write_sized(done, progress);
+  });
+}
+
+rnn_status_t rnn_trainer_reset(rnn_trainer_t* trainer) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    trainer->trainer.reset();
+  });
+}
+
+rnn_status_t rnn_trainer_run(rnn_trainer_t* trainer, const rnn_sequences_t* data) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    trainer->trainer.run(read_sized(data, "data"));
+  });
+}
+
+rnn_status_t rnn_trainer_network(const rnn_trainer_t* trainer, rnn_t** out) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    check_pointer(out, "out");
+    const rnn::WeightsRef& weights = trainer->trainer.weights_ref();
+    *out = weights->allocator().make<rnn_handle>(weights);
+  });
+}
+
+rnn_status_t rnn_trainer_sync(const rnn_trainer_t* trainer, rnn_t* stream) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    check_pointer(stream, "stream");
+    check_same_architecture(stream->network.weights(), "stream", *trainer->trainer.weights_ref(), "trainer");
+    stream->network.use(trainer->trainer.weights_ref());
+  });
+}
+
+rnn_status_t rnn_trainer_save(const rnn_trainer_t* trainer, const char* path) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    check_pointer(path, "path");
+    rnn::save_checkpoint(trainer->trainer, path);
+  });
+}
+
+rnn_status_t rnn_trainer_load(rnn_trainer_t* trainer, const char* path) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    check_pointer(path, "path");
+    rnn::load_checkpoint(trainer->trainer, path);
+  });
+}
+
+void rnn_trainer_destroy(rnn_trainer_t* trainer) {
+  if (trainer != nullptr) trainer->allocator.destroy(trainer);
+}
