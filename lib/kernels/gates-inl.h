@@ -12,13 +12,11 @@ namespace {
 // h = tanh(pre + W_hh h_prev)
 template <class Arch>
 struct VanillaForward {
-  static constexpr bool has_start = false;
   Rows pre;
   MutableRows h;
   std::size_t n;
 
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    if (column >= n) return;
     const Vec<Arch> a = load_columns<Arch>(row(pre, m), column, n) + sum;
     store_columns<Arch>(row(h, m), column, n, vtanh(a));
   }
@@ -33,14 +31,12 @@ void vanilla_forward(const Panels& w_hh, std::size_t M, const Rows& h_prev, cons
 // d_pre = (d_h + W_hh^T d_pre_next) (1 - h^2)
 template <class Arch>
 struct VanillaBackward {
-  static constexpr bool has_start = false;
   Rows d_h;
   Rows h;
   MutableRows d_pre;
   std::size_t n;
 
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    if (column >= n) return;
     const Vec<Arch> gradient = load_columns<Arch>(row(d_h, m), column, n) + sum;
     const Vec<Arch> state = load_columns<Arch>(row(h, m), column, n);
     store_columns<Arch>(row(d_pre, m), column, n, gradient * vfnma(state, state, Vec<Arch>(1.0f)));

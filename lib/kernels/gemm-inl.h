@@ -1,5 +1,7 @@
-// Matrix products. Every element of a result has one accumulator, which runs over k in ascending order by fused
-// multiply-add: its bits do not depend on the batch, the tile or the ISA. Vectors run across outputs.
+// Matrix products. An element of W x has one accumulator, which runs over k in ascending order by fused
+// multiply-add; of a matrix with few rows it has four, one for each quarter of k, added in order, since a
+// step of a small network is otherwise nothing but the latency of that chain. The bits of an element so depend
+// neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
 //
 // A tile is MR rows of x times VT vectors of outputs, all in registers. The weights' vectors come from F full
 // panels and the T vectors of the last panel; with one row (a step) several panels are read at once, since
@@ -24,8 +26,9 @@ namespace {
 template <class Arch>
 struct Shape {
   static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t rows = 6;        // most rows of a tile
-  static constexpr std::size_t step_panels = 2; // full panels at once for one row
+  static constexpr std::size_t rows = 6;          // most rows of a tile
+  static constexpr std::size_t step_panels = 2;   // full panels at once for one row
+  static constexpr std::size_t part_vectors = 4;  // most vectors of which a row's four parts run at once
 };
 #if defined(__SSE2__) && !defined(__AVX512F__)
 template <>
@@ -33,6 +36,7 @@ struct Shape<xsimd::sse2> {
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t rows = 4;
   static constexpr std::size_t step_panels = 5;
+  static constexpr std::size_t part_vectors = 3;
 };
 #endif
 #if defined(__AVX2__) && !defined(__AVX512F__)
@@ -41,6 +45,7 @@ struct Shape<xsimd::fma3<xsimd::avx2>> {
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t rows = 6;
   static constexpr std::size_t step_panels = 5;
+  static constexpr std::size_t part_vectors = 3;
 };
 #endif
 
@@ -68,123 +73,172 @@ inline void store_columns(float* p, std::size_t column, std::size_t n, Vec<Arch>
     store_partial<Arch>(p + column, v, n - column);
 }
 
-// sums[MR, VT] = starts[MR, VT] + sum over k of x[m][k] w[k], for F full panels from `w` on and T vectors of
-// the panel behind them. starts may be null.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
-inline void tile(const float* w, std::size_t depth, const float* const* x, const float* starts,
-                 float* sums) noexcept {
-  constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>, VT = F * PV + T;
+// The parts of k that have accumulators of their own; part p of a depth starts at depth * p / parts.
+inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? 4 : 1; }
+
+// A tile's weights: F full panels and T vectors of the panel behind them.
+template <class Arch, std::size_t F, std::size_t T>
+struct TileWeights {
+  static constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>, VT = F * PV + T;
   const float* panels[F + 1];
-  RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
+
+  TileWeights(const float* w, std::size_t depth) noexcept {
+    RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
+  }
+  Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept {
+    return v < F * PV ? load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L)
+                      : load_aligned<Arch>(panels[F] + (k * T + v - F * PV) * L);
+  }
+};
+
+// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k].
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T, std::size_t VT>
+inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, std::size_t first,
+                       std::size_t last, Vec<Arch> (&sum)[MR][VT]) noexcept {
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
-
-  Vec<Arch> sum[MR][VT];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
-      sum[m][v] = starts != nullptr ? load_aligned<Arch>(starts + (m * VT + v) * L) : Vec<Arch>(0.0f);
-    }
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = Vec<Arch>(0.0f);
   }
-  for (std::size_t k = 0; k < depth; ++k) {
+  for (std::size_t k = first; k < last; ++k) {
     Vec<Arch> weights[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < F * PV; ++v) {
-      weights[v] = load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L);
-    }
-    RNN_UNROLL for (std::size_t v = 0; v < T; ++v) {
-      weights[F * PV + v] = load_aligned<Arch>(panels[F] + (k * T + v) * L);
-    }
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       const Vec<Arch> value(rows[m][k]);
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(weights[v], value, sum[m][v]);
     }
   }
+}
+
+// One row in four parts at once: sum[VT] = ((part 0 + part 1) + part 2) + part 3.
+template <class Arch, std::size_t F, std::size_t T, std::size_t VT>
+inline void accumulate_parts(const TileWeights<Arch, F, T>& w, std::size_t depth, const float* x,
+                             Vec<Arch> (&sum)[1][VT]) noexcept {
+  constexpr std::size_t parts = 4;
+  Vec<Arch> part[parts][VT];
+  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = Vec<Arch>(0.0f);
+  }
+  const std::size_t common = depth / parts;  // steps that all parts have; some have one more
+  for (std::size_t i = 0; i < common; ++i) {
+    RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
+      const std::size_t k = depth * p / parts + i;
+      const Vec<Arch> value(x[k]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = vfma(w(k, v), value, part[p][v]);
+    }
+  }
+  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
+    const std::size_t k = depth * p / parts + common;
+    if (k < depth * (p + 1) / parts) {
+      const Vec<Arch> value(x[k]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = vfma(w(k, v), value, part[p][v]);
+    }
+  }
+  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
+      sum[0][v] = ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
+}
+
+template <class Arch, std::size_t MR, std::size_t VT>
+inline void store_tile(const Vec<Arch> (&sum)[MR][VT], float* sums) noexcept {
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store_aligned<Arch>(sums + (m * VT + v) * L, sum[m][v]);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
+        store_aligned<Arch>(sums + (m * VT + v) * lanes<Arch>, sum[m][v]);
+  }
+}
+
+// sums[MR, VT] = the products, row after row.
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
+void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
+  constexpr std::size_t L = lanes<Arch>, VT = TileWeights<Arch, F, T>::VT;
+  const TileWeights<Arch, F, T> weights(w, depth);
+  Vec<Arch> sum[MR][VT];
+  if constexpr (MR == 1 && VT <= Shape<Arch>::part_vectors) {
+    if (parts > 1) {
+      accumulate_parts<Arch>(weights, depth, x[0], sum);
+      store_tile<Arch>(sum, sums);
+      return;
+    }
+  }
+  accumulate<Arch, MR>(weights, x, 0, depth / parts, sum);
+  store_tile<Arch>(sum, sums);
+  for (std::size_t p = 1; p < parts; ++p) {
+    accumulate<Arch, MR>(weights, x, depth * p / parts, depth * (p + 1) / parts, sum);
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
+          sum[m][v] = load_aligned<Arch>(sums + (m * VT + v) * L) + sum[m][v];
+    }
+    store_tile<Arch>(sum, sums);
+  }
+}
+
+// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors; of one
+// row, `full` panels and `tail` vectors.
+template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
+inline void with_tail(std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
+                      const float* const* x, float* sums) noexcept {
+  if constexpr (T < Shape<Arch>::panel_vectors) {
+    if (tail != T) return with_tail<Arch, MR, F, T + 1>(tail, parts, w, depth, x, sums);
+    if constexpr (F + T > 0) tile<Arch, MR, F, T>(parts, w, depth, x, sums);
+  }
+}
+template <class Arch, std::size_t F>
+inline void with_panels(std::size_t full, std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
+                        const float* const* x, float* sums) noexcept {
+  if constexpr (F <= Shape<Arch>::step_panels) {
+    if (full != F) return with_panels<Arch, F + 1>(full, tail, parts, w, depth, x, sums);
+    with_tail<Arch, 1, F, 0>(tail, parts, w, depth, x, sums);
+  }
+}
+template <class Arch, std::size_t MR>
+inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, const float* w, std::size_t depth,
+                      const float* const* x, float* sums) noexcept {
+  if constexpr (MR <= Shape<Arch>::rows) {
+    if (rows != MR) return with_rows<Arch, MR + 1>(rows, vectors, parts, w, depth, x, sums);
+    if (vectors == Shape<Arch>::panel_vectors)
+      tile<Arch, MR, 1, 0>(parts, w, depth, x, sums);
+    else
+      with_tail<Arch, MR, 0, 1>(vectors, parts, w, depth, x, sums);
   }
 }
 
 // y = init + W x
 template <class Arch>
 struct Affine {
-  static constexpr bool has_start = true;
   Rows init;
   MutableRows y;
   std::size_t n;
 
-  bool starts_at_zero() const noexcept { return is_zero(init); }
-  Vec<Arch> start(std::size_t m, std::size_t column) const noexcept {
-    return column < n ? load_columns<Arch>(row(init, m), column, n) : Vec<Arch>(0.0f);
-  }
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    if (column < n) store_columns<Arch>(row(y, m), column, n, sum);
+    if (!is_zero(init)) sum = load_columns<Arch>(row(init, m), column, n) + sum;
+    store_columns<Arch>(row(y, m), column, n, sum);
   }
 };
 
-// One tile: what Output::start gives, the products, Output::finish. Rows m0.., columns from `column`.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T, class Output>
-void run_tile(const float* w, std::size_t depth, const float* const* x, std::size_t m0, std::size_t column,
-              const Output& output) noexcept {
-  constexpr std::size_t L = lanes<Arch>, VT = F * Shape<Arch>::panel_vectors + T;
-  alignas(64) float sums[MR * VT * L];
-  const float* starts = nullptr;
-  if constexpr (Output::has_start) {
-    if (!output.starts_at_zero()) {
-      for (std::size_t m = 0; m < MR; ++m)
-        for (std::size_t v = 0; v < VT; ++v)
-          store_aligned<Arch>(sums + (m * VT + v) * L, output.start(m0 + m, column + v * L));
-      starts = sums;
-    }
-  }
-  tile<Arch, MR, F, T>(w, depth, x, starts, sums);
-  for (std::size_t m = 0; m < MR; ++m)
-    for (std::size_t v = 0; v < VT; ++v)
-      output.finish(m0 + m, column + v * L, load_aligned<Arch>(sums + (m * VT + v) * L));
-}
-
-// Call run_tile with the run-time counts as template arguments.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T, class Output>
-inline void with_tail(std::size_t tail, const float* w, std::size_t depth, const float* const* x, std::size_t m0,
-                      std::size_t column, const Output& output) noexcept {
-  if constexpr (T < Shape<Arch>::panel_vectors) {
-    if (tail != T) return with_tail<Arch, MR, F, T + 1>(tail, w, depth, x, m0, column, output);
-    if constexpr (F + T > 0) run_tile<Arch, MR, F, T>(w, depth, x, m0, column, output);
-  }
-}
-template <class Arch, std::size_t F, class Output>
-inline void with_panels(std::size_t full, std::size_t tail, const float* w, std::size_t depth,
-                        const float* const* x, std::size_t m0, std::size_t column, const Output& output) noexcept {
-  if constexpr (F <= Shape<Arch>::step_panels) {
-    if (full != F) return with_panels<Arch, F + 1>(full, tail, w, depth, x, m0, column, output);
-    with_tail<Arch, 1, F, 0>(tail, w, depth, x, m0, column, output);
-  }
-}
-template <class Arch, std::size_t MR, class Output>
-inline void with_rows(std::size_t rows, bool full, std::size_t tail, const float* w, std::size_t depth,
-                      const float* const* x, std::size_t m0, std::size_t column, const Output& output) noexcept {
-  if constexpr (MR <= Shape<Arch>::rows) {
-    if (rows != MR) return with_rows<Arch, MR + 1>(rows, full, tail, w, depth, x, m0, column, output);
-    if (full)
-      run_tile<Arch, MR, 1, 0>(w, depth, x, m0, column, output);
-    else
-      with_tail<Arch, MR, 0, 1>(tail, w, depth, x, m0, column, output);
-  }
+// Hand a tile's sums on while they are in the cache: rows from m0 on, columns from `column` on, up to output.n.
+template <class Arch, class Output>
+inline void finish_tile(const float* sums, std::size_t m0, std::size_t rows, std::size_t column,
+                        std::size_t vectors, const Output& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  for (std::size_t m = 0; m < rows; ++m, sums += vectors * L)
+    for (std::size_t v = 0; v < vectors && column + v * L < output.n; ++v)
+      output.finish(m0 + m, column + v * L, load_aligned<Arch>(sums + v * L));
 }
 
 // One row: up to step_panels full panels at once, the last ones together with the tail.
 template <class Arch, class Output>
-inline void multiply_row(const Panels& w, const float* x, std::size_t m0, const Output& output) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>, SP = Shape<Arch>::step_panels;
-  std::size_t full = w.rows / P;
-  const std::size_t tail = (w.rows % P + lanes<Arch> - 1) / lanes<Arch>;
+inline void multiply_row(const Panels& w, const float* x, const Output& output) noexcept {
+  constexpr std::size_t PV = Shape<Arch>::panel_vectors, SP = Shape<Arch>::step_panels, L = lanes<Arch>;
+  alignas(64) float sums[(SP * PV + PV - 1) * L];
+  const std::size_t vectors = (w.rows + L - 1) / L, parts = part_count(w.rows);
+  std::size_t full = vectors / PV, column = 0;
+  const std::size_t tail = vectors % PV;
   const float* panel = w.data;
-  std::size_t column = 0;
-  while (full > SP) {
-    run_tile<Arch, 1, SP, 0>(panel, w.depth, &x, m0, column, output);
-    panel += SP * P * w.depth;
-    column += SP * P;
-    full -= SP;
+  for (; full > SP; full -= SP, column += SP * PV * L, panel += SP * PV * L * w.depth) {
+    tile<Arch, 1, SP, 0>(parts, panel, w.depth, &x, sums);
+    finish_tile<Arch>(sums, 0, 1, column, SP * PV, output);
   }
-  with_panels<Arch, 0>(full, tail, panel, w.depth, &x, m0, column, output);
+  with_panels<Arch, 0>(full, tail, parts, panel, w.depth, &x, sums);
+  finish_tile<Arch>(sums, 0, 1, column, full * PV + tail, output);
 }
 
 // Rows of x that are worked on while a panel is in the cache.
@@ -194,25 +248,26 @@ constexpr std::size_t kRowBlock = 96;
 template <class Arch, class Output>
 inline void multiply_block(const Panels& w, const float* const* x, std::size_t m0, std::size_t count,
                            const Output& output) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>, MR = Shape<Arch>::rows;
+  constexpr std::size_t PV = Shape<Arch>::panel_vectors, MR = Shape<Arch>::rows, L = lanes<Arch>;
+  alignas(64) float sums[MR * PV * L];
   const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
-  const float* panel = w.data;
-  for (std::size_t column = 0; column < w.rows; column += P) {
-    const bool full = w.rows - column >= P;
-    const std::size_t tail = full ? 0 : (w.rows - column + lanes<Arch> - 1) / lanes<Arch>;
+  const std::size_t all = (w.rows + L - 1) / L, parts = part_count(w.rows);
+  for (std::size_t vector = 0; vector < all; vector += PV) {
+    const float* const panel = w.data + vector * L * w.depth;
+    const std::size_t vectors = all - vector < PV ? all - vector : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
-      with_rows<Arch, 1>(rows, full, tail, panel, w.depth, x + m, m0 + m, column, output);
+      with_rows<Arch, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
+      finish_tile<Arch>(sums, m0 + m, rows, vector * L, vectors, output);
       m += rows;
     }
-    panel += P * w.depth;
   }
 }
 
 // Every element of W x[m], m < M, to `output`.
 template <class Arch, class Output>
 inline void multiply(const Panels& w, std::size_t M, const Rows& x, const Output& output) noexcept {
-  if (M == 1) return multiply_row<Arch>(w, row(x, 0), 0, output);
+  if (M == 1) return multiply_row<Arch>(w, row(x, 0), output);
   const float* pointers[kRowBlock];
   for (std::size_t m0 = 0; m0 < M; m0 += kRowBlock) {
     const std::size_t count = M - m0 < kRowBlock ? M - m0 : kRowBlock;
@@ -230,19 +285,14 @@ void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::
 template <class Arch>
 void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
             const MutableRows& y) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>, L = lanes<Arch>;
+  constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>;
   const Affine<Arch> output{init, y, n};
-  const bool zero = output.starts_at_zero();
+  const std::size_t all = (w.rows + L - 1) / L;
   for (std::size_t m = 0; m < M; ++m) {
     const auto k = static_cast<std::size_t>(index[m]);
-    for (std::size_t column = 0; column < w.rows; column += P) {
-      const std::size_t left = (w.rows - column + L - 1) / L;
-      const std::size_t vectors = left < Shape<Arch>::panel_vectors ? left : Shape<Arch>::panel_vectors;
-      const float* source = w.data + column * w.depth + k * vectors * L;
-      for (std::size_t v = 0; v < vectors; ++v) {
-        const Vec<Arch> start = zero ? Vec<Arch>(0.0f) : output.start(m, column + v * L);
-        output.finish(m, column + v * L, load_aligned<Arch>(source + v * L) + start);
-      }
+    for (std::size_t vector = 0; vector < all; vector += PV) {
+      const std::size_t vectors = all - vector < PV ? all - vector : PV;
+      finish_tile<Arch>(w.data + (vector * w.depth + k * vectors) * L, m, 1, vector * L, vectors, output);
     }
   }
 }

@@ -66,7 +66,7 @@ struct Table {
   std::size_t lanes;  // floats in a vector
   std::size_t panel;  // rows of a full panel, a multiple of lanes
 
-  // y[m, 0..n) = init[m] + W x[m], one accumulator an element, k ascending. n is w.rows, or padded(w.rows)
+  // y[m, 0..n) = init[m] + W x[m], summed in the order that gemm-inl.h states. n is w.rows, or padded(w.rows)
   // for padded y and init, whose padding stays zero. init may be zero vectors, and may be y.
   void (*gemm)(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
                const MutableRows& y);
