@@ -1,11 +1,14 @@
 #include "lib/formats/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "lib/formats/file.h"
 #include "lib/formats/network_file.h"
@@ -51,7 +54,8 @@ class StateWriter final : public StateVisitor {
 
 class StateReader final : public StateVisitor {
  public:
-  StateReader(const Contents& contents, const Allocator& allocator) : contents_(contents), allocator_(allocator) {}
+  StateReader(const Contents& contents, const Allocator& allocator)
+      : contents_(contents), allocator_(allocator) {}
 
   void integer(const char* name, std::uint64_t& value) override { value = number(name, 10); }
   void real(const char* name, double& value) override {
@@ -75,10 +79,11 @@ class StateReader final : public StateVisitor {
     seen_.insert(key);
     const std::string& text = found->second;
     std::uint64_t value = 0;
-    const std::from_chars_result result = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    const std::from_chars_result result =
+        std::from_chars(text.data(), text.data() + text.size(), value, base);
     if (result.ec != std::errc() || result.ptr != text.data() + text.size())
-      throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be a number to base %d, less than 2^64", key.c_str(),
-                  quote(text).c_str(), base);
+      throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be a number to base %d, less than 2^64",
+                  key.c_str(), quote(text).c_str(), base);
     return value;
   }
 
@@ -107,6 +112,13 @@ class StateReader final : public StateVisitor {
   std::set<std::string> seen_;
 };
 
+// From all zeros the generator yields nothing else, and what draws until a value fits would never end.
+void check_random(const Random& random) {
+  if (std::all_of(std::begin(random.state), std::end(random.state),
+                  [](std::uint64_t word) { return word == 0; }))
+    throw Error(RNN_BAD_FORMAT, "the saved random stream is all 0; one word must differ");
+}
+
 }  // namespace
 
 void save_checkpoint(const Trainer& trainer, const char* path) {
@@ -126,6 +138,7 @@ void load_checkpoint(Trainer& trainer, const char* path) {
     StateReader reader(contents, trainer.allocator());
     state.visit(reader);
     reader.check_leftovers();
+    check_random(state.random);
     trainer.restore(std::move(weights), std::move(state));
   } catch (const Error& error) {
     throw Error(error.status(), "%s: %s", path, error.what());

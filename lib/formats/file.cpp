@@ -145,12 +145,13 @@ Bytes read_file(const char* path) {
   Bytes bytes(static_cast<std::size_t>(status.st_size));
   std::size_t done = 0;
   while (done < bytes.size) {
-    const ssize_t count = ::read(file.get(), bytes.data.get() + done, std::min(bytes.size - done, kMaxTransfer));
+    const ssize_t count =
+        ::read(file.get(), bytes.data.get() + done, std::min(bytes.size - done, kMaxTransfer));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("read", path, errno);
     if (count == 0)
-      throw Error(RNN_FILE_ERROR, "cannot read %s: it shrank from %zu to %zu bytes meanwhile", path, bytes.size,
-                  done);
+      throw Error(RNN_FILE_ERROR, "cannot read %s: it shrank from %zu to %zu bytes meanwhile", path,
+                  bytes.size, done);
     done += static_cast<std::size_t>(count);
   }
   return bytes;

@@ -115,14 +115,16 @@ struct ConfigReader {
       }
       all += (all.empty() ? "" : ", ") + std::string(name.name);
     }
-    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be one of %s", key, quote(s).c_str(), all.c_str());
+    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be one of %s", key, quote(s).c_str(),
+                all.c_str());
   }
 };
 
 rnn_config_t read_config(const Contents& contents) {
   ConfigReader reader{contents};
   if (const std::string& format = reader.text(kFormatKey); format != kFormat)
-    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; this library reads %s", kFormatKey, quote(format).c_str(), kFormat);
+    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; this library reads %s", kFormatKey, quote(format).c_str(),
+                kFormat);
   rnn_config_t config{};
   visit(reader, config);
   return config;
@@ -174,13 +176,15 @@ rnn_config_t infer_config(const Contents& contents) {
                   safetensors::to_string(tensor->shape).c_str());
   const std::uint64_t hidden_size = recurrent->shape[1];
   if (recurrent->shape[0] == 3 * hidden_size || recurrent->shape[0] == 4 * hidden_size)
-    throw Error(RNN_BAD_FORMAT, "tensor weight_hh_l0 has shape %s, as in a GRU or LSTM; only the vanilla cell is known",
+    throw Error(RNN_BAD_FORMAT,
+                "tensor weight_hh_l0 has shape %s, as in a GRU or LSTM; only the vanilla cell is known",
                 safetensors::to_string(recurrent->shape).c_str());
 
   std::size_t num_layers = 1;
   while (find(contents, layer_name("weight_ih_l", num_layers)) != nullptr) ++num_layers;
   const auto narrow = [](const char* name, std::uint64_t size) {
-    if (size > 65536) throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..65536", name, std::uintmax_t{size});
+    if (size > 65536)
+      throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..65536", name, std::uintmax_t{size});
     return static_cast<std::int32_t>(size);
   };
   rnn_config_t config{};
@@ -226,7 +230,8 @@ void check_leftovers(const Weights& weights, const Contents& contents) {
   for (const auto& entry : contents.tensors) {
     const std::string& name = entry.first;
     const Parameter* parameter = weights.find(name.c_str());  // which stops at a zero byte
-    bool known = (parameter != nullptr && name == parameter->name) || (checkpoint && begins_with(name, kTrainerTensors));
+    bool known = (parameter != nullptr && name == parameter->name) ||
+                 (checkpoint && begins_with(name, kTrainerTensors));
     for (std::size_t i = 0; i < weights.parameter_count() && !known; ++i)
       known = weights.parameter(i).kind == Parameter::Kind::bias && name == second_bias(weights.parameter(i));
     if (!known) throw Error(RNN_BAD_FORMAT, "tensor %s is not part of this network", quote(name).c_str());

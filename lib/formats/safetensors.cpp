@@ -9,7 +9,8 @@
 
 #include "lib/network/error.h"
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and values copied as they are");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "files are little-endian and values copied as they are");
 
 namespace rnn::safetensors {
 namespace {
@@ -25,11 +26,15 @@ struct TypeInfo {
   std::size_t size;
 };
 
-constexpr TypeInfo kTypes[] = {
-    {Type::f64, "F64", 8}, {Type::f32, "F32", 4}, {Type::f16, "F16", 2}, {Type::bf16, "BF16", 2}, {Type::u64, "U64", 8}};
+constexpr TypeInfo kTypes[] = {{Type::f64, "F64", 8},
+                               {Type::f32, "F32", 4},
+                               {Type::f16, "F16", 2},
+                               {Type::bf16, "BF16", 2},
+                               {Type::u64, "U64", 8}};
 
 const TypeInfo& info(Type type) noexcept {
-  return *std::find_if(std::begin(kTypes), std::end(kTypes), [=](const TypeInfo& t) { return t.type == type; });
+  return *std::find_if(std::begin(kTypes), std::end(kTypes),
+                       [=](const TypeInfo& t) { return t.type == type; });
 }
 
 std::optional<Type> find_type(std::string_view name) noexcept {
@@ -60,7 +65,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::list) unexpected(std::to_string(value));
-    if (list_->size() == kMaxRank) throw Error(RNN_BAD_FORMAT, "%s has more than %zu entries", field().c_str(), kMaxRank);
+    if (list_->size() == kMaxRank)
+      throw Error(RNN_BAD_FORMAT, "%s has more than %zu entries", field().c_str(), kMaxRank);
     list_->push_back(value);
     return true;
   }
@@ -110,7 +116,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     } else if (key_ == "data_offsets") {
       fresh = !draft_->offsets;
     } else {
-      throw Error(RNN_BAD_FORMAT, "%s is unknown; a tensor has dtype, shape and data_offsets", field().c_str());
+      throw Error(RNN_BAD_FORMAT, "%s is unknown; a tensor has dtype, shape and data_offsets",
+                  field().c_str());
     }
     if (!fresh) throw Error(RNN_BAD_FORMAT, "%s is there twice", field().c_str());
     return true;
@@ -120,7 +127,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::tensor) {
       const Draft& d = *draft_;
       const char* missing = !d.type ? "dtype" : !d.shape ? "shape" : !d.offsets ? "data_offsets" : nullptr;
-      if (missing != nullptr) throw Error(RNN_BAD_FORMAT, "tensor %s has no %s", quote(name_).c_str(), missing);
+      if (missing != nullptr)
+        throw Error(RNN_BAD_FORMAT, "tensor %s has no %s", quote(name_).c_str(), missing);
     }
     place_ = place_ == Place::root ? Place::end : Place::root;
     return true;
@@ -148,7 +156,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   // The field that the value or key at hand belongs to.
   std::string field() const {
     if (place_ == Place::metadata) return "metadata " + quote(key_);
-    if (place_ == Place::tensor || place_ == Place::list) return "tensor " + quote(name_) + ": " + quote(key_);
+    if (place_ == Place::tensor || place_ == Place::list)
+      return "tensor " + quote(name_) + ": " + quote(key_);
     return key_ == "__metadata__" ? "__metadata__" : "tensor " + quote(key_);
   }
 
@@ -181,13 +190,15 @@ Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, 
   const std::vector<std::uint64_t>& offsets = *draft.offsets;
   const std::string found = to_string(offsets);
   if (offsets.size() != 2)
-    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must be [begin, end]", field.c_str(), found.c_str());
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must be [begin, end]", field.c_str(),
+                found.c_str());
   if (offsets[0] > offsets[1] || offsets[1] > size)
-    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64, field.c_str(),
-                found.c_str(), size);
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64,
+                field.c_str(), found.c_str(), size);
   if (offsets[1] - offsets[0] != count * width)
-    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes", field.c_str(),
-                found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type), count * width);
+    throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes",
+                field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type),
+                count * width);
   return {name, *draft.type, std::move(*draft.shape), static_cast<std::size_t>(count), data + offsets[0]};
 }
 
@@ -252,11 +263,16 @@ const char* type_name(Type type) noexcept { return info(type).name; }
 
 void Tensor::read(float* out) const {
   switch (type) {
-    case Type::f64: return convert<double>(data, count, out, [](double v) { return static_cast<float>(v); });
-    case Type::f32: return convert<float>(data, count, out, [](float v) { return v; });
-    case Type::f16: return convert<std::uint16_t>(data, count, out, &from_half);
-    case Type::bf16: return convert<std::uint16_t>(data, count, out, &from_bfloat);
-    case Type::u64: break;
+    case Type::f64:
+      return convert<double>(data, count, out, [](double v) { return static_cast<float>(v); });
+    case Type::f32:
+      return convert<float>(data, count, out, [](float v) { return v; });
+    case Type::f16:
+      return convert<std::uint16_t>(data, count, out, &from_half);
+    case Type::bf16:
+      return convert<std::uint16_t>(data, count, out, &from_bfloat);
+    case Type::u64:
+      break;
   }
   throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be F64, F32, F16 or BF16", quote(name).c_str(),
               type_name(type));
@@ -264,18 +280,21 @@ void Tensor::read(float* out) const {
 
 void Tensor::read(std::uint64_t* out) const {
   if (type != Type::u64)
-    throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be U64", quote(name).c_str(), type_name(type));
+    throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be U64", quote(name).c_str(),
+                type_name(type));
   if (count > 0) std::memcpy(out, data, count * sizeof *out);
 }
 
 Contents read(const void* memory, std::size_t size) {
   if (size < kLengthSize)
-    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; a safetensors file begins with an 8-byte header length", size);
+    throw Error(RNN_BAD_FORMAT,
+                "the file has %zu bytes; a safetensors file begins with an 8-byte header length", size);
   std::uint64_t length;
   std::memcpy(&length, memory, sizeof length);
   const std::uint64_t most = std::min<std::uint64_t>(kMaxHeader, size - kLengthSize);
   if (length > most)
-    throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length, most);
+    throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length,
+                most);
 
   const unsigned char* text = static_cast<const unsigned char*>(memory) + kLengthSize;
   const unsigned char* data = text + length;
@@ -293,12 +312,16 @@ Contents read(const void* memory, std::size_t size) {
   return contents;
 }
 
-void Writer::metadata(std::string key, std::string value) { metadata_.emplace_back(std::move(key), std::move(value)); }
+void Writer::metadata(std::string key, std::string value) {
+  metadata_.emplace_back(std::move(key), std::move(value));
+}
 
 void Writer::add(std::string name, Type type, std::vector<std::uint64_t> shape, Fill fill) {
   std::size_t bytes = info(type).size;
   for (const std::uint64_t n : shape) bytes *= n;
-  const auto narrower = [](Type wanted, const Entry& entry) { return info(wanted).size > info(entry.type).size; };
+  const auto narrower = [](Type wanted, const Entry& entry) {
+    return info(wanted).size > info(entry.type).size;
+  };
   const auto place = std::upper_bound(entries_.begin(), entries_.end(), type, narrower);
   entries_.insert(place, Entry{std::move(name), type, std::move(shape), bytes, std::move(fill)});
 }
@@ -313,8 +336,9 @@ std::string Writer::header() const {
   text += "}";
   std::uint64_t begin = 0;
   for (const Entry& entry : entries_) {
-    text += "," + json_string(entry.name) + ":{\"dtype\":\"" + type_name(entry.type) + "\",\"shape\":" +
-            to_string(entry.shape) + ",\"data_offsets\":" + to_string({begin, begin + entry.bytes}) + "}";
+    text += "," + json_string(entry.name) + ":{\"dtype\":\"" + type_name(entry.type) +
+            "\",\"shape\":" + to_string(entry.shape) +
+            ",\"data_offsets\":" + to_string({begin, begin + entry.bytes}) + "}";
     begin += entry.bytes;
   }
   text += "}";

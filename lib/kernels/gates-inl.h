@@ -12,8 +12,8 @@ namespace {
 // h = tanh(pre + W_hh h_prev)
 template <class Arch>
 struct VanillaForward {
-  Rows pre;
-  MutableRows h;
+  const Rows& pre;
+  const MutableRows& h;
   std::size_t n;
 
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
@@ -31,9 +31,9 @@ void vanilla_forward(const Panels& w_hh, std::size_t M, const Rows& h_prev, cons
 // d_pre = (d_h + W_hh^T d_pre_next) (1 - h^2)
 template <class Arch>
 struct VanillaBackward {
-  Rows d_h;
-  Rows h;
-  MutableRows d_pre;
+  const Rows& d_h;
+  const Rows& h;
+  const MutableRows& d_pre;
   std::size_t n;
 
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {

@@ -91,22 +91,27 @@ struct TileWeights {
   }
 };
 
-// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k].
+// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of line, those
+// of the caller would be stored at each k.
 template <class Arch, std::size_t MR, std::size_t F, std::size_t T, std::size_t VT>
 inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, std::size_t first,
                        std::size_t last, Vec<Arch> (&sum)[MR][VT]) noexcept {
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
+  Vec<Arch> s[MR][VT];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = Vec<Arch>(0.0f);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = Vec<Arch>(0.0f);
   }
   for (std::size_t k = first; k < last; ++k) {
     Vec<Arch> weights[VT];
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       const Vec<Arch> value(rows[m][k]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(weights[v], value, sum[m][v]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = vfma(weights[v], value, s[m][v]);
     }
+  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = s[m][v];
   }
 }
 
@@ -204,8 +209,8 @@ inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, 
 // y = init + W x
 template <class Arch>
 struct Affine {
-  Rows init;
-  MutableRows y;
+  const Rows& init;  // by reference: a copy would load what the caller has just stored in smaller pieces
+  const MutableRows& y;
   std::size_t n;
 
   void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {

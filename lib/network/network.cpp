@@ -65,15 +65,15 @@ void Network::finish_step(float* y) noexcept {
   const Weights& weights = *weights_;
   const kernels::Table& table = weights.table();
   const std::size_t L = weights.num_layers(), parts = weights.cell().states, to = 1 - half_;
-  const kernels::MutableRows gates = one_to(scratch_.data());
   cells::ForwardStep forward;
   forward.rows = 1;
   forward.width = weights.width();
-  forward.gates = gates;
+  forward.gates = one_to(scratch_.data());
   for (std::size_t l = 0; l < L; ++l) {
     const cells::LayerWeights& layer = weights.layer(l);
     if (l > 0)
-      table.gemm(layer.input, 1, one(forward.next[0].base), one(layer.bias), weights.gates_width(), gates);
+      table.gemm(layer.input, 1, one(forward.next[0].base), one(layer.bias), weights.gates_width(),
+                 forward.gates);
     for (std::size_t part = 0; part < parts; ++part) {
       forward.previous[part] = one(state(half_, part, l));
       forward.next[part] = one_to(state(to, part, l));

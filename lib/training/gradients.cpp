@@ -14,6 +14,12 @@ constexpr std::size_t kTileColumns = 128;
 constexpr std::size_t kTileRows = 96;
 constexpr std::size_t kLeastTileRows = 24;
 constexpr std::size_t kTilesPerThread = 4;
+// Rows of what is summed by columns: biases, initial states, and W_ih of one-hot inputs.
+constexpr std::size_t kStripe = 64;
+
+bool is_matrix(const Parameter& p) noexcept {
+  return p.kind == Kind::input || p.kind == Kind::recurrent || p.kind == Kind::head;
+}
 
 // The matrix of which the gradient's rows are sums of columns, and that of which its columns are.
 struct Operands {
@@ -47,16 +53,17 @@ bool starts_from_given_state(const Workspace& w, std::size_t b) noexcept {
   return w.given_states && w.plan.segment(b).starts_slice;
 }
 
-// The sum over the segments that start from the initial state.
-void add_initial(const Workspace& w, const kernels::Table& table, const LayerRows& layer, std::size_t part,
-                 float* out) noexcept {
-  const std::size_t stride = w.dimensions.state_stride;
-  const float* rows = part == 0 ? layer.d_initial : layer.d_state[part - 1];
+// The sum over the segments that start from the initial state, for `width` elements of it.
+void add_initial(const Workspace& w, const Weights& weights, std::size_t parameter, std::size_t first,
+                 std::size_t width, float* out) noexcept {
+  const LayerRows& layer = w.layers[weights.parameter(parameter).layer];
+  const std::size_t part = state_part(weights, parameter), stride = w.dimensions.state_stride;
+  const float* rows = (part == 0 ? layer.d_initial : layer.d_state[part - 1]) + first;
   std::size_t b = 0;
   while (b < w.plan.segments()) {
     std::size_t end = b;
     while (end < w.plan.segments() && !starts_from_given_state(w, end)) ++end;
-    if (end > b) table.column_sums(end - b, w.dimensions.width, rows + b * stride, stride, out);
+    if (end > b) weights.table().column_sums(end - b, width, rows + b * stride, stride, out);
     b = end + 1;
   }
 }
@@ -106,10 +113,10 @@ void Gradients::cut(const Weights& weights, bool one_hot, std::size_t tile_rows)
     tile_count_ = 0;
     for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
       const Parameter& p = weights.parameter(i);
-      const bool matrix = p.kind == Kind::recurrent || p.kind == Kind::head || p.kind == Kind::input;
+      const bool matrix = is_matrix(p);
       const bool stripes = p.kind == Kind::input && p.layer == 0 && one_hot;
       const std::size_t columns = matrix ? kernels::padded(p.columns) : 1;
-      const std::size_t step = !matrix ? p.rows : stripes ? kernels::padded(tile_rows / 2) : tile_rows;
+      const std::size_t step = matrix && !stripes ? tile_rows : kStripe;
       const std::size_t column_step = stripes ? columns : kTileColumns;
       for (std::size_t row = 0; row < p.rows; row += step) {
         for (std::size_t column = 0; column < columns; column += column_step, ++tile_count_) {
@@ -124,11 +131,14 @@ void Gradients::cut(const Weights& weights, bool one_hot, std::size_t tile_rows)
 }
 
 void Gradients::compute_tile(const Workspace& w, const Weights& weights, const Tile& tile, Mode mode,
-                             float* gradients) const noexcept {
+                             float* gradients) noexcept {
   const kernels::Table& table = weights.table();
   const Parameter& p = weights.parameter(tile.parameter);
   float* const c = gradients + p.offset + tile.row * p.stride + tile.column;
-  if (mode.overwrite)
+  const std::size_t width = kernels::padded(tile.rows);
+  if (mode.overwrite && !is_matrix(p))
+    std::fill_n(c, width, 0.0f);
+  else if (mode.overwrite)
     for (std::size_t row = 0; row < tile.rows; ++row) std::fill_n(c + row * p.stride, tile.columns, 0.0f);
 
   const Operands o = operands(w, p);
@@ -150,14 +160,13 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
                     p.stride);
       return;
     case Kind::bias:
-      table.column_sums(w.plan.rows(), kernels::padded(p.rows), o.a, o.lda, c);
+      table.column_sums(w.plan.rows(), width, o.a + tile.row, o.lda, c);
       return;
     case Kind::head_bias:
-      table.column_sums(w.output_rows(), kernels::padded(p.rows), o.a, o.lda, c);
+      table.column_sums(w.output_rows(), width, o.a + tile.row, o.lda, c);
       return;
     case Kind::initial:
-      if (mode.initial)
-        add_initial(w, table, w.layers[p.layer], state_part(weights, tile.parameter), c);
+      if (mode.initial) add_initial(w, weights, tile.parameter, tile.row, width, c);
       return;
   }
 }
@@ -165,7 +174,7 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
 // Column `index` of W_ih gathers the gate gradients of the rows with that input. Their sum is made in the
 // transposed matrix, where a column is contiguous.
 void Gradients::add_one_hot(const Workspace& w, const kernels::Table& table, const Parameter& p, const Tile& tile,
-                            float* gradients) const noexcept {
+                            float* gradients) noexcept {
   const Dimensions& d = w.dimensions;
   const std::size_t width = kernels::padded(tile.rows);
   float* const sums = columns_.data() + tile.row;

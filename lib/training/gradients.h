@@ -39,9 +39,9 @@ class Gradients {
   void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
   void cut(const Weights& weights, bool one_hot, std::size_t tile_rows);
   void compute_tile(const Workspace& workspace, const Weights& weights, const Tile& tile, Mode mode,
-                    float* gradients) const noexcept;
+                    float* gradients) noexcept;
   void add_one_hot(const Workspace& workspace, const kernels::Table& table, const Parameter& parameter,
-                   const Tile& tile, float* gradients) const noexcept;
+                   const Tile& tile, float* gradients) noexcept;
 
   Allocator allocator_;
   Threads& threads_;
@@ -49,7 +49,7 @@ class Gradients {
   std::size_t tile_count_ = 0;
   std::size_t prepared_threads_ = 0;
   bool prepared_one_hot_ = false;
-  mutable Buffer<float> columns_;  // [I, G*H]  d_W_ih transposed, for one-hot inputs
+  Buffer<float> columns_;  // [I, G*H]  d_W_ih transposed, for one-hot inputs
 };
 
 }  // namespace rnn

@@ -1,7 +1,9 @@
 #include "lib/training/threads.h"
 
 #include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
+#include <tbb/task_group.h>
 
 #include <algorithm>
 
@@ -15,8 +17,12 @@ constexpr double kOperationsPerThread = 400e3;
 
 }  // namespace
 
+// More threads than the process allows oneTBB would make it print a warning.
 Threads::Threads(std::int32_t n) : n_(n) {
-  if (n > 1) arena_.emplace(n);
+  if (n <= 1) return;
+  const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+  n_ = static_cast<std::int32_t>(std::clamp<std::size_t>(allowed, 1, static_cast<std::size_t>(n)));
+  if (n_ > 1) arena_.emplace(n_);
 }
 
 std::size_t Threads::count() const noexcept {
@@ -38,11 +44,13 @@ void Threads::run(double operations, std::size_t tasks, void (*call)(const void*
   };
   if (tasks <= 1 || count(operations) == 1) return serial(0, tasks);
 
+  // Not bound to the caller's context: if that is cancelled, these tasks still have to run.
+  tbb::task_group_context context(tbb::task_group_context::isolated);
   const auto parallel = [&] {
     tbb::parallel_for(
         tbb::blocked_range<std::size_t>(0, tasks, 1),
         [&](const tbb::blocked_range<std::size_t>& range) { serial(range.begin(), range.end()); },
-        tbb::simple_partitioner());
+        tbb::simple_partitioner(), context);
   };
   // Isolated: while it waits, this thread takes up none of the caller's other work.
   if (arena_)
