@@ -58,8 +58,8 @@ void check_same_architecture(const Weights& a, const char* a_name, const Weights
   };
   for (const auto& field : fields)
     if (field.a != field.b)
-      throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; it must be the same", field.name, a_name, field.a,
-                  b_name, field.b);
+      throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; it must be the same", field.name, a_name,
+                  field.a, b_name, field.b);
   throw Error(RNN_MISMATCH, "initial_state of %s is %d, and of %s %d; both or neither must be stored", a_name,
               p.initial_state, b_name, q.initial_state);
 }

@@ -30,16 +30,27 @@ const char* rnn_last_error(void) { return last_message; }
 
 const char* rnn_status_string(rnn_status_t status) {
   switch (status) {
-    case RNN_OK: return "RNN_OK";
-    case RNN_INVALID_ARGUMENT: return "RNN_INVALID_ARGUMENT";
-    case RNN_NOT_FOUND: return "RNN_NOT_FOUND";
-    case RNN_MISMATCH: return "RNN_MISMATCH";
-    case RNN_NOT_FINITE: return "RNN_NOT_FINITE";
-    case RNN_OUT_OF_MEMORY: return "RNN_OUT_OF_MEMORY";
-    case RNN_FILE_ERROR: return "RNN_FILE_ERROR";
-    case RNN_BAD_FORMAT: return "RNN_BAD_FORMAT";
-    case RNN_UNSUPPORTED: return "RNN_UNSUPPORTED";
-    case RNN_INTERNAL: return "RNN_INTERNAL";
-    default: return "unknown status";
+    case RNN_OK:
+      return "RNN_OK";
+    case RNN_INVALID_ARGUMENT:
+      return "RNN_INVALID_ARGUMENT";
+    case RNN_NOT_FOUND:
+      return "RNN_NOT_FOUND";
+    case RNN_MISMATCH:
+      return "RNN_MISMATCH";
+    case RNN_NOT_FINITE:
+      return "RNN_NOT_FINITE";
+    case RNN_OUT_OF_MEMORY:
+      return "RNN_OUT_OF_MEMORY";
+    case RNN_FILE_ERROR:
+      return "RNN_FILE_ERROR";
+    case RNN_BAD_FORMAT:
+      return "RNN_BAD_FORMAT";
+    case RNN_UNSUPPORTED:
+      return "RNN_UNSUPPORTED";
+    case RNN_INTERNAL:
+      return "RNN_INTERNAL";
+    default:
+      return "unknown status";
   }
 }

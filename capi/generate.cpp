@@ -14,7 +14,8 @@ namespace {
 
 void check_feedback(const rnn::Weights& weights) {
   if (weights.output_size() != weights.input_size())
-    throw rnn::Error(RNN_INVALID_ARGUMENT, "the network has %zu outputs and %zu inputs; outputs become inputs",
+    throw rnn::Error(RNN_INVALID_ARGUMENT,
+                     "the network has %zu outputs and %zu inputs; outputs become inputs",
                      weights.output_size(), weights.input_size());
 }
 
@@ -30,8 +31,8 @@ void check_prompt(const rnn_generate_options_t& options, const rnn::Weights& wei
     throw rnn::Error(RNN_INVALID_ARGUMENT, "options.prompt_count is 0; it must be at least 1");
   for (size_t i = 0; i < options.prompt_count; ++i)
     if (options.prompt[i] < 0 || static_cast<size_t>(options.prompt[i]) >= weights.input_size())
-      throw rnn::Error(RNN_INVALID_ARGUMENT, "options.prompt[%zu] is %d; it must be 0..%zu", i, options.prompt[i],
-                       weights.input_size() - 1);
+      throw rnn::Error(RNN_INVALID_ARGUMENT, "options.prompt[%zu] is %d; it must be 0..%zu", i,
+                       options.prompt[i], weights.input_size() - 1);
 }
 
 // Check the options and resolve their defaults.
@@ -45,7 +46,8 @@ rnn_generate_options_t resolve(rnn_generate_options_t options, const rnn::Weight
   if (!(options.top_p > 0 && options.top_p <= 1))
     throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_p is %g; it must be 0..1", options.top_p);
   if (options.top_k < 0)
-    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_k is %d; it must be >= 1, or 0 for all", options.top_k);
+    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_k is %d; it must be >= 1, or 0 for all",
+                     options.top_k);
   const auto outputs = static_cast<int32_t>(weights.output_size());
   options.top_k = options.top_k == 0 ? outputs : std::min(options.top_k, outputs);
   check_flag(options.greedy, "options.greedy");
@@ -77,8 +79,9 @@ rnn_status_t rnn_rollout(rnn_t* rnn, const float* x, size_t steps, float* y) {
   const rnn::Weights& weights = rnn->network.weights();
   const size_t size = weights.input_size();
   if (weights.output_size() != size)
-    return fail(__func__, RNN_INVALID_ARGUMENT, "the network has %zu outputs and %zu inputs; outputs become inputs",
-                weights.output_size(), size);
+    return fail(__func__, RNN_INVALID_ARGUMENT,
+                "the network has %zu outputs and %zu inputs; outputs become inputs", weights.output_size(),
+                size);
   if (overlap(x, size * sizeof *x, y, steps * size * sizeof *y))
     return fail(__func__, RNN_INVALID_ARGUMENT, "x and y overlap");
   for (size_t t = 0; t < steps; ++t) {

@@ -5,7 +5,8 @@
 namespace {
 
 rnn_status_t unsupported(const char* function) noexcept {
-  return rnn::capi::fail(function, RNN_UNSUPPORTED, "this library was built without training, which needs oneTBB");
+  return rnn::capi::fail(function, RNN_UNSUPPORTED,
+                         "this library was built without training, which needs oneTBB");
 }
 
 }  // namespace
@@ -14,7 +15,8 @@ rnn_status_t rnn_train(rnn_t*, const rnn_sequences_t*, const rnn_train_options_t
   return unsupported(__func__);
 }
 
-rnn_status_t rnn_evaluate(const rnn_t*, const rnn_sequences_t*, const rnn_train_options_t*, rnn_evaluation_t*) {
+rnn_status_t rnn_evaluate(const rnn_t*, const rnn_sequences_t*, const rnn_train_options_t*,
+                          rnn_evaluation_t*) {
   return unsupported(__func__);
 }
 
@@ -42,7 +44,8 @@ void rnn_trainer_destroy(rnn_trainer_t*) {}
 
 rnn_status_t rnn_tape_create(const rnn_t*, int32_t, rnn_tape_t**) { return unsupported(__func__); }
 
-rnn_status_t rnn_forward_tape(rnn_tape_t*, const rnn_t*, const rnn_sequences_t*, const float*, float*, float*) {
+rnn_status_t rnn_forward_tape(rnn_tape_t*, const rnn_t*, const rnn_sequences_t*, const float*, float*,
+                              float*) {
   return unsupported(__func__);
 }
 
@@ -50,7 +53,9 @@ rnn_status_t rnn_backward(rnn_tape_t*, const float*, const float*, float*, float
   return unsupported(__func__);
 }
 
-rnn_status_t rnn_get_gradient(const rnn_tape_t*, const char*, float*, size_t) { return unsupported(__func__); }
+rnn_status_t rnn_get_gradient(const rnn_tape_t*, const char*, float*, size_t) {
+  return unsupported(__func__);
+}
 
 rnn_status_t rnn_zero_gradients(rnn_tape_t*) { return unsupported(__func__); }
 

@@ -20,7 +20,8 @@ rnn_status_t rnn_parameter_info(const rnn_t* rnn, size_t index, rnn_parameter_t*
     return fail(__func__, RNN_INVALID_ARGUMENT, "index is %zu; it must be 0..%zu", index,
                 weights.parameter_count() - 1);
   const rnn::Parameter& parameter = weights.parameter(index);
-  write_sized(rnn_parameter_t{sizeof(rnn_parameter_t), parameter.name, parameter.rows, parameter.columns}, out);
+  write_sized(rnn_parameter_t{sizeof(rnn_parameter_t), parameter.name, parameter.rows, parameter.columns},
+              out);
   return RNN_OK;
 }
 

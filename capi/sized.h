@@ -70,10 +70,11 @@ T read_sized(const T* given, const char* name) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (std::size_t i = sizeof(T); i < size; ++i)
     if (bytes[i] != 0)
-      throw Error(RNN_INVALID_ARGUMENT,
-                  "%s has the value %d at byte %zu; this version of the library knows %zu bytes, and those beyond "
-                  "must be 0",
-                  name, bytes[i], i, sizeof(T));
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "%s has the value %d at byte %zu; this version of the library knows %zu bytes, and those beyond "
+          "must be 0",
+          name, bytes[i], i, sizeof(T));
   T result = {};
   std::memcpy(&result, bytes, std::min(size, sizeof(T)));
   result.struct_size = sizeof(T);

@@ -67,7 +67,8 @@ rnn_status_t rnn_step_index(rnn_t* rnn, int32_t index, float* y) {
   if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
   const rnn::Weights& weights = rnn->network.weights();
   if (!in_range(index, weights))
-    return fail(__func__, RNN_INVALID_ARGUMENT, "index is %d; it must be 0..%zu", index, weights.input_size() - 1);
+    return fail(__func__, RNN_INVALID_ARGUMENT, "index is %d; it must be 0..%zu", index,
+                weights.input_size() - 1);
   rnn->network.step(index, y);
   return RNN_OK;
 }
@@ -95,8 +96,7 @@ rnn_status_t rnn_step_many_index(rnn_t* const* streams, size_t count, const int3
     if (!in_range(indices[i], weights))
       return fail(__func__, RNN_INVALID_ARGUMENT, "indices[%zu] is %d; it must be 0..%zu", i, indices[i],
                   weights.input_size() - 1);
-  if (y != nullptr &&
-      overlap(indices, count * sizeof *indices, y, count * weights.output_size() * sizeof *y))
+  if (y != nullptr && overlap(indices, count * sizeof *indices, y, count * weights.output_size() * sizeof *y))
     return fail(__func__, RNN_INVALID_ARGUMENT, "indices and y overlap");
   step_blocks(streams, count, nullptr, indices, y);
   return RNN_OK;

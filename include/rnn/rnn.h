@@ -596,7 +596,8 @@ RNN_API rnn_status_t rnn_trainer_update(rnn_trainer_t *trainer, const rnn_sequen
 RNN_API rnn_status_t rnn_trainer_reset(rnn_trainer_t *trainer);
 
 /* Go on with the whole job, as rnn_train does it, from where the trainer stands until options.epochs
- * are done, validation finds no progress, or the progress function stops it.
+ * are done, validation finds no progress, or the progress function stops it. After a failure the trainer
+ * stands after the last update that was done.
  *
  * data     read; the same at each call for one trainer
  * Errors   as rnn_train; RNN_MISMATCH (the trainer stands in the middle of other data)
@@ -665,8 +666,8 @@ typedef struct rnn_tape_handle rnn_tape_t;
  * Since    0.1 */
 RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape_t **out);
 
-/* Run whole sequences and record what rnn_backward needs; the record before is dropped, gradients stay.
- * The tape shares the weights of `rnn` as they are now.
+/* Run whole sequences and record what rnn_backward needs; the record before is dropped, also when memory
+ * runs out, gradients stay. The tape shares the weights of `rnn` as they are now.
  *
  * in             read; targets and weights are ignored
  * initial_states [N, S]  NULL: the initial state

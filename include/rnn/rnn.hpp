@@ -12,6 +12,8 @@
 #ifndef RNN_RNN_HPP
 #define RNN_RNN_HPP
 
+#include <rnn/rnn.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,8 +22,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <rnn/rnn.h>
 
 namespace rnn {
 inline namespace cxx {  // apart from the names inside the library, which a static archive shows to the linker
@@ -56,8 +56,8 @@ class span {
   constexpr span(T* data, std::size_t size) : data_(data), size_(size) {}
   template <std::size_t n>
   constexpr span(T (&array)[n]) : data_(array), size_(n) {}
-  template <class Container, class = std::enable_if_t<
-                                 std::is_convertible_v<decltype(std::declval<Container&>().data()), T*>>>
+  template <class Container,
+            class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<Container&>().data()), T*>>>
   constexpr span(Container&& container) : data_(container.data()), size_(container.size()) {}
 
   constexpr T* data() const { return data_; }
@@ -84,7 +84,8 @@ class Network {
     check(rnn_load(path.c_str(), allocator, &handle));
     return Network(handle);
   }
-  static Network load_memory(const void* memory, std::size_t size, const rnn_allocator_t* allocator = nullptr) {
+  static Network load_memory(const void* memory, std::size_t size,
+                             const rnn_allocator_t* allocator = nullptr) {
     rnn_t* handle = nullptr;
     check(rnn_load_memory(memory, size, allocator, &handle));
     return Network(handle);
@@ -193,7 +194,8 @@ class Tape {
                float* final_states) {
     check(rnn_forward_tape(get(), network.get(), &in, initial_states, outputs, final_states));
   }
-  void backward(const float* d_outputs, const float* d_final_states, float* d_inputs, float* d_initial_states) {
+  void backward(const float* d_outputs, const float* d_final_states, float* d_inputs,
+                float* d_initial_states) {
     check(rnn_backward(get(), d_outputs, d_final_states, d_inputs, d_initial_states));
   }
   void get_gradient(const char* name, span<float> values) const {

@@ -102,7 +102,9 @@ class Bptt {
   std::size_t steps(const Group& g) const noexcept { return w_.plan.segment(g.first).length; }
   std::size_t active(const Group& g, std::size_t t) const noexcept;
   std::size_t row(const Group& g, std::size_t t) const noexcept { return w_.plan.offset(t) + g.first; }
-  std::size_t state_row(const Group& g, std::size_t t) const noexcept { return w_.plan.segments() + row(g, t); }
+  std::size_t state_row(const Group& g, std::size_t t) const noexcept {
+    return w_.plan.segments() + row(g, t);
+  }
   std::size_t previous_row(const Group& g, std::size_t t) const noexcept {
     return t == 0 ? g.first : state_row(g, t - 1);
   }

@@ -61,7 +61,8 @@ const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t l
 void Bptt::load_output_gradients(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
   if (w_.last_only) {
-    project_back(w_.outputs + g.first * d.output_stride, g.last - g.first, w_.d_last_states + g.first * d.state_stride);
+    project_back(w_.outputs + g.first * d.output_stride, g.last - g.first,
+                 w_.d_last_states + g.first * d.state_stride);
   } else if (pass_.loss == 0) {
     for (std::size_t b = g.first; b < g.last; ++b) {
       for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t) {
@@ -135,7 +136,8 @@ void Bptt::sweep_backward(const Group& g, Block block, const std::size_t* local,
     for (std::size_t p = 0; p < d.parts; ++p) {
       step.previous[p] = {layer.states[p] + previous_row(g, t) * d.state_stride, d.state_stride, nullptr};
       step.next[p] = {layer.states[p] + state_row(g, t) * d.state_stride, d.state_stride, nullptr};
-      if (p > 0) step.d_state[p - 1] = {layer.d_state[p - 1] + g.first * d.state_stride, d.state_stride, nullptr};
+      if (p > 0)
+        step.d_state[p - 1] = {layer.d_state[p - 1] + g.first * d.state_stride, d.state_stride, nullptr};
     }
     pass_.weights->cell().backward(pass_.weights->table(), step);
   }
@@ -146,8 +148,8 @@ void Bptt::project_down(const Group& g, Block block, std::size_t l, float* d_bel
   const Dimensions& d = w_.dimensions;
   for_spans(g, block, [&](std::size_t first, std::size_t rows) {
     const kernels::Rows d_gates{w_.layers[l].gates + first * d.gate_stride, d.gate_stride, nullptr};
-    pass_.weights->table().gemm(transposed_[d.layers + l].panels, rows, d_gates, {nullptr, 0, nullptr}, d.width,
-                                {d_below, d.state_stride, nullptr});
+    pass_.weights->table().gemm(transposed_[d.layers + l].panels, rows, d_gates, {nullptr, 0, nullptr},
+                                d.width, {d_below, d.state_stride, nullptr});
     d_below += rows * d.state_stride;
   });
 }
@@ -171,14 +173,16 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
   for (std::size_t l = 0; l < d.layers; ++l) {
     const LayerRows& layer = w_.layers[l];
     const kernels::Rows d_gates{layer.gates + row(g, 0) * d.gate_stride, d.gate_stride, nullptr};
-    pass_.weights->table().gemm(transposed_[l].panels, g.last - g.first, d_gates, {nullptr, 0, nullptr}, d.width,
+    pass_.weights->table().gemm(transposed_[l].panels, g.last - g.first, d_gates, {nullptr, 0, nullptr},
+                                d.width,
                                 {layer.d_initial + g.first * d.state_stride, d.state_stride, nullptr});
   }
   if (cotangents_.initial_states == nullptr) return;
   for (std::size_t b = g.first; b < g.last; ++b) {
     const Segment& segment = w_.plan.segment(b);
     if (!segment.starts_slice) continue;
-    float* out = cotangents_.initial_states + pass_.items[segment.slice].state * d.parts * d.layers * d.hidden;
+    float* out =
+        cotangents_.initial_states + pass_.items[segment.slice].state * d.parts * d.layers * d.hidden;
     for (std::size_t p = 0; p < d.parts; ++p) {
       for (std::size_t l = 0; l < d.layers; ++l, out += d.hidden) {
         const float* rows = p == 0 ? w_.layers[l].d_initial : w_.layers[l].d_state[p - 1];

@@ -76,7 +76,8 @@ Evaluation Evaluator::evaluate_group(Pass& pass, std::size_t first_sequence, std
 
 std::size_t Evaluator::window(std::size_t sequences) const noexcept {
   const Dimensions& d = dimensions_;
-  const std::size_t row = d.layers * (d.gate_stride + d.parts * d.state_stride) + d.input_stride + d.output_stride;
+  const std::size_t row =
+      d.layers * (d.gate_stride + d.parts * d.state_stride) + d.input_stride + d.output_stride;
   return std::max<std::size_t>(1, kFloats / row / sequences);
 }
 

@@ -21,7 +21,8 @@ class Evaluator {
   Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss);
 
  private:
-  Evaluation evaluate_group(Pass& pass, std::size_t first_sequence, std::size_t first_frame, std::size_t count);
+  Evaluation evaluate_group(Pass& pass, std::size_t first_sequence, std::size_t first_frame,
+                            std::size_t count);
   std::size_t window(std::size_t sequences) const noexcept;
 
   Allocator allocator_;
@@ -29,7 +30,7 @@ class Evaluator {
   Dimensions dimensions_;
   Buffer<Slice> slices_;
   Buffer<Item> items_;
-  Buffer<float> states_;       // [count, S]
+  Buffer<float> states_;  // [count, S]
   Buffer<float> next_states_;
 };
 

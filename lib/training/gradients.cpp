@@ -84,9 +84,8 @@ void Gradients::write(const Workspace& workspace, const Weights& weights, bool i
 void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, float* gradients) {
   const double operations =
       2.0 * static_cast<double>(weights.value_count()) * static_cast<double>(w.plan.rows());
-  threads_.run(operations, tile_count_, [&](std::size_t i) {
-    compute_tile(w, weights, tiles_[i], mode, gradients);
-  });
+  threads_.run(operations, tile_count_,
+               [&](std::size_t i) { compute_tile(w, weights, tiles_[i], mode, gradients); });
 }
 
 // Tiles depend on the architecture, the number of threads and the kind of inputs.
@@ -94,16 +93,14 @@ void Gradients::prepare(const Workspace& w, const Weights& weights) {
   const std::size_t threads = threads_.count();
   if (prepared_threads_ == threads && prepared_one_hot_ == w.one_hot) return;
   prepared_threads_ = 0;
-  if (w.one_hot)
-    columns_.reserve(allocator_, checked_product(w.dimensions.inputs, w.dimensions.gate_stride));
+  if (w.one_hot) columns_.reserve(allocator_, checked_product(w.dimensions.inputs, w.dimensions.gate_stride));
   for (std::size_t rows = kTileRows;; rows /= 2) {
     cut(weights, w.one_hot, rows);
     if (threads == 1 || rows == kLeastTileRows || tile_count_ >= kTilesPerThread * threads) break;
   }
   // The largest first: small ones fill the gaps at the end.
-  std::stable_sort(tiles_.begin(), tiles_.begin() + tile_count_, [](const Tile& a, const Tile& b) {
-    return a.rows * a.columns > b.rows * b.columns;
-  });
+  std::stable_sort(tiles_.begin(), tiles_.begin() + tile_count_,
+                   [](const Tile& a, const Tile& b) { return a.rows * a.columns > b.rows * b.columns; });
   prepared_threads_ = threads;
   prepared_one_hot_ = w.one_hot;
 }
@@ -152,12 +149,12 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
       return;
     case Kind::input:
       if (p.layer == 0 && w.one_hot) return add_one_hot(w, table, p, tile, gradients);
-      table.gemm_tn(tile.rows, tile.columns, w.plan.rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb, c,
-                    p.stride);
+      table.gemm_tn(tile.rows, tile.columns, w.plan.rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb,
+                    c, p.stride);
       return;
     case Kind::head:
-      table.gemm_tn(tile.rows, tile.columns, w.output_rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb, c,
-                    p.stride);
+      table.gemm_tn(tile.rows, tile.columns, w.output_rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb,
+                    c, p.stride);
       return;
     case Kind::bias:
       table.column_sums(w.plan.rows(), width, o.a + tile.row, o.lda, c);
@@ -173,8 +170,8 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
 
 // Column `index` of W_ih gathers the gate gradients of the rows with that input. Their sum is made in the
 // transposed matrix, where a column is contiguous.
-void Gradients::add_one_hot(const Workspace& w, const kernels::Table& table, const Parameter& p, const Tile& tile,
-                            float* gradients) noexcept {
+void Gradients::add_one_hot(const Workspace& w, const kernels::Table& table, const Parameter& p,
+                            const Tile& tile, float* gradients) noexcept {
   const Dimensions& d = w.dimensions;
   const std::size_t width = kernels::padded(tile.rows);
   float* const sums = columns_.data() + tile.row;

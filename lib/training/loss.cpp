@@ -27,8 +27,8 @@ void mean_loss(SumLoss kernel, const LossRows& r, const float* scale) noexcept {
     float sum = 0.0f;
     kernel(1, r.outputs, r.y + m * r.stride, r.stride, r.targets[m], r.outputs,
            scale != nullptr ? scale + m : nullptr, &sum);
-    r.losses[m] = {static_cast<double>(r.weights[m]) * static_cast<double>(sum) / static_cast<double>(r.outputs),
-                   0.0};
+    r.losses[m] = {
+        static_cast<double>(r.weights[m]) * static_cast<double>(sum) / static_cast<double>(r.outputs), 0.0};
   }
 }
 
@@ -43,9 +43,12 @@ void row_losses(const kernels::Table& table, std::int32_t loss, const LossRows& 
     scale = r.scale;
   }
   switch (loss) {
-    case RNN_LOSS_CROSS_ENTROPY: return cross_entropy(table, r, scale);
-    case RNN_LOSS_SQUARED_ERROR: return mean_loss(table.squared_error, r, scale);
-    default: return mean_loss(table.binary_cross_entropy, r, scale);
+    case RNN_LOSS_CROSS_ENTROPY:
+      return cross_entropy(table, r, scale);
+    case RNN_LOSS_SQUARED_ERROR:
+      return mean_loss(table.squared_error, r, scale);
+    default:
+      return mean_loss(table.binary_cross_entropy, r, scale);
   }
 }
 

@@ -16,9 +16,9 @@ struct RowLoss {
 
 // M rows of outputs y[M, O] and what they should be.
 struct LossRows {
-  std::size_t rows;              // M
-  std::size_t outputs;           // O
-  float* y;                      // in: outputs (logits); out, unless total is 0: the loss's gradient
+  std::size_t rows;     // M
+  std::size_t outputs;  // O
+  float* y;             // in: outputs (logits); out, unless total is 0: the loss's gradient
   std::size_t stride;
   const std::int32_t* classes;   // [M]  cross-entropy
   const float* const* targets;   // [M] rows of O  the others

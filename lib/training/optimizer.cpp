@@ -21,11 +21,16 @@ bool is_trained(const Weights& weights, const Parameter& p) noexcept {
 
 kernels::Rule kernel_rule(std::int32_t optimizer) noexcept {
   switch (optimizer) {
-    case RNN_ADAMW: return kernels::Rule::adamw;
-    case RNN_SGD: return kernels::Rule::sgd;
-    case RNN_ADAGRAD: return kernels::Rule::adagrad;
-    case RNN_RMSPROP: return kernels::Rule::rmsprop;
-    default: return kernels::Rule::adam;
+    case RNN_ADAMW:
+      return kernels::Rule::adamw;
+    case RNN_SGD:
+      return kernels::Rule::sgd;
+    case RNN_ADAGRAD:
+      return kernels::Rule::adagrad;
+    case RNN_RMSPROP:
+      return kernels::Rule::rmsprop;
+    default:
+      return kernels::Rule::adam;
   }
 }
 
@@ -93,8 +98,8 @@ kernels::Update Optimizer::rule(double norm, std::uint64_t update) const noexcep
   return u;
 }
 
-void Optimizer::apply(Weights& weights, const float* gradients, double norm, std::uint64_t update, float* first,
-                      float* second) {
+void Optimizer::apply(Weights& weights, const float* gradients, double norm, std::uint64_t update,
+                      float* first, float* second) {
   const kernels::Update u = rule(norm, update);
   threads_.run(kOperationsPerValue * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {

@@ -12,8 +12,7 @@ constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
 
 void check_range(const char* name, std::int32_t value, std::int32_t least, std::int32_t most) {
   if (value >= least && value <= most) return;
-  if (most == kMost)
-    throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d or more", name, value, least);
+  if (most == kMost) throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d or more", name, value, least);
   throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d..%d", name, value, least, most);
 }
 

@@ -44,8 +44,8 @@ void check_order(const Allocator& allocator, const TrainerState& state) {
   Buffer<std::uint8_t> seen(allocator, state.order.size());
   for (const std::uint64_t n : state.order) {
     if (n >= state.order.size() || seen[static_cast<std::size_t>(n)]++ != 0)
-      throw Error(RNN_BAD_FORMAT, "the saved order is not a permutation: %" PRIu64 " is out of range or stands twice",
-                  n);
+      throw Error(RNN_BAD_FORMAT,
+                  "the saved order is not a permutation: %" PRIu64 " is out of range or stands twice", n);
   }
   if (state.next_sequence >= state.order.size())
     throw Error(RNN_BAD_FORMAT, "the saved next_sequence is %" PRIu64 "; it must be less than %zu",
@@ -78,7 +78,8 @@ void Trainer::Implementation::check_state(const Weights& w, const TrainerState& 
   check_moment("second_moment", saved.second_moment, state.second_moment, true);
   check_order(allocator, saved);
   if (saved.next_step != 0 && (saved.window == 0 || saved.next_step % saved.window != 0))
-    throw Error(RNN_BAD_FORMAT, "the saved next_step is %" PRIu64 "; it must be a multiple of the window, %" PRIu64,
+    throw Error(RNN_BAD_FORMAT,
+                "the saved next_step is %" PRIu64 "; it must be a multiple of the window, %" PRIu64,
                 saved.next_step, saved.window);
   if (saved.carried.size() % w.state_size() != 0)
     throw Error(RNN_BAD_FORMAT, "the saved states have %zu values; it must be a multiple of %zu",

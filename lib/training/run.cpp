@@ -38,7 +38,8 @@ void Trainer::run(const rnn_sequences_t& data) {
 
     progress.total_updates = total_updates;
     progress.validation_loss = state.validation_loss;
-    if (updated && state.update % static_cast<std::uint64_t>(options.report_every) == 0 && self.report(progress))
+    if (updated && state.update % static_cast<std::uint64_t>(options.report_every) == 0 &&
+        self.report(progress))
       return;
     progress.event = RNN_EVENT_VALIDATION;
     if (validated && self.report(progress)) return;
@@ -54,14 +55,17 @@ void Trainer::Implementation::check_position(const rnn_sequences_t& data) const 
                 " sequences of %" PRIu64 " frames",
                 data.count, data.frames, state.data_count, state.data_frames);
   if (state.next_step == 0) return;
-  for (std::uint64_t i = state.next_sequence; i < state.order.size() && i < state.next_sequence + state.batch_size; ++i)
+  for (std::uint64_t i = state.next_sequence;
+       i < state.order.size() && i < state.next_sequence + state.batch_size; ++i)
     if (data.lengths[state.order[static_cast<std::size_t>(i)]] > state.next_step) return;
-  throw Error(RNN_MISMATCH, "the trainer stands at step %" PRIu64 " of a batch; the sequences of data end before",
+  throw Error(RNN_MISMATCH,
+              "the trainer stands at step %" PRIu64 " of a batch; the sequences of data end before",
               state.next_step);
 }
 
 bool Trainer::Implementation::is_done() const noexcept {
-  const bool out_of_patience = options.patience != 0 && state.worse >= static_cast<std::uint64_t>(options.patience);
+  const bool out_of_patience =
+      options.patience != 0 && state.worse >= static_cast<std::uint64_t>(options.patience);
   return out_of_patience || state.epoch >= static_cast<std::uint64_t>(options.epochs);
 }
 

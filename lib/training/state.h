@@ -25,21 +25,21 @@ struct TrainerState {
   std::uint64_t optimizer = 0;
   std::uint64_t batch_size = 0;
   std::uint64_t window = 0;
-  std::uint64_t data_count = 0;   // of the data in the middle of which a run stands; 0 before the first
+  std::uint64_t data_count = 0;  // of the data in the middle of which a run stands; 0 before the first
   std::uint64_t data_frames = 0;
 
-  std::uint64_t update = 0;       // updates done
+  std::uint64_t update = 0;  // updates done
   std::uint64_t epoch = 0;
   std::uint64_t next_sequence = 0;  // position in order, of the batch in work
   std::uint64_t next_step = 0;      // position in time, of the next window of that batch
   Random random{0};
-  Buffer<std::uint64_t> order;    // the epoch's order of the sequences; empty between epochs
-  Buffer<float> first_moment;     // as Weights::values; empty if the rule has none
+  Buffer<std::uint64_t> order;  // the epoch's order of the sequences; empty between epochs
+  Buffer<float> first_moment;   // as Weights::values; empty if the rule has none
   Buffer<float> second_moment;
-  Buffer<float> carried;          // [sequences of the batch, S] states at the end of the last window
-  double best_loss = 0;           // of validation; infinity before the first
-  double validation_loss = 0;     // the latest; NaN before the first
-  std::uint64_t worse = 0;        // validations since the best
+  Buffer<float> carried;       // [sequences of the batch, S] states at the end of the last window
+  double best_loss = 0;        // of validation; infinity before the first
+  double validation_loss = 0;  // the latest; NaN before the first
+  std::uint64_t worse = 0;     // validations since the best
 
   void visit(StateVisitor& visitor);
 };

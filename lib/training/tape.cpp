@@ -41,8 +41,8 @@ Tape::Tape(const Network& network, std::int32_t threads) {
 
 Tape::~Tape() { allocator().destroy(implementation_); }
 
-void Tape::forward(const Network& network, const rnn_sequences_t& in, const float* initial_states, float* outputs,
-                   float* final_states) {
+void Tape::forward(const Network& network, const rnn_sequences_t& in, const float* initial_states,
+                   float* outputs, float* final_states) {
   Implementation& self = *implementation_;
   check_inputs(network.weights(), in, "in");
 
@@ -80,10 +80,12 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   self.recorded = true;
 }
 
-void Tape::backward(const float* d_outputs, const float* d_final_states, float* d_inputs, float* d_initial_states) {
+void Tape::backward(const float* d_outputs, const float* d_final_states, float* d_inputs,
+                    float* d_initial_states) {
   Implementation& self = *implementation_;
   if (!self.recorded)
-    throw Error(RNN_INVALID_ARGUMENT, "the tape holds no record; each backward pass needs a forward pass before it");
+    throw Error(RNN_INVALID_ARGUMENT,
+                "the tape holds no record; each backward pass needs a forward pass before it");
   if (d_inputs != nullptr && self.one_hot)
     throw Error(RNN_INVALID_ARGUMENT, "d_inputs must be NULL: the recorded inputs are indices");
 
@@ -95,7 +97,8 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
 
   self.bptt.prepare_backward(with_inputs);
   // A sequence whose first step is a reset does not depend on its initial state.
-  if (d_initial_states != nullptr) std::fill_n(d_initial_states, self.count * self.weights->state_size(), 0.0f);
+  if (d_initial_states != nullptr)
+    std::fill_n(d_initial_states, self.count * self.weights->state_size(), 0.0f);
   Cotangents cotangents;
   cotangents.outputs = d_outputs;
   cotangents.final_states = d_final_states;
@@ -117,7 +120,8 @@ const float* Tape::gradients() const noexcept { return implementation_->gradient
 
 void Tape::get_gradient(const Parameter& p, float* out) const noexcept {
   const float* row = gradients() + p.offset;
-  for (std::size_t i = 0; i < p.rows; ++i, row += p.stride, out += p.columns) std::copy_n(row, p.columns, out);
+  for (std::size_t i = 0; i < p.rows; ++i, row += p.stride, out += p.columns)
+    std::copy_n(row, p.columns, out);
 }
 
 }  // namespace rnn

@@ -21,8 +21,8 @@ class Tape {
   void zero_gradients() noexcept;
 
   const Allocator& allocator() const noexcept;
-  const Weights& weights() const noexcept;                     // of the architecture; the recorded ones
-  const float* gradients() const noexcept;                     // as Weights::values
+  const Weights& weights() const noexcept;  // of the architecture; the recorded ones
+  const float* gradients() const noexcept;  // as Weights::values
   void get_gradient(const Parameter& parameter, float* out) const noexcept;
 
  private:

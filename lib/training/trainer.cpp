@@ -47,7 +47,8 @@ void Trainer::Implementation::check_validation(std::int32_t loss) const {
 
 // ---- One update ----------------------------------------------------------------------------------
 
-bool Trainer::Implementation::update(Pass& pass, bool carry, std::size_t sequences, rnn_progress_t& progress) {
+bool Trainer::Implementation::update(Pass& pass, bool carry, std::size_t sequences,
+                                     rnn_progress_t& progress) {
   const kernels::FloatMode mode;
   const auto start = std::chrono::steady_clock::now();
   const std::size_t states = checked_product(sequences, weights->state_size());
@@ -67,7 +68,8 @@ bool Trainer::Implementation::update(Pass& pass, bool carry, std::size_t sequenc
   if (has_target) {
     progress.loss = bptt.train(pass, gradients.data()).loss / pass.total;
     if (!std::isfinite(progress.loss))
-      throw Error(RNN_NOT_FINITE, "the loss of update %" PRIu64 " is %g; the weights stay as they were before it",
+      throw Error(RNN_NOT_FINITE,
+                  "the loss of update %" PRIu64 " is %g; the weights stay as they were before it",
                   state.update, progress.loss);
     apply(gradients.data(), progress);
   } else {
@@ -93,7 +95,8 @@ void Trainer::Implementation::apply(const float* from, rnn_progress_t& progress)
   progress.learning_rate = learning_rate(options, state.update);
   Weights& own = weights.mutate();
   optimizer.apply(own, from, norm, state.update, state.first_moment.data(), state.second_moment.data());
-  threads.run(8.0 * static_cast<double>(own.value_count()), own.pack_jobs(), [&](std::size_t i) { own.pack_job(i); });
+  threads.run(8.0 * static_cast<double>(own.value_count()), own.pack_jobs(),
+              [&](std::size_t i) { own.pack_job(i); });
   bptt.pack(own, false);
   progress.update = ++state.update;
 }
@@ -138,7 +141,8 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   Implementation& self = *implementation_;
   if (self.state.next_step != 0)
     throw Error(RNN_INVALID_ARGUMENT,
-                "a run stands at step %" PRIu64 " of a batch, whose states an update would lose; let it finish first",
+                "a run stands at step %" PRIu64
+                " of a batch, whose states an update would lose; let it finish first",
                 self.state.next_step);
   Pass pass;
   pass.loss = self.check_data(batch, "batch");

@@ -23,8 +23,8 @@ struct Item {
 struct Pass {
   const Weights* weights = nullptr;
   const rnn_sequences_t* data = nullptr;
-  const Slice* slices = nullptr;          // [count]
-  const Item* items = nullptr;            // [count]
+  const Slice* slices = nullptr;  // [count]
+  const Item* items = nullptr;    // [count]
   std::size_t count = 0;
   const float* initial_states = nullptr;  // [.., S]  null: the initial state
   float* final_states = nullptr;          // [.., S]  null: not wanted
@@ -88,21 +88,21 @@ struct Workspace {
   bool last_only = false;  // a target per sequence
   bool given_states = false;
 
-  Buffer<LayerRows> layers;       // [L]
-  float* inputs = nullptr;        // [rows, I]  unless one_hot
-  float* outputs = nullptr;       // [output rows, O]  then their gradients
-  float* last_states = nullptr;   // [segments, H]  top layer's, if last_only
-  float* d_last_states = nullptr; // [segments, H]
-  Buffer<std::int32_t> indices;   // [rows]
-  Buffer<std::int32_t> classes;   // [output rows]
-  Buffer<const float*> targets;   // [output rows]
-  Buffer<float> weights;          // [output rows]
-  Buffer<float> scale;            // [output rows]
+  Buffer<LayerRows> layers;             // [L]
+  float* inputs = nullptr;              // [rows, I]  unless one_hot
+  float* outputs = nullptr;             // [output rows, O]  then their gradients
+  float* last_states = nullptr;         // [segments, H]  top layer's, if last_only
+  float* d_last_states = nullptr;       // [segments, H]
+  Buffer<std::int32_t> indices;         // [rows]
+  Buffer<std::int32_t> classes;         // [output rows]
+  Buffer<const float*> targets;         // [output rows]
+  Buffer<float> weights;                // [output rows]
+  Buffer<float> scale;                  // [output rows]
   Buffer<kernels::SoftmaxRow> softmax;  // [output rows]
-  Buffer<RowLoss> losses;         // [output rows]
-  Buffer<Run> runs;               // [run_count]
+  Buffer<RowLoss> losses;               // [output rows]
+  Buffer<Run> runs;                     // [run_count]
   std::size_t run_count = 0;
-  Buffer<float> no_target;        // [O] zeros: of rows that are masked
+  Buffer<float> no_target;  // [O] zeros: of rows that are masked
 
  private:
   void reserve();

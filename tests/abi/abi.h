@@ -1,0 +1,227 @@
+/* The ABI in numbers: what a caller has compiled in stays as it is. A struct may get more fields at its end,
+ * which changes its size alone; nothing else here may change. Compiled as C99 and as C++. */
+#include <stddef.h>
+#include <stdint.h>
+
+#define PIN(name, condition) typedef char pin_##name[(condition) ? 1 : -1]
+#define FIELD(type, field, offset) PIN(type##_##field, offsetof(type, field) == (offset))
+#define SIZE(type, size) PIN(type, sizeof(type) == (size))
+
+PIN(pointers, sizeof(void *) == 8 && sizeof(size_t) == 8);
+PIN(functions, sizeof(rnn_progress_function_t) == 8);
+SIZE(rnn_status_t, 4);
+
+FIELD(rnn_allocator_t, struct_size, 0);
+FIELD(rnn_allocator_t, allocate, 8);
+FIELD(rnn_allocator_t, deallocate, 16);
+FIELD(rnn_allocator_t, user, 24);
+SIZE(rnn_allocator_t, 32);
+
+FIELD(rnn_config_t, struct_size, 0);
+FIELD(rnn_config_t, cell, 8);
+FIELD(rnn_config_t, input_size, 12);
+FIELD(rnn_config_t, hidden_size, 16);
+FIELD(rnn_config_t, output_size, 20);
+FIELD(rnn_config_t, num_layers, 24);
+FIELD(rnn_config_t, init, 28);
+FIELD(rnn_config_t, recurrent_init, 32);
+FIELD(rnn_config_t, init_range, 36);
+FIELD(rnn_config_t, seed, 40);
+FIELD(rnn_config_t, initial_state, 48);
+FIELD(rnn_config_t, compute, 52);
+FIELD(rnn_config_t, flags, 56);
+FIELD(rnn_config_t, reserved, 60);
+FIELD(rnn_config_t, allocator, 64);
+SIZE(rnn_config_t, 72);
+
+FIELD(rnn_parameter_t, struct_size, 0);
+FIELD(rnn_parameter_t, name, 8);
+FIELD(rnn_parameter_t, rows, 16);
+FIELD(rnn_parameter_t, columns, 24);
+SIZE(rnn_parameter_t, 32);
+
+FIELD(rnn_sequences_t, struct_size, 0);
+FIELD(rnn_sequences_t, count, 8);
+FIELD(rnn_sequences_t, frames, 16);
+FIELD(rnn_sequences_t, lengths, 24);
+FIELD(rnn_sequences_t, inputs, 32);
+FIELD(rnn_sequences_t, indices, 40);
+FIELD(rnn_sequences_t, targets, 48);
+FIELD(rnn_sequences_t, classes, 56);
+FIELD(rnn_sequences_t, weights, 64);
+FIELD(rnn_sequences_t, resets, 72);
+FIELD(rnn_sequences_t, target_per_sequence, 80);
+FIELD(rnn_sequences_t, reserved, 84);
+SIZE(rnn_sequences_t, 88);
+
+FIELD(rnn_forward_options_t, struct_size, 0);
+FIELD(rnn_forward_options_t, last_only, 8);
+FIELD(rnn_forward_options_t, stateful, 12);
+FIELD(rnn_forward_options_t, initial_states, 16);
+FIELD(rnn_forward_options_t, final_states, 24);
+FIELD(rnn_forward_options_t, states, 32);
+SIZE(rnn_forward_options_t, 40);
+
+FIELD(rnn_generate_options_t, struct_size, 0);
+FIELD(rnn_generate_options_t, prompt, 8);
+FIELD(rnn_generate_options_t, prompt_count, 16);
+FIELD(rnn_generate_options_t, temperature, 24);
+FIELD(rnn_generate_options_t, top_p, 28);
+FIELD(rnn_generate_options_t, top_k, 32);
+FIELD(rnn_generate_options_t, greedy, 36);
+FIELD(rnn_generate_options_t, seed, 40);
+FIELD(rnn_generate_options_t, stop, 48);
+FIELD(rnn_generate_options_t, stop_index, 52);
+SIZE(rnn_generate_options_t, 56);
+
+FIELD(rnn_progress_t, struct_size, 0);
+FIELD(rnn_progress_t, event, 8);
+FIELD(rnn_progress_t, epoch, 12);
+FIELD(rnn_progress_t, update, 16);
+FIELD(rnn_progress_t, total_updates, 24);
+FIELD(rnn_progress_t, loss, 32);
+FIELD(rnn_progress_t, validation_loss, 40);
+FIELD(rnn_progress_t, gradient_norm, 48);
+FIELD(rnn_progress_t, learning_rate, 56);
+FIELD(rnn_progress_t, steps_per_second, 64);
+SIZE(rnn_progress_t, 72);
+
+FIELD(rnn_train_options_t, struct_size, 0);
+FIELD(rnn_train_options_t, loss, 8);
+FIELD(rnn_train_options_t, optimizer, 12);
+FIELD(rnn_train_options_t, learning_rate, 16);
+FIELD(rnn_train_options_t, momentum, 20);
+FIELD(rnn_train_options_t, beta1, 24);
+FIELD(rnn_train_options_t, beta2, 28);
+FIELD(rnn_train_options_t, epsilon, 32);
+FIELD(rnn_train_options_t, weight_decay, 36);
+FIELD(rnn_train_options_t, nesterov, 40);
+FIELD(rnn_train_options_t, clip_norm, 44);
+FIELD(rnn_train_options_t, clip_value, 48);
+FIELD(rnn_train_options_t, schedule, 52);
+FIELD(rnn_train_options_t, schedule_factor, 56);
+FIELD(rnn_train_options_t, schedule_updates, 60);
+FIELD(rnn_train_options_t, warmup_updates, 64);
+FIELD(rnn_train_options_t, epochs, 68);
+FIELD(rnn_train_options_t, batch_size, 72);
+FIELD(rnn_train_options_t, window, 76);
+FIELD(rnn_train_options_t, fresh_windows, 80);
+FIELD(rnn_train_options_t, keep_order, 84);
+FIELD(rnn_train_options_t, seed, 88);
+FIELD(rnn_train_options_t, threads, 96);
+FIELD(rnn_train_options_t, validate_every, 100);
+FIELD(rnn_train_options_t, patience, 104);
+FIELD(rnn_train_options_t, report_every, 108);
+FIELD(rnn_train_options_t, validation, 112);
+FIELD(rnn_train_options_t, progress, 120);
+FIELD(rnn_train_options_t, user, 128);
+SIZE(rnn_train_options_t, 136);
+
+FIELD(rnn_evaluation_t, struct_size, 0);
+FIELD(rnn_evaluation_t, loss, 8);
+FIELD(rnn_evaluation_t, weight, 16);
+FIELD(rnn_evaluation_t, accuracy, 24);
+SIZE(rnn_evaluation_t, 32);
+
+PIN(RNN_OK, RNN_OK == 0);
+PIN(RNN_INVALID_ARGUMENT, RNN_INVALID_ARGUMENT == 1);
+PIN(RNN_NOT_FOUND, RNN_NOT_FOUND == 2);
+PIN(RNN_MISMATCH, RNN_MISMATCH == 10);
+PIN(RNN_NOT_FINITE, RNN_NOT_FINITE == 11);
+PIN(RNN_OUT_OF_MEMORY, RNN_OUT_OF_MEMORY == 20);
+PIN(RNN_FILE_ERROR, RNN_FILE_ERROR == 30);
+PIN(RNN_BAD_FORMAT, RNN_BAD_FORMAT == 31);
+PIN(RNN_UNSUPPORTED, RNN_UNSUPPORTED == 40);
+PIN(RNN_INTERNAL, RNN_INTERNAL == 90);
+PIN(RNN_CELL_VANILLA, RNN_CELL_VANILLA == 1);
+PIN(RNN_INIT_PYTORCH, RNN_INIT_PYTORCH == 1);
+PIN(RNN_INIT_XAVIER_UNIFORM, RNN_INIT_XAVIER_UNIFORM == 2);
+PIN(RNN_INIT_XAVIER_NORMAL, RNN_INIT_XAVIER_NORMAL == 3);
+PIN(RNN_INIT_KAIMING_UNIFORM, RNN_INIT_KAIMING_UNIFORM == 4);
+PIN(RNN_INIT_KAIMING_NORMAL, RNN_INIT_KAIMING_NORMAL == 5);
+PIN(RNN_INIT_UNIFORM, RNN_INIT_UNIFORM == 6);
+PIN(RNN_INIT_ORTHOGONAL, RNN_INIT_ORTHOGONAL == 7);
+PIN(RNN_INIT_IDENTITY, RNN_INIT_IDENTITY == 8);
+PIN(RNN_INITIAL_ZERO, RNN_INITIAL_ZERO == 0);
+PIN(RNN_INITIAL_FIXED, RNN_INITIAL_FIXED == 1);
+PIN(RNN_INITIAL_TRAINED, RNN_INITIAL_TRAINED == 2);
+PIN(RNN_COMPUTE_F32, RNN_COMPUTE_F32 == 0);
+PIN(RNN_NO_BIAS, RNN_NO_BIAS == 1);
+PIN(RNN_LOSS_CROSS_ENTROPY, RNN_LOSS_CROSS_ENTROPY == 1);
+PIN(RNN_LOSS_SQUARED_ERROR, RNN_LOSS_SQUARED_ERROR == 2);
+PIN(RNN_LOSS_BINARY_CROSS_ENTROPY, RNN_LOSS_BINARY_CROSS_ENTROPY == 3);
+PIN(RNN_ADAM, RNN_ADAM == 1);
+PIN(RNN_ADAMW, RNN_ADAMW == 2);
+PIN(RNN_SGD, RNN_SGD == 3);
+PIN(RNN_ADAGRAD, RNN_ADAGRAD == 4);
+PIN(RNN_RMSPROP, RNN_RMSPROP == 5);
+PIN(RNN_SCHEDULE_CONSTANT, RNN_SCHEDULE_CONSTANT == 0);
+PIN(RNN_SCHEDULE_STEP, RNN_SCHEDULE_STEP == 1);
+PIN(RNN_SCHEDULE_EXPONENTIAL, RNN_SCHEDULE_EXPONENTIAL == 2);
+PIN(RNN_SCHEDULE_COSINE, RNN_SCHEDULE_COSINE == 3);
+PIN(RNN_EVENT_UPDATE, RNN_EVENT_UPDATE == 1);
+PIN(RNN_EVENT_VALIDATION, RNN_EVENT_VALIDATION == 2);
+
+/* Every function with its type; the linker finds them all. */
+struct functions {
+  const char *(*status_string)(rnn_status_t);
+  const char *(*last_error)(void);
+  const char *(*version)(void);
+  const char *(*isa)(void);
+  rnn_status_t (*create)(const rnn_config_t *, rnn_t **);
+  rnn_status_t (*fork)(const rnn_t *, rnn_t **);
+  rnn_status_t (*clone)(const rnn_t *, rnn_t **);
+  rnn_status_t (*sync)(rnn_t *, const rnn_t *);
+  void (*destroy)(rnn_t *);
+  rnn_status_t (*step)(rnn_t *, const float *, float *);
+  rnn_status_t (*step_index)(rnn_t *, int32_t, float *);
+  rnn_status_t (*step_many)(rnn_t *const *, size_t, const float *, float *);
+  rnn_status_t (*step_many_index)(rnn_t *const *, size_t, const int32_t *, float *);
+  rnn_status_t (*state_size)(const rnn_t *, size_t *);
+  rnn_status_t (*reset)(rnn_t *);
+  rnn_status_t (*get_state)(const rnn_t *, float *, size_t);
+  rnn_status_t (*set_state)(rnn_t *, const float *, size_t);
+  rnn_status_t (*parameter_count)(const rnn_t *, size_t *);
+  rnn_status_t (*parameter_info)(const rnn_t *, size_t, rnn_parameter_t *);
+  rnn_status_t (*get_parameter)(const rnn_t *, const char *, float *, size_t);
+  rnn_status_t (*set_parameter)(rnn_t *, const char *, const float *, size_t);
+  rnn_status_t (*forward)(rnn_t *, const rnn_sequences_t *, const rnn_forward_options_t *, float *);
+  rnn_status_t (*generate)(rnn_t *, const rnn_generate_options_t *, int32_t *, size_t, size_t *);
+  rnn_status_t (*rollout)(rnn_t *, const float *, size_t, float *);
+  rnn_status_t (*train)(rnn_t *, const rnn_sequences_t *, const rnn_train_options_t *);
+  rnn_status_t (*evaluate)(const rnn_t *, const rnn_sequences_t *, const rnn_train_options_t *,
+                           rnn_evaluation_t *);
+  rnn_status_t (*trainer_create)(const rnn_t *, const rnn_train_options_t *, rnn_trainer_t **);
+  rnn_status_t (*trainer_update)(rnn_trainer_t *, const rnn_sequences_t *, rnn_progress_t *);
+  rnn_status_t (*trainer_reset)(rnn_trainer_t *);
+  rnn_status_t (*trainer_run)(rnn_trainer_t *, const rnn_sequences_t *);
+  rnn_status_t (*trainer_network)(const rnn_trainer_t *, rnn_t **);
+  rnn_status_t (*trainer_sync)(const rnn_trainer_t *, rnn_t *);
+  rnn_status_t (*trainer_save)(const rnn_trainer_t *, const char *);
+  rnn_status_t (*trainer_load)(rnn_trainer_t *, const char *);
+  void (*trainer_destroy)(rnn_trainer_t *);
+  rnn_status_t (*tape_create)(const rnn_t *, int32_t, rnn_tape_t **);
+  rnn_status_t (*forward_tape)(rnn_tape_t *, const rnn_t *, const rnn_sequences_t *, const float *, float *,
+                               float *);
+  rnn_status_t (*backward)(rnn_tape_t *, const float *, const float *, float *, float *);
+  rnn_status_t (*get_gradient)(const rnn_tape_t *, const char *, float *, size_t);
+  rnn_status_t (*zero_gradients)(rnn_tape_t *);
+  rnn_status_t (*trainer_apply)(rnn_trainer_t *, const rnn_tape_t *, rnn_progress_t *);
+  void (*tape_destroy)(rnn_tape_t *);
+  rnn_status_t (*save)(const rnn_t *, const char *);
+  rnn_status_t (*load)(const char *, const rnn_allocator_t *, rnn_t **);
+  rnn_status_t (*save_memory)(const rnn_t *, void *, size_t, size_t *);
+  rnn_status_t (*load_memory)(const void *, size_t, const rnn_allocator_t *, rnn_t **);
+  rnn_status_t (*get_config)(const rnn_t *, rnn_config_t *);
+};
+extern const struct functions all_functions;
+const struct functions all_functions = {
+    rnn_status_string, rnn_last_error, rnn_version, rnn_isa, rnn_create, rnn_fork, rnn_clone, rnn_sync,
+    rnn_destroy, rnn_step, rnn_step_index, rnn_step_many, rnn_step_many_index, rnn_state_size, rnn_reset,
+    rnn_get_state, rnn_set_state, rnn_parameter_count, rnn_parameter_info, rnn_get_parameter,
+    rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
+    rnn_trainer_update, rnn_trainer_reset, rnn_trainer_run, rnn_trainer_network, rnn_trainer_sync,
+    rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_forward_tape,
+    rnn_backward, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
+    rnn_load, rnn_save_memory, rnn_load_memory, rnn_get_config,
+};

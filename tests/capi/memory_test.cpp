@@ -1,0 +1,210 @@
+// Where memory comes from, what happens when there is none, and who allocates nothing.
+#include "memory.h"
+
+#include <cstdio>
+
+#include "scratch.h"
+
+namespace {
+
+// ---- The allocation functions -----------------------------------------------------------------------
+
+TEST(Allocator, GivesAllThatHandlesKeep) {
+  Hooks hooks;
+  const Network warm = create(hooks, kConfig);
+  rnn_config_t c = kConfig;
+  c.allocator = hooks.get();
+  rnn_t *network = nullptr, *forked = nullptr, *cloned = nullptr, *loaded = nullptr;
+  size_t size = 0;
+  ASSERT_EQ(rnn_save_memory(warm.get(), nullptr, 0, &size), RNN_OK);
+  std::vector<unsigned char> file(size);
+  ASSERT_EQ(rnn_save_memory(warm.get(), file.data(), size, &size), RNN_OK);
+  {
+    const Watching outside;
+    rnn_create(&c, &network);
+    rnn_fork(network, &forked);
+    rnn_clone(network, &cloned);
+    rnn_load_memory(file.data(), size, hooks.get(), &loaded);
+    EXPECT_EQ(outside.kept(), 0);
+  }
+  for (rnn_t* handle : {network, forked, cloned, loaded}) EXPECT_NE(handle, nullptr);
+  EXPECT_GT(hooks.blocks(), 4u);
+  for (rnn_t* handle : {network, forked, cloned, loaded}) rnn_destroy(handle);
+}
+
+TEST(Allocator, TakesItsOwnMemoryBackAfterSync) {
+  for (const bool source_first : {false, true}) {
+    Hooks first, second;
+    Network stream = create(first, kConfig);
+    Network source = create(second, kConfig);
+    ASSERT_EQ(rnn_sync(stream.get(), source.get()), RNN_OK);
+    Network other = fork(stream);
+    Network copy = clone(stream);
+    set_parameter(other, "bias_ih_l0", numbers(20));
+    Network last = fork(other);
+    (source_first ? source : stream).reset();
+    (source_first ? stream : source).reset();
+  }
+}
+
+TEST(OutOfMemory, CreateForkClone) {
+  Hooks hooks;
+  rnn_config_t c = kConfig;
+  c.allocator = hooks.get();
+  c.recurrent_init = RNN_INIT_ORTHOGONAL;
+  rnn_t* out = nullptr;
+  const auto destroyed = [&](rnn_status_t status) {
+    if (status == RNN_OK) rnn_destroy(std::exchange(out, nullptr));
+    EXPECT_EQ(out, nullptr);
+    return status;
+  };
+  fail_each(
+      hooks, [&] { return destroyed(rnn_create(&c, &out)); }, nothing);
+  const Network network = ::create(c);
+  const auto look = [&] { return look_at(network); };
+  fail_each(
+      hooks, [&] { return destroyed(rnn_fork(network.get(), &out)); }, look);
+  fail_each(
+      hooks, [&] { return destroyed(rnn_clone(network.get(), &out)); }, look);
+}
+
+TEST(OutOfMemory, SetParameter) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  const Network other = fork(network);
+  const Floats values = numbers(400);
+  fail_each(
+      hooks, [&] { return rnn_set_parameter(network.get(), "weight_hh_l0", values.data(), 400); },
+      [&] { return look_at(network); });
+  EXPECT_TRUE(same_bits(parameter(network, "weight_hh_l0"), values));
+}
+
+TEST(OutOfMemory, Forward) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  Data data = float_data({3, 1, 4}, 5);
+  data.resets = {0, 1, 0, 0, 0, 0, 1, 0};
+  rnn_sequences_t in = data.get();
+  Floats y(8 * 5, 42), states(8 * 40, 42), final_states(3 * 40, 42);
+  auto options = sized<rnn_forward_options_t>();
+  options.states = states.data();
+  options.final_states = final_states.data();
+  const auto look = [&] {
+    Floats all = look_at(network);
+    for (const Floats* part : {&y, &states, &final_states}) all.insert(all.end(), part->begin(), part->end());
+    return all;
+  };
+  fail_each(
+      hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+  const Data one = float_data({4}, 5);
+  in = one.get();
+  options.stateful = 1;
+  fail_each(
+      hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+}
+
+TEST(OutOfMemory, Generate) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  const int32_t prompt[] = {1, 2};
+  auto options = sized<rnn_generate_options_t>();
+  options.prompt = prompt;
+  options.prompt_count = 2;
+  options.top_p = 0.5f;
+  std::vector<int32_t> out(6, 42);
+  size_t written = 42;
+  const auto look = [&] {
+    Floats all = look_at(network);
+    for (const int32_t index : out) all.push_back(static_cast<float>(index));
+    all.push_back(static_cast<float>(written));
+    return all;
+  };
+  fail_each(
+      hooks, [&] { return rnn_generate(network.get(), &options, out.data(), 6, &written); }, look);
+  EXPECT_EQ(written, 6u);
+}
+
+TEST(OutOfMemory, Files) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  const auto look = [&] { return look_at(network); };
+  size_t size = 0;
+  ASSERT_EQ(rnn_save_memory(network.get(), nullptr, 0, &size), RNN_OK);
+  std::vector<unsigned char> file(size);
+  const std::string path = scratch_path("memory.safetensors");
+#if RNN_REPLACES_MALLOC
+  // Saving keeps nothing, so it may have its memory from anywhere.
+  for (const bool to_path : {false, true}) {
+    for (long n = 0;; ++n) {
+      ASSERT_LT(n, 10000);
+      rnn_status_t status;
+      {
+        const Watching fail(n);
+        status = to_path ? rnn_save(network.get(), path.c_str())
+                         : rnn_save_memory(network.get(), file.data(), size, &size);
+      }
+      if (status == RNN_OK) break;
+      EXPECT_EQ(status, RNN_OUT_OF_MEMORY) << rnn_last_error();
+      FILE* stream = std::fopen(path.c_str(), "rb");
+      EXPECT_EQ(stream, nullptr);
+      if (stream != nullptr) std::fclose(stream);
+    }
+  }
+#endif
+  ASSERT_EQ(rnn_save(network.get(), path.c_str()), RNN_OK);
+  ASSERT_EQ(rnn_save_memory(network.get(), file.data(), size, &size), RNN_OK);
+  rnn_t* out = nullptr;
+  const auto destroyed = [&](rnn_status_t status) {
+    if (status == RNN_OK) rnn_destroy(std::exchange(out, nullptr));
+    EXPECT_EQ(out, nullptr);
+    return status;
+  };
+  fail_each(
+      hooks, [&] { return destroyed(rnn_load(path.c_str(), hooks.get(), &out)); }, look);
+  fail_each(
+      hooks, [&] { return destroyed(rnn_load_memory(file.data(), size, hooks.get(), &out)); }, look);
+  std::remove(path.c_str());
+}
+
+// ---- Real-time functions ------------------------------------------------------------------------------
+
+TEST(RealTime, AllocatesNothing) {
+  Hooks hooks;
+  std::vector<Network> handles;
+  handles.push_back(create(hooks, kConfig));
+  std::vector<rnn_t*> streams;
+  for (int i = 0; i < 300; ++i) handles.push_back(fork(handles[0]));
+  for (const Network& handle : handles) streams.push_back(handle.get());
+  rnn_t* rnn = streams[0];
+  const size_t count = streams.size();
+  const Floats x = numbers(count * 5);
+  const std::vector<int32_t> index = indices(count, 5);
+  Floats y(count * 5), s(40);
+  auto info = sized<rnn_parameter_t>();
+  auto c = sized<rnn_config_t>();
+  size_t size = 0;
+  int failed = 0;
+  hooks.fail_after(0);
+  {
+    const Watching all(0);
+    failed += rnn_step(rnn, x.data(), y.data()) != RNN_OK;
+    failed += rnn_step_index(rnn, 1, y.data()) != RNN_OK;
+    failed += rnn_step_many(streams.data(), count, x.data(), y.data()) != RNN_OK;
+    failed += rnn_step_many_index(streams.data(), count, index.data(), y.data()) != RNN_OK;
+    failed += rnn_rollout(rnn, x.data(), 10, y.data()) != RNN_OK;
+    failed += rnn_state_size(rnn, &size) != RNN_OK;
+    failed += rnn_get_state(rnn, s.data(), 40) != RNN_OK;
+    failed += rnn_set_state(rnn, s.data(), 40) != RNN_OK;
+    failed += rnn_reset(rnn) != RNN_OK;
+    failed += rnn_parameter_count(rnn, &size) != RNN_OK;
+    failed += rnn_parameter_info(rnn, 0, &info) != RNN_OK;
+    failed += rnn_get_config(rnn, &c) != RNN_OK;
+    failed += rnn_status_string(RNN_OK) == nullptr;
+    failed += rnn_version() == nullptr;
+    EXPECT_EQ(all.count(), 0);
+  }
+  hooks.fail_after(-1);
+  EXPECT_EQ(failed, 0);
+}
+
+}  // namespace

@@ -1,0 +1,374 @@
+// The same bits, however the steps are made: alone, many at once, whole sequences, chained networks.
+#include <algorithm>
+#include <cmath>
+
+#include "common.h"
+
+namespace {
+
+struct Shape {
+  int32_t inputs, hidden, outputs, layers;
+  uint32_t flags;
+};
+
+const Shape kShapes[] = {
+    {1, 1, 1, 1, 0},  {1, 1, 0, 2, 0},   {3, 17, 2, 1, 0},   {17, 16, 33, 2, 0},           {5, 50, 60, 2, 0},
+    {2, 15, 1, 3, 0}, {65, 64, 5, 1, 0}, {20, 100, 0, 2, 0}, {31, 48, 70, 2, RNN_NO_BIAS},
+};
+
+Network create(const Shape& shape) {
+  rnn_config_t c = config(shape.inputs, shape.hidden, shape.outputs, shape.layers);
+  c.flags = shape.flags;
+  return ::create(c);
+}
+
+class Steps : public testing::TestWithParam<Shape> {
+ protected:
+  // The state after each of `steps` steps and the outputs, from the present state of a fork.
+  void step_alone(const float* x, const int32_t* index, size_t steps, Floats* y, Floats* states) {
+    const Network stream = fork(network);
+    for (size_t t = 0; t < steps; ++t) {
+      Floats row(outputs);
+      if (x != nullptr) {
+        ASSERT_EQ(rnn_step(stream.get(), x + t * inputs, row.data()), RNN_OK) << rnn_last_error();
+      } else {
+        ASSERT_EQ(rnn_step_index(stream.get(), index[t], row.data()), RNN_OK) << rnn_last_error();
+      }
+      y->insert(y->end(), row.begin(), row.end());
+      const Floats after = state(stream);
+      states->insert(states->end(), after.begin(), after.end());
+    }
+  }
+
+  const Network network = create(GetParam());
+  const size_t inputs = static_cast<size_t>(GetParam().inputs);
+  const size_t outputs = outputs_of(network.get());
+  const size_t size = state(network).size();
+};
+
+// W v + b in double; b may be empty.
+std::vector<double> affine(const Floats& w, const std::vector<double>& v, const Floats& b) {
+  std::vector<double> result(w.size() / v.size());
+  for (size_t i = 0; i < result.size(); ++i) {
+    result[i] = b.empty() ? 0 : static_cast<double>(b[i]);
+    for (size_t j = 0; j < v.size(); ++j) result[i] += static_cast<double>(w[i * v.size() + j]) * v[j];
+  }
+  return result;
+}
+
+TEST_P(Steps, ComputeTheFormula) {
+  const auto layers = static_cast<size_t>(GetParam().layers), hidden = static_cast<size_t>(GetParam().hidden);
+  const bool bias = GetParam().flags == 0;
+  const auto get = [&](const std::string& name) { return parameter(network, name); };
+  std::vector<std::vector<double>> h(layers, std::vector<double>(hidden));
+  for (uint32_t t = 0; t < 3; ++t) {
+    const Floats x = numbers(inputs, 20 + t);
+    Floats y(outputs, 42);
+    ASSERT_EQ(rnn_step(network.get(), x.data(), y.data()), RNN_OK);
+    std::vector<double> v(x.begin(), x.end());
+    for (size_t l = 0; l < layers; ++l) {
+      const std::string layer = "l" + std::to_string(l);
+      const std::vector<double> input =
+          affine(get("weight_ih_" + layer), v, bias ? get("bias_ih_" + layer) : Floats());
+      v = affine(get("weight_hh_" + layer), h[l], {});
+      for (size_t i = 0; i < hidden; ++i) v[i] = std::tanh(v[i] + input[i]);
+      h[l] = v;
+    }
+    if (GetParam().outputs != 0) v = affine(get("head.weight"), v, bias ? get("head.bias") : Floats());
+    for (size_t i = 0; i < outputs; ++i) ASSERT_NEAR(y[i], v[i], 1e-5) << "output " << i << " of step " << t;
+    const Floats after = state(network);
+    for (size_t i = 0; i < size; ++i) ASSERT_NEAR(after[i], h[i / hidden][i % hidden], 1e-5) << "state " << i;
+  }
+}
+
+TEST_P(Steps, OfAnIndexAreThoseOfItsOneHotVector) {
+  const Network by_vector = fork(network);
+  const Network by_index = fork(network);
+  for (const int32_t index : indices(5, GetParam().inputs)) {
+    Floats x(inputs), a(outputs), b(outputs);
+    x[static_cast<size_t>(index)] = 1;
+    ASSERT_EQ(rnn_step(by_vector.get(), x.data(), a.data()), RNN_OK);
+    ASSERT_EQ(rnn_step_index(by_index.get(), index, b.data()), RNN_OK);
+    EXPECT_TRUE(same_bits(a, b));
+    EXPECT_TRUE(same_bits(state(by_vector), state(by_index)));
+  }
+}
+
+TEST_P(Steps, WithoutOutputMoveTheStateAlike) {
+  const Network a = fork(network), b = fork(network);
+  const Floats x = numbers(inputs);
+  Floats y(outputs);
+  ASSERT_EQ(rnn_step(a.get(), x.data(), y.data()), RNN_OK);
+  ASSERT_EQ(rnn_step(b.get(), x.data(), nullptr), RNN_OK);
+  EXPECT_TRUE(same_bits(state(a), state(b)));
+  ASSERT_EQ(rnn_step_index(a.get(), 0, y.data()), RNN_OK);
+  ASSERT_EQ(rnn_step_index(b.get(), 0, nullptr), RNN_OK);
+  EXPECT_TRUE(same_bits(state(a), state(b)));
+}
+
+TEST_P(Steps, OfManyStreamsAreThoseOfEachAlone) {
+  for (const size_t count : {1, 2, 3, 7, 16, 33, 257, 600}) {
+    std::vector<Network> alone, together;
+    for (size_t i = 0; i < count; ++i) {
+      alone.push_back(fork(network));
+      together.push_back(fork(network));
+    }
+    std::vector<rnn_t*> streams;
+    for (const Network& stream : together) streams.push_back(stream.get());
+    for (uint32_t t = 0; t < 3; ++t) {
+      // Another order at each step.
+      std::rotate(streams.begin(), streams.begin() + static_cast<std::ptrdiff_t>(count / 2), streams.end());
+      std::rotate(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(count / 2), alone.end());
+      Floats expected(count * outputs), y(count * outputs);
+      const Floats x = numbers(count * inputs, 5 + t);
+      const std::vector<int32_t> index = indices(count, GetParam().inputs, 5 + t);
+      for (size_t i = 0; i < count; ++i) {
+        float* row = expected.data() + i * outputs;
+        ASSERT_EQ(t == 1 ? rnn_step_index(alone[i].get(), index[i], row)
+                         : rnn_step(alone[i].get(), x.data() + i * inputs, row),
+                  RNN_OK);
+      }
+      float* const out = t == 2 ? nullptr : y.data();
+      ASSERT_EQ(t == 1 ? rnn_step_many_index(streams.data(), count, index.data(), out)
+                       : rnn_step_many(streams.data(), count, x.data(), out),
+                RNN_OK)
+          << rnn_last_error();
+      if (t != 2) {
+        EXPECT_TRUE(same_bits(y, expected)) << count << " streams, step " << t;
+      }
+      for (size_t i = 0; i < count; ++i)
+        ASSERT_TRUE(same_bits(state(streams[i]), state(alone[i]))) << "stream " << i << " of " << count;
+    }
+  }
+}
+
+TEST_P(Steps, OfWholeSequencesAreTheSame) {
+  for (const bool by_index : {false, true}) {
+    const std::vector<size_t> lengths = {4, 1, 7, 2, 7};
+    const Data data = by_index ? index_data(lengths, GetParam().inputs) : float_data(lengths, inputs);
+    Floats expected_y, expected_states, expected_final, expected_last;
+    size_t first = 0;
+    for (const size_t length : lengths) {
+      step_alone(by_index ? nullptr : data.inputs.data() + first * inputs,
+                 by_index ? data.indices.data() + first : nullptr, length, &expected_y, &expected_states);
+      expected_final.insert(expected_final.end(), expected_states.end() - static_cast<std::ptrdiff_t>(size),
+                            expected_states.end());
+      expected_last.insert(expected_last.end(), expected_y.end() - static_cast<std::ptrdiff_t>(outputs),
+                           expected_y.end());
+      first += length;
+    }
+    const rnn_sequences_t in = data.get();
+    Floats y(data.frames() * outputs), states(data.frames() * size), final_states(lengths.size() * size);
+    auto options = sized<rnn_forward_options_t>();
+    options.states = states.data();
+    options.final_states = final_states.data();
+    const Floats before = state(network);
+    ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(y, expected_y));
+    EXPECT_TRUE(same_bits(states, expected_states));
+    EXPECT_TRUE(same_bits(final_states, expected_final));
+    EXPECT_TRUE(same_bits(state(network), before));
+
+    Floats plain(y.size());
+    ASSERT_EQ(rnn_forward(network.get(), &in, nullptr, plain.data()), RNN_OK);
+    EXPECT_TRUE(same_bits(plain, expected_y));
+
+    Floats last(lengths.size() * outputs);
+    options = sized<rnn_forward_options_t>();
+    options.last_only = 1;
+    ASSERT_EQ(rnn_forward(network.get(), &in, &options, last.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(last, expected_last));
+
+    std::fill(final_states.begin(), final_states.end(), 0.0f);
+    options.final_states = final_states.data();
+    ASSERT_EQ(rnn_forward(network.get(), &in, &options, nullptr), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(final_states, expected_final));
+  }
+}
+
+TEST_P(Steps, StatefulForwardAdvancesTheStream) {
+  const size_t steps = 6;
+  const Data data = float_data({steps}, inputs, 9);
+  ASSERT_EQ(rnn_step(network.get(), numbers(inputs, 2).data(), nullptr), RNN_OK);
+  Floats expected_y, expected_states;
+  step_alone(data.inputs.data(), nullptr, steps, &expected_y, &expected_states);
+  const rnn_sequences_t in = data.get();
+  auto options = sized<rnn_forward_options_t>();
+  options.stateful = 1;
+  Floats y(steps * outputs), final_state(size);
+  options.final_states = final_state.data();
+  ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(y, expected_y));
+  EXPECT_TRUE(same_bits(state(network), Floats(expected_states.end() - static_cast<std::ptrdiff_t>(size),
+                                               expected_states.end())));
+  EXPECT_TRUE(same_bits(final_state, state(network)));
+}
+
+TEST_P(Steps, ForwardStartsFromGivenStates) {
+  const std::vector<size_t> lengths = {2, 5, 1};
+  const Data data = float_data(lengths, inputs, 4);
+  const Floats initial = numbers(lengths.size() * size, 8);
+  Floats expected, states;
+  size_t first = 0;
+  for (size_t n = 0; n < lengths.size(); ++n) {
+    ASSERT_EQ(rnn_set_state(network.get(), initial.data() + n * size, size), RNN_OK);
+    step_alone(data.inputs.data() + first * inputs, nullptr, lengths[n], &expected, &states);
+    first += lengths[n];
+  }
+  const rnn_sequences_t in = data.get();
+  auto options = sized<rnn_forward_options_t>();
+  options.initial_states = initial.data();
+  Floats y(data.frames() * outputs);
+  ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(y, expected));
+}
+
+TEST_P(Steps, ForwardReturnsToTheInitialStateAtResets) {
+  Data data = float_data({6, 3}, inputs, 4);
+  data.resets = {0, 0, 1, 1, 0, 0, 1, 0, 0};
+  Floats expected, states;
+  size_t first = 0;
+  for (const size_t length : {2, 1, 3}) {
+    step_alone(data.inputs.data() + first * inputs, nullptr, length, &expected, &states);
+    first += length;
+  }
+  // The second sequence's first step is a reset: it does not start from the state that is given for it.
+  step_alone(data.inputs.data() + 6 * inputs, nullptr, 3, &expected, &states);
+  const Floats zeros(size);
+  Floats initial = zeros;
+  const Floats ignored = numbers(size, 8);
+  initial.insert(initial.end(), ignored.begin(), ignored.end());
+  const rnn_sequences_t in = data.get();
+  auto options = sized<rnn_forward_options_t>();
+  options.initial_states = initial.data();
+  Floats y(data.frames() * outputs), after(data.frames() * size);
+  options.states = after.data();
+  ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(y, expected));
+  EXPECT_TRUE(same_bits(after, states));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Steps, testing::ValuesIn(kShapes), [](const auto& info) {
+  const Shape& s = info.param;
+  return std::to_string(s.inputs) + "_" + std::to_string(s.hidden) + "_" + std::to_string(s.outputs) +
+         "_layers" + std::to_string(s.layers) + (s.flags != 0 ? "_no_bias" : "");
+});
+
+TEST(Subnormals, CountAsZero) {
+  const Network network = ::create(config(20, 20, 20));
+  const Network same = fork(network);
+  Floats a(20), b(20);
+  ASSERT_EQ(rnn_step(network.get(), Floats(20, 1e-40f).data(), a.data()), RNN_OK);
+  ASSERT_EQ(rnn_step(same.get(), Floats(20, 0.0f).data(), b.data()), RNN_OK);
+  EXPECT_TRUE(same_bits(a, b));
+}
+
+// A stack of two layers as two networks, the first without a head.
+class Chain : public testing::Test {
+ protected:
+  Chain() {
+    for (const char* name : {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0"})
+      set_parameter(lower, name, parameter(stack, name));
+    set_parameter(upper, "weight_ih_l0", parameter(stack, "weight_ih_l1"));
+    set_parameter(upper, "weight_hh_l0", parameter(stack, "weight_hh_l1"));
+    set_parameter(upper, "bias_ih_l0", parameter(stack, "bias_ih_l1"));
+    set_parameter(upper, "head.weight", parameter(stack, "head.weight"));
+    set_parameter(upper, "head.bias", parameter(stack, "head.bias"));
+  }
+
+  static constexpr size_t kInputs = 5, kHidden = 20, kOutputs = 3;
+  const Network stack = ::create(config(kInputs, kHidden, kOutputs, 2));
+  const Network lower = ::create(config(kInputs, kHidden, 0));
+  const Network upper = ::create(config(kHidden, kHidden, kOutputs));
+  const Data data = float_data({4, 7, 1}, kInputs);
+};
+
+TEST_F(Chain, StepsLikeTheStack) {
+  for (size_t t = 0; t < 5; ++t) {
+    const float* x = data.inputs.data() + t * kInputs;
+    Floats h(kHidden), y(kOutputs), expected(kOutputs);
+    ASSERT_EQ(rnn_step(lower.get(), x, h.data()), RNN_OK);
+    ASSERT_EQ(rnn_step(upper.get(), h.data(), y.data()), RNN_OK);
+    ASSERT_EQ(rnn_step(stack.get(), x, expected.data()), RNN_OK);
+    EXPECT_TRUE(same_bits(y, expected));
+  }
+  Floats both = state(lower);
+  const Floats second = state(upper);
+  both.insert(both.end(), second.begin(), second.end());
+  EXPECT_TRUE(same_bits(both, state(stack)));
+}
+
+#if RNN_TRAINING
+
+Tape tape_of(const Network& network) {
+  rnn_tape_t* out = nullptr;
+  EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK) << rnn_last_error();
+  return Tape(out);
+}
+
+Floats gradient(const Tape& tape, const Network& network, const std::string& name) {
+  Floats values(parameter(network, name).size());
+  EXPECT_EQ(rnn_get_gradient(tape.get(), name.c_str(), values.data(), values.size()), RNN_OK)
+      << rnn_last_error();
+  return values;
+}
+
+TEST_F(Chain, HasTheGradientsOfTheStack) {
+  const size_t frames = data.frames(), count = data.lengths.size();
+  const Floats d_y = numbers(frames * kOutputs, 50);
+  const Floats d_final = numbers(count * 2 * kHidden, 51);
+  Floats d_final_lower, d_final_upper;
+  for (size_t n = 0; n < count; ++n) {
+    const auto row = d_final.begin() + static_cast<std::ptrdiff_t>(n * 2 * kHidden);
+    d_final_lower.insert(d_final_lower.end(), row, row + kHidden);
+    d_final_upper.insert(d_final_upper.end(), row + kHidden, row + 2 * kHidden);
+  }
+  const rnn_sequences_t in = data.get();
+
+  const Tape whole = tape_of(stack), first = tape_of(lower), second = tape_of(upper);
+  Floats expected(frames * kOutputs), d_x_expected(frames * kInputs);
+  ASSERT_EQ(rnn_forward_tape(whole.get(), stack.get(), &in, nullptr, expected.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_backward(whole.get(), d_y.data(), d_final.data(), d_x_expected.data(), nullptr), RNN_OK);
+
+  Data middle;
+  middle.lengths = data.lengths;
+  middle.inputs.resize(frames * kHidden);
+  Floats y(frames * kOutputs), d_h(frames * kHidden), d_x(frames * kInputs);
+  ASSERT_EQ(rnn_forward_tape(first.get(), lower.get(), &in, nullptr, middle.inputs.data(), nullptr), RNN_OK);
+  const rnn_sequences_t between = middle.get();
+  ASSERT_EQ(rnn_forward_tape(second.get(), upper.get(), &between, nullptr, y.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_backward(second.get(), d_y.data(), d_final_upper.data(), d_h.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_backward(first.get(), d_h.data(), d_final_lower.data(), d_x.data(), nullptr), RNN_OK);
+
+  EXPECT_TRUE(same_bits(y, expected));
+  EXPECT_TRUE(same_bits(d_x, d_x_expected));
+  for (const char* name : {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0"})
+    EXPECT_TRUE(same_bits(gradient(first, lower, name), gradient(whole, stack, name))) << name;
+  for (const char* name : {"weight_ih_l", "weight_hh_l", "bias_ih_l"})
+    EXPECT_TRUE(same_bits(gradient(second, upper, std::string(name) + "0"),
+                          gradient(whole, stack, std::string(name) + "1")))
+        << name;
+  for (const char* name : {"head.weight", "head.bias"})
+    EXPECT_TRUE(same_bits(gradient(second, upper, name), gradient(whole, stack, name))) << name;
+}
+
+#endif
+
+TEST(Rollout, FeedsOutputsBack) {
+  const Network network = ::create(config(7, 20, 7, 2));
+  const Network stream = fork(network);
+  const Floats x = numbers(7);
+  Floats y(5 * 7);
+  ASSERT_EQ(rnn_rollout(network.get(), x.data(), 5, y.data()), RNN_OK) << rnn_last_error();
+  Floats input = x, expected;
+  for (int t = 0; t < 5; ++t) {
+    Floats output(7);
+    ASSERT_EQ(rnn_step(stream.get(), input.data(), output.data()), RNN_OK);
+    expected.insert(expected.end(), output.begin(), output.end());
+    input = output;
+  }
+  EXPECT_TRUE(same_bits(y, expected));
+  EXPECT_TRUE(same_bits(state(network), state(stream)));
+}
+
+}  // namespace

@@ -1,0 +1,220 @@
+// What training refuses: nothing has changed then.
+#include <cmath>
+#include <limits>
+
+#include "training.h"
+
+namespace {
+
+const float kInfinity = std::numeric_limits<float>::infinity();
+
+TEST_F(Training, RefusesNull) {
+  const Floats before = weights(network);
+  rnn_trainer_t* const untouched = reinterpret_cast<rnn_trainer_t*>(8);
+  rnn_trainer_t* trainer_out = untouched;
+  rnn_tape_t* tape_out = reinterpret_cast<rnn_tape_t*>(8);
+  rnn_t* rnn_out = reinterpret_cast<rnn_t*>(8);
+  auto evaluation = sized<rnn_evaluation_t>();
+  auto progress = sized<rnn_progress_t>();
+  const auto o = options();
+  rnn_t* rnn = network.get();
+  const Trainer trainer_owner = create_trainer(network);
+  rnn_trainer_t* trainer = trainer_owner.get();
+  const Tape tape_owner = create_tape(network);
+  rnn_tape_t* tape = tape_owner.get();
+  Floats values(48, 42);
+
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_train(nullptr, &sequences, &o));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_train(rnn, nullptr, &o));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_evaluate(nullptr, &sequences, &o, &evaluation));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_evaluate(rnn, nullptr, &o, &evaluation));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_evaluate(rnn, &sequences, &o, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_trainer_create(nullptr, &o, &trainer_out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_trainer_create(rnn, &o, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_update(nullptr, &sequences, &progress));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch is NULL", rnn_trainer_update(trainer, nullptr, &progress));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_reset(nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_run(nullptr, &sequences));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_trainer_run(trainer, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_network(nullptr, &rnn_out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_trainer_network(trainer, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_sync(nullptr, rnn));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "stream is NULL", rnn_trainer_sync(trainer, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_save(nullptr, "x"));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "path is NULL", rnn_trainer_save(trainer, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_load(nullptr, "x"));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "path is NULL", rnn_trainer_load(trainer, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_tape_create(nullptr, 0, &tape_out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_tape_create(rnn, 0, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
+               rnn_forward_tape(nullptr, rnn, &sequences, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL",
+               rnn_forward_tape(tape, nullptr, &sequences, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "in is NULL",
+               rnn_forward_tape(tape, rnn, nullptr, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
+               rnn_backward(nullptr, nullptr, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
+               rnn_get_gradient(nullptr, "head.bias", values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "name is NULL", rnn_get_gradient(tape, nullptr, values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "values is NULL", rnn_get_gradient(tape, "head.bias", nullptr, 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "count is 5", rnn_get_gradient(tape, "head.bias", values.data(), 5));
+  EXPECT_FAILS(RNN_NOT_FOUND, "\"nobody\"", rnn_get_gradient(tape, "nobody", values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_zero_gradients(nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_apply(nullptr, tape, &progress));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_trainer_apply(trainer, nullptr, &progress));
+
+  EXPECT_TRUE(same_bits(values, Floats(48, 42)));
+  EXPECT_EQ(trainer_out, untouched);
+  EXPECT_EQ(tape_out, reinterpret_cast<rnn_tape_t*>(8));
+  EXPECT_EQ(rnn_out, reinterpret_cast<rnn_t*>(8));
+  EXPECT_EQ(progress.update, 0u);
+  EXPECT_EQ(evaluation.weight, 0);
+  EXPECT_TRUE(same_bits(weights(network), before));
+  EXPECT_TRUE(same_bits(weights(network_of(trainer)), before));
+}
+
+TEST_F(Training, RefusesEachOption) {
+  const auto refused = [&](const rnn_train_options_t& o, const char* text) {
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(network.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_train(network.get(), &sequences, &o));
+  };
+  const auto with = [](auto member, auto value) {
+    auto o = options();
+    o.*member = value;
+    return o;
+  };
+  using O = rnn_train_options_t;
+  refused(with(&O::loss, 4), "loss is 4");
+  refused(with(&O::optimizer, 6), "optimizer is 6");
+  refused(with(&O::learning_rate, -0.5f), "learning_rate is -0.5");
+  refused(with(&O::learning_rate, kInfinity), "learning_rate is inf");
+  refused(with(&O::momentum, 1.0f), "momentum is 1");
+  refused(with(&O::beta1, 1.0f), "beta1 is 1");
+  refused(with(&O::beta2, -0.5f), "beta2 is -0.5");
+  refused(with(&O::epsilon, -1.0f), "epsilon is -1");
+  refused(with(&O::weight_decay, -1.0f), "weight_decay is -1");
+  refused(with(&O::nesterov, 2), "nesterov is 2");
+  refused(with(&O::clip_norm, -1.0f), "clip_norm is -1");
+  refused(with(&O::clip_value, kInfinity), "clip_value is inf");
+  refused(with(&O::schedule, 4), "schedule is 4");
+  refused(with(&O::schedule, RNN_SCHEDULE_STEP), "schedule_updates is 0");
+  refused(with(&O::schedule_factor, -1.0f), "schedule_factor is -1");
+  refused(with(&O::warmup_updates, -1), "warmup_updates is -1");
+  refused(with(&O::epochs, -1), "epochs is -1");
+  refused(with(&O::batch_size, -1), "batch_size is -1");
+  refused(with(&O::window, -1), "window is -1");
+  refused(with(&O::fresh_windows, 2), "fresh_windows is 2");
+  refused(with(&O::keep_order, 2), "keep_order is 2");
+  refused(with(&O::threads, -1), "threads is -1");
+  refused(with(&O::threads, 1025), "threads is 1025");
+  refused(with(&O::validate_every, -1), "validate_every is -1");
+  refused(with(&O::patience, -1), "patience is -1");
+  refused(with(&O::report_every, -1), "report_every is -1");
+  auto evaluation = sized<rnn_evaluation_t>();
+  const auto threads = with(&O::threads, 1025);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025",
+               rnn_evaluate(network.get(), &sequences, &threads, &evaluation));
+  const auto loss = with(&O::loss, -1);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "loss is -1",
+               rnn_evaluate(network.get(), &sequences, &loss, &evaluation));
+  rnn_tape_t* out = nullptr;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is -1", rnn_tape_create(network.get(), -1, &out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025", rnn_tape_create(network.get(), 1025, &out));
+  EXPECT_EQ(out, nullptr);
+}
+
+TEST_F(Training, RefusesWrongTargets) {
+  const Floats before = weights(network);
+  const Trainer trainer = create_trainer(network);
+  auto evaluation = sized<rnn_evaluation_t>();
+  const auto refused = [&](const rnn_sequences_t& s, const std::string& text) {
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data" + text, rnn_train(network.get(), &s, nullptr));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data" + text, rnn_trainer_run(trainer.get(), &s));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch" + text, rnn_trainer_update(trainer.get(), &s, nullptr));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data" + text, rnn_evaluate(network.get(), &s, nullptr, &evaluation));
+    auto o = options();
+    o.validation = &s;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "validation" + text, rnn_train(network.get(), &sequences, &o));
+  };
+  auto s = sequences;
+  s.classes = nullptr;
+  refused(s, ".targets");
+  Data wrong = data;
+  wrong.classes[28] = 4;
+  refused(wrong.get(), ".classes[28] is 4; it must be 0..3");
+  wrong = data;
+  wrong.weights = Floats(29, 1);
+  wrong.weights[3] = -1;
+  refused(wrong.get(), ".weights[3] is -1");
+  wrong.weights[3] = kInfinity;
+  refused(wrong.get(), ".weights[3] is inf");
+  wrong = data;
+  wrong.indices[7] = 4;
+  refused(wrong.get(), ".indices[7] is 4");
+  wrong = data;
+  wrong.classes.clear();
+  wrong.targets = numbers(29 * 4);
+  wrong.targets[6] = kInfinity;
+  refused(wrong.get(), ".targets[1, 2] is inf");
+  EXPECT_TRUE(same_bits(weights(network), before));
+  EXPECT_TRUE(same_bits(weights(network_of(trainer)), before));
+}
+
+TEST_F(Training, RefusesOtherArchitectures) {
+  const Network other = create(config(4, 13, 4));
+  const Trainer trainer = create_trainer(network);
+  const Tape tape = create_tape(network), other_tape = create_tape(other);
+  EXPECT_FAILS(RNN_MISMATCH, "hidden_size", rnn_trainer_sync(trainer.get(), other.get()));
+  EXPECT_FAILS(RNN_MISMATCH, "hidden_size", rnn_trainer_apply(trainer.get(), other_tape.get(), nullptr));
+  EXPECT_FAILS(RNN_MISMATCH, "hidden_size",
+               rnn_forward_tape(tape.get(), other.get(), &sequences, nullptr, nullptr, nullptr));
+}
+
+TEST_F(Training, RefusesBackwardWithoutARecord) {
+  const Tape tape = create_tape(network);
+  Floats d_y(29 * 4), d_x(29 * 4, 42);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "record",
+               rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
+  ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &sequences, nullptr, nullptr, nullptr), RNN_OK);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "d_inputs",
+               rnn_backward(tape.get(), d_y.data(), nullptr, d_x.data(), nullptr));
+  EXPECT_TRUE(same_bits(d_x, Floats(29 * 4, 42)));
+  ASSERT_EQ(rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK) << rnn_last_error();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "record",
+               rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
+}
+
+TEST_F(Training, StopsAtWhatIsNotFinite) {
+  Data floats = float_data({4, 4, 4}, 4);
+  floats.targets = numbers(12 * 4, 8);
+  floats.inputs[8 * 4] = kInfinity;  // of the third sequence
+  floats.inputs[8 * 4 + 1] = -kInfinity;
+  const rnn_sequences_t s = floats.get();
+  const Trainer trainer = create_trainer(network);
+  const Floats before = weights(network);
+  auto progress = sized<rnn_progress_t>();
+  EXPECT_FAILS(RNN_NOT_FINITE, "", rnn_trainer_update(trainer.get(), &s, &progress));
+  EXPECT_EQ(progress.update, 0u);
+  EXPECT_TRUE(same_bits(weights(network_of(trainer)), before));
+  // rnn_train keeps the two good updates.
+  auto o = options();
+  o.batch_size = 1;
+  o.keep_order = 1;
+  EXPECT_FAILS(RNN_NOT_FINITE, "", rnn_train(network.get(), &s, &o));
+  const Floats after = weights(network);
+  EXPECT_FALSE(same_bits(after, before));
+  for (const float value : after) EXPECT_TRUE(std::isfinite(value));
+  const Trainer two = create_trainer(create(config(4, 12, 4)), &o);
+  Data good = floats;
+  good.lengths = {4, 4};
+  good.inputs.resize(8 * 4);
+  good.targets.resize(8 * 4);
+  const rnn_sequences_t g = good.get();
+  ASSERT_EQ(rnn_trainer_run(two.get(), &g), RNN_OK);
+  EXPECT_TRUE(same_bits(weights(network_of(two)), after));
+}
+
+}  // namespace
