@@ -1,0 +1,135 @@
+#include "tests/formats/formats_test.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+Folder::Folder() {
+  path_ = testing::TempDir() + "rnn_formats_XXXXXX";
+  if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
+}
+
+Folder::~Folder() {
+  for (const std::string& name : names()) {
+    const std::string path = *this / name;
+    if (unlink(path.c_str()) != 0) rmdir(path.c_str());
+  }
+  rmdir(path_.c_str());
+}
+
+std::vector<std::string> Folder::names() const {
+  std::vector<std::string> names;
+  DIR* folder = opendir(path_.c_str());
+  while (const dirent* entry = readdir(folder)) names.push_back(entry->d_name);
+  closedir(folder);
+  names.erase(
+      std::remove_if(names.begin(), names.end(), [](const std::string& n) { return n == "." || n == ".."; }),
+      names.end());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void put(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+std::string container(const std::string& header, const std::string& data) {
+  return bytes(std::vector<std::uint64_t>{header.size()}) + header + data;
+}
+
+HandTensor f32(const std::string& name, const std::vector<std::size_t>& shape,
+               const std::vector<float>& values) {
+  return {name, "F32", shape, bytes(values)};
+}
+
+std::string container(const std::vector<HandTensor>& tensors, const std::string& metadata) {
+  std::string header = metadata.empty() ? "" : "\"__metadata__\":" + metadata;
+  std::string data;
+  for (const HandTensor& tensor : tensors) {
+    std::string shape;
+    for (const std::size_t n : tensor.shape) shape += (shape.empty() ? "" : ",") + std::to_string(n);
+    const std::string begin = std::to_string(data.size());
+    data += tensor.data;
+    header += (header.empty() ? "" : ",") + ("\"" + tensor.name) + "\":{\"dtype\":\"" + tensor.type +
+              "\",\"shape\":[" + shape + "],\"data_offsets\":[" + begin + "," + std::to_string(data.size()) +
+              "]}";
+  }
+  return container("{" + header + "}", data);
+}
+
+Rnn create(const std::function<void(rnn_config_t&)>& change) {
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  config.input_size = 3;
+  config.hidden_size = 4;
+  config.output_size = 2;
+  config.seed = 7;
+  if (change) change(config);
+  rnn_t* rnn = nullptr;
+  EXPECT_EQ(rnn_create(&config, &rnn), RNN_OK) << rnn_last_error();
+  return {rnn, &rnn_destroy};
+}
+
+std::string save_memory(const rnn_t* rnn) {
+  std::size_t size = 0;
+  EXPECT_EQ(rnn_save_memory(rnn, nullptr, 0, &size), RNN_OK) << rnn_last_error();
+  std::string file(size, '?');
+  EXPECT_EQ(rnn_save_memory(rnn, file.data(), file.size(), &size), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(size, file.size());
+  return file;
+}
+
+rnn_status_t try_load(const std::string& file) {
+  rnn_t* rnn = nullptr;
+  const rnn_status_t status = rnn_load_memory(file.data(), file.size(), nullptr, &rnn);
+  EXPECT_EQ(status == RNN_OK, rnn != nullptr);
+  rnn_destroy(rnn);
+  return status;
+}
+
+Rnn load_memory(const std::string& file) {
+  rnn_t* rnn = nullptr;
+  EXPECT_EQ(rnn_load_memory(file.data(), file.size(), nullptr, &rnn), RNN_OK) << rnn_last_error();
+  return {rnn, &rnn_destroy};
+}
+
+std::vector<float> parameter(const rnn_t* rnn, const char* name) {
+  std::size_t count = 0;
+  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
+  for (std::size_t i = 0; i < count; ++i) {
+    rnn_parameter_t info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
+    if (std::strcmp(info.name, name) != 0) continue;
+    std::vector<float> values(info.rows * info.columns);
+    EXPECT_EQ(rnn_get_parameter(rnn, name, values.data(), values.size()), RNN_OK) << rnn_last_error();
+    return values;
+  }
+  ADD_FAILURE() << "no parameter " << name;
+  return {};
+}
+
+void expect_equal(const rnn_t* a, const rnn_t* b) {
+  rnn_config_t config_a{}, config_b{};
+  config_a.struct_size = config_b.struct_size = sizeof config_a;
+  ASSERT_EQ(rnn_get_config(a, &config_a), RNN_OK);
+  ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
+  EXPECT_EQ(std::memcmp(&config_a, &config_b, sizeof config_a), 0);
+
+  std::size_t count = 0;
+  ASSERT_EQ(rnn_parameter_count(a, &count), RNN_OK);
+  for (std::size_t i = 0; i < count; ++i) {
+    rnn_parameter_t info{};
+    info.struct_size = sizeof info;
+    ASSERT_EQ(rnn_parameter_info(a, i, &info), RNN_OK);
+    EXPECT_EQ(bytes(parameter(a, info.name)), bytes(parameter(b, info.name))) << info.name;
+  }
+}
