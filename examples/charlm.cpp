@@ -1,0 +1,95 @@
+// A character language model: three sentences first, then a text.
+//
+//   charlm [TEXT] [options]      --help lists them
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+
+#include "language_model.h"
+#include "sentences.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kDefaultText[] = "/usr/share/common-licenses/GPL-3";  // Debian's copy of a text of some length
+
+struct Options {
+  std::string path;
+  int check_seeds = 0;
+  LanguageModelOptions model;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  LanguageModelOptions& model = options.model;
+  app.add_option("text", options.path, "The file to learn; default: the GPL-3 of this machine");
+  app.add_option("--hidden", model.hidden, "Hidden units of each layer")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--layers", model.layers, "Layers")->check(CLI::Range(1, 16))->capture_default_str();
+  app.add_option("--seconds", model.seconds, "Time to train")->capture_default_str();
+  app.add_option("--temperature", model.temperature, "Of the sample: low is safe, high is wild")
+      ->capture_default_str();
+  app.add_option("--prefix", model.prefix, "Start of the sample; default: the text's first word");
+  app.add_option("--seed", model.seed, "Of weights, shuffling and sample")->capture_default_str();
+  app.add_option("--threads", model.threads, "0: all that there are")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--out", model.out, "Where to save the model")->capture_default_str();
+  app.add_option("--check-seeds", options.check_seeds, "Only learn the sentences, with so many seeds")
+      ->check(CLI::Range(1, 1000000));
+}
+
+std::string read(const std::string& path) {
+  if (fs::is_directory(path)) throw std::runtime_error(path + " is a directory");
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.is_open() || file.bad()) throw std::runtime_error("cannot read " + path);
+  return text;
+}
+
+void run(Options& options) {
+  LanguageModelOptions& model = options.model;
+  if (!(model.seconds > 0 && model.seconds <= 1e6))
+    throw std::runtime_error("--seconds must be above 0, up to 1000000");
+  if (!(model.temperature > 0 && model.temperature <= 1e6))
+    throw std::runtime_error("--temperature must be above 0, up to 1000000");
+  if (options.check_seeds > 0) {
+    if (!check_sentences(model.seed, options.check_seeds))
+      throw std::runtime_error("not all seeds learnt the sentences");
+    return;
+  }
+  if (!options.path.empty()) model.text = read(options.path);
+  if (!show_sentences(model.seed)) throw std::runtime_error("the sentences were not learnt");
+  if (options.path.empty() && !fs::exists(kDefaultText)) {
+    std::printf("%s is not on this machine; name a text to learn more\n", kDefaultText);
+    return;
+  }
+  if (options.path.empty()) model.text = read(kDefaultText);
+  show_language_model(model);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.model.out = (fs::path(argv[0]).parent_path() / "charlm.safetensors").string();
+  CLI::App app("Learn three sentences, then a text, and write more of it.");
+  add_options(app, options);
+  try {
+    app.parse(argc, argv);
+    run(options);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    std::fprintf(stderr, "charlm: %s\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "charlm: %s\n", error.what());
+  }
+  return 1;
+}

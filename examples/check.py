@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Run the examples, and hold README.md to them: check.py ROOT BUILD CHARLM MINIMAL [LIBRARY]
+
+LIBRARY is the shared library; without it the parts that need one are left out.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+failures = []
+
+
+def expect(condition, message):
+    if not condition:
+        failures.append(message)
+
+
+def run(*command, cwd=None, **environment):
+    return subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, **environment},
+                          capture_output=True, text=True, errors="replace", timeout=120)
+
+
+def check_readme(root, minimal):
+    text = (root / "README.md").read_text()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M)
+    languages = [language for language, _ in blocks]
+    program = languages.index("c")
+    expect(blocks[program][1] == (root / "examples/minimal.c").read_text(), "README.md: its C program is not minimal.c")
+    said = run(minimal)
+    expect(said.returncode == 0 and said.stdout == blocks[program + 1][1],
+           f"README.md: minimal says\n{said.stdout}{said.stderr}")
+    python = languages.index("python")
+    expect(blocks[python][1] == (root / "examples/ffi.py").read_text(), "README.md: its Python program is not ffi.py")
+    return blocks, python
+
+
+def check_python(blocks, python, root, library):
+    said = run(sys.executable, root / "examples/ffi.py", LD_LIBRARY_PATH=str(library.parent))
+    expect(said.returncode == 0 and said.stdout == blocks[python + 1][1],
+           f"README.md: ffi.py says\n{said.stdout}{said.stderr}")
+
+
+def check_link(blocks, root, build, library, scratch):
+    """The README's compiler commands, on the library that is built but not installed."""
+    commands = [line for language, code in blocks if language == "sh" for line in code.splitlines()
+                if line.startswith("cc ")]
+    expect(commands, "README.md: no compiler command")
+    for command in commands:
+        shutil.copy(root / "examples/minimal.c", scratch / "app.c")
+        done = run("sh", "-ec", f"{command}\n./app", cwd=scratch, LD_LIBRARY_PATH=str(library.parent),
+                   CPATH=str(root / "include"), PKG_CONFIG_PATH=str(build / "meson-uninstalled"))
+        expect(done.returncode == 0, f"README.md: {command}\n{done.stdout}{done.stderr}")
+
+
+def check_subproject(blocks, root, scratch):
+    """The README's meson.build with this tree as its subproject can be set up."""
+    project = scratch / "project"
+    (project / "subprojects").mkdir(parents=True)
+    (project / "subprojects/rnn").symlink_to(root)
+    (project / "meson.build").write_text(next(code for language, code in blocks if language == "meson"))
+    shutil.copy(root / "examples/minimal.c", project / "app.c")
+    done = run("meson", "setup", "--force-fallback-for=rnn", project / "build", project)
+    expect(done.returncode == 0, f"README.md: the Meson subproject\n{done.stdout}{done.stderr}")
+
+
+def check_errors(charlm, scratch):
+    (scratch / "empty").touch()
+    (scratch / "short").write_text("too short")
+    (scratch / "text").write_text("a text of some length, long enough\n" * 40)
+    cases = {
+        "a missing file": ["missing"],
+        "a directory": ["."],
+        "an empty file": ["empty"],
+        "a short file": ["short"],
+        "a prefix of other characters": ["text", "--prefix", "QED"],
+        "a file that cannot be written": ["text", "--out", "missing/model"],
+        "too many layers": ["text", "--layers", "1000"],
+        "no temperature": ["text", "--temperature", "0"],
+        "no time": ["text", "--seconds", "nan"],
+        "an unknown option": ["--unknown"],
+    }
+    for name, arguments in cases.items():
+        done = run(charlm, *arguments, cwd=scratch)
+        expect(done.returncode == 1 and re.fullmatch(r"charlm: [^\n]+\n", done.stderr),
+               f"charlm on {name}: status {done.returncode}, {done.stderr!r}")
+
+
+def check_text(charlm, scratch):
+    """A text of all bytes, among them those that no terminal likes."""
+    (scratch / "bytes").write_bytes(bytes(range(256)) * 12)
+    done = run(charlm, "bytes", "--seconds", "0.5", "--hidden", "16", "--layers", "1", "--prefix", "ABC",
+               "--out", scratch / "model.safetensors", cwd=scratch)
+    expect(done.returncode == 0, f"charlm on all bytes: status {done.returncode}, {done.stderr!r}")
+    expect("'hey' -> 'hey how are you'\n" in done.stdout, "charlm: no sentence")
+    expect(re.search(r"characters/s, 0:00 left", done.stdout), "charlm: no progress")
+    expect("\nABC" in done.stdout, "charlm: no sample")
+    expect(not re.search(r"[\x00-\x09\x0b-\x1f]", done.stdout), "charlm: prints control characters")
+    expect((scratch / "model.safetensors").stat().st_size > 0, "charlm: no model")
+
+
+def main():
+    root, build, charlm, minimal = (pathlib.Path(path).resolve() for path in sys.argv[1:5])
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = pathlib.Path(directory)
+        check_errors(charlm, scratch)
+        check_text(charlm, scratch)
+        blocks, python = check_readme(root, minimal)
+        check_subproject(blocks, root, scratch)
+        if len(sys.argv) > 5:
+            library = pathlib.Path(sys.argv[5]).resolve()
+            check_python(blocks, python, root, library)
+            if shutil.which("pkg-config"):
+                check_link(blocks, root, build, library, scratch)
+    print("\n".join(failures))
+    sys.exit(bool(failures))
+
+
+main()

@@ -1,0 +1,21 @@
+// A language model of a text: learn to predict each character from those before it, then write more.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+struct LanguageModelOptions {
+  std::string text;
+  std::string prefix;  // of the sample; empty: the first word of the text
+  std::string out;     // the file for the model
+  int hidden = 256;
+  int layers = 2;
+  int threads = 0;  // 0: all
+  double seconds = 45;
+  double temperature = 0.7;
+  std::uint64_t seed = 1;
+};
+
+// Train on the text, keep the weights that predict its held-out pieces best, save them, load them again and
+// print a sample. Throws std::exception.
+void show_language_model(const LanguageModelOptions& options);

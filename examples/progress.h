@@ -1,0 +1,43 @@
+// How far a long job is: a bar that redraws on a terminal, a line now and then in a pipe.
+#pragma once
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+class Progress {
+ public:
+  // total: updates to do. work: characters per update.
+  Progress(std::uint64_t total, double work) : total_(total), work_(work) {}
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  // Show that `done` updates are done, with a remark, if it is time to or the job has ended.
+  void show(std::uint64_t done, const std::string& remark, bool ended) {
+    const double now = seconds();
+    if (now < next_ && !ended) return;
+    next_ = now + (is_terminal_ ? 0.1 : 5.0);
+    const double rate = static_cast<double>(done) / now;
+    const int left = ended ? 0 : static_cast<int>(static_cast<double>(total_ - done) / rate + 0.5);
+    const auto filled = static_cast<std::size_t>(kWidth * done / total_);
+    const std::string bar = std::string(filled, '#') + std::string(kWidth - filled, '-');
+    std::printf("%s  [%s] %llu/%llu, %.0fk characters/s, %d:%02d left, %s%s", is_terminal_ ? "\r" : "",
+                bar.c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(total_),
+                rate * work_ / 1000, left / 60, left % 60, remark.c_str(),
+                is_terminal_ && !ended ? "\033[K" : "\n");
+    std::fflush(stdout);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kWidth = 12;
+
+  const std::uint64_t total_;
+  const double work_;
+  const bool is_terminal_ = isatty(STDOUT_FILENO) != 0;
+  const Clock::time_point start_ = Clock::now();
+  double next_ = 0;
+};
