@@ -1,0 +1,39 @@
+// What the benchmark programs share: main (in common.cpp), counters, and the limits of the machine.
+//
+// Names are stable, so that results compare between releases and machines:
+//   limit/read/<bytes>, limit/fma                      the machine's own, on the ISA in use
+//   kernel/<name>/<size>                               one kernel, or a peer of it (tanh_libmvec)
+//   step/<impl>/<cell>/<I>x<H>x<O>                     one step, the weights in the cache
+//   train/<impl>/<cell>/<H>x<L>/batch<B>/threads<N>    one update
+//
+// Counters: FLOPS, bytes_per_second, steps_per_second, and for scripts/bench_table.py: flops and bytes of one
+// iteration, the latter with its limit/read/<bytes>; workers: threads that share the work.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+
+#include "lib/network/memory.h"
+
+namespace bench {
+
+// Each program has its own; called before the benchmarks run.
+void register_benchmarks();
+
+// What one iteration does.
+void count_flops(benchmark::State& state, double flops);
+void count_bytes(benchmark::State& state, std::size_t bytes);
+
+// Register the machine's limits; the second once for each number of bytes.
+void register_fma_limit();
+void register_read_limit(std::size_t bytes);
+
+// Bytes of a packed matrix [rows, depth] that a product reads.
+std::size_t packed_bytes(std::size_t rows, std::size_t depth);
+
+// 64-byte aligned, uniform in [low, high).
+using Floats = rnn::Buffer<float>;
+Floats uniform_floats(std::size_t n, float low = -1.0f, float high = 1.0f);
+
+}  // namespace bench

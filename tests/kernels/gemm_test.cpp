@@ -1,0 +1,230 @@
+// gemm, gather, and the packing under them.
+#include "tests/kernels/kernels_test.h"
+
+namespace rnn::kernels {
+namespace {
+
+// Where the initial values of a product come from.
+enum class Init { none, repeated, rows, in_place };
+
+struct Case {
+  std::size_t M, N, K;
+  Init init;
+  bool padded_output;  // n = padded(N), else the N numbers that a caller has room for
+  bool by_pointer;
+};
+
+Case random_case(std::size_t M, std::size_t N, std::size_t K, std::mt19937& random) {
+  return {M, N, K, static_cast<Init>(random() % 4), random() % 2 == 0, random() % 2 == 0};
+}
+
+// The inputs of one product, the same for every table.
+struct Product {
+  Product(const Case& c, unsigned seed)
+      : shape(c),
+        random(seed),
+        w(randoms(c.N * c.K, random)),
+        x(c.M * c.K),
+        n(c.padded_output ? padded(c.N) : c.N) {
+    fill(x, random);
+    init.assign((c.init == Init::repeated ? 1 : c.M) * n, 0.0f);
+    if (c.init != Init::none) fill_rows(init.data(), init.size() / n, c.N, n, random);
+  }
+
+  // y[M, n]
+  std::vector<float> run(const Table& table, Edge& x_edge, Edge& y_edge) {
+    const Packed packed(table, shape.N, shape.K, w.data());
+    return run(table, x_edge, y_edge, [&](const Rows& in, const Rows& start, const MutableRows& y) {
+      table.gemm(packed.panels(), shape.M, in, start, n, y);
+    });
+  }
+
+  // x and y are unaligned and end where memory ends. The rows are permuted if they go by pointers; the result
+  // is in order.
+  template <class Kernel>
+  std::vector<float> run(const Table&, Edge& x_edge, Edge& y_edge, const Kernel& kernel) {
+    float* const in = x_edge.last(x.size());
+    std::copy(x.begin(), x.end(), in);
+    float* const out = y_edge.last(shape.M * n);
+    std::fill_n(out, shape.M * n, shape.padded_output ? 0.0f : 1e30f);
+
+    std::mt19937 order(7);
+    Spread rows_in(in, shape.M, shape.K, shape.by_pointer, order);
+    order.seed(7);
+    Spread rows_out(out, shape.M, n, shape.by_pointer, order);
+    order.seed(7);
+    Spread rows_init(init.data(), shape.M, n, shape.by_pointer, order);
+
+    Rows start = rows_init.rows();
+    if (shape.init == Init::none) start = Rows{nullptr, 0, nullptr};
+    if (shape.init == Init::repeated) start = Rows{init.data(), 0, nullptr};
+    if (shape.init == Init::in_place) {
+      std::copy(init.begin(), init.end(), out);
+      start = rows_out.rows();
+    }
+    kernel(rows_in.rows(), start, rows_out.mutable_rows());
+    return std::vector<float>(out, out + shape.M * n);
+  }
+
+  // One accumulator of K + 1 roundings: the error is within K + 1 roundoffs of the sum of magnitudes.
+  void expect_near_truth(const std::vector<float>& y) const {
+    for (std::size_t m = 0; m < shape.M; ++m) {
+      for (std::size_t i = 0; i < n; ++i) {
+        const double start = shape.init == Init::repeated ? init[i] : init[m * n + i];
+        double sum = start;
+        double magnitude = std::fabs(start);
+        for (std::size_t k = 0; i < shape.N && k < shape.K; ++k) {
+          const double term = static_cast<double>(w[i * shape.K + k]) * x[m * shape.K + k];
+          sum += term;
+          magnitude += std::fabs(term);
+        }
+        // Without FMA each product is rounded, too.
+        const double bound = 2.0 * static_cast<double>(shape.K + 2) * kRoundoff * magnitude;
+        ASSERT_NEAR(y[m * n + i], sum, bound) << "row " << m << ", element " << i;
+      }
+    }
+  }
+
+  Case shape;
+  std::mt19937 random;
+  std::vector<float> w;  // [N, K]
+  std::vector<float> x;  // [M, K]
+  std::size_t n;
+  std::vector<float> init;
+};
+
+void check(const Case& c, unsigned seed, Edge& x_edge, Edge& y_edge) {
+  SCOPED_TRACE(testing::Message() << "M " << c.M << ", N " << c.N << ", K " << c.K << ", init "
+                                  << static_cast<int>(c.init) << (c.padded_output ? ", padded" : "")
+                                  << (c.by_pointer ? ", by pointer" : ""));
+  Product product(c, seed);
+  std::vector<float> with_fma;
+  for (const Table* table : tables()) {
+    SCOPED_TRACE(table->name);
+    const std::vector<float> y = product.run(*table, x_edge, y_edge);
+    product.expect_near_truth(y);
+    if (!has_fma(*table)) continue;
+    if (with_fma.empty()) with_fma = y;
+    ASSERT_TRUE(same_bits(y.data(), with_fma.data(), y.size())) << "not the bits of the other tables";
+  }
+}
+
+TEST(Gemm, EverySizeUpTo67) {
+  Edge x_edge(13 * 67);
+  Edge y_edge(13 * padded(67));
+  std::mt19937 random(1);
+  for (std::size_t N = 1; N <= 67; ++N)
+    for (std::size_t K = 1; K <= 67; ++K) {
+      check(random_case(1 + random() % 13, N, K, random), static_cast<unsigned>(N * 100 + K), x_edge, y_edge);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+}
+
+TEST(Gemm, EveryInitAndLayout) {
+  Edge x_edge(9 * 21);
+  Edge y_edge(9 * padded(37));
+  for (const Init init : {Init::none, Init::repeated, Init::rows, Init::in_place})
+    for (const bool padded_output : {false, true})
+      for (const bool by_pointer : {false, true})
+        for (const std::size_t M : {1, 2, 9})
+          check({M, 37, 21, init, padded_output, by_pointer}, 5, x_edge, y_edge);
+}
+
+TEST(Gemm, LargeSizes) {
+  const std::size_t sizes[][3] = {{1, 1031, 517}, {2, 513, 1025}, {3, 257, 129}, {97, 129, 65},
+                                  {96, 65, 127},  {193, 64, 33},  {7, 191, 640}, {13, 321, 100},
+                                  {100, 80, 1},   {64, 128, 128}, {1, 64, 4096}, {5, 1, 1000}};
+  Edge x_edge(97 * 640);
+  Edge y_edge(97 * 1031);
+  std::mt19937 random(2);
+  for (const auto& size : sizes) check(random_case(size[0], size[1], size[2], random), 9, x_edge, y_edge);
+}
+
+class GemmTable : public KernelTest {};
+TEST_ALL_TABLES(GemmTable);
+
+// A stream gives the same bits alone and in any batch.
+TEST_P(GemmTable, ARowHasTheSameBitsAloneAndInABatch) {
+  for (int i = 0; i < 300; ++i) {
+    const std::size_t M = 1 + below(i < 10 ? 200 : 24), N = 1 + below(200), K = 1 + below(90);
+    const std::vector<float> w = randoms(N * K, random), x = randoms(M * K, random),
+                             bias = randoms(N, random);
+    const Packed packed(table, N, K, w.data());
+    std::vector<float> y(M * N), alone(N);
+    const Rows init{bias.data(), 0, nullptr};
+    table.gemm(packed.panels(), M, Rows{x.data(), K, nullptr}, init, N, MutableRows{y.data(), N, nullptr});
+    for (std::size_t m = 0; m < M; ++m) {
+      table.gemm(packed.panels(), 1, Rows{&x[m * K], K, nullptr}, init, N,
+                 MutableRows{alone.data(), N, nullptr});
+      ASSERT_TRUE(same_bits(alone.data(), &y[m * N], N))
+          << "M " << M << ", N " << N << ", K " << K << ", row " << m;
+    }
+  }
+}
+
+TEST_P(GemmTable, GatherIsAProductWithOneHotRows) {
+  for (std::size_t N = 1; N <= 67; ++N) {
+    const std::size_t K = 1 + below(40), M = 1 + below(13);
+    const Case c = random_case(M, N, K, random);
+    Product product(c, static_cast<unsigned>(N));
+    std::vector<std::int32_t> index(M);
+    std::fill(product.x.begin(), product.x.end(), 0.0f);
+    for (std::size_t m = 0; m < M; ++m) {
+      index[m] = static_cast<std::int32_t>(below(K));
+      product.x[m * K + static_cast<std::size_t>(index[m])] = 1.0f;
+    }
+    Edge x_edge(M * K);
+    Edge y_edge(M * padded(N));
+    const std::vector<float> expected = product.run(table, x_edge, y_edge);
+
+    const Packed packed(table, N, K, product.w.data());
+    const std::vector<float> y =
+        product.run(table, x_edge, y_edge, [&](const Rows& in, const Rows& start, const MutableRows& out) {
+          std::vector<std::int32_t> order(M);  // row m of x is somewhere, and its index goes with it
+          for (std::size_t m = 0; m < M; ++m) {
+            const float* row = in.pointers != nullptr ? in.pointers[m] : in.base + m * in.stride;
+            order[m] = static_cast<std::int32_t>(std::max_element(row, row + K) - row);
+          }
+          table.gather(packed.panels(), M, order.data(), start, product.n, out);
+        });
+    ASSERT_TRUE(same_bits(y.data(), expected.data(), y.size())) << "N " << N << ", K " << K << ", M " << M;
+  }
+}
+
+// Elements are where pack.h says, what is beyond the rows is zero, and panels can be packed one by one.
+TEST_P(GemmTable, PackedLayout) {
+  EXPECT_EQ(table.panel % table.lanes, 0u);
+  for (const std::size_t rows : {1u, 3u, 15u, 16u, 17u, 64u, 65u, 100u, 131u}) {
+    for (const std::size_t depth : {1u, 2u, 7u, 33u}) {
+      const std::vector<float> w = randoms(rows * depth, random);
+      const std::size_t size = packed_size(table, rows, depth);
+      ASSERT_GE(size, rows * depth);
+      const std::size_t panels = panel_count(table, rows);
+      ASSERT_EQ(panels, (rows + table.panel - 1) / table.panel);
+
+      Array packed(size, 1e30f);
+      for (std::size_t p = panels; p-- > 0;)
+        pack(table, rows, depth, w.data(), depth, 1, p, p + 1, packed.data());
+      for (std::size_t p = 0; p < panels; ++p) {
+        const std::size_t left = rows - p * table.panel;
+        const std::size_t width = std::min(table.panel, (left + table.lanes - 1) / table.lanes * table.lanes);
+        const float* panel = packed.data() + p * table.panel * depth;
+        for (std::size_t k = 0; k < depth; ++k)
+          for (std::size_t i = 0; i < width; ++i)
+            ASSERT_EQ(panel[k * width + i], i < left ? w[(p * table.panel + i) * depth + k] : 0.0f);
+      }
+
+      std::vector<float> transposed(rows * depth);
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t k = 0; k < depth; ++k) transposed[k * rows + i] = w[i * depth + k];
+      Array whole(size, 1e30f), from_transposed(size, 1e30f);
+      pack(table, rows, depth, w.data(), depth, 1, 0, panels, whole.data());
+      pack(table, rows, depth, transposed.data(), 1, rows, 0, panels, from_transposed.data());
+      EXPECT_TRUE(same_bits(whole.data(), packed.data(), size));
+      EXPECT_TRUE(same_bits(whole.data(), from_transposed.data(), size));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rnn::kernels

@@ -1,0 +1,224 @@
+// Optimisers, clipping and schedules against their formulas in double precision.
+#include <cmath>
+
+#include "lib/training/exact.h"
+#include "lib/training/options.h"
+#include "lib/training/schedule.h"
+#include "tests/training/training_test.h"
+
+namespace rnn::training_test {
+namespace {
+
+const rnn_config_t kConfig = config(3, 5, 2);
+const Data kData = make_data(kConfig, {4, 2, 5}, {});
+
+struct Rule {
+  const char* name;
+  std::function<void(rnn_train_options_t&)> change;
+};
+
+const Rule kRules[] = {
+    {"Adam", [](rnn_train_options_t&) {}},
+    {"Adam with weight decay and other constants",
+     [](rnn_train_options_t& o) {
+       o.weight_decay = 0.1f;
+       o.beta1 = 0.8f;
+       o.beta2 = 0.95f;
+       o.epsilon = 1e-3f;
+     }},
+    {"AdamW", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAMW, o.weight_decay = 0.1f; }},
+    {"SGD", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.weight_decay = 0.1f; }},
+    {"SGD with momentum", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.momentum = 0.9f; }},
+    {"SGD with Nesterov's momentum",
+     [](rnn_train_options_t& o) {
+       o.optimizer = RNN_SGD, o.momentum = 0.9f, o.nesterov = 1, o.weight_decay = 0.1f;
+     }},
+    {"Adagrad", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAGRAD, o.weight_decay = 0.01f; }},
+    {"RMSprop", [](rnn_train_options_t& o) { o.optimizer = RNN_RMSPROP, o.weight_decay = 0.01f; }},
+    {"RMSprop with momentum",
+     [](rnn_train_options_t& o) { o.optimizer = RNN_RMSPROP, o.momentum = 0.9f, o.beta2 = 0.9f; }},
+    {"clipping by norm", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_norm = 0.1f; }},
+    {"clipping by value", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_value = 0.01f; }},
+    {"clipping by both",
+     [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_norm = 0.1f, o.clip_value = 0.02f; }},
+    {"a schedule with warmup",
+     [](rnn_train_options_t& o) {
+       o.schedule = RNN_SCHEDULE_STEP;
+       o.schedule_updates = 4;
+       o.schedule_factor = 0.5f;
+       o.warmup_updates = 3;
+     }},
+};
+
+TEST(Optimizer, DoesTenUpdatesByTheFormulas) {
+  const rnn_sequences_t in = kData.get();
+  for (const Rule& rule : kRules) {
+    SCOPED_TRACE(rule.name);
+    auto given = sized<rnn_train_options_t>();
+    given.learning_rate = 0.02f;
+    given.fresh_windows = 1;
+    rule.change(given);
+    const NetworkHandle network = create(kConfig);
+    const TrainerHandle trainer = create_trainer(network, given);
+
+    const rnn_train_options_t o = resolve_options(given);
+    reference::Optimizer optimizer;
+    optimizer.rule = o.optimizer;
+    optimizer.momentum = o.momentum;
+    optimizer.beta1 = o.beta1;
+    optimizer.beta2 = o.beta2;
+    optimizer.epsilon = o.epsilon;
+    optimizer.weight_decay = o.weight_decay;
+    optimizer.nesterov = o.nesterov != 0;
+    reference::Network truth = reference::load(network.get());
+    const reference::Sequences sequences = reference::convert(truth, in);
+
+    auto progress = sized<rnn_progress_t>();
+    for (std::uint64_t update = 0; update < 10; ++update) {
+      const double loss = reference::loss(truth, sequences, RNN_LOSS_CROSS_ENTROPY);
+      reference::Parameters g = reference::gradients(truth, sequences, RNN_LOSS_CROSS_ENTROPY);
+      const double norm = reference::norm(g);
+      reference::clip(g, o.clip_norm, o.clip_value);
+      optimizer.update(truth.parameters, g, learning_rate(o, update));
+      ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, &progress), RNN_OK) << rnn_last_error();
+      EXPECT_NEAR(progress.loss, loss, 2e-5);
+      EXPECT_NEAR(progress.gradient_norm, norm, 2e-5);
+      EXPECT_EQ(progress.learning_rate, learning_rate(o, update));
+      EXPECT_EQ(progress.update, update + 1);
+    }
+    const reference::Network trained = reference::load(network_of(trainer).get());
+    for (const auto& [name, x] : truth.parameters)
+      for (std::size_t i = 0; i < x.size(); ++i)
+        EXPECT_NEAR(trained.parameters.at(name)[i], x[i], 2e-5) << name;
+  }
+}
+
+// With SGD and a rate of 1 the step is the clipped gradient itself.
+TEST(Optimizer, ClipsTheNormToTheThreshold) {
+  const rnn_sequences_t in = kData.get();
+  for (const float clip : {0.001f, 0.05f, 100.0f}) {
+    auto o = sized<rnn_train_options_t>();
+    o.optimizer = RNN_SGD;
+    o.learning_rate = 1.0f;
+    o.clip_norm = clip;
+    const NetworkHandle network = create(kConfig);
+    const std::vector<float> before = values(network);
+    const TrainerHandle trainer = create_trainer(network, o);
+    auto progress = sized<rnn_progress_t>();
+    ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, &progress), RNN_OK);
+    const std::vector<float> after = values(trainer);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      sum += (static_cast<double>(before[i]) - after[i]) * (static_cast<double>(before[i]) - after[i]);
+    EXPECT_GT(progress.gradient_norm, 0.05);
+    EXPECT_NEAR(std::sqrt(sum), std::min<double>(clip, progress.gradient_norm), 2e-7);
+  }
+}
+
+TEST(Optimizer, ClipsEachElementToTheValue) {
+  const rnn_sequences_t in = kData.get();
+  auto o = sized<rnn_train_options_t>();
+  o.optimizer = RNN_SGD;
+  o.learning_rate = 1.0f;
+  o.clip_value = 0.01f;
+  const NetworkHandle network = create(kConfig);
+  const std::vector<float> before = values(network);
+  const TrainerHandle trainer = create_trainer(network, o);
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK);
+  const std::vector<float> after = values(trainer);
+  std::size_t limited = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_LE(std::fabs(before[i] - after[i]), 0.01f + 1e-7f);
+    limited += std::fabs(before[i] - after[i]) > 0.01f - 1e-7f;
+  }
+  EXPECT_GT(limited, 5u);
+}
+
+TEST(Optimizer, LeavesFixedInitialStatesAlone) {
+  rnn_config_t c = config(3, 5, 2, 2);
+  const Data data = make_data(c, {4, 2, 5}, {});
+  const rnn_sequences_t in = data.get();
+  for (const std::int32_t kind : {RNN_INITIAL_FIXED, RNN_INITIAL_TRAINED}) {
+    c.initial_state = kind;
+    const NetworkHandle network = create(c);
+    auto o = sized<rnn_train_options_t>();
+    o.weight_decay = 0.5f;
+    o.optimizer = RNN_ADAMW;
+    o.learning_rate = 0.1f;
+    const TrainerHandle trainer = create_trainer(network, o);
+    ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK);
+    const reference::Network before = reference::load(network.get()),
+                             after = reference::load(network_of(trainer).get());
+    for (const auto& [name, x] : before.parameters)
+      EXPECT_EQ(x == after.parameters.at(name), name.rfind("initial", 0) == 0 && kind == RNN_INITIAL_FIXED)
+          << name;
+  }
+}
+
+// ---- Schedules -------------------------------------------------------------------------------------
+
+rnn_train_options_t schedule(std::int32_t kind, std::int32_t updates, float factor = 0.0f) {
+  auto o = sized<rnn_train_options_t>();
+  o.learning_rate = 0.5f;
+  o.schedule = kind;
+  o.schedule_updates = updates;
+  o.schedule_factor = factor;
+  return resolve_options(o);
+}
+
+TEST(Schedule, Constant) {
+  for (const std::uint64_t update : {0, 1, 1000000})
+    EXPECT_EQ(learning_rate(schedule(RNN_SCHEDULE_CONSTANT, 0), update), 0.5);
+}
+
+TEST(Schedule, Step) {
+  const rnn_train_options_t o = schedule(RNN_SCHEDULE_STEP, 10, 0.5f);
+  for (const auto& [update, rate] :
+       {std::pair{0, 0.5}, {9, 0.5}, {10, 0.25}, {19, 0.25}, {20, 0.125}, {100, 0x1p-11}})
+    EXPECT_EQ(learning_rate(o, static_cast<std::uint64_t>(update)), rate) << update;
+  EXPECT_NEAR(learning_rate(schedule(RNN_SCHEDULE_STEP, 10), 10), 0.05, 1e-8) << "the default factor is 0.1";
+}
+
+TEST(Schedule, Exponential) {
+  const rnn_train_options_t o = schedule(RNN_SCHEDULE_EXPONENTIAL, 10, 0.25f);
+  for (const std::uint64_t update : {0, 1, 5, 10, 37, 1000})
+    EXPECT_NEAR(learning_rate(o, update) / (0.5 * std::pow(0.25, static_cast<double>(update) / 10)), 1.0,
+                1e-13);
+}
+
+TEST(Schedule, Cosine) {
+  const rnn_train_options_t o = schedule(RNN_SCHEDULE_COSINE, 8, 0.5f);
+  for (std::uint64_t update = 0; update <= 8; ++update)
+    EXPECT_NEAR(learning_rate(o, update), 0.5 * (0.75 + 0.25 * std::cos(std::acos(-1.0) * update / 8.0)),
+                1e-15);
+  EXPECT_EQ(learning_rate(o, 100), 0.25);
+  EXPECT_EQ(learning_rate(schedule(RNN_SCHEDULE_COSINE, 8), 8), 0.0) << "0 is 0";
+}
+
+TEST(Schedule, Warmup) {
+  rnn_train_options_t o = schedule(RNN_SCHEDULE_CONSTANT, 0);
+  o.warmup_updates = 4;
+  for (std::uint64_t update = 0; update < 8; ++update)
+    EXPECT_EQ(learning_rate(o, update), 0.5 * std::min(1.0, (static_cast<double>(update) + 1) / 4));
+}
+
+TEST(Exact, Power) {
+  for (const double base : {1e-6, 0.1, 0.5, 0.9, 0.999, 1.0, 1.5, 40.0}) {
+    for (const std::uint64_t n : {0, 1, 2, 3, 10, 40})
+      EXPECT_NEAR(exact_power(base, n) / std::pow(base, static_cast<double>(n)), 1.0, 1e-13);
+    for (const double x : {0.0, 1e-9, 0.3, 1.0, 2.5, 17.0})
+      EXPECT_NEAR(exact_power(base, x) / std::pow(base, x), 1.0, 1e-13);
+  }
+  EXPECT_EQ(exact_power(0.5, 1e9), 0.0);
+  EXPECT_EQ(exact_power(0.999, std::uint64_t{1} << 40), 0.0);
+}
+
+TEST(Exact, Cosine) {
+  for (int i = 0; i <= 1000; ++i)
+    EXPECT_NEAR(exact_cos_pi(i / 1000.0), std::cos(std::acos(-1.0) * i / 1000.0), 1e-15);
+  EXPECT_EQ(exact_cos_pi(0.0), 1.0);
+  EXPECT_EQ(exact_cos_pi(1.0), -1.0);
+}
+
+}  // namespace
+}  // namespace rnn::training_test

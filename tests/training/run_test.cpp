@@ -1,0 +1,444 @@
+// Whole jobs: what is visited, what is reported, when a run stops, and that it goes on as if it had not.
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <thread>
+
+#include "lib/training/options.h"
+#include "lib/training/walk.h"
+#include "tests/training/training_test.h"
+
+namespace rnn::training_test {
+namespace {
+
+const rnn_config_t kConfig = config(3, 5, 4, 2);
+
+// Every report of a run, and when to stop it.
+struct Log {
+  std::vector<rnn_progress_t> updates, validations;
+  std::uint64_t stop_at = 0;  // updates
+
+  static std::int32_t add(const rnn_progress_t* progress, void* user) {
+    Log& log = *static_cast<Log*>(user);
+    (progress->event == RNN_EVENT_UPDATE ? log.updates : log.validations).push_back(*progress);
+    return progress->update == log.stop_at ? 1 : 0;
+  }
+};
+
+rnn_train_options_t logging_options(Log& log) {
+  auto o = sized<rnn_train_options_t>();
+  o.progress = &Log::add;
+  o.user = &log;
+  return o;
+}
+
+// ---- The way through the data ----------------------------------------------------------------------
+
+TEST(Walk, VisitsEachFrameOncePerEpoch) {
+  const Data data = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {});
+  const rnn_sequences_t in = data.get();
+  for (const std::int32_t batch : {1, 2, 3, 7, 50}) {
+    for (const std::int32_t window : {0, 1, 4, 100}) {
+      auto given = sized<rnn_train_options_t>();
+      given.batch_size = batch;
+      given.window = window;
+      given.epochs = 2;
+      const rnn_train_options_t o = resolve_options(given);
+      const Walk walk(Allocator(), in, o);
+      TrainerState state;
+      std::vector<std::vector<std::uint64_t>> orders;
+      std::uint64_t windows = 0;
+      const std::uint64_t expected = walk.count_updates(state);
+      for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+        std::vector<int> visits(in.frames), ends(in.count);
+        walk.begin_epoch(state);
+        orders.emplace_back(state.order.begin(), state.order.end());
+        for (bool ended = false; !ended; ended = walk.next(state)) {
+          std::vector<Slice> slices(in.count);
+          std::vector<Item> items(in.count);
+          const std::size_t count = walk.slices(state, slices.data(), items.data());
+          ASSERT_GT(count, 0u);
+          for (std::size_t i = 0; i < count; ++i) {
+            for (std::size_t t = 0; t < slices[i].length; ++t) ++visits.at(slices[i].first + t);
+            if (items[i].target != Item::kNone) ++ends.at(items[i].target);
+            EXPECT_LT(items[i].state, walk.batch_size(state));
+            EXPECT_LE(slices[i].length, window != 0 ? static_cast<std::size_t>(window) : 12u);
+          }
+          ++windows;
+        }
+        EXPECT_EQ(visits, std::vector<int>(in.frames, 1));
+        EXPECT_EQ(ends, std::vector<int>(in.count, 1));
+        EXPECT_EQ(state.epoch, epoch + 1);
+      }
+      EXPECT_EQ(windows, expected);
+      EXPECT_NE(orders[0], orders[1]) << "each epoch has its own order";
+    }
+  }
+}
+
+TEST(Run, KnowsHowManyUpdatesItWillDo) {
+  DataKind kind;
+  kind.masks = true;
+  Data data = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, kind);
+  std::fill_n(data.weights.begin() + 6, 9, 0.0f);  // a sequence without a target
+  const rnn_sequences_t in = data.get();
+  for (const std::int32_t window : {0, 2, 5}) {
+    Log log;
+    rnn_train_options_t o = logging_options(log);
+    o.batch_size = 2;
+    o.window = window;
+    o.epochs = 4;
+    log.stop_at = 3;
+    const TrainerHandle trainer = create_trainer(create(kConfig), o);
+    ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(log.updates.size(), 3u) << "the callback stops the run";
+    ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK);
+    std::uint64_t update = 0;
+    for (const rnn_progress_t& progress : log.updates) {
+      EXPECT_EQ(progress.total_updates, log.updates.size()) << "window " << window;
+      EXPECT_EQ(progress.update, ++update);
+    }
+    EXPECT_EQ(log.updates.front().epoch, 0);
+    EXPECT_EQ(log.updates.back().epoch, 3);
+    ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK);
+    EXPECT_EQ(log.updates.size(), update) << "a run that is done does nothing";
+  }
+}
+
+TEST(Run, ReportsAsOftenAsAsked) {
+  const Data data = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {});
+  const rnn_sequences_t in = data.get();
+  Log log;
+  rnn_train_options_t o = logging_options(log);
+  o.batch_size = 1;
+  o.epochs = 2;
+  o.report_every = 4;
+  o.validate_every = 5;
+  o.validation = &in;
+  ASSERT_EQ(rnn_train(create(kConfig).get(), &in, &o), RNN_OK);
+  std::vector<std::uint64_t> updates, validations;
+  for (const rnn_progress_t& p : log.updates) updates.push_back(p.update);
+  for (const rnn_progress_t& p : log.validations) validations.push_back(p.update);
+  EXPECT_EQ(updates, (std::vector<std::uint64_t>{4, 8, 12}));
+  EXPECT_EQ(validations, (std::vector<std::uint64_t>{5, 10}));
+  EXPECT_TRUE(std::isnan(log.updates[0].validation_loss));
+  EXPECT_EQ(log.updates[1].validation_loss, log.validations[0].validation_loss);
+}
+
+// The states carried from window to window are those that single updates carry from batch to batch.
+TEST(Run, OfWindowsIsUpdateByUpdate) {
+  const Data whole = make_data(kConfig, {6, 6, 6}, {});
+  const rnn_sequences_t in = whole.get();
+  auto o = sized<rnn_train_options_t>();
+  o.window = 2;
+  o.keep_order = 1;
+  const NetworkHandle network = create(kConfig);
+  const TrainerHandle run = create_trainer(network, o), by_hand = create_trainer(network, o),
+                      with_resets = create_trainer(network, o);
+  ASSERT_EQ(rnn_trainer_run(run.get(), &in), RNN_OK);
+  for (std::size_t start = 0; start < 6; start += 2) {
+    Data part;
+    part.lengths = {2, 2, 2};
+    for (std::size_t n = 0; n < 3; ++n) {
+      const auto first = static_cast<std::ptrdiff_t>(6 * n + start);
+      part.inputs.insert(part.inputs.end(), whole.inputs.begin() + 3 * first,
+                         whole.inputs.begin() + 3 * (first + 2));
+      part.classes.insert(part.classes.end(), whole.classes.begin() + first,
+                          whole.classes.begin() + first + 2);
+    }
+    const rnn_sequences_t batch = part.get();
+    ASSERT_EQ(rnn_trainer_update(by_hand.get(), &batch, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_trainer_update(with_resets.get(), &batch, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_trainer_reset(with_resets.get()), RNN_OK);
+  }
+  EXPECT_EQ(bits(values(by_hand)), bits(values(run)));
+  EXPECT_NE(bits(values(with_resets)), bits(values(run)));
+  o.fresh_windows = 1;
+  const TrainerHandle fresh = create_trainer(network, o);
+  ASSERT_EQ(rnn_trainer_run(fresh.get(), &in), RNN_OK);
+  EXPECT_EQ(bits(values(with_resets)), bits(values(fresh)));
+}
+
+TEST(Run, AdvancesOverBatchesWithoutATarget) {
+  Data data = make_data(kConfig, {4, 4}, {});
+  const rnn_sequences_t full = data.get();
+  data.weights.assign(8, 0.0f);
+  const rnn_sequences_t masked = data.get();
+  const NetworkHandle network = create(kConfig);
+  const TrainerHandle trainer = create_trainer(network, sized<rnn_train_options_t>());
+  auto progress = sized<rnn_progress_t>(), later = progress, at_once = progress;
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &masked, &progress), RNN_OK);
+  EXPECT_EQ(progress.update, 0u);
+  EXPECT_TRUE(std::isnan(progress.loss));
+  EXPECT_EQ(bits(values(trainer)), bits(values(network)));
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &full, &later), RNN_OK);
+  const TrainerHandle other = create_trainer(network, sized<rnn_train_options_t>());
+  ASSERT_EQ(rnn_trainer_update(other.get(), &full, &at_once), RNN_OK);
+  EXPECT_EQ(later.update, 1u);
+  EXPECT_NE(later.loss, at_once.loss) << "from the states that the masked batch left";
+}
+
+// ---- Learning --------------------------------------------------------------------------------------
+
+// A small network on three sentences, each letter telling the next.
+TEST(Run, OverfitsThreeSentences) {
+  const std::string sentences[] = {"hey how are you", "good i am fine ", "have a nice day"};
+  std::map<char, std::int32_t> alphabet;
+  for (const std::string& s : sentences)
+    for (const char c : s) alphabet.emplace(c, static_cast<std::int32_t>(alphabet.size()));
+  Data data;
+  for (const std::string& s : sentences) {
+    data.lengths.push_back(14);
+    for (std::size_t t = 0; t < 14; ++t) {
+      data.indices.push_back(alphabet[s[t]]);
+      data.classes.push_back(alphabet[s[t + 1]]);
+    }
+  }
+  const rnn_sequences_t in = data.get();
+  const auto letters = static_cast<std::int32_t>(alphabet.size());
+  double at_10 = 0.0, at_100 = 0.0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Log log;
+    rnn_train_options_t o = logging_options(log);
+    o.learning_rate = 0.01f;
+    o.epochs = 100;
+    rnn_config_t c = config(letters, 12, letters);
+    c.seed = seed;
+    const NetworkHandle network = create(c);
+    ASSERT_EQ(rnn_train(network.get(), &in, &o), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(log.updates.size(), 100u);
+    at_10 += log.updates[9].loss / 5;
+    at_100 += log.updates[99].loss / 5;
+    auto evaluation = sized<rnn_evaluation_t>();
+    ASSERT_EQ(rnn_evaluate(network.get(), &in, nullptr, &evaluation), RNN_OK);
+    EXPECT_LT(evaluation.loss, log.updates[99].loss);
+    EXPECT_GT(evaluation.accuracy, 0.9);
+  }
+  EXPECT_NEAR(at_10, 2.41, 0.15);
+  EXPECT_NEAR(at_100, 0.16, 0.06);
+}
+
+TEST(Run, StopsEarlyWithoutProgress) {
+  const Data data = make_data(kConfig, {5, 3, 4, 6}, {}, 1), other = make_data(kConfig, {5, 3, 4, 6}, {}, 2);
+  const rnn_sequences_t in = data.get(), validation = other.get();
+  Log log;
+  rnn_train_options_t o = logging_options(log);
+  o.learning_rate = 0.05f;
+  o.epochs = 10000;
+  o.patience = 3;
+  o.validation = &validation;
+  const TrainerHandle trainer = create_trainer(create(kConfig), o);
+  ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK);
+  ASSERT_LT(log.validations.size(), 1000u);
+  ASSERT_GT(log.validations.size(), 3u);
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < log.validations.size(); ++i)
+    if (log.validations[i].validation_loss < log.validations[best].validation_loss) best = i;
+  EXPECT_EQ(log.validations.size(), best + 1 + 3);
+  const std::size_t updates = log.updates.size();
+  ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK);
+  EXPECT_EQ(log.updates.size(), updates) << "it stays stopped";
+}
+
+TEST(Run, StopsAtNanWithTheLastGoodWeights) {
+  const Data good = make_data(kConfig, {5, 3, 4, 6}, {});
+  Data bad = good;
+  bad.inputs[20] = std::numeric_limits<float>::quiet_NaN();
+  const rnn_sequences_t in = good.get(), broken = bad.get();
+  const NetworkHandle network = create(kConfig);
+  const TrainerHandle trainer = create_trainer(network, sized<rnn_train_options_t>()),
+                      spared = create_trainer(network, sized<rnn_train_options_t>());
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK);
+  ASSERT_EQ(rnn_trainer_update(spared.get(), &in, nullptr), RNN_OK);
+  auto progress = sized<rnn_progress_t>();
+  progress.loss = 42;
+  EXPECT_EQ(rnn_trainer_update(trainer.get(), &broken, &progress), RNN_NOT_FINITE);
+  EXPECT_EQ(progress.loss, 42);
+  EXPECT_EQ(bits(values(trainer)), bits(values(spared)));
+  // Nothing of it is left in the optimiser or the carried states either.
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_trainer_update(spared.get(), &in, nullptr), RNN_OK);
+  }
+  EXPECT_EQ(bits(values(trainer)), bits(values(spared)));
+
+  auto o = sized<rnn_train_options_t>();
+  o.batch_size = 1;
+  o.keep_order = 1;
+  const NetworkHandle whole = create(kConfig), part = create(kConfig);
+  EXPECT_EQ(rnn_train(whole.get(), &broken, &o), RNN_NOT_FINITE);  // in the second sequence
+  Data first = make_data(kConfig, {5}, {});
+  first.inputs.assign(good.inputs.begin(), good.inputs.begin() + 15);
+  first.classes.assign(good.classes.begin(), good.classes.begin() + 5);
+  const rnn_sequences_t one = first.get();
+  ASSERT_EQ(rnn_train(part.get(), &one, &o), RNN_OK);
+  EXPECT_EQ(bits(values(whole)), bits(values(part)));
+}
+
+// ---- Evaluation ------------------------------------------------------------------------------------
+
+TEST(Evaluation, IsTheReferences) {
+  std::vector<std::vector<std::size_t>> shapes = {{1}, {5, 1, 9, 4}, {70000, 3, 60000}, {}};
+  for (std::size_t n = 0; n < 300; ++n) shapes.back().push_back(1 + n % 5);
+  for (const std::vector<std::size_t>& lengths : shapes) {
+    for (const bool per_sequence : {false, true}) {
+      for (std::int32_t loss = 1; loss <= 3; ++loss) {
+        DataKind kind;
+        kind.loss = loss;
+        kind.target_per_sequence = per_sequence;
+        kind.masks = true;
+        kind.resets = lengths.size() == 4;
+        const rnn_config_t c = config(2, 3, 2);
+        const Data data = make_data(c, lengths, kind);
+        const rnn_sequences_t in = data.get();
+        const NetworkHandle network = create(c);
+        const reference::Network truth = reference::load(network.get());
+        const reference::Evaluation expected =
+            reference::evaluate(truth, reference::convert(truth, in), loss);
+        for (const std::int32_t threads : {1, 2}) {
+          auto o = sized<rnn_train_options_t>();
+          o.loss = loss;
+          o.threads = threads;
+          auto evaluation = sized<rnn_evaluation_t>();
+          ASSERT_EQ(rnn_evaluate(network.get(), &in, &o, &evaluation), RNN_OK) << rnn_last_error();
+          EXPECT_NEAR(evaluation.loss, expected.loss, 1e-6);
+          EXPECT_NEAR(evaluation.weight / expected.weight, 1.0, 1e-12);
+          if (loss == RNN_LOSS_CROSS_ENTROPY)
+            EXPECT_NEAR(evaluation.accuracy, expected.accuracy, 1e-4);
+          else
+            EXPECT_TRUE(std::isnan(evaluation.accuracy));
+        }
+      }
+    }
+  }
+}
+
+// ---- Stop and go on --------------------------------------------------------------------------------
+
+class Resume : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.batch_size = 3;
+    options_.window = 3;
+    options_.epochs = 4;
+    options_.optimizer = RNN_RMSPROP;
+    options_.momentum = 0.5f;
+    options_.threads = 1;
+    options_.validate_every = 4;
+    options_.patience = 6;
+    options_.validation = &validation_;
+    options_.schedule = RNN_SCHEDULE_COSINE;
+    options_.schedule_updates = 30;
+    folder_ = std::filesystem::temp_directory_path() / ("rnn_resume_" + std::to_string(getpid()));
+    std::filesystem::create_directory(folder_);
+    path_ = (folder_ / "run").string();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  TrainerHandle trainer(rnn_progress_function_t progress = nullptr, void* user = nullptr,
+                        std::uint64_t seed = 3) {
+    rnn_config_t c = kConfig;
+    c.seed = seed;
+    rnn_train_options_t o = options_;
+    o.progress = progress;
+    o.user = user;
+    return create_trainer(create(c), o);
+  }
+
+  const Data data_ = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {}),
+             other_ = make_data(kConfig, {4, 6}, {}, 2);
+  const rnn_sequences_t in_ = data_.get(), validation_ = other_.get();
+  rnn_train_options_t options_ = sized<rnn_train_options_t>();
+  std::filesystem::path folder_;
+  std::string path_;
+};
+
+struct Saver {
+  const TrainerHandle* trainer;
+  const char* path;
+  int reports = 0;  // of both kinds
+  int save_at = 0;  // 0: at each
+  bool stop = false;
+
+  static std::int32_t save(const rnn_progress_t*, void* user) {
+    Saver& saver = *static_cast<Saver*>(user);
+    if (++saver.reports != saver.save_at && saver.save_at != 0) return 0;
+    EXPECT_EQ(rnn_trainer_save(saver.trainer->get(), saver.path), RNN_OK) << rnn_last_error();
+    return saver.stop ? 1 : 0;
+  }
+};
+
+TEST_F(Resume, AtEveryReport) {
+  Saver counter{nullptr, nullptr, 0, -1, false};
+  const TrainerHandle whole = trainer(&Saver::save, &counter);
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK) << rnn_last_error();
+  ASSERT_GT(counter.reports, 20);
+  for (const bool stop : {false, true}) {
+    for (int report = 1; report <= counter.reports; ++report) {
+      TrainerHandle first;
+      Saver saver{&first, path_.c_str(), 0, report, stop};
+      first = trainer(&Saver::save, &saver);
+      ASSERT_EQ(rnn_trainer_run(first.get(), &in_), RNN_OK) << rnn_last_error();
+      EXPECT_EQ(saver.reports, stop ? report : counter.reports);
+      const TrainerHandle second = trainer(nullptr, nullptr, 99);
+      ASSERT_EQ(rnn_trainer_load(second.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(rnn_trainer_run(second.get(), &in_), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(bits(values(second)), bits(values(whole))) << "saved at report " << report;
+    }
+  }
+}
+
+// A child process that saves all the time is killed at any instant: the file is always whole, and leads to
+// the same end.
+TEST_F(Resume, AfterKill) {
+  const TrainerHandle whole = trainer();
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK);
+  int loaded = 0;
+  for (int kill_after = 0; kill_after < 25; ++kill_after) {
+    std::filesystem::remove(path_);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      TrainerHandle saving;
+      Saver saver{&saving, path_.c_str()};
+      for (;;) {
+        saving = trainer(&Saver::save, &saver);
+        rnn_trainer_run(saving.get(), &in_);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(2000 + 1370 * kill_after));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    const TrainerHandle resumed = trainer(nullptr, nullptr, 99);
+    if (!std::filesystem::exists(path_)) continue;
+    ASSERT_EQ(rnn_trainer_load(resumed.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_trainer_run(resumed.get(), &in_), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(bits(values(resumed)), bits(values(whole)));
+    ++loaded;
+  }
+  EXPECT_GT(loaded, 0);
+}
+
+TEST_F(Resume, RefusesAnUpdateWithinABatch) {
+  Log log;
+  log.stop_at = 1;
+  const TrainerHandle running = trainer(&Log::add, &log);
+  ASSERT_EQ(rnn_trainer_run(running.get(), &in_), RNN_OK);
+  EXPECT_EQ(rnn_trainer_update(running.get(), &in_, nullptr), RNN_INVALID_ARGUMENT);
+  ASSERT_EQ(rnn_trainer_reset(running.get()), RNN_OK);  // which does not touch the run's states
+  ASSERT_EQ(rnn_trainer_run(running.get(), &in_), RNN_OK);
+  const TrainerHandle whole = trainer();
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK);
+  EXPECT_EQ(bits(values(running)), bits(values(whole)));
+}
+
+}  // namespace
+}  // namespace rnn::training_test

@@ -1,0 +1,162 @@
+// What the tests of training share: networks, data, and the double-precision truth about them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "capi/handle.h"
+#include "lib/network/random.h"
+#include "rnn/rnn.h"
+#include "tests/reference/reference.h"
+
+namespace rnn::training_test {
+
+struct Destroy {
+  void operator()(rnn_t* handle) const { rnn_destroy(handle); }
+  void operator()(rnn_trainer_t* handle) const { rnn_trainer_destroy(handle); }
+  void operator()(rnn_tape_t* handle) const { rnn_tape_destroy(handle); }
+};
+using NetworkHandle = std::unique_ptr<rnn_t, Destroy>;
+using TrainerHandle = std::unique_ptr<rnn_trainer_t, Destroy>;
+using TapeHandle = std::unique_ptr<rnn_tape_t, Destroy>;
+
+template <class T>
+T sized() {
+  T value{};
+  value.struct_size = sizeof value;
+  return value;
+}
+
+inline rnn_config_t config(std::int32_t inputs, std::int32_t hidden, std::int32_t outputs,
+                           std::int32_t layers = 1) {
+  auto c = sized<rnn_config_t>();
+  c.input_size = inputs;
+  c.hidden_size = hidden;
+  c.output_size = outputs;
+  c.num_layers = layers;
+  c.seed = 3;
+  return c;
+}
+
+inline float number(Random& random) { return static_cast<float>(2.0 * random.uniform() - 1.0); }
+
+inline std::vector<float> numbers(Random& random, std::size_t count) {
+  std::vector<float> values(count);
+  for (float& value : values) value = number(random);
+  return values;
+}
+
+// With random initial states, where they are parameters.
+inline NetworkHandle create(const rnn_config_t& c) {
+  rnn_t* out = nullptr;
+  EXPECT_EQ(rnn_create(&c, &out), RNN_OK) << rnn_last_error();
+  NetworkHandle network(out);
+  Random random(17);
+  for (std::int32_t l = 0; c.initial_state != RNN_INITIAL_ZERO && l < std::max(c.num_layers, 1); ++l) {
+    const std::vector<float> values = numbers(random, static_cast<std::size_t>(c.hidden_size));
+    const std::string name = "initial_h_l" + std::to_string(l);
+    EXPECT_EQ(rnn_set_parameter(out, name.c_str(), values.data(), values.size()), RNN_OK) << rnn_last_error();
+  }
+  return network;
+}
+
+inline TrainerHandle create_trainer(const NetworkHandle& network, const rnn_train_options_t& options) {
+  rnn_trainer_t* out = nullptr;
+  EXPECT_EQ(rnn_trainer_create(network.get(), &options, &out), RNN_OK) << rnn_last_error();
+  return TrainerHandle(out);
+}
+
+inline NetworkHandle network_of(const TrainerHandle& trainer) {
+  rnn_t* out = nullptr;
+  EXPECT_EQ(rnn_trainer_network(trainer.get(), &out), RNN_OK) << rnn_last_error();
+  return NetworkHandle(out);
+}
+
+// All values, with their padding.
+inline std::vector<float> values(const NetworkHandle& network) {
+  const Weights& weights = network->network.weights();
+  return std::vector<float>(weights.values(), weights.values() + weights.value_count());
+}
+inline std::vector<float> values(const TrainerHandle& trainer) { return values(network_of(trainer)); }
+
+// As integers, so that equal means the same bits.
+inline std::vector<std::uint32_t> bits(const std::vector<float>& floats) {
+  std::vector<std::uint32_t> result(floats.size());
+  if (!floats.empty()) std::memcpy(result.data(), floats.data(), floats.size() * sizeof(float));
+  return result;
+}
+
+// Sequences with all that they point to.
+struct Data {
+  std::vector<std::size_t> lengths;
+  std::vector<float> inputs;
+  std::vector<std::int32_t> indices;
+  std::vector<float> targets;
+  std::vector<std::int32_t> classes;
+  std::vector<float> weights;
+  std::vector<std::uint8_t> resets;
+  bool target_per_sequence = false;
+
+  std::size_t frames() const { return std::accumulate(lengths.begin(), lengths.end(), std::size_t{0}); }
+  std::size_t target_count() const { return target_per_sequence ? lengths.size() : frames(); }
+
+  rnn_sequences_t get() const {
+    const auto pointer = [](const auto& v) { return v.empty() ? nullptr : v.data(); };
+    auto s = sized<rnn_sequences_t>();
+    s.count = lengths.size();
+    s.frames = frames();
+    s.lengths = lengths.data();
+    s.inputs = pointer(inputs);
+    s.indices = pointer(indices);
+    s.targets = pointer(targets);
+    s.classes = pointer(classes);
+    s.weights = pointer(weights);
+    s.resets = pointer(resets);
+    s.target_per_sequence = target_per_sequence ? 1 : 0;
+    return s;
+  }
+};
+
+struct DataKind {
+  bool one_hot = false;
+  bool target_per_sequence = false;
+  bool masks = false;
+  bool resets = false;
+  std::int32_t loss = RNN_LOSS_CROSS_ENTROPY;
+};
+
+inline Data make_data(const rnn_config_t& c, std::vector<std::size_t> lengths, const DataKind& kind,
+                      std::uint64_t seed = 1) {
+  Random random(seed);
+  Data data;
+  data.lengths = std::move(lengths);
+  data.target_per_sequence = kind.target_per_sequence;
+  const std::size_t frames = data.frames(), targets = data.target_count();
+  const auto inputs = static_cast<std::size_t>(c.input_size);
+  const auto outputs = static_cast<std::size_t>(c.output_size != 0 ? c.output_size : c.hidden_size);
+  const auto below = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
+  if (kind.one_hot)
+    for (std::size_t i = 0; i < frames; ++i) data.indices.push_back(below(inputs));
+  else
+    data.inputs = numbers(random, frames * inputs);
+  for (std::size_t i = 0; i < targets && kind.loss == RNN_LOSS_CROSS_ENTROPY; ++i)
+    data.classes.push_back(below(outputs));
+  for (std::size_t i = 0; i < targets * outputs && kind.loss != RNN_LOSS_CROSS_ENTROPY; ++i)
+    data.targets.push_back(kind.loss == RNN_LOSS_SQUARED_ERROR ? number(random)
+                                                               : static_cast<float>(random.uniform()));
+  for (std::size_t i = 0; i < targets && kind.masks; ++i)
+    data.weights.push_back(random.below(3) == 0 ? 0.0f : static_cast<float>(random.uniform()));
+  if (kind.masks) data.weights[targets / 2] = 1.0f;
+  for (std::size_t i = 0; i < frames && kind.resets; ++i) data.resets.push_back(random.below(4) == 0 ? 1 : 0);
+  return data;
+}
+
+}  // namespace rnn::training_test

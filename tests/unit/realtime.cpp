@@ -1,0 +1,231 @@
+// What rnn.h labels "Realtime yes" allocates nothing and makes no system call, from the first call on: each
+// such function is called in a process that the kernel ends at any system call but writing and exiting, and
+// in which an allocation ends in a message. Exits with 77 where a process cannot be confined.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "rnn/rnn.h"
+
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* memory);
+}
+
+namespace {
+
+bool confined = false;
+
+void refuse(const char* function) {
+  if (!confined) return;
+  const std::size_t written = static_cast<std::size_t>(write(STDERR_FILENO, function, std::strlen(function)));
+  _exit(written > 0 ? 2 : 3);
+}
+
+}  // namespace
+
+// All memory of the process comes through these; operator new, too.
+extern "C" {
+void* malloc(std::size_t size) {
+  refuse("malloc ");
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+  refuse("calloc ");
+  return __libc_calloc(count, size);
+}
+void* realloc(void* memory, std::size_t size) {
+  refuse("realloc ");
+  return __libc_realloc(memory, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+  refuse("memalign ");
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  refuse("aligned_alloc ");
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  refuse("posix_memalign ");
+  *memory = __libc_memalign(alignment, size);
+  return *memory == nullptr ? 12 : 0;
+}
+void free(void* memory) {
+  if (memory != nullptr) refuse("free ");
+  __libc_free(memory);
+}
+}
+
+namespace {
+
+bool confine() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_write, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) return false;
+  confined = true;
+  return true;
+}
+
+enum Outcome { kFine, kAllocated, kSystemCall, kFailed, kCannot };
+
+// What a body does in a confined process of its own. The body says whether its calls succeeded.
+Outcome outcome(const std::function<bool()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!confine()) _exit(4);
+    _exit(body() ? 0 : 1);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) return kCannot;
+  if (WIFSIGNALED(status)) return WTERMSIG(status) == SIGSYS ? kSystemCall : kFailed;
+  switch (WEXITSTATUS(status)) {
+    case 0:
+      return kFine;
+    case 1:
+      return kFailed;
+    case 4:
+      return kCannot;
+    default:
+      return kAllocated;
+  }
+}
+
+struct Streams {
+  explicit Streams(const rnn_config_t& config) {
+    for (rnn_t*& stream : handles) {
+      const rnn_status_t status =
+          &stream == &handles[0] ? rnn_create(&config, &stream) : rnn_fork(handles[0], &stream);
+      if (status != RNN_OK) std::fprintf(stderr, "%s\n", rnn_last_error()), std::exit(1);
+    }
+    rnn_state_size(handles[0], &size);
+    state.resize(size);
+    const auto outputs =
+        static_cast<std::size_t>(config.output_size != 0 ? config.output_size : config.hidden_size);
+    x.resize(kCount * static_cast<std::size_t>(config.input_size), 0.25f);
+    y.resize(kCount * outputs);
+    indices.resize(kCount, 1);
+  }
+  ~Streams() {
+    for (rnn_t* stream : handles) rnn_destroy(stream);
+  }
+
+  static constexpr std::size_t kCount = 9;
+  rnn_t* handles[kCount] = {};
+  std::size_t size = 0;
+  std::vector<float> x, y, state;
+  std::vector<std::int32_t> indices;
+};
+
+struct Call {
+  const char* name;
+  std::function<rnn_status_t(Streams&)> call;
+};
+
+const std::vector<Call> kCalls = {
+    {"rnn_step", [](Streams& s) { return rnn_step(s.handles[0], s.x.data(), s.y.data()); }},
+    {"rnn_step without output", [](Streams& s) { return rnn_step(s.handles[0], s.x.data(), nullptr); }},
+    {"rnn_step_index", [](Streams& s) { return rnn_step_index(s.handles[0], 1, s.y.data()); }},
+    {"rnn_step_many",
+     [](Streams& s) { return rnn_step_many(s.handles, Streams::kCount, s.x.data(), s.y.data()); }},
+    {"rnn_step_many_index",
+     [](Streams& s) {
+       return rnn_step_many_index(s.handles, Streams::kCount, s.indices.data(), s.y.data());
+     }},
+    {"rnn_state_size", [](Streams& s) { return rnn_state_size(s.handles[0], &s.size); }},
+    {"rnn_reset", [](Streams& s) { return rnn_reset(s.handles[0]); }},
+    {"rnn_get_state", [](Streams& s) { return rnn_get_state(s.handles[0], s.state.data(), s.size); }},
+    {"rnn_set_state", [](Streams& s) { return rnn_set_state(s.handles[0], s.state.data(), s.size); }},
+    {"rnn_parameter_count",
+     [](Streams& s) {
+       std::size_t count = 0;
+       return rnn_parameter_count(s.handles[0], &count);
+     }},
+    {"rnn_parameter_info",
+     [](Streams& s) {
+       rnn_parameter_t parameter = {};
+       parameter.struct_size = sizeof parameter;
+       return rnn_parameter_info(s.handles[0], 0, &parameter);
+     }},
+    {"rnn_get_config",
+     [](Streams& s) {
+       rnn_config_t config = {};
+       config.struct_size = sizeof config;
+       return rnn_get_config(s.handles[0], &config);
+     }},
+    {"rnn_version", [](Streams&) { return rnn_version()[0] != 0 ? RNN_OK : RNN_INTERNAL; }},
+    {"rnn_status_string", [](Streams&) { return rnn_status_string(RNN_OK)[0] != 0 ? RNN_OK : RNN_INTERNAL; }},
+};
+
+rnn_config_t make_config(std::int32_t inputs, std::int32_t hidden, std::int32_t outputs,
+                         std::int32_t layers) {
+  rnn_config_t config = {};
+  config.struct_size = sizeof config;
+  config.input_size = inputs;
+  config.hidden_size = hidden;
+  config.output_size = outputs;
+  config.num_layers = layers;
+  return config;
+}
+
+int check(const char* name, Outcome found) {
+  const char* const texts[] = {"fine", "allocates or frees", "makes a system call", "fails",
+                               "cannot be confined"};
+  if (found != kFine) std::fprintf(stderr, "%s: %s\n", name, texts[found]);
+  return found != kFine;
+}
+
+}  // namespace
+
+int main() {
+  // First that what must not happen is noticed.
+  const Outcome allocation = outcome([] { return std::string(1000, 'x').size() == 1000; });
+  if (allocation == kCannot) return std::puts("system calls cannot be filtered here"), 77;
+  if (allocation != kAllocated) return std::fprintf(stderr, "an allocation is not noticed\n"), 1;
+  if (outcome([] { return getppid() > 0; }) != kSystemCall)
+    return std::fprintf(stderr, "a system call is not noticed\n"), 1;
+
+  int failures = 0;
+  for (const rnn_config_t& config :
+       {make_config(3, 16, 2, 1), make_config(50, 33, 0, 2), make_config(7, 300, 7, 3)}) {
+    Streams streams(config);
+    for (const Call& call : kCalls)
+      failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
+    // As a caller may mix them.
+    failures += check("all in turn", outcome([&] {
+                        bool good = true;
+                        for (int round = 0; round < 3; ++round)
+                          for (const Call& call : kCalls) good = good && call.call(streams) == RNN_OK;
+                        return good;
+                      }));
+    if (config.input_size == config.output_size) {
+      std::vector<float> y(static_cast<std::size_t>(5 * config.output_size));
+      failures += check("rnn_rollout", outcome([&] {
+                          return rnn_rollout(streams.handles[0], streams.x.data(), 5, y.data()) == RNN_OK;
+                        }));
+    }
+  }
+  return failures == 0 ? 0 : 1;
+}
