@@ -1,6 +1,7 @@
 // One step of a vanilla network with a head, through the C ABI, beside the naive one. The weights stay in the
 // cache. Networks of 65 inputs read indices (a character model), all others numbers.
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 

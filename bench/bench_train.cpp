@@ -2,6 +2,7 @@
 // batch of 64 sequences, Adam.
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <thread>

@@ -1,6 +1,7 @@
 #include "bench/common.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <set>
 #include <string>

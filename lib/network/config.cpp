@@ -1,6 +1,7 @@
 #include "lib/network/config.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include "lib/cells/cell.h"
 #include "lib/network/error.h"

@@ -1,6 +1,7 @@
 // Whole sequences: window by window of steps, layer by layer, so that the input projections and the head are
 // large products, and memory stays bounded.
 #include <algorithm>
+#include <cstdint>
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/network.h"

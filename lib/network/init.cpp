@@ -1,6 +1,7 @@
 #include "lib/network/init.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/random.h"

@@ -1,6 +1,7 @@
 #include "lib/network/sequences.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include "lib/network/error.h"
 

@@ -1,6 +1,8 @@
 // The loss over sequences of any length, in bounded memory.
 #pragma once
 
+#include <cstdint>
+
 #include "lib/training/bptt.h"
 
 namespace rnn {

@@ -1,6 +1,7 @@
 #include "lib/training/options.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "lib/network/error.h"

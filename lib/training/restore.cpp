@@ -1,5 +1,6 @@
 // Trainer::restore: a saved state is checked before any of it is believed.
 #include <cmath>
+#include <cstdint>
 
 #include "lib/network/error.h"
 #include "lib/training/trainer_implementation.h"

@@ -1,4 +1,6 @@
 // Trainer::run: the whole job, from where the trainer stands.
+#include <cstdint>
+
 #include "lib/network/error.h"
 #include "lib/network/sequences.h"
 #include "lib/training/trainer_implementation.h"

@@ -1,6 +1,7 @@
 #include "lib/training/tape.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/error.h"

@@ -1,6 +1,8 @@
 // A recorded forward pass and accumulated parameter gradients, for composition with other networks.
 #pragma once
 
+#include <cstdint>
+
 #include "lib/network/network.h"
 #include "rnn/rnn.h"
 

@@ -1,6 +1,7 @@
 #include "lib/training/trainer.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include "lib/network/error.h"
 #include "lib/network/sequences.h"

@@ -1,4 +1,5 @@
 // Training runs as files, through the C ABI: a resumed run is the run that was never stopped.
+#include <cstdint>
 #include <stdexcept>
 
 #include "tests/formats/formats_test.h"

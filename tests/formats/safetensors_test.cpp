@@ -1,6 +1,7 @@
 // The container: what is accepted, and that everything else is refused for the right reason.
 #include "lib/formats/safetensors.h"
 
+#include <cstdint>
 #include <limits>
 
 #include "lib/network/error.h"

@@ -1,4 +1,5 @@
 // tanh, sigmoid and exp: accuracy, special values, and ends of arrays.
+#include <cstdint>
 #include <limits>
 
 #include "lib/kernels/float_mode.h"

@@ -4,6 +4,7 @@
 //
 // When results change on purpose: build/tests/kernels/bits >tests/kernels/bits.txt
 #include <cinttypes>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>

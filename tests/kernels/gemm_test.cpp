@@ -1,6 +1,8 @@
 // gemm, gather, and the packing under them.
 #include "tests/kernels/kernels_test.h"
 
+#include <cstdint>
+
 namespace rnn::kernels {
 namespace {
 

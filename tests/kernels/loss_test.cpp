@@ -1,6 +1,8 @@
 // Softmax and the losses: value, gradient, and numbers that overflow where the formula is taken literally.
 #include "tests/kernels/kernels_test.h"
 
+#include <cstdint>
+
 namespace rnn::kernels {
 namespace {
 

@@ -2,6 +2,8 @@
 // what is there, and none may depend on how the result is cut into tasks.
 #include "tests/kernels/kernels_test.h"
 
+#include <cstdint>
+
 namespace rnn::kernels {
 namespace {
 

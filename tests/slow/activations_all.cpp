@@ -1,6 +1,7 @@
 // The activations over all 2^32 floats, in every table. Prints the largest errors, which the table at the top
 // of activations-inl.h states.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <thread>
 #include <vector>

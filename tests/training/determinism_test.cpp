@@ -2,6 +2,8 @@
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
+#include <cstdint>
+
 #include "lib/training/threads.h"
 #include "tests/training/training_test.h"
 

@@ -1,6 +1,7 @@
 // Gradients against central differences of the loss in double precision: every kind of parameter, loss,
 // input, target, mask, reset and initial state, over one to three layers and ragged sequences.
 #include <cmath>
+#include <cstdint>
 
 #include "lib/training/bptt.h"
 #include "tests/training/training_test.h"

@@ -1,5 +1,6 @@
 // Optimisers, clipping and schedules against their formulas in double precision.
 #include <cmath>
+#include <cstdint>
 
 #include "lib/training/exact.h"
 #include "lib/training/options.h"
