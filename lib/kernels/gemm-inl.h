@@ -118,7 +118,7 @@ inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, 
 // One row in four parts at once: sum[VT] = ((part 0 + part 1) + part 2) + part 3.
 template <class Arch, std::size_t F, std::size_t T, std::size_t VT>
 inline void accumulate_parts(const TileWeights<Arch, F, T>& w, std::size_t depth, const float* x,
-                             Vec<Arch> (&sum)[1][VT]) noexcept {
+                             Vec<Arch> (&sum)[VT]) noexcept {
   constexpr std::size_t parts = 4;
   Vec<Arch> part[parts][VT];
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
@@ -140,7 +140,7 @@ inline void accumulate_parts(const TileWeights<Arch, F, T>& w, std::size_t depth
     }
   }
   RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
-      sum[0][v] = ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
+      sum[v] = ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
 }
 
 template <class Arch, std::size_t MR, std::size_t VT>
@@ -159,9 +159,8 @@ void tile(std::size_t parts, const float* w, std::size_t depth, const float* con
   Vec<Arch> sum[MR][VT];
   if constexpr (MR == 1 && VT <= Shape<Arch>::part_vectors) {
     if (parts > 1) {
-      accumulate_parts<Arch>(weights, depth, x[0], sum);
-      store_tile<Arch>(sum, sums);
-      return;
+      accumulate_parts<Arch>(weights, depth, x[0], sum[0]);
+      return store_tile<Arch>(sum, sums);
     }
   }
   accumulate<Arch, MR>(weights, x, 0, depth / parts, sum);
@@ -235,6 +234,11 @@ inline void multiply_row(const Panels& w, const float* x, const Output& output) 
   constexpr std::size_t PV = Shape<Arch>::panel_vectors, SP = Shape<Arch>::step_panels, L = lanes<Arch>;
   alignas(64) float sums[(SP * PV + PV - 1) * L];
   const std::size_t vectors = (w.rows + L - 1) / L, parts = part_count(w.rows);
+  if (vectors == 1) {  // a tiny network: the way through memory would count
+    Vec<Arch> sum[1];
+    accumulate_parts<Arch>(TileWeights<Arch, 0, 1>(w.data, w.depth), w.depth, x, sum);
+    return output.finish(0, 0, sum[0]);
+  }
   std::size_t full = vectors / PV, column = 0;
   const std::size_t tail = vectors % PV;
   const float* panel = w.data;
