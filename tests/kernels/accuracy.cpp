@@ -24,9 +24,13 @@ std::uint32_t to_bits(float value) {
 
 // The distance of floats around a number.
 double ulp_of(double exact) {
-  int exponent;
-  std::frexp(exact, &exponent);
-  return std::ldexp(1.0, std::max(exponent, -125) - 24);
+  constexpr std::uint64_t kExponent = std::uint64_t{0x7ff} << 52;
+  std::uint64_t bits;
+  std::memcpy(&bits, &exact, sizeof bits);
+  bits &= kExponent;
+  double power;
+  std::memcpy(&power, &bits, sizeof power);
+  return std::max(power * 0x1p-23, 0x1p-149);
 }
 
 // Judge y for the argument x.
@@ -70,7 +74,7 @@ const std::vector<Activation> kActivations = {
 };
 
 double limit(const Activation& activation, const Table& table) {
-  return (has_fma(table) ? activation.with_fma : activation.sse2) + 0.005;
+  return has_fma(table) ? activation.with_fma : activation.sse2;
 }
 
 std::vector<std::vector<Measured>> measure(const std::vector<const Table*>& tables, std::uint64_t first,

@@ -13,7 +13,7 @@ struct Activation {
   const char* name;
   void (*Table::*kernel)(const float* x, float* y, std::size_t n);
   double (*exact)(double x);
-  // The figures of the table at the top of activations-inl.h, rounded to two decimals.
+  // The figures of the table at the top of activations-inl.h, rounded up.
   double with_fma;
   double sse2;
   // Below this magnitude a result may be 0: it is not measured in ULP, only in absolute terms.
