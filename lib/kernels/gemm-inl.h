@@ -27,7 +27,7 @@ template <class Arch>
 struct Shape {
   static constexpr std::size_t panel_vectors = 4;
   static constexpr std::size_t rows = 6;          // most rows of a tile
-  static constexpr std::size_t step_panels = 2;   // full panels at once for one row
+  static constexpr std::size_t step_panels = 4;   // full panels at once for one row
   static constexpr std::size_t part_vectors = 4;  // most vectors of which a row's four parts run at once
 };
 #if defined(__SSE2__) && !defined(__AVX512F__)

@@ -2,8 +2,13 @@
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <map>
 
+#include "lib/kernels/dispatch.h"
 #include "lib/training/threads.h"
 #include "tests/training/training_test.h"
 
@@ -90,6 +95,38 @@ TEST_F(Determinism, OfWeightsForEveryNumberOfThreads) {
       EXPECT_EQ(other.values, one.values) << "optimizer " << c.optimizer << ", " << threads << " threads";
       EXPECT_EQ(other.losses, one.losses) << "optimizer " << c.optimizer << ", " << threads << " threads";
     }
+  }
+}
+
+// Run by the test below, in processes of their own: the instruction set is chosen once.
+TEST_F(Determinism, DISABLED_PrintsWeights) {
+  for (const Case& c : {Case{RNN_ADAM, 2, true, false}, Case{RNN_RMSPROP, 1, false, true}}) {
+    std::uint64_t hash = 0;
+    for (const std::uint32_t value : run(c, 2).values) hash = (hash ^ value) * 0x100000001b3;
+    std::printf("weights %" PRIx64 "\n", hash);
+  }
+}
+
+TEST_F(Determinism, OfWeightsOnEveryInstructionSetWithFma) {
+  std::map<std::string, std::string> weights;
+  const kernels::TableList tables = kernels::all();
+  for (const kernels::Table* const* table = tables.begin; table != tables.end; ++table) {
+    const std::string name = (*table)->name;
+    if (name == "sse2") continue;
+    const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+    const std::string command =
+        "RNN_ISA=" + name + " '" + program +
+        "' --gtest_also_run_disabled_tests --gtest_filter='*PrintsWeights' | grep weights";
+    std::FILE* const pipe = popen(command.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    char line[80];
+    while (std::fgets(line, sizeof line, pipe) != nullptr) weights[name] += line;
+    EXPECT_EQ(pclose(pipe), 0);
+  }
+  if (weights.size() < 2) GTEST_SKIP() << "fewer than two instruction sets with fused multiply-add";
+  for (const auto& [name, lines] : weights) {
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2) << lines;
+    EXPECT_EQ(lines, weights.begin()->second) << name << " and " << weights.begin()->first;
   }
 }
 
