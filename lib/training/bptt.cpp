@@ -22,7 +22,8 @@ Bptt::Bptt(const Weights& weights, Threads& threads)
 
 // ---- Transposed weights --------------------------------------------------------------------------
 
-void Bptt::reserve_transposed(const Weights& weights) {
+// Those of the lowest layer's inputs may be large: they get no room until they are asked for.
+void Bptt::reserve_transposed(const Weights& weights, bool with_inputs) {
   const std::size_t layers = weights.num_layers();
   Buffer<PackedMatrix> transposed(allocator_, 2 * layers + (weights.has_head() ? 1 : 0));
   std::size_t used = 0;
@@ -36,7 +37,8 @@ void Bptt::reserve_transposed(const Weights& weights) {
     else if (p.kind != Parameter::Kind::recurrent)
       continue;
     transposed[place] = {i, true, {nullptr, p.columns, p.rows}, nullptr};
-    used += kernels::padded(kernels::packed_size(weights.table(), p.columns, p.rows));
+    if (place == layers && !with_inputs) transposed[place].panels.rows = 0;
+    used += kernels::padded(kernels::packed_size(weights.table(), transposed[place].panels.rows, p.rows));
   }
   Buffer<float> packed(allocator_, used);
   used = 0;
@@ -49,13 +51,16 @@ void Bptt::reserve_transposed(const Weights& weights) {
 }
 
 void Bptt::pack(const Weights& weights, bool with_inputs) {
-  if (transposed_.size() == 0) reserve_transposed(weights);
+  const std::size_t lowest = weights.num_layers();
+  if (transposed_.size() == 0 || (with_inputs && transposed_[lowest].panels.rows == 0))
+    reserve_transposed(weights, with_inputs);
   for (std::size_t i = 0; i < transposed_.size(); ++i) {
-    if (i == weights.num_layers() && !with_inputs) continue;
+    if (i == lowest && !with_inputs) continue;
     const PackedMatrix& m = transposed_[i];
     const Parameter& p = weights.parameter(m.parameter);
     const float* values = weights.values() + p.offset;
-    threads_.run(8.0 * static_cast<double>(p.count()), kernels::panel_count(weights.table(), p.columns),
+    threads_.run(Threads::kPacking * static_cast<double>(p.count()),
+                 kernels::panel_count(weights.table(), p.columns),
                  [&](std::size_t panel) { pack_panels(weights.table(), p, values, m, panel, panel + 1); });
   }
 }

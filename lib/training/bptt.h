@@ -70,7 +70,7 @@ class Bptt {
   void build_groups();
   double operations() const noexcept;
   RowLoss sum_losses() const noexcept;
-  void reserve_transposed(const Weights& weights);
+  void reserve_transposed(const Weights& weights, bool with_inputs);
 
   void forward_group(const Group& g) noexcept;
   void load_initial_states(const Group& g) noexcept;

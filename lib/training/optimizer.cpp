@@ -11,7 +11,6 @@ namespace rnn {
 namespace {
 
 constexpr std::size_t kChunk = 4096;
-constexpr double kOperationsPerValue = 20.0;
 
 std::size_t padded_size(const Parameter& p) noexcept { return kernels::padded(p.rows * p.stride); }
 
@@ -60,9 +59,10 @@ bool Optimizer::keeps_first() const noexcept {
 bool Optimizer::keeps_second() const noexcept { return options_.optimizer != RNN_SGD; }
 
 double Optimizer::norm(const Weights& weights, const float* gradients) {
-  threads_.run(2.0 * static_cast<double>(weights.value_count()), chunks_.size(), [&](std::size_t i) {
-    sums_[i] = weights.table().sum_squares(chunks_[i].size, gradients + chunks_[i].offset);
-  });
+  threads_.run(Threads::kReading * static_cast<double>(weights.value_count()), chunks_.size(),
+               [&](std::size_t i) {
+                 sums_[i] = weights.table().sum_squares(chunks_[i].size, gradients + chunks_[i].offset);
+               });
   double sum = 0.0;
   for (const float part : sums_) sum += static_cast<double>(part);
   return std::sqrt(sum);
@@ -101,7 +101,7 @@ kernels::Update Optimizer::rule(double norm, std::uint64_t update) const noexcep
 void Optimizer::apply(Weights& weights, const float* gradients, double norm, std::uint64_t update,
                       float* first, float* second) {
   const kernels::Update u = rule(norm, update);
-  threads_.run(kOperationsPerValue * static_cast<double>(weights.value_count()), chunks_.size(),
+  threads_.run(Threads::kUpdating * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {
                  const std::size_t at = chunks_[i].offset;
                  weights.table().update(u, chunks_[i].size, weights.values() + at, gradients + at,

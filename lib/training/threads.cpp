@@ -12,8 +12,8 @@
 namespace rnn {
 namespace {
 
-// Waking a thread takes some microseconds, in which another does about so many operations.
-constexpr double kOperationsPerThread = 400e3;
+// Waking a thread takes some ten microseconds, in which another does about so many operations.
+constexpr double kOperationsPerThread = 1e6;
 
 }  // namespace
 

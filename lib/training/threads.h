@@ -15,6 +15,11 @@ class Threads {
   // other number an arena of this object's own.
   explicit Threads(std::int32_t n);
 
+  // What a task that is bound by memory does to a value takes as long as so many operations.
+  static constexpr double kReading = 20.0;
+  static constexpr double kPacking = 50.0;
+  static constexpr double kUpdating = 100.0;
+
   // Threads that may work at once.
   std::size_t count() const noexcept;
 

@@ -96,7 +96,7 @@ void Trainer::Implementation::apply(const float* from, rnn_progress_t& progress)
   progress.learning_rate = learning_rate(options, state.update);
   Weights& own = weights.mutate();
   optimizer.apply(own, from, norm, state.update, state.first_moment.data(), state.second_moment.data());
-  threads.run(8.0 * static_cast<double>(own.value_count()), own.pack_jobs(),
+  threads.run(Threads::kPacking * static_cast<double>(own.value_count()), own.pack_jobs(),
               [&](std::size_t i) { own.pack_job(i); });
   bptt.pack(own, false);
   progress.update = ++state.update;

@@ -245,6 +245,36 @@ TEST(Gradient, OfTapesAddsUp) {
   EXPECT_EQ(once, std::vector<float>(15));
 }
 
+// A tape that has served other passes gives what a fresh one gives.
+TEST(Gradient, OfTapesDoesNotDependOnPassesBefore) {
+  const rnn_config_t c = config(3, 5, 2, 2);
+  const NetworkHandle network = create(c);
+  DataKind one_hot;
+  one_hot.one_hot = true;
+  const Data other = make_data(c, {9, 1, 3}, one_hot), data = make_data(c, {4, 2}, {});
+  const rnn_sequences_t other_in = other.get(), in = data.get();
+  Random random(1);
+  const std::vector<float> d_y = numbers(random, 13 * 2);
+  std::vector<float> d_x[2], gradient[2];
+  for (const int used : {0, 1}) {
+    rnn_tape_t* out = nullptr;
+    ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+    const TapeHandle tape(out);
+    if (used == 1) {
+      ASSERT_EQ(rnn_forward_tape(out, network.get(), &other_in, nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_backward(out, d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_zero_gradients(out), RNN_OK);
+    }
+    d_x[used].resize(6 * 3);
+    gradient[used].resize(25);
+    ASSERT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_backward(out, d_y.data(), nullptr, d_x[used].data(), nullptr), RNN_OK);
+    ASSERT_EQ(rnn_get_gradient(out, "weight_hh_l1", gradient[used].data(), 25), RNN_OK);
+  }
+  EXPECT_EQ(bits(d_x[1]), bits(d_x[0]));
+  EXPECT_EQ(bits(gradient[1]), bits(gradient[0]));
+}
+
 // ---- Windows ---------------------------------------------------------------------------------------
 
 // A run over windows is plain gradient descent on each window's loss, from states that are constants.
