@@ -22,7 +22,7 @@
  *   Matrices are row-major and dense. Sizes are in elements. Every pointer that is passed in belongs
  *   to the caller, and is not kept after the call unless the comment says so.
  *   Fallible functions return a status; on failure rnn_last_error() says what was wrong, out-parameters
- *   are not written and every handle is as it was.
+ *   are not written and every handle is as it was, unless the function's comment says otherwise.
  *   Option structs start with struct_size, which the caller sets to sizeof; every other field that is
  *   zero means its default. A larger struct from a newer caller is accepted if the extra bytes are zero.
  *   What a call writes may not overlap what it reads.
@@ -233,8 +233,8 @@ RNN_API void rnn_destroy(rnn_t *rnn);
  * y        [O]  written on success; NULL skips the head
  * Errors   RNN_INVALID_ARGUMENT
  * Threads  one handle, one thread at a time
- * Realtime yes: no allocation, lock, system call, thread-local storage or exception; the time does not
- *          depend on the data
+ * Realtime yes: no allocation, lock, system call or exception, and unless it fails no thread-local
+ *          storage; the time does not depend on the data
  * Since    0.1 */
 RNN_API rnn_status_t rnn_step(rnn_t *rnn, const float *x, float *y);
 
@@ -424,7 +424,7 @@ typedef struct rnn_generate_options {
  * out      [capacity]  the drawn indices, without the prompt
  * capacity how many to draw at most
  * written  how many were drawn; fewer than capacity only after stop_index
- * Errors   RNN_INVALID_ARGUMENT (also when O is not I), RNN_NOT_FINITE (the logits are NaN),
+ * Errors   RNN_INVALID_ARGUMENT (also when O is not I), RNN_NOT_FINITE (the logits are not),
  *          RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time
  * Realtime no: allocates
@@ -476,7 +476,7 @@ typedef struct rnn_progress {
   int32_t event;            /* RNN_EVENT_... */
   int32_t epoch;            /* 0, 1, ...: the pass over the data to which the update belongs */
   uint64_t update;          /* updates done so far */
-  uint64_t total_updates;   /* that the run will do; 0 if it is not a run */
+  uint64_t total_updates;   /* that the run will do; 0 if it is not a run, or too long to tell */
   double loss;              /* of this update's batch, before the update */
   double validation_loss;   /* the latest; NaN before the first */
   double gradient_norm;     /* before clipping */
@@ -538,7 +538,7 @@ RNN_API rnn_status_t rnn_train(rnn_t *rnn, const rnn_sequences_t *data,
 
 typedef struct rnn_evaluation {
   size_t struct_size;
-  double loss;     /* the weighted mean over the target steps */
+  double loss;     /* the weighted mean over the target steps; NaN if their weights are all 0 */
   double weight;   /* the sum of the target steps' weights */
   double accuracy; /* cross-entropy: weighted fraction of steps whose largest output is the class;
                       otherwise NaN */
@@ -687,7 +687,7 @@ RNN_API rnn_status_t rnn_forward_tape(rnn_tape_t *tape, const rnn_t *rnn, const 
  * d_final_states   [N, S]  read; NULL: all zero
  * d_inputs         [F, I]  written on success if not NULL; not with one-hot inputs
  * d_initial_states [N, S]  written on success if not NULL
- * Errors   RNN_INVALID_ARGUMENT (also when nothing is recorded)
+ * Errors   RNN_INVALID_ARGUMENT (also when nothing is recorded), RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time; works on up to `threads` oneTBB threads
  * Realtime no
  * Since    0.1 */

@@ -2,7 +2,7 @@
 // caller's mode is back when the guard ends.
 #pragma once
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 #include <cstdint>
@@ -17,7 +17,7 @@ class FloatMode {
   FloatMode& operator=(const FloatMode&) = delete;
 
  private:
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__x86_64__)
   using Word = unsigned;
   static constexpr Word kMode = 0x9fc0;  // FTZ, DAZ, all exceptions masked, nearest
   static Word get() noexcept { return _mm_getcsr(); }

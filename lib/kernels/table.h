@@ -67,10 +67,10 @@ struct Table {
   std::size_t panel;  // rows of a full panel, a multiple of lanes
 
   // y[m, 0..n) = init[m] + W x[m], summed in the order that gemm-inl.h states. n is w.rows, or padded(w.rows)
-  // for padded y and init, whose padding stays zero. init may be zero vectors, and may be y.
+  // for padded y and init, whose padding must be zero and stays so. init may be zero vectors, and may be y.
   void (*gemm)(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
                const MutableRows& y);
-  // y[m, 0..n) = init[m] + column index[m] of W: gemm with one-hot x, the same bits.
+  // y[m, 0..n) = init[m] + column index[m] of W: gemm with one-hot x, the same bits (but for the sign of 0).
   void (*gather)(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
                  const MutableRows& y);
   // c[M, N] += sum over r of a[r, m] b[r, n], r ascending. N is a multiple of kPad.

@@ -71,6 +71,7 @@ void Bptt::load_output_gradients(const Group& g) noexcept {
           std::copy_n(cotangents_.outputs + w_.plan.frame(t, b) * d.outputs, d.outputs, target);
         else
           std::fill_n(target, d.outputs, 0.0f);
+        std::fill(target + d.outputs, target + kernels::padded(d.outputs), 0.0f);
       }
     }
   }

@@ -34,7 +34,10 @@ void Bptt::load_initial_states(const Group& g) noexcept {
       for (std::size_t l = 0; l < d.layers; ++l) {
         const float* source =
             given != nullptr ? given + (p * d.layers + l) * d.hidden : pass_.weights->initial(p, l);
-        std::copy_n(source, d.hidden, w_.layers[l].states[p] + b * d.state_stride);
+        float* const target = w_.layers[l].states[p] + b * d.state_stride;
+        std::copy_n(source, d.hidden, target);
+        // Another pass may have left a state here whose padding became NaN with the rest.
+        std::fill(target + d.hidden, target + d.width, 0.0f);
       }
     }
   }

@@ -6,6 +6,7 @@
 
 namespace rnn {
 
+double exact_log(double x) noexcept;  // x > 0
 double exact_power(double base, std::uint64_t exponent) noexcept;
 double exact_power(double base, double exponent) noexcept;  // base > 0
 double exact_cos_pi(double x) noexcept;                     // cos(pi x), 0 <= x <= 1

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "lib/training/exact.h"
 #include "rnn/rnn.h"
 
 namespace rnn {
@@ -13,7 +14,10 @@ void cross_entropy(const kernels::Table& table, const LossRows& r, const float* 
   for (std::size_t m = 0; m < r.rows; ++m) {
     const kernels::SoftmaxRow& row = r.scratch[m];
     const double weight = r.weights[m];
-    const double loss = std::log(static_cast<double>(row.sum)) + static_cast<double>(row.gap);
+    // A validation loss may decide when training stops, so it is the same on every machine; a training loss
+    // is only shown, and libm is faster.
+    const double sum = row.sum;
+    const double loss = (scale != nullptr ? std::log(sum) : exact_log(sum)) + static_cast<double>(row.gap);
     r.losses[m] = {weight * loss, row.gap == 0.0f ? weight : 0.0};
   }
 }

@@ -1,4 +1,5 @@
 // Trainer::restore: a saved state is checked before any of it is believed.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -82,6 +83,13 @@ void Trainer::Implementation::check_state(const Weights& w, const TrainerState& 
     throw Error(RNN_BAD_FORMAT,
                 "the saved next_step is %" PRIu64 "; it must be a multiple of the window, %" PRIu64,
                 saved.next_step, saved.window);
+  if (saved.update >> 63 != 0)
+    throw Error(RNN_BAD_FORMAT, "the saved update is %" PRIu64 "; it must be less than 2^63", saved.update);
+  check_moment("carried states", saved.carried, saved.carried, false);
+  if (saved.next_step != 0 && options.fresh_windows == 0) {
+    const std::uint64_t sequences = std::min(saved.batch_size, saved.order.size() - saved.next_sequence);
+    check_same("number of carried states", saved.carried.size(), sequences * w.state_size());
+  }
   if (saved.carried.size() % w.state_size() != 0)
     throw Error(RNN_BAD_FORMAT, "the saved states have %zu values; it must be a multiple of %zu",
                 saved.carried.size(), w.state_size());

@@ -20,17 +20,29 @@ void Trainer::run(const rnn_sequences_t& data) {
   const Walk walk(self.allocator, data, options);
   self.slices.reserve(self.allocator, std::min(static_cast<std::size_t>(options.batch_size), data.count));
   self.items.reserve(self.allocator, self.slices.size());
-  const std::uint64_t total_updates = state.update + walk.count_updates(state);
-  state.data_count = data.count;
-  state.data_frames = data.frames;
+  const std::uint64_t updates = walk.count_updates(state);
+  const std::uint64_t total_updates = updates == 0 ? 0 : state.update + updates;
   while (!self.is_done()) {
     // Everything that a resumed run must know is settled before the first report.
+    const bool epoch_begins = state.order.size() == 0;
+    const Random random = state.random;
     walk.begin_epoch(state);
     pass = Pass();
     pass.data = &data;
     pass.loss = loss;
     rnn_progress_t progress = self.new_progress(RNN_EVENT_UPDATE);
-    const bool updated = self.run_window(walk, pass, progress);
+    bool updated = false;
+    try {
+      updated = self.run_window(walk, pass, progress);
+    } catch (...) {
+      if (epoch_begins) {
+        state.order = Buffer<std::uint64_t>();
+        state.random = random;
+      }
+      throw;
+    }
+    state.data_count = data.count;
+    state.data_frames = data.frames;
     const bool epoch_ended = walk.next(state);
     if (state.next_step == 0) state.carried = Buffer<float>();
     const auto every = static_cast<std::uint64_t>(options.validate_every);

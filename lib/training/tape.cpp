@@ -47,12 +47,12 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   Implementation& self = *implementation_;
   check_inputs(network.weights(), in, "in");
 
+  self.recorded = false;  // first of all: what follows may free what the record points to
   const std::size_t states = checked_product(in.count, network.weights().state_size());
   self.slices.reserve(self.allocator, in.count);
   self.items.reserve(self.allocator, in.count);
   if (initial_states != nullptr) self.initial_states.reserve(self.allocator, states);
 
-  self.recorded = false;
   if (self.weights.get() != network.weights_ref().get()) {
     self.weights = network.weights_ref();
     self.packed = self.packed_inputs = false;

@@ -56,9 +56,18 @@ bool Walk::next(TrainerState& state) const noexcept {
   return true;
 }
 
-// An update is done for each window that has a target. The order of epochs to come decides what stands
-// together in a batch, so that it has to be drawn here too; that costs little against the training.
+// An update is done for each window that has a target. Of whole sequences without weights, that is each batch;
+// otherwise the order of the epochs to come decides what stands together in a batch and has to be drawn here,
+// too: that costs little against the training, unless the run is meant to be stopped long before its end.
 std::uint64_t Walk::count_updates(const TrainerState& state) const {
+  const std::uint64_t epochs = static_cast<std::uint64_t>(options_.epochs) - state.epoch;
+  const auto batch = static_cast<std::uint64_t>(options_.batch_size);
+  const auto batches = [&](std::uint64_t sequences) { return (sequences + batch - 1) / batch; };
+  if (options_.window == 0 && data_.weights == nullptr)
+    return (epochs - 1) * batches(data_.count) + batches(data_.count - state.next_sequence);
+  constexpr std::uint64_t most_frames = std::uint64_t{1} << 28;
+  if (epochs > most_frames / data_.frames) return 0;
+
   TrainerState s;
   s.epoch = state.epoch;
   s.next_sequence = state.next_sequence;

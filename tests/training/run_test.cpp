@@ -284,6 +284,62 @@ TEST(Run, StopsAtNanWithTheLastGoodWeights) {
   EXPECT_EQ(bits(values(whole)), bits(values(part)));
 }
 
+// Rows of a refused batch become initial states of a later one; 12 units leave padding behind them.
+TEST(Run, ForgetsARefusedBatch) {
+  const rnn_config_t c = config(3, 12, 2);
+  const Data good = make_data(c, std::vector<std::size_t>(32, 4), {});
+  Data bad = make_data(c, std::vector<std::size_t>(8, 4), {});
+  for (float& x : bad.inputs) x = std::numeric_limits<float>::infinity();
+  const rnn_sequences_t in = good.get(), broken = bad.get();
+  const NetworkHandle network = create(c);
+  const TrainerHandle trainer = create_trainer(network, sized<rnn_train_options_t>()),
+                      spared = create_trainer(network, sized<rnn_train_options_t>());
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK);
+  ASSERT_EQ(rnn_trainer_update(spared.get(), &in, nullptr), RNN_OK);
+  EXPECT_EQ(rnn_trainer_update(trainer.get(), &broken, nullptr), RNN_NOT_FINITE);
+  ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_trainer_update(spared.get(), &in, nullptr), RNN_OK);
+  EXPECT_EQ(bits(values(trainer)), bits(values(spared)));
+}
+
+// A run that failed before its first update has not begun: it may go on with other data, in the same order.
+TEST(Run, BeginsAnewAfterAFailure) {
+  Data bad = make_data(kConfig, {5, 5, 5}, {});
+  for (float& x : bad.inputs) x = std::numeric_limits<float>::quiet_NaN();
+  const Data good = make_data(kConfig, {6, 4, 3, 7}, {});
+  const rnn_sequences_t in = good.get(), broken = bad.get();
+  auto o = sized<rnn_train_options_t>();
+  o.batch_size = 2;
+  o.epochs = 3;
+  const NetworkHandle network = create(kConfig);
+  const TrainerHandle trainer = create_trainer(network, o), spared = create_trainer(network, o);
+  EXPECT_EQ(rnn_trainer_run(trainer.get(), &broken), RNN_NOT_FINITE);
+  ASSERT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_trainer_run(spared.get(), &in), RNN_OK);
+  EXPECT_EQ(bits(values(trainer)), bits(values(spared)));
+}
+
+// A run that is meant to be stopped begins at once.
+TEST(Run, MayBeEndless) {
+  const Data data = make_data(kConfig, {5, 4}, {});
+  const rnn_sequences_t in = data.get();
+  for (const std::int32_t window : {0, 2}) {
+    auto o = sized<rnn_train_options_t>();
+    o.epochs = std::numeric_limits<std::int32_t>::max();
+    o.batch_size = 1;
+    o.window = window;
+    std::uint64_t total = 1;
+    o.user = &total;
+    o.progress = [](const rnn_progress_t* progress, void* user) -> std::int32_t {
+      *static_cast<std::uint64_t*>(user) = progress->total_updates;
+      return 1;
+    };
+    const NetworkHandle network = create(kConfig);
+    ASSERT_EQ(rnn_train(network.get(), &in, &o), RNN_OK) << rnn_last_error();
+    EXPECT_EQ(total, window == 0 ? 2 * static_cast<std::uint64_t>(o.epochs) : 0);
+  }
+}
+
 // ---- Evaluation ------------------------------------------------------------------------------------
 
 TEST(Evaluation, IsTheReferences) {
