@@ -198,7 +198,7 @@ rnn_config_t infer_config(const Contents& contents) {
 }
 
 // Resolve the configuration and make sure that the file holds the matrices that it asks for, so that the
-// network takes no more memory than the file accounts for.
+// network takes no more memory than a small multiple of the file.
 rnn_config_t check_config(const rnn_config_t& stated, const Contents& contents) {
   rnn_config_t config{};
   try {
