@@ -357,6 +357,7 @@ template <class Arch>
 void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
              std::size_t ldb, float* c, std::size_t ldc) noexcept {
   constexpr std::size_t P = panel_rows<Arch>, MR = Shape<Arch>::rows;
+  if (M == 0) return;
   const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
   for (std::size_t r = 0; r < R; r += kDepthBlock, a += kDepthBlock * lda, b += kDepthBlock * ldb) {
     const std::size_t depth = R - r < kDepthBlock ? R - r : kDepthBlock;
