@@ -15,6 +15,20 @@ void check_flag(std::int32_t value, const char* name) {
   if (value != 0 && value != 1) throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be 0 or 1", name, value);
 }
 
+void check_pooling(std::int32_t value, const char* name) {
+  if (value < RNN_POOLING_NONE || value > RNN_POOLING_MAX)
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d..%d", name, value, RNN_POOLING_NONE,
+                RNN_POOLING_MAX);
+}
+
+rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept {
+  if (weights.has(RNN_BIDIRECTIONAL))
+    return fail(function, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+  return fail(function, RNN_INVALID_ARGUMENT,
+              "the network has an embedding of %zu indices and reads no vectors; give indices",
+              weights.input_size());
+}
+
 std::size_t find_not_finite(const float* values, std::size_t count) noexcept {
   std::size_t i = 0;
   while (i < count && std::isfinite(values[i])) ++i;
@@ -39,29 +53,6 @@ const Parameter& find_parameter(const Weights& weights, const char* name, std::s
     throw Error(RNN_INVALID_ARGUMENT, "count is %zu; %s is [%zu, %zu], %zu values", count, parameter->name,
                 parameter->rows, parameter->columns, parameter->count());
   return *parameter;
-}
-
-void check_same_architecture(const Weights& a, const char* a_name, const Weights& b, const char* b_name) {
-  const rnn_config_t& p = a.config();
-  const rnn_config_t& q = b.config();
-  if (same_architecture(p, q)) return;
-  const struct {
-    const char* name;
-    std::int32_t a, b;
-  } fields[] = {
-      {"cell", p.cell, q.cell},
-      {"input_size", p.input_size, q.input_size},
-      {"hidden_size", p.hidden_size, q.hidden_size},
-      {"output_size", p.output_size, q.output_size},
-      {"num_layers", p.num_layers, q.num_layers},
-      {"RNN_NO_BIAS", (p.flags & RNN_NO_BIAS) != 0, (q.flags & RNN_NO_BIAS) != 0},
-  };
-  for (const auto& field : fields)
-    if (field.a != field.b)
-      throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; it must be the same", field.name, a_name,
-                  field.a, b_name, field.b);
-  throw Error(RNN_MISMATCH, "initial_state of %s is %d, and of %s %d; both or neither must be stored", a_name,
-              p.initial_state, b_name, q.initial_state);
 }
 
 bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {

@@ -11,7 +11,18 @@
 namespace rnn::capi {
 
 void check_pointer(const void* pointer, const char* name);
-void check_flag(std::int32_t value, const char* name);  // 0 or 1
+void check_flag(std::int32_t value, const char* name);     // 0 or 1
+void check_pooling(std::int32_t value, const char* name);  // RNN_POOLING_...
+
+// A bidirectional network has no next step.
+constexpr char kBidirectionalMessage[] =
+    "the network is bidirectional and reads whole sequences; use rnn_forward, without stateful";
+
+// Whether steps may read vectors, and the failure if they may not. Neither throws.
+inline bool reads_vectors(const Weights& weights) noexcept {
+  return !weights.has(RNN_BIDIRECTIONAL) && !weights.has_embedding();
+}
+rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept;
 
 // The position of the first value that is not finite; count if there is none. Does not throw.
 std::size_t find_not_finite(const float* values, std::size_t count) noexcept;
@@ -21,9 +32,6 @@ Allocator read_allocator(const rnn_allocator_t* given, const char* name);
 
 // The parameter of that name, whose size must be count; Error(RNN_NOT_FOUND) if there is none.
 const Parameter& find_parameter(const Weights& weights, const char* name, std::size_t count);
-
-// Error(RNN_MISMATCH) that names the first difference.
-void check_same_architecture(const Weights& a, const char* a_name, const Weights& b, const char* b_name);
 
 // True if two ranges of bytes share one. Does not throw.
 bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept;

@@ -67,6 +67,7 @@ rnn_status_t rnn_generate(rnn_t* rnn, const rnn_generate_options_t* options, int
     check_pointer(written, "written");
     if (capacity == 0) throw rnn::Error(RNN_INVALID_ARGUMENT, "capacity is 0; it must be at least 1");
     const rnn::Weights& weights = rnn->network.weights();
+    if (weights.has(RNN_BIDIRECTIONAL)) throw rnn::Error(RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
     check_feedback(weights);
     *written = rnn::generate(rnn->network, resolve(given, weights), out, capacity);
   });
@@ -78,6 +79,7 @@ rnn_status_t rnn_rollout(rnn_t* rnn, const float* x, size_t steps, float* y) {
   if (y == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "y is NULL");
   const rnn::Weights& weights = rnn->network.weights();
   const size_t size = weights.input_size();
+  if (!reads_vectors(weights)) return refuse_vectors(__func__, weights);
   if (weights.output_size() != size)
     return fail(__func__, RNN_INVALID_ARGUMENT,
                 "the network has %zu outputs and %zu inputs; outputs become inputs", weights.output_size(),

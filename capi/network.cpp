@@ -55,7 +55,8 @@ rnn_status_t rnn_sync(rnn_t* stream, const rnn_t* source) {
   return guard(__func__, [&] {
     check_pointer(stream, "stream");
     check_pointer(source, "source");
-    check_same_architecture(stream->network.weights(), "stream", source->network.weights(), "source");
+    rnn::check_same_architecture(stream->network.weights().config(), "stream",
+                                 source->network.weights().config(), "source");
     stream->network.use(source->network.weights_ref());
   });
 }

@@ -53,6 +53,8 @@ rnn_status_t rnn_backward(rnn_tape_t*, const float*, const float*, float*, float
   return unsupported(__func__);
 }
 
+rnn_status_t rnn_tape_set_dropout(rnn_tape_t*, float, uint64_t) { return unsupported(__func__); }
+
 rnn_status_t rnn_get_gradient(const rnn_tape_t*, const char*, float*, size_t) {
   return unsupported(__func__);
 }

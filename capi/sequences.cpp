@@ -14,7 +14,7 @@ rnn_status_t rnn_forward(rnn_t* rnn, const rnn_sequences_t* in, const rnn_forwar
     const rnn_sequences_t sequences = read_sized(in, "in");
     const rnn_forward_options_t given = read_options(options, "options");
     rnn::check_inputs(rnn->network.weights(), sequences, "in");
-    check_flag(given.last_only, "options.last_only");
+    check_pooling(given.pooling, "options.pooling");
     check_flag(given.stateful, "options.stateful");
     if (given.stateful != 0 && sequences.count != 1)
       throw rnn::Error(RNN_INVALID_ARGUMENT, "in.count is %zu; it must be 1 with options.stateful",
@@ -22,6 +22,8 @@ rnn_status_t rnn_forward(rnn_t* rnn, const rnn_sequences_t* in, const rnn_forwar
     if (given.stateful != 0 && given.initial_states != nullptr)
       throw rnn::Error(RNN_INVALID_ARGUMENT,
                        "options.initial_states is given; it must be NULL with options.stateful");
+    if (given.stateful != 0 && rnn->network.weights().has(RNN_BIDIRECTIONAL))
+      throw rnn::Error(RNN_INVALID_ARGUMENT, "options.stateful is 1; %s", kBidirectionalMessage);
     rnn->network.forward(sequences, given, outputs);
   });
 }

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string>
 
 #include "capi/guard.h"
 #include "lib/network/error.h"
+#include "lib/network/memory.h"
 #include "rnn/rnn.h"
 
 namespace rnn::capi {
@@ -31,6 +33,8 @@ template <>
 inline constexpr std::size_t kMinimumSize<rnn_progress_t> = 72;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_train_options_t> = 136;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_parameter_group_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_evaluation_t> = 32;
 
@@ -87,6 +91,24 @@ T read_options(const T* given, const char* name) {
   if (given != nullptr) return read_sized(given, name);
   T result = {};
   result.struct_size = sizeof(T);
+  return result;
+}
+
+// An array, whose elements are as far apart as the first one is large, whatever the caller's rnn.h makes of
+// that.
+template <class T>
+Buffer<T> read_sized_array(const Allocator& allocator, const T* given, std::size_t count, const char* name) {
+  Buffer<T> result(allocator, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string element = name + ("[" + std::to_string(i) + "]");
+    const T* at =
+        reinterpret_cast<const T*>(reinterpret_cast<const unsigned char*>(given) + i * given->struct_size);
+    result[i] = read_sized(at, element.c_str());
+    if (at->struct_size != given->struct_size)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "%s.struct_size is %zu, and %s[0].struct_size %zu; they must be the same", element.c_str(),
+                  at->struct_size, name, given->struct_size);
+  }
   return result;
 }
 

@@ -20,7 +20,8 @@ rnn_status_t rnn_forward_tape(rnn_tape_t* tape, const rnn_t* rnn, const rnn_sequ
     check_pointer(tape, "tape");
     check_pointer(rnn, "rnn");
     const rnn_sequences_t sequences = read_sized(in, "in");
-    check_same_architecture(rnn->network.weights(), "rnn", tape->tape.weights(), "tape");
+    rnn::check_same_architecture(rnn->network.weights().config(), "rnn", tape->tape.weights().config(),
+                                 "tape");
     tape->tape.forward(rnn->network, sequences, initial_states, outputs, final_states);
   });
 }
@@ -30,6 +31,16 @@ rnn_status_t rnn_backward(rnn_tape_t* tape, const float* d_outputs, const float*
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
     tape->tape.backward(d_outputs, d_final_states, d_inputs, d_initial_states);
+  });
+}
+
+rnn_status_t rnn_tape_set_dropout(rnn_tape_t* tape, float rate, uint64_t seed) {
+  return guard(__func__, [&] {
+    check_pointer(tape, "tape");
+    if (!(rate >= 0.0f && rate < 1.0f))
+      throw rnn::Error(RNN_INVALID_ARGUMENT, "rate is %g; it must be at least 0 and less than 1",
+                       static_cast<double>(rate));
+    tape->tape.set_dropout(rate, seed);
   });
 }
 
@@ -54,7 +65,8 @@ rnn_status_t rnn_trainer_apply(rnn_trainer_t* trainer, const rnn_tape_t* tape, r
     check_pointer(trainer, "trainer");
     check_pointer(tape, "tape");
     if (progress != nullptr) check_size(progress, "progress");
-    check_same_architecture(tape->tape.weights(), "tape", *trainer->trainer.weights_ref(), "trainer");
+    rnn::check_same_architecture(tape->tape.weights().config(), "tape",
+                                 trainer->trainer.weights_ref()->config(), "trainer");
     rnn_progress_t done = {};
     trainer->trainer.apply(tape->tape, progress != nullptr ? &done : nullptr);
     if (progress != nullptr) write_sized(done, progress);

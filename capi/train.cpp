@@ -16,10 +16,10 @@ rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_
       handle.trainer.run(sequences);
     } catch (const rnn::Error& error) {
       // The updates before the failing one are good.
-      if (error.status() == RNN_NOT_FINITE) rnn->network.use(handle.trainer.weights_ref());
+      if (error.status() == RNN_NOT_FINITE) rnn->network.use(handle.trainer.result());
       throw;
     }
-    rnn->network.use(handle.trainer.weights_ref());
+    rnn->network.use(handle.trainer.result());
   });
 }
 
@@ -76,7 +76,7 @@ rnn_status_t rnn_trainer_network(const rnn_trainer_t* trainer, rnn_t** out) {
   return guard(__func__, [&] {
     check_pointer(trainer, "trainer");
     check_pointer(out, "out");
-    const rnn::WeightsRef& weights = trainer->trainer.weights_ref();
+    const rnn::WeightsRef& weights = trainer->trainer.result();
     *out = weights->allocator().make<rnn_handle>(weights);
   });
 }
@@ -85,8 +85,9 @@ rnn_status_t rnn_trainer_sync(const rnn_trainer_t* trainer, rnn_t* stream) {
   return guard(__func__, [&] {
     check_pointer(trainer, "trainer");
     check_pointer(stream, "stream");
-    check_same_architecture(stream->network.weights(), "stream", *trainer->trainer.weights_ref(), "trainer");
-    stream->network.use(trainer->trainer.weights_ref());
+    rnn::check_same_architecture(stream->network.weights().config(), "stream",
+                                 trainer->trainer.weights_ref()->config(), "trainer");
+    stream->network.use(trainer->trainer.result());
   });
 }
 

@@ -29,8 +29,9 @@
  *   A handle is for one thread at a time; different handles may be used by different threads at once,
  *   also when they share weights.
  *
- * Letters in shapes: I input_size, H hidden_size, O outputs (output_size, or H without a head),
- * L num_layers, S state size, N sequences, F frames (all steps of all sequences).
+ * Letters in shapes: I input_size, H hidden_size, P width of h (projection_size, or H), D directions (2 if
+ * bidirectional, or 1), O outputs (output_size, or D P without a head), L num_layers, G gates of the cell,
+ * S state size, N sequences, F frames (all steps of all sequences).
  */
 #ifndef RNN_RNN_H
 #define RNN_RNN_H
@@ -121,8 +122,20 @@ RNN_API const char *rnn_isa(void);
 /* One stream: a reference to weights, which any number of streams may share, and a hidden state. */
 typedef struct rnn_handle rnn_t;
 
-enum { /* rnn_config_t.cell */
-  RNN_CELL_VANILLA = 1 /* default: h_t = tanh(W_ih x_t + W_hh h_{t-1} + b) */
+/* rnn_config_t.cell. s is the logistic sigmoid, * the product by element. Matrices and vectors of several
+ * gates hold them one after the other in the order given here, which is PyTorch's. */
+enum {
+  /* Default (Elman 1990), h_t = tanh(W_ih x_t + W_hh h_{t-1} + b); with RNN_RELU max(0, .) for tanh. */
+  RNN_CELL_VANILLA = 1,
+  /* Cho et al. 2014. Gates r, z, n:
+   *   r = s(W_ir x + W_hr h + b_r)    z = s(W_iz x + W_hz h + b_z)
+   *   n = tanh(W_in x + b_n + r * (W_hn h + b_hn))    h' = (1 - z) * n + z * h
+   * with RNN_RESET_BEFORE: n = tanh(W_in x + b_n + W_hn (r * h)). */
+  RNN_CELL_GRU = 2,
+  /* Hochreiter & Schmidhuber 1997, Gers et al. 2000. Gates i, f, g, o:
+   *   i, f, o = s(W_i. x + W_h. h + b.)    g = tanh(W_ig x + W_hg h + b_g)
+   *   c' = f * c + i * g    h' = o * tanh(c'), or W_hr (o * tanh(c')) with projection_size */
+  RNN_CELL_LSTM = 3
 };
 
 enum { /* rnn_config_t.init and recurrent_init; fan_in = columns, fan_out = rows of each gate's matrix */
@@ -147,7 +160,23 @@ enum { /* rnn_config_t.compute */
 };
 
 enum { /* rnn_config_t.flags, added together */
-  RNN_NO_BIAS = 1 /* neither the layers nor the head have biases */
+  RNN_NO_BIAS = 1,       /* neither the layers nor the head have biases */
+  RNN_RELU = 2,          /* vanilla: max(0, .) instead of tanh */
+  RNN_RESET_BEFORE = 4,  /* GRU: the reset gate acts before the product, as in ONNX's default */
+  RNN_BIDIRECTIONAL = 8, /* each layer also reads the sequence backwards; its output is both h, forward
+                            first. For whole sequences alone. Schuster & Paliwal 1997 */
+  RNN_RESIDUAL = 16,     /* the output of each layer but the first is the sum of h and the layer's input */
+  RNN_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) / sqrt(variance + 1e-5)
+                            times a gain before they are added; not with RNN_RESET_BEFORE. Ba et al. 2016 */
+  RNN_TIED_HEAD = 64     /* the head's matrix is the embedding: embedding_size must be the width of the last
+                            layer's output, and output_size input_size. Press & Wolf 2017 */
+};
+
+enum { /* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of a whole sequence */
+  RNN_POOLING_NONE = 0, /* an output for each step */
+  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (bidirectional: each direction's) */
+  RNN_POOLING_MEAN = 2, /* from its mean over the steps since the last reset */
+  RNN_POOLING_MAX = 3   /* from its largest value in each element over those steps */
 };
 
 /* Where a network's memory comes from. Both functions may be called by any thread that uses a handle of
@@ -163,18 +192,23 @@ typedef struct rnn_config {
   size_t struct_size;
   int32_t cell;           /* RNN_CELL_...; default vanilla */
   int32_t input_size;     /* I: 1..65536 */
-  int32_t hidden_size;    /* H: 1..65536, of every layer */
+  int32_t hidden_size;    /* H: 1..65536, of every layer and direction */
   int32_t output_size;    /* O of the linear head y = W_ho h + b_o: 1..65536; 0: no head, y = h */
   int32_t num_layers;     /* L: 1..64; default 1 */
-  int32_t init;           /* RNN_INIT_... of weight_ih and the head; default PyTorch's */
+  int32_t init;           /* RNN_INIT_... of weight_ih, weight_hr, the head and the embedding; default
+                             PyTorch's, by which an embedding that is not tied has N(0, 1) */
   int32_t recurrent_init; /* RNN_INIT_... of weight_hh; default: as init */
   float init_range;       /* a of RNN_INIT_UNIFORM; default 0.08 */
   uint64_t seed;          /* same seed, same weights, on every machine */
   int32_t initial_state;  /* RNN_INITIAL_... */
   int32_t compute;        /* RNN_COMPUTE_... */
-  uint32_t flags;         /* RNN_NO_BIAS */
-  uint32_t reserved;      /* 0 */
+  uint32_t flags;         /* RNN_NO_BIAS + ... */
+  int32_t projection_size; /* P: LSTM: h is projected to this width; 1..H-1; 0: no projection. Sak et al. 2014 */
   const rnn_allocator_t *allocator; /* copied; NULL: the C++ runtime's */
+  int32_t embedding_size; /* E: the first layer reads a learned vector for each index; 1..65536; 0: none, and
+                             indices are one-hot. Inputs must then be indices */
+  float forget_bias;      /* LSTM: added to the forget gate's initial bias; default 0. 1 is common:
+                             Jozefowicz et al. 2015 */
 } rnn_config_t;
 
 /* Create a network with initialised weights, and a stream over it in the initial state.
@@ -227,11 +261,11 @@ RNN_API void rnn_destroy(rnn_t *rnn);
 
 /* Advance the stream by one input and write the output.
  *
- *   h_t = tanh(W_ih x + W_hh h_{t-1} + b),  y = W_ho h_t + b_o
+ *   h_t = cell(x, h_{t-1}) layer after layer,  y = W_ho h_t + b_o
  *
  * x        [I]  read; may not be NULL, may not overlap y
  * y        [O]  written on success; NULL skips the head
- * Errors   RNN_INVALID_ARGUMENT
+ * Errors   RNN_INVALID_ARGUMENT (also when the network is bidirectional, or has an embedding)
  * Threads  one handle, one thread at a time
  * Realtime yes: no allocation, lock, system call or exception, and unless it fails no thread-local
  *          storage; the time does not depend on the data
@@ -272,7 +306,8 @@ RNN_API rnn_status_t rnn_step_many_index(rnn_t *const *streams, size_t count, co
 
 /* ---- State ------------------------------------------------------------------------------------- */
 
-/* The number S of floats in a state: L times H for the vanilla cell, layer after layer.
+/* The number S of floats in a state: h of each layer and direction, [L, D, P], and behind them c of each,
+ * [L, D, H], if the cell is an LSTM.
  *
  * size     written on success
  * Errors   RNN_INVALID_ARGUMENT
@@ -311,9 +346,11 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
 
 /* ---- Parameters -------------------------------------------------------------------------------- */
 
-/* Parameters have PyTorch's names and shapes: weight_ih_l0 [H, I], weight_hh_l0 [H, H], bias_ih_l0 [H],
- * then _l1 and so on; head.weight [O, H], head.bias [O]. There is one bias per gate (PyTorch's second
- * is redundant). Initial states that are parameters: initial_h_l0 [H], ... */
+/* Parameters have PyTorch's names and shapes: weight_ih_l0 [G H, I or E], weight_hh_l0 [G H, P],
+ * bias_ih_l0 [G H], and so on for _l0_reverse, _l1 (whose weight_ih is [G H, D P]), ...; head.weight [O, D P],
+ * head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose b_hn is
+ * bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
+ * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H]. */
 typedef struct rnn_parameter {
   size_t struct_size;
   const char *name; /* lives as long as a handle over the same weights */
@@ -376,13 +413,13 @@ typedef struct rnn_sequences {
   const float *weights;   /* [M]     of the target steps, >= 0, 0 masks; NULL: all 1 */
   const uint8_t *resets;  /* [F]     1: before this step the state returns to its initial value and no
                                      gradient crosses; NULL: nowhere */
-  int32_t target_per_sequence; /* 0: a target for each step, M = F; 1: for the last step, M = N */
+  int32_t pooling; /* 0: a target for each step, M = F; RNN_POOLING_...: for each sequence, M = N */
   int32_t reserved;            /* 0 */
 } rnn_sequences_t;
 
 typedef struct rnn_forward_options {
   size_t struct_size;
-  int32_t last_only; /* 1: write only the output of each sequence's last step */
+  int32_t pooling;   /* RNN_POOLING_...: write one output for each sequence */
   int32_t stateful;  /* 1: N is 1; start from the stream's state and advance it, as rnn_step does */
   const float *initial_states; /* [N, S]  NULL: the initial state (not with stateful) */
   float *final_states;         /* [N, S]  written if not NULL */
@@ -394,7 +431,7 @@ typedef struct rnn_forward_options {
  *
  * in       read; targets and weights are ignored
  * options  NULL: all defaults
- * outputs  [F, O], or [N, O] with last_only; written on success; NULL skips the head
+ * outputs  [F, O], or [N, O] with pooling; written on success; NULL skips the head
  * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time; runs on the calling thread
  * Realtime no: allocates
@@ -489,6 +526,16 @@ typedef struct rnn_progress {
  * rnn_trainer_sync on the trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
+/* Settings for the parameters whose name fits a pattern. */
+typedef struct rnn_parameter_group {
+  size_t struct_size;         /* the same in each element of an array */
+  const char *pattern;        /* "bias_*", "*_l0", "head.weight": * stands for any characters, ? for one */
+  float learning_rate_factor; /* > 0; default 1 */
+  int32_t frozen;             /* 1: not trained */
+  int32_t no_weight_decay;    /* 1: weight_decay does not hold */
+  int32_t reserved;           /* 0 */
+} rnn_parameter_group_t;
+
 typedef struct rnn_train_options {
   size_t struct_size;
   int32_t loss;      /* RNN_LOSS_... */
@@ -512,7 +559,7 @@ typedef struct rnn_train_options {
   int32_t fresh_windows;    /* 1: each window starts from the initial state; default 0: from the state in
                                which the window before it ended */
   int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
-  uint64_t seed;            /* of the shuffling */
+  uint64_t seed;            /* of the shuffling, dropout and free running */
   int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
   int32_t validate_every;   /* updates between validations; default 0: at the end of each epoch */
   int32_t patience;         /* stop after so many validations without a better loss; default 0: never */
@@ -520,6 +567,20 @@ typedef struct rnn_train_options {
   const rnn_sequences_t *validation; /* NULL: none; kept by a trainer, with what it points to */
   rnn_progress_function_t progress;  /* NULL: none */
   void *user;                        /* passed to progress */
+  float dropout;        /* of each layer's output on its way to the next layer; 0..<1; what is kept is scaled by
+                           1 / (1 - dropout); Srivastava et al. 2014 */
+  float free_running;   /* 0..1: how often a step's input is the network's own last output (its most probable
+                           class, or the vector) instead of the data's; no gradient flows through it, and a window's
+                           first step reads the data's. 0 is teacher forcing; scheduled sampling: Bengio et al.
+                           2015. Needs O = I */
+  float average;        /* 0..<1: decay d of a moving average a of the weights w, a += (1 - d') (w - a) after each
+                           update, d' = min(d, (1 + update) / (10 + update)). Validated, saved and handed out
+                           instead of w; 0: off */
+  int32_t accumulate;   /* batches (windows) whose gradients make one update, as if they were one; default 1 */
+  int32_t restore_best; /* 1: at its end a run returns to the weights of its best validation */
+  int32_t group_count;
+  const rnn_parameter_group_t *groups; /* [group_count]  the first whose pattern fits a parameter holds for it;
+                                          copied */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -606,8 +667,8 @@ RNN_API rnn_status_t rnn_trainer_reset(rnn_trainer_t *trainer);
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_run(rnn_trainer_t *trainer, const rnn_sequences_t *data);
 
-/* Make a new stream over the trainer's present weights, in the initial state, for use by another thread
- * or as the source of rnn_sync.
+/* Make a new stream over the trainer's present weights (their average with options.average), in the initial
+ * state, for use by another thread or as the source of rnn_sync.
  *
  * out      written on success; the caller destroys the handle by rnn_destroy
  * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
@@ -616,7 +677,7 @@ RNN_API rnn_status_t rnn_trainer_run(rnn_trainer_t *trainer, const rnn_sequences
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_network(const rnn_trainer_t *trainer, rnn_t **out);
 
-/* Let `stream` use the trainer's present weights; its state stays.
+/* Let `stream` use the trainer's present weights (their average with options.average); its state stays.
  *
  * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture)
  * Threads  both handles are in use during the call
@@ -637,7 +698,8 @@ RNN_API rnn_status_t rnn_trainer_save(const rnn_trainer_t *trainer, const char *
 /* Load what rnn_trainer_save saved, into a trainer of the same architecture and options.
  *
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_MISMATCH (another architecture,
- *          optimizer, batch size or window), RNN_OUT_OF_MEMORY
+ *          optimizer, batch size or window, or without the average or the best weights that the options ask
+ *          for), RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
@@ -693,6 +755,16 @@ RNN_API rnn_status_t rnn_forward_tape(rnn_tape_t *tape, const rnn_t *rnn, const 
  * Since    0.1 */
 RNN_API rnn_status_t rnn_backward(rnn_tape_t *tape, const float *d_outputs, const float *d_final_states,
                                   float *d_inputs, float *d_initial_states);
+
+/* Drop parts of the layers' outputs in the passes recorded from now on, as rnn_train_options_t.dropout does.
+ * The same seed drops the same elements in sequences of the same lengths.
+ *
+ * rate     0..<1; 0 is off, as at first
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_tape_set_dropout(rnn_tape_t *tape, float rate, uint64_t seed);
 
 /* Copy the accumulated gradient of a parameter out.
  *

@@ -198,6 +198,7 @@ class Tape {
                 float* d_initial_states) {
     check(rnn_backward(get(), d_outputs, d_final_states, d_inputs, d_initial_states));
   }
+  void set_dropout(float rate, std::uint64_t seed) { check(rnn_tape_set_dropout(get(), rate, seed)); }
   void get_gradient(const char* name, span<float> values) const {
     check(rnn_get_gradient(get(), name, values.data(), values.size()));
   }

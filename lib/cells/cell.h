@@ -1,4 +1,5 @@
-// A cell: the forward and backward step of one layer over M rows (batch entries), on kernels alone.
+// A cell: the forward and backward step of one layer in one direction over M rows (batch entries), on kernels
+// alone. Projection and layer normalisation, which every cell can have around its kernels, are in step.cpp.
 //
 // To add a cell: one file beside vanilla.cpp, one line in cells.cpp, an enumerator in rnn.h.
 #pragma once
@@ -10,51 +11,98 @@
 
 namespace rnn::cells {
 
-// Most vectors of H in the state of a layer (h; h and c).
+// Most vectors in the state of a layer (h; h and c).
 constexpr std::size_t kMaxStates = 2;
 
-// The packed weights of one layer. G gates; input [G*H, I], recurrent [G*H, H].
+// The packed weights of one layer in one direction. Null data or pointers: the network has none. H units, G
+// gates, P width of h, X width of the layer's input. Grouped: by gates, if G > 1; see kernels::Panels.
 struct LayerWeights {
-  kernels::Panels input;
-  kernels::Panels recurrent;
-  const float* bias;  // [padded(G*H)], zero if the network has no biases
+  kernels::Panels input;        // W_ih [G*H, X], grouped
+  kernels::Panels recurrent;    // W_hh [G*H, P], grouped; without its last gate if Cell::candidate
+  kernels::Panels candidate;    // W_hh's last gate [H, P], if Cell::candidate
+  kernels::Panels projection;   // W_hr [P, H], plain
+  const float* bias;            // [padded G*H]  never null
+  const float* recurrent_bias;  // [padded H]  GRU's b_hn, never null
+  const float* norm_input;      // [padded G*H]  gains of layer normalisation
+  const float* norm_recurrent;  // [padded G*H]
 };
 
-// One step. gates holds the input projection W_ih x + b on entry and what backward needs on return.
+// Transposed, all plain.
+struct BackwardWeights {
+  kernels::Panels recurrent;   // W_hh^T [P, G*H]; without its last gate if Cell::candidate
+  kernels::Panels candidate;   // the last gate's [P, H], if Cell::candidate
+  kernels::Panels projection;  // W_hr^T [H, P]
+  const float* norm_recurrent;
+};
+
+// One step.
 struct ForwardStep {
-  std::size_t rows;                             // M
-  std::size_t width;                            // padded H
-  kernels::Rows previous[kMaxStates];           // [M, H] states before the step
-  kernels::MutableRows gates;                   // [M, G*H]
-  kernels::MutableRows next[kMaxStates];        // [M, H] states after the step; next[0] is h
+  std::size_t rows;                       // M
+  std::size_t hidden;                     // H
+  kernels::Rows previous[kMaxStates];     // [M, P] h, [M, H] c before the step
+  kernels::MutableRows gates;             // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
+  kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
+  kernels::MutableRows inner;             // [M, H]  if Cell::inner
+  kernels::MutableRows unprojected;       // [M, H]  h before projection, if there is one
+  kernels::MutableRows product;           // [M, G*H]  with layer normalisation: W_hh h, normalised with gain
+  kernels::MutableRows normalized;        // [M, G*H]  the same without gain; null: not wanted
+  float* deviation;                       // [M]  1 / its standard deviation; null: not wanted
 };
 
-// The same step backwards. gates holds what forward left on entry and the gradient of the input projection
-// on return. d_state carries the gradients of the states beyond h (an LSTM's c) from step to step.
+// The same step backwards.
 struct BackwardStep {
-  std::size_t rows;                             // M
-  std::size_t rows_next;                        // how many of them, the first ones, have a next step
-  std::size_t width;                            // padded H
-  kernels::Panels recurrent_t;                  // W_hh^T [H, G*H]
-  kernels::Rows d_gates_next;                   // [rows_next, G*H]
-  kernels::Rows d_h;                            // [M, H] from above and from the outside
-  kernels::Rows previous[kMaxStates];           // [M, H]
-  kernels::Rows next[kMaxStates];               // [M, H]
-  kernels::MutableRows gates;                   // [M, G*H]
-  kernels::MutableRows d_state[kMaxStates - 1]; // [M, H] in: of the state after the step; out: before it
+  std::size_t rows;              // M
+  std::size_t rows_next;         // how many of them, the first ones, have a step after this one
+  std::size_t hidden;            // H
+  kernels::Rows d_product_next;  // [rows_next, G*H]  gradient of W_hh h at the step after
+  kernels::Rows d_h;             // [M, P]  from above and from the outside
+  kernels::Rows previous[kMaxStates];
+  kernels::Rows next[kMaxStates];
+  kernels::MutableRows gates;        // [M, G*H]  in: as forward left them; out: gradient of W_ih x + b
+  kernels::MutableRows inner;        // [M, H]
+  kernels::MutableRows d_sum;        // [M, G*H]  out: gradient of what W_hh h adds (normalised) to the gates;
+                                     // `gates` unless Cell::own_sum
+  kernels::MutableRows d_product;    // [M, G*H]  out: gradient of W_hh h; d_sum unless layer normalisation
+  kernels::MutableRows d_projected;  // [M, P]  with projection: gradient of h
+  kernels::MutableRows carry;  // [M, H]  if Cell::carry: in: from the step after; out: for the one before
+  kernels::Rows normalized;    // [M, G*H]
+  const float* deviation;      // [M]
 };
+
+// What is carried back in time beside the product.
+enum class Carry { none, c, h };
 
 struct Cell {
   std::int32_t id;        // RNN_CELL_...
+  std::uint32_t variant;  // the flag that makes this cell of it: RNN_RELU, RNN_RESET_BEFORE, or 0
   const char* name;       // as in files
   std::size_t gates;      // G
-  std::size_t states;     // vectors of H in the state of a layer
-  void (*forward)(const kernels::Table& table, const LayerWeights& weights, const ForwardStep& step);
-  void (*backward)(const kernels::Table& table, const BackwardStep& step);
+  std::size_t states;     // vectors in the state of a layer
+  bool candidate;         // the last gate has a product of its own, after the others
+  bool inner;             // keeps a vector of H from forward to backward (reset before: needs it in forward)
+  bool own_sum;           // the gradient of the recurrent product is not that of the gates
+  bool recurrent_bias;    // has a bias b_hn [H]
+  Carry carry;
+  // On kernels alone: no projection, no normalisation. `kernel` is what both directions have in common with
+  // the step: see step.cpp.
+  void (*forward)(const kernels::Table& table, const LayerWeights& weights, kernels::CellForward& kernel);
+  void (*backward)(const kernels::Table& table, const BackwardWeights& weights,
+                   kernels::CellBackward& kernel);
+  // The kernel that does a step of one row together with its input projection; null: there is none.
+  kernels::StepFunction kernels::Table::*step;
 };
 
-// The cell of an identifier or of a name; null if there is none.
-const Cell* find(std::int32_t id);
+// All flags that choose a variant.
+extern const std::uint32_t kVariants;
+
+// The cell of an identifier and of the flags in kVariants, or of a name; null if there is none.
+const Cell* find(std::int32_t id, std::uint32_t flags);
 const Cell* find(const char* name);
+
+// A whole step, with projection and layer normalisation where weights have them.
+void forward(const Cell& cell, const kernels::Table& table, const LayerWeights& weights,
+             const ForwardStep& step);
+void backward(const Cell& cell, const kernels::Table& table, const BackwardWeights& weights,
+              const BackwardStep& step);
 
 }  // namespace rnn::cells

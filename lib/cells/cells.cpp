@@ -2,18 +2,23 @@
 #include <cstring>
 
 #include "lib/cells/cell.h"
+#include "lib/cells/gru.h"
+#include "lib/cells/lstm.h"
 #include "lib/cells/vanilla.h"
+#include "rnn/rnn.h"
 
 namespace rnn::cells {
 namespace {
 
-const Cell* const kCells[] = {&vanilla};
+const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm};
 
 }  // namespace
 
-const Cell* find(std::int32_t id) {
+const std::uint32_t kVariants = RNN_RELU | RNN_RESET_BEFORE;
+
+const Cell* find(std::int32_t id, std::uint32_t flags) {
   for (const Cell* cell : kCells)
-    if (cell->id == id) return cell;
+    if (cell->id == id && cell->variant == (flags & kVariants)) return cell;
   return nullptr;
 }
 

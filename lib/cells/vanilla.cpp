@@ -5,20 +5,50 @@
 namespace rnn::cells {
 namespace {
 
-// h = tanh(gates + W_hh h_prev). Backward needs h alone: the gates buffer keeps nothing.
-void forward(const kernels::Table& table, const LayerWeights& weights, const ForwardStep& step) {
-  const kernels::Rows pre{step.gates.base, step.gates.stride, step.gates.pointers};
-  table.vanilla_forward(weights.recurrent, step.rows, step.previous[0], pre, step.width, step.next[0]);
+void tanh_forward(const kernels::Table& table, const LayerWeights&, kernels::CellForward& kernel) {
+  table.vanilla_forward(kernel);
 }
 
-// d_gates = (d_h + W_hh^T d_gates_next) (1 - h^2)
-void backward(const kernels::Table& table, const BackwardStep& step) {
-  table.vanilla_backward(step.recurrent_t, step.rows, step.rows_next, step.d_gates_next, step.d_h, step.next[0],
-                         step.width, step.gates);
+void tanh_backward(const kernels::Table& table, const BackwardWeights&, kernels::CellBackward& kernel) {
+  table.vanilla_backward(kernel);
+}
+
+void relu_forward(const kernels::Table& table, const LayerWeights&, kernels::CellForward& kernel) {
+  table.relu_forward(kernel);
+}
+
+void relu_backward(const kernels::Table& table, const BackwardWeights&, kernels::CellBackward& kernel) {
+  table.relu_backward(kernel);
 }
 
 }  // namespace
 
-const Cell vanilla = {RNN_CELL_VANILLA, "vanilla", 1, 1, &forward, &backward};
+const Cell vanilla = {RNN_CELL_VANILLA,
+                      0,
+                      "vanilla",
+                      /*gates=*/1,
+                      /*states=*/1,
+                      /*candidate=*/false,
+                      /*inner=*/false,
+                      /*own_sum=*/false,
+                      /*recurrent_bias=*/false,
+                      Carry::none,
+                      &tanh_forward,
+                      &tanh_backward,
+                      &kernels::Table::vanilla_step};
+
+const Cell relu = {RNN_CELL_VANILLA,
+                   RNN_RELU,
+                   "relu",
+                   /*gates=*/1,
+                   /*states=*/1,
+                   /*candidate=*/false,
+                   /*inner=*/false,
+                   /*own_sum=*/false,
+                   /*recurrent_bias=*/false,
+                   Carry::none,
+                   &relu_forward,
+                   &relu_backward,
+                   &kernels::Table::relu_step};
 
 }  // namespace rnn::cells

@@ -1,4 +1,4 @@
-// h_t = tanh(W_ih x_t + b + W_hh h_{t-1})    (Elman 1990)
+// h' = tanh(W_ih x + b + W_hh h), or max(0, .)
 #pragma once
 
 #include "lib/cells/cell.h"
@@ -6,5 +6,6 @@
 namespace rnn::cells {
 
 extern const Cell vanilla;
+extern const Cell relu;
 
 }  // namespace rnn::cells

@@ -120,13 +120,22 @@ void check_random(const Random& random) {
     throw Error(RNN_BAD_FORMAT, "the saved random stream is all 0; one word must differ");
 }
 
+constexpr char kInTraining[] = "weights";
+
 }  // namespace
 
+// What is handed out is the network, so that it can be loaded alone; if that is an average, the weights in
+// training stand beside it, padded as in memory.
 void save_checkpoint(const Trainer& trainer, const char* path) {
   Writer writer;
-  add_network(*trainer.weights_ref(), writer);
+  add_network(*trainer.result(), writer);
   StateWriter state(writer);
   const_cast<TrainerState&>(trainer.state()).visit(state);  // which only reads
+  const Weights& weights = *trainer.weights_ref();
+  const std::size_t count = trainer.state().average.size();
+  writer.add(kTrainerTensors + std::string(kInTraining), Type::f32, {count}, [&](unsigned char* out) {
+    if (count > 0) std::memcpy(out, weights.values(), count * sizeof(float));
+  });
   save(writer, path);
 }
 
@@ -138,9 +147,11 @@ void load_checkpoint(Trainer& trainer, const char* path) {
     TrainerState state;
     StateReader reader(contents, trainer.allocator());
     state.visit(reader);
+    Buffer<float> in_training;
+    reader.floats(kInTraining, in_training);
     reader.check_leftovers();
     check_random(state.random);
-    trainer.restore(std::move(weights), std::move(state));
+    trainer.restore(std::move(weights), in_training, std::move(state));
   } catch (const Error& error) {
     throw Error(error.status(), "%s: %s", path, error.what());
   }

@@ -42,29 +42,39 @@ constexpr Name kInits[] = {{RNN_INIT_PYTORCH, "pytorch"},
 constexpr Name kInitialStates[] = {
     {RNN_INITIAL_ZERO, "zero"}, {RNN_INITIAL_FIXED, "fixed"}, {RNN_INITIAL_TRAINED, "trained"}};
 constexpr Name kComputes[] = {{RNN_COMPUTE_F32, "f32"}};
-constexpr Name kBiases[] = {{0, "true"}, {RNN_NO_BIAS, "false"}};
+constexpr Name kBooleans[] = {{1, "true"}, {0, "false"}};
 
 // Visits the fields of a configuration in the order in which they stand in the file.
 template <class Visitor, class Config>
 void visit(Visitor& visitor, Config& config) {
-  visitor.cell("rnn.cell", config.cell);
+  visitor.cell("rnn.cell", config);
   visitor.number("rnn.input_size", config.input_size);
   visitor.number("rnn.hidden_size", config.hidden_size);
   visitor.number("rnn.output_size", config.output_size);
   visitor.number("rnn.num_layers", config.num_layers);
-  visitor.choice("rnn.bias", config.flags, kBiases);
+  visitor.flag("rnn.bias", config.flags, RNN_NO_BIAS, true);
   visitor.choice("rnn.initial_state", config.initial_state, kInitialStates);
   visitor.choice("rnn.init", config.init, kInits);
   visitor.choice("rnn.recurrent_init", config.recurrent_init, kInits);
   visitor.number("rnn.init_range", config.init_range);
   visitor.number("rnn.seed", config.seed);
   visitor.choice("rnn.compute", config.compute, kComputes);
+  visitor.option("rnn.projection_size", config.projection_size);
+  visitor.option("rnn.embedding_size", config.embedding_size);
+  visitor.option("rnn.forget_bias", config.forget_bias);
+  visitor.option_flag("rnn.bidirectional", config.flags, RNN_BIDIRECTIONAL);
+  visitor.option_flag("rnn.residual", config.flags, RNN_RESIDUAL);
+  visitor.option_flag("rnn.layer_norm", config.flags, RNN_LAYER_NORM);
+  visitor.option_flag("rnn.tied_head", config.flags, RNN_TIED_HEAD);
 }
 
+// What begins with option is in the file only where it is not zero.
 struct ConfigWriter {
   Writer& writer;
 
-  void cell(const char* key, std::int32_t id) { writer.metadata(key, cells::find(id)->name); }
+  void cell(const char* key, const rnn_config_t& config) {
+    writer.metadata(key, cells::find(config.cell, config.flags & cells::kVariants)->name);
+  }
 
   template <class T>
   void number(const char* key, T value) {
@@ -78,6 +88,19 @@ struct ConfigWriter {
     for (const Name& name : names)
       if (static_cast<T>(name.value) == value) return writer.metadata(key, name.name);
   }
+
+  void flag(const char* key, std::uint32_t flags, std::uint32_t flag, bool inverted) {
+    choice(key, std::int32_t{((flags & flag) != 0) != inverted}, kBooleans);
+  }
+
+  template <class T>
+  void option(const char* key, T value) {
+    if (value != 0) number(key, value);
+  }
+
+  void option_flag(const char* key, std::uint32_t flags, std::uint32_t flag) {
+    if ((flags & flag) != 0) this->flag(key, flags, flag, false);
+  }
 };
 
 struct ConfigReader {
@@ -89,12 +112,15 @@ struct ConfigReader {
     return found->second;
   }
 
-  void cell(const char* key, std::int32_t& id) {
+  bool has(const char* key) const { return contents.metadata.find(key) != contents.metadata.end(); }
+
+  void cell(const char* key, rnn_config_t& config) {
     const std::string& name = text(key);
     const cells::Cell* cell = cells::find(name.c_str());
     if (cell == nullptr || name != cell->name)  // a zero byte may hide more
       throw Error(RNN_BAD_FORMAT, "metadata %s is %s; no such cell", key, quote(name).c_str());
-    id = cell->id;
+    config.cell = cell->id;
+    config.flags |= cell->variant;
   }
 
   template <class T>
@@ -119,6 +145,21 @@ struct ConfigReader {
     throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be one of %s", key, quote(s).c_str(),
                 all.c_str());
   }
+
+  void flag(const char* key, std::uint32_t& flags, std::uint32_t flag, bool inverted) {
+    std::int32_t value = 0;
+    choice(key, value, kBooleans);
+    if ((value != 0) != inverted) flags |= flag;
+  }
+
+  template <class T>
+  void option(const char* key, T& value) {
+    if (has(key)) number(key, value);
+  }
+
+  void option_flag(const char* key, std::uint32_t& flags, std::uint32_t flag) {
+    if (has(key)) this->flag(key, flags, flag, false);
+  }
 };
 
 rnn_config_t read_config(const Contents& contents) {
@@ -132,8 +173,6 @@ rnn_config_t read_config(const Contents& contents) {
 }
 
 // ---- Shapes ----
-
-std::string layer_name(const char* name, std::size_t layer) { return name + std::to_string(layer); }
 
 const Tensor* find(const Contents& contents, const std::string& name) {
   const auto found = contents.tensors.find(name);
@@ -154,51 +193,110 @@ const Tensor& expect(const Contents& contents, const std::string& name, const Sh
 }
 
 Shape shape_of(const Parameter& parameter) {
-  using Kind = Parameter::Kind;
-  const bool matrix =
-      parameter.kind == Kind::input || parameter.kind == Kind::recurrent || parameter.kind == Kind::head;
-  return matrix ? Shape{parameter.rows, parameter.columns} : Shape{parameter.rows};
+  return parameter.is_matrix() ? Shape{parameter.rows, parameter.columns} : Shape{parameter.rows};
 }
 
-// PyTorch has a second bias, of which librnn keeps the sum with the first.
-std::string second_bias(const Parameter& parameter) { return layer_name("bias_hh_l", parameter.layer); }
+// PyTorch has a second bias, bias_hh. librnn keeps the sum of both (bias_ih); where the last gate's second
+// bias is not redundant (GRU's b_hn), it keeps this one as bias_hn.
+std::string second_bias(const Parameter& bias) {
+  constexpr std::size_t kPrefix = sizeof "bias_ih" - 1;  // or bias_hn
+  return "bias_hh" + std::string(bias.name + kPrefix);
+}
+
+Shape second_bias_shape(const Weights& weights) { return {weights.gates_size()}; }
+
+std::string strand_name(const char* name, std::size_t layer, bool backward) {
+  return name + std::string("_l") + std::to_string(layer) + (backward ? "_reverse" : "");
+}
+
+const Tensor* find_matrix(const Contents& contents, const std::string& name) {
+  const Tensor* tensor = find(contents, name);
+  if (tensor != nullptr && tensor->shape.size() != 2)
+    throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be a matrix", name.c_str(),
+                safetensors::to_string(tensor->shape).c_str());
+  return tensor;
+}
+
+std::int32_t narrow(const char* name, std::uint64_t size) {
+  if (size > 65536) throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..65536", name, std::uintmax_t{size});
+  return static_cast<std::int32_t>(size);
+}
+
+// The cell and its widths, from the number of gates: weight_hh is [G*H, H], or [4*H, P] in an LSTM with a
+// projection.
+void infer_cell(const Contents& contents, const Tensor& recurrent, rnn_config_t& config) {
+  const std::uint64_t rows = recurrent.shape[0], columns = recurrent.shape[1];
+  const Tensor* projection = find_matrix(contents, "weight_hr_l0");
+  const std::uint64_t hidden_size = projection != nullptr ? projection->shape[1] : columns;
+  config.hidden_size = narrow("hidden_size", hidden_size);
+  if (projection != nullptr) config.projection_size = narrow("projection_size", columns);
+  if (projection == nullptr && rows == hidden_size)
+    config.cell = RNN_CELL_VANILLA;
+  else if (projection == nullptr && rows == 3 * hidden_size)
+    config.cell = RNN_CELL_GRU;
+  else if (rows == 4 * hidden_size)
+    config.cell = RNN_CELL_LSTM;
+  else if (projection == nullptr)
+    throw Error(RNN_BAD_FORMAT,
+                "tensor weight_hh_l0 has shape %s; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) "
+                "times its columns",
+                safetensors::to_string(recurrent.shape).c_str());
+  else
+    throw Error(RNN_BAD_FORMAT,
+                "tensor weight_hh_l0 has shape %s; with weight_hr_l0 of %s its rows must be 4 times "
+                "%ju",
+                safetensors::to_string(recurrent.shape).c_str(),
+                safetensors::to_string(projection->shape).c_str(), std::uintmax_t{hidden_size});
+}
 
 // The sizes of a state dict that does not state them.
 rnn_config_t infer_config(const Contents& contents) {
-  const Tensor* input = find(contents, "weight_ih_l0");
-  const Tensor* recurrent = find(contents, "weight_hh_l0");
-  const Tensor* head = find(contents, "head.weight");
+  const Tensor* input = find_matrix(contents, "weight_ih_l0");
+  const Tensor* recurrent = find_matrix(contents, "weight_hh_l0");
+  const Tensor* head = find_matrix(contents, "head.weight");
+  const Tensor* embedding = find_matrix(contents, "embedding.weight");
   if (input == nullptr || recurrent == nullptr)
     throw Error(RNN_BAD_FORMAT, "metadata %s is missing, and so is tensor %s", kFormatKey,
                 input == nullptr ? "weight_ih_l0" : "weight_hh_l0");
-  for (const Tensor* tensor : {input, recurrent, head})
-    if (tensor != nullptr && tensor->shape.size() != 2)
-      throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be a matrix", tensor->name.c_str(),
-                  safetensors::to_string(tensor->shape).c_str());
-  const std::uint64_t hidden_size = recurrent->shape[1];
-  if (recurrent->shape[0] == 3 * hidden_size || recurrent->shape[0] == 4 * hidden_size)
-    throw Error(RNN_BAD_FORMAT,
-                "tensor weight_hh_l0 has shape %s, as in a GRU or LSTM; only the vanilla cell is known",
-                safetensors::to_string(recurrent->shape).c_str());
-
   std::size_t num_layers = 1;
-  while (find(contents, layer_name("weight_ih_l", num_layers)) != nullptr) ++num_layers;
-  const auto narrow = [](const char* name, std::uint64_t size) {
-    if (size > 65536)
-      throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..65536", name, std::uintmax_t{size});
-    return static_cast<std::int32_t>(size);
-  };
+  while (find(contents, strand_name("weight_ih", num_layers, false)) != nullptr) ++num_layers;
+
   rnn_config_t config{};
-  config.input_size = narrow("input_size", input->shape[1]);
-  config.hidden_size = narrow("hidden_size", hidden_size);
+  infer_cell(contents, *recurrent, config);
+  config.input_size = narrow("input_size", embedding != nullptr ? embedding->shape[0] : input->shape[1]);
+  if (embedding != nullptr) config.embedding_size = narrow("embedding_size", embedding->shape[1]);
   config.output_size = head == nullptr ? 0 : narrow("output_size", head->shape[0]);
   config.num_layers = static_cast<std::int32_t>(num_layers);  // as many as the header has room for
-  if (find(contents, "bias_ih_l0") == nullptr) config.flags = RNN_NO_BIAS;
+  if (find(contents, "bias_ih_l0") == nullptr) config.flags |= RNN_NO_BIAS;
+  if (find(contents, "weight_ih_l0_reverse") != nullptr) config.flags |= RNN_BIDIRECTIONAL;
   return config;
 }
 
-// Resolve the configuration and make sure that the file holds the matrices that it asks for, so that the
-// network takes no more memory than a small multiple of the file.
+// Make sure that the file holds the matrices that the configuration asks for, so that the network takes no
+// more memory than a small multiple of the file.
+void check_matrices(const rnn_config_t& config, const Contents& contents) {
+  const auto size = [](std::int32_t value) { return static_cast<std::uint64_t>(value); };
+  const std::uint64_t H = size(config.hidden_size);
+  const std::uint64_t P = config.projection_size != 0 ? size(config.projection_size) : H;
+  const std::uint64_t rows = cells::find(config.cell, config.flags & cells::kVariants)->gates * H;
+  const std::uint64_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+  std::uint64_t columns = size(config.input_size);
+  if (config.embedding_size != 0) {
+    expect(contents, "embedding.weight", {columns, size(config.embedding_size)});
+    columns = size(config.embedding_size);
+  }
+  for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_layers); ++layer) {
+    for (std::uint64_t d = 0; d < directions; ++d) {
+      expect(contents, strand_name("weight_ih", layer, d != 0), {rows, columns});
+      expect(contents, strand_name("weight_hh", layer, d != 0), {rows, P});
+      if (config.projection_size != 0) expect(contents, strand_name("weight_hr", layer, d != 0), {P, H});
+    }
+    columns = directions * P;
+  }
+  if (config.output_size != 0 && (config.flags & RNN_TIED_HEAD) == 0)
+    expect(contents, "head.weight", {size(config.output_size), columns});
+}
+
 rnn_config_t check_config(const rnn_config_t& stated, const Contents& contents) {
   rnn_config_t config{};
   try {
@@ -209,20 +307,23 @@ rnn_config_t check_config(const rnn_config_t& stated, const Contents& contents) 
     throw Error(error.status() == RNN_INVALID_ARGUMENT ? RNN_BAD_FORMAT : error.status(), "configuration: %s",
                 error.what());
   }
-  const std::uint64_t hidden_size = static_cast<std::uint64_t>(config.hidden_size);
-  const std::uint64_t rows = cells::find(config.cell)->gates * hidden_size;
-  std::uint64_t columns = static_cast<std::uint64_t>(config.input_size);
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_layers); ++layer) {
-    expect(contents, layer_name("weight_ih_l", layer), {rows, columns});
-    expect(contents, layer_name("weight_hh_l", layer), {rows, hidden_size});
-    columns = hidden_size;
-  }
-  if (config.output_size > 0)
-    expect(contents, "head.weight", {static_cast<std::uint64_t>(config.output_size), hidden_size});
+  check_matrices(config, contents);
   return config;
 }
 
 bool begins_with(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
+
+// Parameters that a file holds in the second bias alone.
+bool is_apart(const Parameter& parameter) { return parameter.kind == Parameter::Kind::recurrent_bias; }
+
+bool is_known(const Weights& weights, const std::string& name) {
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
+    const Parameter& parameter = weights.parameter(i);
+    if (name == parameter.name) return !is_apart(parameter);
+    if (parameter.kind == Parameter::Kind::bias && name == second_bias(parameter)) return true;
+  }
+  return false;
+}
 
 // Nothing in the file may be left over: it could be a layer that would silently be dropped.
 void check_leftovers(const Weights& weights, const Contents& contents) {
@@ -230,12 +331,8 @@ void check_leftovers(const Weights& weights, const Contents& contents) {
   const bool checkpoint = trainer != contents.metadata.end() && begins_with(trainer->first, kTrainerMetadata);
   for (const auto& entry : contents.tensors) {
     const std::string& name = entry.first;
-    const Parameter* parameter = weights.find(name.c_str());  // which stops at a zero byte
-    bool known = (parameter != nullptr && name == parameter->name) ||
-                 (checkpoint && begins_with(name, kTrainerTensors));
-    for (std::size_t i = 0; i < weights.parameter_count() && !known; ++i)
-      known = weights.parameter(i).kind == Parameter::Kind::bias && name == second_bias(weights.parameter(i));
-    if (!known) throw Error(RNN_BAD_FORMAT, "tensor %s is not part of this network", quote(name).c_str());
+    if (!is_known(weights, name) && !(checkpoint && begins_with(name, kTrainerTensors)))
+      throw Error(RNN_BAD_FORMAT, "tensor %s is not part of this network", quote(name).c_str());
   }
 }
 
@@ -248,18 +345,47 @@ void check_finite(const std::string& name, const std::vector<float>& values) {
                   static_cast<double>(values[i]));
 }
 
-std::vector<float> read_parameter(const Contents& contents, const Parameter& parameter) {
+std::vector<float> read_second_bias(const Weights& weights, const Contents& contents, const Parameter& bias) {
+  std::vector<float> values(weights.gates_size());
+  expect(contents, second_bias(bias), second_bias_shape(weights)).read(values.data());
+  check_finite(second_bias(bias), values);
+  return values;
+}
+
+// How many elements of the second bias are redundant, the first ones.
+std::size_t redundant(const Weights& weights) {
+  return weights.gates_size() - (weights.cell().recurrent_bias ? weights.hidden_size() : 0);
+}
+
+std::vector<float> read_parameter(const Weights& weights, const Contents& contents,
+                                  const Parameter& parameter) {
+  if (is_apart(parameter)) {
+    std::vector<float> second = read_second_bias(weights, contents, parameter);
+    second.erase(second.begin(), second.begin() + static_cast<std::ptrdiff_t>(redundant(weights)));
+    return second;
+  }
   std::vector<float> values(parameter.count());
   expect(contents, parameter.name, shape_of(parameter)).read(values.data());
   if (parameter.kind == Parameter::Kind::bias && find(contents, second_bias(parameter)) != nullptr) {
-    std::vector<float> second(values.size());
-    expect(contents, second_bias(parameter), shape_of(parameter)).read(second.data());
-    check_finite(second_bias(parameter), second);
-    for (std::size_t i = 0; i < values.size(); ++i)
+    const std::vector<float> second = read_second_bias(weights, contents, parameter);
+    for (std::size_t i = 0; i < redundant(weights); ++i)
       if (second[i] != 0) values[i] += second[i];  // our own files come back to the bit, -0 too
   }
   check_finite(parameter.name, values);
   return values;
+}
+
+// Floats to memory that may not be aligned.
+void write_values(const Weights& weights, const Parameter& parameter, unsigned char* out) {
+  std::vector<float> values(parameter.count());
+  weights.get(parameter, values.data());
+  std::memcpy(out, values.data(), values.size() * sizeof(float));
+}
+
+void write_second_bias(const Weights& weights, const Parameter& bias, unsigned char* out) {
+  std::memset(out, 0, weights.gates_size() * sizeof(float));
+  const Parameter* apart = weights.find(Parameter::Kind::recurrent_bias, bias.strand);
+  if (apart != nullptr) write_values(weights, *apart, out + redundant(weights) * sizeof(float));
 }
 
 }  // namespace
@@ -271,15 +397,12 @@ void add_network(const Weights& weights, Writer& writer) {
 
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& parameter = weights.parameter(i);
-    writer.add(parameter.name, Type::f32, shape_of(parameter), [&weights, &parameter](unsigned char* out) {
-      std::vector<float> values(parameter.count());  // `out` may not be aligned
-      weights.get(parameter, values.data());
-      std::memcpy(out, values.data(), values.size() * sizeof(float));
-    });
+    if (is_apart(parameter)) continue;
+    writer.add(parameter.name, Type::f32, shape_of(parameter),
+               [&weights, &parameter](unsigned char* out) { write_values(weights, parameter, out); });
     if (parameter.kind == Parameter::Kind::bias)
-      writer.add(second_bias(parameter), Type::f32, shape_of(parameter), [&parameter](unsigned char* out) {
-        std::memset(out, 0, parameter.count() * sizeof(float));
-      });
+      writer.add(second_bias(parameter), Type::f32, second_bias_shape(weights),
+                 [&weights, &parameter](unsigned char* out) { write_second_bias(weights, parameter, out); });
   }
 }
 
@@ -290,7 +413,7 @@ WeightsRef extract_network(const Contents& contents, const Allocator& allocator)
   Weights& weights = ref.mutate();
   check_leftovers(weights, contents);
   for (std::size_t i = 0; i < weights.parameter_count(); ++i)
-    weights.set(weights.parameter(i), read_parameter(contents, weights.parameter(i)).data());
+    weights.set(weights.parameter(i), read_parameter(weights, contents, weights.parameter(i)).data());
   weights.pack();
   return ref;
 }

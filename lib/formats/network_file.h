@@ -1,7 +1,8 @@
 // Networks as safetensors files: PyTorch's tensor names, the configuration in the metadata.
 //
-// A file without our metadata is taken for the state of a torch.nn.RNN with tanh, and head.weight and
-// head.bias, where they are there, for those of a torch.nn.Linear; the sizes come from the shapes.
+// A file without our metadata is taken for the state of a torch.nn.RNN with tanh, a torch.nn.GRU or LSTM, and
+// embedding.weight, head.weight and head.bias, where they are there, for those of a torch.nn.Embedding and
+// Linear; the cell and the sizes come from the shapes.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,8 @@
 // The recurrent step of each cell: the product with the recurrent weights, and behind it, while the tile is
 // in the cache, the gates' activations and the new state; and the same backwards.
+//
+// Each is an output of gemm-inl.h, to which the product hands the sums of all gates of some units of one row.
+// In the formulas s is the product, or the part of it that belongs to the gate; * is by element.
 #ifndef RNN_KERNELS_GATES_INL_H_
 #define RNN_KERNELS_GATES_INL_H_
 
@@ -9,49 +12,301 @@
 namespace rnn::kernels {
 namespace {
 
-// h = tanh(pre + W_hh h_prev)
+// Units [unit, unit + lanes) of gate g of row m, of rows that hold H units for each gate; as many as there
+// are.
+template <class Arch, class AnyRows>
+[[gnu::always_inline]] inline Vec<Arch> load_units(const AnyRows& rows, std::size_t m, std::size_t g,
+                                                   std::size_t unit, std::size_t H) noexcept {
+  return load_columns<Arch>(row(rows, m) + g * H, unit, H);
+}
 template <class Arch>
+[[gnu::always_inline]] inline void store_units(const MutableRows& rows, std::size_t m, std::size_t g,
+                                               std::size_t unit, std::size_t H, Vec<Arch> v) noexcept {
+  store_columns<Arch>(row(rows, m) + g * H, unit, H, v);
+}
+
+// The gradient of h but for the product.
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> load_gradient(const CellBackward& step, std::size_t m,
+                                                      std::size_t unit) noexcept {
+  return is_zero(step.d_h) ? Vec<Arch>(0.0f) : load_units<Arch>(step.d_h, m, 0, unit, step.H);
+}
+
+// v (1 - v), the slope of the sigmoid whose value is v.
+template <class Arch>
+inline Vec<Arch> sigmoid_slope(Vec<Arch> v) noexcept {
+  return vfnma<Arch>(v, v, v);
+}
+// 1 - v^2, the slope of tanh.
+template <class Arch>
+inline Vec<Arch> tanh_slope(Vec<Arch> v) noexcept {
+  return vfnma<Arch>(v, v, Vec<Arch>(1.0f));
+}
+
+template <class Arch, class Output>
+void forward_step(const CellForward& step) noexcept {
+  constexpr std::size_t G = Output::gates;
+  const Output output{step, step.H};
+  if (step.w.data != nullptr) return multiply<Arch>(step.w, step.M, step.x, output);
+  for (std::size_t m = 0; m < step.M; ++m) {
+    for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) {
+      Vec<Arch> sum[G];
+      RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] = load_units<Arch>(step.x, m, g, unit, step.H);
+      output.finish(m, unit, sum);
+    }
+  }
+}
+
+// gates = bias + W_ih x for whole_step.
+template <class Arch, std::size_t G>
+struct StepProjection {
+  static constexpr std::size_t gates = G;
+  const CellStep& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
+                                     const Vec<Arch> (&sum)[G]) const noexcept {
+    float* const target = step.forward.gates.base + unit;
+    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) store_aligned<Arch>(
+        target + g * n, load_columns<Arch>(step.bias + g * step.H, unit, step.H) + sum[g]);
+  }
+};
+
+template <class Arch, class Output>
+void whole_step(const CellStep& step, const float* x, std::int32_t index) noexcept {
+  const CellForward& forward = step.forward;
+  const StepProjection<Arch, Output::gates> projection{step, forward.H};
+  if (x != nullptr)
+    multiply_row<Arch>(step.input, x, projection);
+  else
+    pick<Arch>(step.input, 1, &index, projection);
+  multiply_row<Arch>(forward.w, forward.x.base, Output{forward, forward.H});
+}
+
+template <class Arch, class Output>
+void backward_step(const CellBackward& step) noexcept {
+  const Output output{step, step.H};
+  if (step.M_product > 0) multiply<Arch>(step.w, step.M_product, step.x, output);
+  const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
+  for (std::size_t m = step.M_product; m < step.M; ++m)
+    for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
+}
+
+// h = f(gates + s). What backward needs is h: gates stay as they are.
+template <class Arch, Vec<Arch> (*f)(Vec<Arch>) noexcept>
 struct VanillaForward {
-  const Rows& pre;
-  const MutableRows& h;
+  static constexpr std::size_t gates = 1;
+  const CellForward& step;
   std::size_t n;
 
-  void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    const Vec<Arch> a = load_columns<Arch>(row(pre, m), column, n) + sum;
-    store_columns<Arch>(row(h, m), column, n, vtanh(a));
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    store_units<Arch>(step.h, m, 0, unit, n, f(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]));
   }
 };
 
-template <class Arch>
-void vanilla_forward(const Panels& w_hh, std::size_t M, const Rows& h_prev, const Rows& pre, std::size_t n,
-                     const MutableRows& h) noexcept {
-  multiply<Arch>(w_hh, M, h_prev, VanillaForward<Arch>{pre, h, n});
-}
-
-// d_pre = (d_h + W_hh^T d_pre_next) (1 - h^2)
-template <class Arch>
+// gates = (d_h + s) f', which follows from h.
+template <class Arch, Vec<Arch> (*times_slope)(Vec<Arch>, Vec<Arch>) noexcept>
 struct VanillaBackward {
-  const Rows& d_h;
-  const Rows& h;
-  const MutableRows& d_pre;
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
   std::size_t n;
 
-  void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    const Vec<Arch> gradient = load_columns<Arch>(row(d_h, m), column, n) + sum;
-    const Vec<Arch> state = load_columns<Arch>(row(h, m), column, n);
-    store_columns<Arch>(row(d_pre, m), column, n, gradient * vfnma(state, state, Vec<Arch>(1.0f)));
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    const Vec<Arch> gradient = load_gradient<Arch>(step, m, unit) + sum[0];
+    store_units<Arch>(step.gates, m, 0, unit, n,
+                      times_slope(gradient, load_units<Arch>(step.h, m, 0, unit, n)));
   }
 };
 
 template <class Arch>
-void vanilla_backward(const Panels& w_hh_t, std::size_t M, std::size_t M_next, const Rows& d_pre_next,
-                      const Rows& d_h, const Rows& h, std::size_t n, const MutableRows& d_pre) noexcept {
-  const VanillaBackward<Arch> output{d_h, h, d_pre, n};
-  if (M_next > 0) multiply<Arch>(w_hh_t, M_next, d_pre_next, output);
-  for (std::size_t m = M_next; m < M; ++m)
-    for (std::size_t column = 0; column < n; column += lanes<Arch>)
-      output.finish(m, column, Vec<Arch>(0.0f));
+inline Vec<Arch> times_tanh_slope(Vec<Arch> gradient, Vec<Arch> h) noexcept {
+  return gradient * tanh_slope<Arch>(h);
 }
+template <class Arch>
+inline Vec<Arch> relu(Vec<Arch> x) noexcept {
+  return vmax<Arch>(Vec<Arch>(0.0f), x);
+}
+template <class Arch>
+inline Vec<Arch> times_relu_slope(Vec<Arch> gradient, Vec<Arch> h) noexcept {
+  return vselect<Arch>(h > Vec<Arch>(0.0f), gradient, Vec<Arch>(0.0f));
+}
+
+// i, f, o = sigmoid(gates + s)    g = tanh(gates + s)    c' = f * c + i * g    h = o * tanh(c')
+template <class Arch>
+struct LstmForward {
+  static constexpr std::size_t gates = 4;
+  const CellForward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[4]) const noexcept {
+    using V = Vec<Arch>;
+    const V i = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
+    const V f = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
+    const V g = vtanh<Arch>(load_units<Arch>(step.gates, m, 2, unit, n) + sum[2]);
+    const V o = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 3, unit, n) + sum[3]);
+    const V c = vfma<Arch>(f, load_units<Arch>(step.c_prev, m, 0, unit, n), i * g);
+    store_units<Arch>(step.gates, m, 0, unit, n, i);
+    store_units<Arch>(step.gates, m, 1, unit, n, f);
+    store_units<Arch>(step.gates, m, 2, unit, n, g);
+    store_units<Arch>(step.gates, m, 3, unit, n, o);
+    store_units<Arch>(step.c, m, 0, unit, n, c);
+    store_units<Arch>(step.h, m, 0, unit, n, o * vtanh<Arch>(c));
+  }
+};
+
+// d = d_h + s    d_c = carry + d * o * (1 - tanh(c')^2)    carry = d_c * f
+// gates = d_c * g * i', d_c * c * f', d_c * i * g', d * tanh(c') * o'
+template <class Arch>
+struct LstmBackward {
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const V i = load_units<Arch>(step.gates, m, 0, unit, n), f = load_units<Arch>(step.gates, m, 1, unit, n);
+    const V g = load_units<Arch>(step.gates, m, 2, unit, n), o = load_units<Arch>(step.gates, m, 3, unit, n);
+    const V c_prev = load_units<Arch>(step.c_prev, m, 0, unit, n);
+    const V c = vtanh<Arch>(load_units<Arch>(step.c, m, 0, unit, n));
+    const V d = load_gradient<Arch>(step, m, unit) + sum[0];
+    const V d_c = vfma<Arch>(d * o, tanh_slope<Arch>(c), load_units<Arch>(step.carry, m, 0, unit, n));
+    store_units<Arch>(step.gates, m, 0, unit, n, d_c * g * sigmoid_slope<Arch>(i));
+    store_units<Arch>(step.gates, m, 1, unit, n, d_c * c_prev * sigmoid_slope<Arch>(f));
+    store_units<Arch>(step.gates, m, 2, unit, n, d_c * i * tanh_slope<Arch>(g));
+    store_units<Arch>(step.gates, m, 3, unit, n, d * c * sigmoid_slope<Arch>(o));
+    store_units<Arch>(step.carry, m, 0, unit, n, d_c * f);
+  }
+};
+
+// r, z = sigmoid(gates + s)    inner = s + bias    n = tanh(gates + r * inner)    h = n + z * (h - n)
+template <class Arch>
+struct GruForward {
+  static constexpr std::size_t gates = 3;
+  const CellForward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[3]) const noexcept {
+    using V = Vec<Arch>;
+    const V r = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
+    const V z = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
+    const V inner = sum[2] + load_columns<Arch>(step.bias, unit, n);
+    const V candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_units<Arch>(step.gates, m, 2, unit, n)));
+    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    store_units<Arch>(step.gates, m, 0, unit, n, r);
+    store_units<Arch>(step.gates, m, 1, unit, n, z);
+    store_units<Arch>(step.gates, m, 2, unit, n, candidate);
+    if (step.inner.base != nullptr || step.inner.pointers != nullptr)
+      store_units<Arch>(step.inner, m, 0, unit, n, inner);
+    store_units<Arch>(step.h, m, 0, unit, n, vfma<Arch>(z, h_prev - candidate, candidate));
+  }
+};
+
+// d = d_h + carry + s    carry = d * z    d_n = d * (1 - z) * n'    d_z = d * (h - n) * z'
+// d_r = d_n * inner * r'    gates = d_r, d_z, d_n    d_sum = d_r, d_z, d_n * r
+template <class Arch>
+struct GruBackward {
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const V r = load_units<Arch>(step.gates, m, 0, unit, n), z = load_units<Arch>(step.gates, m, 1, unit, n);
+    const V candidate = load_units<Arch>(step.gates, m, 2, unit, n);
+    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    const V d = (load_gradient<Arch>(step, m, unit) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+    const V d_n = d * (V(1.0f) - z) * tanh_slope<Arch>(candidate);
+    const V d_z = d * (h_prev - candidate) * sigmoid_slope<Arch>(z);
+    const V d_r = d_n * load_units<Arch>(step.inner, m, 0, unit, n) * sigmoid_slope<Arch>(r);
+    store_units<Arch>(step.gates, m, 0, unit, n, d_r);
+    store_units<Arch>(step.gates, m, 1, unit, n, d_z);
+    store_units<Arch>(step.gates, m, 2, unit, n, d_n);
+    store_units<Arch>(step.d_sum, m, 0, unit, n, d_r);
+    store_units<Arch>(step.d_sum, m, 1, unit, n, d_z);
+    store_units<Arch>(step.d_sum, m, 2, unit, n, d_n * r);
+    store_units<Arch>(step.carry, m, 0, unit, n, d * z);
+  }
+};
+
+// Reset before the product, its first half: r, z = sigmoid(gates + s)    inner = r * h
+template <class Arch>
+struct GruBeforeForward {
+  static constexpr std::size_t gates = 2;
+  const CellForward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[2]) const noexcept {
+    const Vec<Arch> r = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
+    const Vec<Arch> z = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
+    store_units<Arch>(step.gates, m, 0, unit, n, r);
+    store_units<Arch>(step.gates, m, 1, unit, n, z);
+    store_units<Arch>(step.inner, m, 0, unit, n, r * load_units<Arch>(step.h_prev, m, 0, unit, n));
+  }
+};
+
+// Its second half: n = tanh(gates + s)    h = n + z * (h - n)
+template <class Arch>
+struct GruBeforeForwardState {
+  static constexpr std::size_t gates = 1;
+  const CellForward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const V candidate = vtanh<Arch>(load_units<Arch>(step.gates, m, 2, unit, n) + sum[0]);
+    const V z = load_units<Arch>(step.gates, m, 1, unit, n);
+    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    store_units<Arch>(step.gates, m, 2, unit, n, candidate);
+    store_units<Arch>(step.h, m, 0, unit, n, vfma<Arch>(z, h_prev - candidate, candidate));
+  }
+};
+
+// Backwards the second half comes first: d = d_h + carry + s    carry = d * z
+// gates = r still, d * (h - n) * z', d * (1 - z) * n'
+template <class Arch>
+struct GruBeforeBackwardState {
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const V z = load_units<Arch>(step.gates, m, 1, unit, n),
+            candidate = load_units<Arch>(step.gates, m, 2, unit, n);
+    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    const V d = (load_gradient<Arch>(step, m, unit) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+    store_units<Arch>(step.gates, m, 1, unit, n, d * (h_prev - candidate) * sigmoid_slope<Arch>(z));
+    store_units<Arch>(step.gates, m, 2, unit, n, d * (V(1.0f) - z) * tanh_slope<Arch>(candidate));
+    store_units<Arch>(step.carry, m, 0, unit, n, d * z);
+  }
+};
+
+// Then the first, where s is the gradient of r * h: gates = s * h * r', ...    carry += s * r
+template <class Arch>
+struct GruBeforeBackward {
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
+  std::size_t n;
+
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const V r = load_units<Arch>(step.gates, m, 0, unit, n),
+            h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    const V carry = load_units<Arch>(step.carry, m, 0, unit, n);
+    store_units<Arch>(step.gates, m, 0, unit, n, sum[0] * h_prev * sigmoid_slope<Arch>(r));
+    store_units<Arch>(step.carry, m, 0, unit, n, vfma<Arch>(sum[0], r, carry));
+  }
+};
 
 }  // namespace
 }  // namespace rnn::kernels

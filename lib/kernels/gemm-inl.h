@@ -1,11 +1,14 @@
 // Matrix products. An element of W x has one accumulator, which runs over k in ascending order by fused
 // multiply-add; of a matrix with few rows it has four, one for each quarter of k, added in order, since a
-// step of a small network is otherwise nothing but the latency of that chain. The bits of an element so depend
-// neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
+// step of a small network is otherwise nothing but the latency of that chain. The bits of an element so
+// depend neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
 //
 // A tile is MR rows of x times VT vectors of outputs, all in registers. The weights' vectors come from F full
-// panels and the T vectors of the last panel; with one row (a step) several panels are read at once, since
-// one panel's accumulators do not hide the latency of the multiply-add.
+// panels and the T vectors of the last panel, if that has fewer; with one row (a step) several panels are
+// read at once, since one panel's accumulators do not hide the latency of the multiply-add.
+//
+// An output says how many gates (G) its matrix is grouped by, 1 for plain panels, and is handed G vectors at
+// a time: the sums of all gates of some units.
 #ifndef RNN_KERNELS_GEMM_INL_H_
 #define RNN_KERNELS_GEMM_INL_H_
 
@@ -26,16 +29,16 @@ namespace {
 template <class Arch>
 struct Shape {
   static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t rows = 6;          // most rows of a tile
-  static constexpr std::size_t step_panels = 4;   // full panels at once for one row
-  static constexpr std::size_t part_vectors = 4;  // most vectors of which a row's four parts run at once
+  static constexpr std::size_t accumulators = 24;
+  static constexpr std::size_t step_vectors = 20;  // most vectors at once for one row
+  static constexpr std::size_t part_vectors = 6;   // most vectors of which a row's four parts run at once
 };
 #if defined(__SSE2__) && !defined(__AVX512F__)
 template <>
 struct Shape<xsimd::sse2> {
   static constexpr std::size_t panel_vectors = 2;
-  static constexpr std::size_t rows = 4;
-  static constexpr std::size_t step_panels = 5;
+  static constexpr std::size_t accumulators = 9;
+  static constexpr std::size_t step_vectors = 12;
   static constexpr std::size_t part_vectors = 3;
 };
 #endif
@@ -43,14 +46,28 @@ struct Shape<xsimd::sse2> {
 template <>
 struct Shape<xsimd::fma3<xsimd::avx2>> {
   static constexpr std::size_t panel_vectors = 2;
-  static constexpr std::size_t rows = 6;
-  static constexpr std::size_t step_panels = 5;
+  static constexpr std::size_t accumulators = 12;
+  static constexpr std::size_t step_vectors = 12;
   static constexpr std::size_t part_vectors = 3;
 };
 #endif
 
 template <class Arch>
-constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors * lanes<Arch>;
+constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
+
+// Panels of a matrix that is grouped by G gates, or plain ones (G = 1).
+template <class Arch, std::size_t G>
+struct PanelShape {
+  static constexpr std::size_t vectors = G > 1 ? G : Shape<Arch>::panel_vectors;
+  static constexpr std::size_t tails = G > 1 ? 1 : vectors;  // 0 to tails - 1 vectors follow the full panels
+  static constexpr std::size_t rows = Shape<Arch>::accumulators / vectors;  // most rows of a tile
+  static constexpr std::size_t step_panels = (Shape<Arch>::step_vectors - tails + 1) / vectors;
+
+  // Of the whole matrix.
+  static std::size_t all_vectors(const Panels& w) noexcept {
+    return (w.rows / G + lanes<Arch> - 1) / lanes<Arch> * G;
+  }
+};
 
 inline const float* row(const Rows& rows, std::size_t m) noexcept {
   return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
@@ -62,11 +79,13 @@ inline bool is_zero(const Rows& rows) noexcept { return rows.base == nullptr && 
 
 // Lanes [column, column + lanes) of a row that has n.
 template <class Arch>
-inline Vec<Arch> load_columns(const float* p, std::size_t column, std::size_t n) noexcept {
+[[gnu::always_inline]] inline Vec<Arch> load_columns(const float* p, std::size_t column,
+                                                     std::size_t n) noexcept {
   return column + lanes<Arch> <= n ? load<Arch>(p + column) : load_partial<Arch>(p + column, n - column);
 }
 template <class Arch>
-inline void store_columns(float* p, std::size_t column, std::size_t n, Vec<Arch> v) noexcept {
+[[gnu::always_inline]] inline void store_columns(float* p, std::size_t column, std::size_t n,
+                                                 Vec<Arch> v) noexcept {
   if (column + lanes<Arch> <= n)
     store<Arch>(p + column, v);
   else
@@ -76,10 +95,10 @@ inline void store_columns(float* p, std::size_t column, std::size_t n, Vec<Arch>
 // The parts of k that have accumulators of their own; part p of a depth starts at depth * p / parts.
 inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? 4 : 1; }
 
-// A tile's weights: F full panels and T vectors of the panel behind them.
-template <class Arch, std::size_t F, std::size_t T>
+// A tile's weights: F full panels of PV vectors and T vectors of the panel behind them.
+template <class Arch, std::size_t PV, std::size_t F, std::size_t T>
 struct TileWeights {
-  static constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>, VT = F * PV + T;
+  static constexpr std::size_t L = lanes<Arch>, VT = F * PV + T;
   const float* panels[F + 1];
 
   TileWeights(const float* w, std::size_t depth) noexcept {
@@ -91,11 +110,12 @@ struct TileWeights {
   }
 };
 
-// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of line, those
-// of the caller would be stored at each k.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T, std::size_t VT>
-inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, std::size_t first,
-                       std::size_t last, Vec<Arch> (&sum)[MR][VT]) noexcept {
+// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
+// line, those of the caller would be stored at each k. The shorter side of the tile is what stays in
+// registers beside them.
+template <class Arch, std::size_t MR, class Weights, std::size_t VT>
+[[gnu::always_inline]] inline void accumulate(const Weights& w, const float* const* x, std::size_t first,
+                                              std::size_t last, Vec<Arch> (&sum)[MR][VT]) noexcept {
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
   Vec<Arch> s[MR][VT];
@@ -103,11 +123,20 @@ inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, 
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = Vec<Arch>(0.0f);
   }
   for (std::size_t k = first; k < last; ++k) {
-    Vec<Arch> weights[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      const Vec<Arch> value(rows[m][k]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = vfma(weights[v], value, s[m][v]);
+    if constexpr (MR < VT) {
+      Vec<Arch> values[MR];
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(rows[m][k]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
+        const Vec<Arch> weight = w(k, v);
+        RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m][v] = vfma(weight, values[m], s[m][v]);
+      }
+    } else {
+      Vec<Arch> weights[VT];
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+        const Vec<Arch> value(rows[m][k]);
+        RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = vfma(weights[v], value, s[m][v]);
+      }
     }
   }
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
@@ -116,9 +145,9 @@ inline void accumulate(const TileWeights<Arch, F, T>& w, const float* const* x, 
 }
 
 // One row in four parts at once: sum[VT] = ((part 0 + part 1) + part 2) + part 3.
-template <class Arch, std::size_t F, std::size_t T, std::size_t VT>
-inline void accumulate_parts(const TileWeights<Arch, F, T>& w, std::size_t depth, const float* x,
-                             Vec<Arch> (&sum)[VT]) noexcept {
+template <class Arch, class Weights, std::size_t VT>
+[[gnu::always_inline]] inline void accumulate_parts(const Weights& w, std::size_t depth, const float* x,
+                                                    Vec<Arch> (&sum)[VT]) noexcept {
   constexpr std::size_t parts = 4;
   Vec<Arch> part[parts][VT];
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
@@ -139,12 +168,12 @@ inline void accumulate_parts(const TileWeights<Arch, F, T>& w, std::size_t depth
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = vfma(w(k, v), value, part[p][v]);
     }
   }
-  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
-      sum[v] = ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
+  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] =
+      ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
 }
 
 template <class Arch, std::size_t MR, std::size_t VT>
-inline void store_tile(const Vec<Arch> (&sum)[MR][VT], float* sums) noexcept {
+[[gnu::always_inline]] inline void store_tile(const Vec<Arch> (&sum)[MR][VT], float* sums) noexcept {
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
         store_aligned<Arch>(sums + (m * VT + v) * lanes<Arch>, sum[m][v]);
@@ -152,10 +181,10 @@ inline void store_tile(const Vec<Arch> (&sum)[MR][VT], float* sums) noexcept {
 }
 
 // sums[MR, VT] = the products, row after row.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
+template <class Arch, std::size_t MR, std::size_t PV, std::size_t F, std::size_t T>
 void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
-  constexpr std::size_t L = lanes<Arch>, VT = TileWeights<Arch, F, T>::VT;
-  const TileWeights<Arch, F, T> weights(w, depth);
+  constexpr std::size_t L = lanes<Arch>, VT = F * PV + T;
+  const TileWeights<Arch, PV, F, T> weights(w, depth);
   Vec<Arch> sum[MR][VT];
   if constexpr (MR == 1 && VT <= Shape<Arch>::part_vectors) {
     if (parts > 1) {
@@ -163,91 +192,107 @@ void tile(std::size_t parts, const float* w, std::size_t depth, const float* con
       return store_tile<Arch>(sum, sums);
     }
   }
-  accumulate<Arch, MR>(weights, x, 0, depth / parts, sum);
+  accumulate<Arch>(weights, x, 0, depth / parts, sum);
   store_tile<Arch>(sum, sums);
   for (std::size_t p = 1; p < parts; ++p) {
-    accumulate<Arch, MR>(weights, x, depth * p / parts, depth * (p + 1) / parts, sum);
+    accumulate<Arch>(weights, x, depth * p / parts, depth * (p + 1) / parts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
-          sum[m][v] = load_aligned<Arch>(sums + (m * VT + v) * L) + sum[m][v];
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
+          load_aligned<Arch>(sums + (m * VT + v) * L) + sum[m][v];
     }
     store_tile<Arch>(sum, sums);
   }
 }
 
-// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors; of one
-// row, `full` panels and `tail` vectors.
-template <class Arch, std::size_t MR, std::size_t F, std::size_t T>
+// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors;
+// of one row, `full` panels and `tail` vectors.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T>
 inline void with_tail(std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
                       const float* const* x, float* sums) noexcept {
-  if constexpr (T < Shape<Arch>::panel_vectors) {
-    if (tail != T) return with_tail<Arch, MR, F, T + 1>(tail, parts, w, depth, x, sums);
-    if constexpr (F + T > 0) tile<Arch, MR, F, T>(parts, w, depth, x, sums);
+  if constexpr (T < P::tails) {
+    if (tail != T) return with_tail<Arch, P, MR, F, T + 1>(tail, parts, w, depth, x, sums);
+    if constexpr (F + T > 0) tile<Arch, MR, P::vectors, F, T>(parts, w, depth, x, sums);
   }
 }
-template <class Arch, std::size_t F>
-inline void with_panels(std::size_t full, std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
-                        const float* const* x, float* sums) noexcept {
-  if constexpr (F <= Shape<Arch>::step_panels) {
-    if (full != F) return with_panels<Arch, F + 1>(full, tail, parts, w, depth, x, sums);
-    with_tail<Arch, 1, F, 0>(tail, parts, w, depth, x, sums);
+template <class Arch, class P, std::size_t F>
+inline void with_panels(std::size_t full, std::size_t tail, std::size_t parts, const float* w,
+                        std::size_t depth, const float* const* x, float* sums) noexcept {
+  if constexpr (F <= P::step_panels) {
+    if (full != F) return with_panels<Arch, P, F + 1>(full, tail, parts, w, depth, x, sums);
+    with_tail<Arch, P, 1, F, 0>(tail, parts, w, depth, x, sums);
   }
 }
-template <class Arch, std::size_t MR>
-inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, const float* w, std::size_t depth,
-                      const float* const* x, float* sums) noexcept {
-  if constexpr (MR <= Shape<Arch>::rows) {
-    if (rows != MR) return with_rows<Arch, MR + 1>(rows, vectors, parts, w, depth, x, sums);
-    if (vectors == Shape<Arch>::panel_vectors)
-      tile<Arch, MR, 1, 0>(parts, w, depth, x, sums);
+template <class Arch, class P, std::size_t MR>
+inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, const float* w,
+                      std::size_t depth, const float* const* x, float* sums) noexcept {
+  if constexpr (MR <= P::rows) {
+    if (rows != MR) return with_rows<Arch, P, MR + 1>(rows, vectors, parts, w, depth, x, sums);
+    if (vectors == P::vectors)
+      tile<Arch, MR, P::vectors, 1, 0>(parts, w, depth, x, sums);
     else
-      with_tail<Arch, MR, 0, 1>(vectors, parts, w, depth, x, sums);
+      with_tail<Arch, P, MR, 0, 1>(vectors, parts, w, depth, x, sums);
   }
 }
 
-// y = init + W x
-template <class Arch>
+// y = init + W x. Grouped: n units.
+template <class Arch, std::size_t G>
 struct Affine {
+  static constexpr std::size_t gates = G;
   const Rows& init;  // by reference: a copy would load what the caller has just stored in smaller pieces
   const MutableRows& y;
   std::size_t n;
 
-  void finish(std::size_t m, std::size_t column, Vec<Arch> sum) const noexcept {
-    if (!is_zero(init)) sum = load_columns<Arch>(row(init, m), column, n) + sum;
-    store_columns<Arch>(row(y, m), column, n, sum);
+  void finish(std::size_t m, std::size_t column, const Vec<Arch> (&sum)[G]) const noexcept {
+    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) {
+      Vec<Arch> value = sum[g];
+      if (!is_zero(init)) value = load_columns<Arch>(row(init, m) + g * n, column, n) + value;
+      store_columns<Arch>(row(y, m) + g * n, column, n, value);
+    }
   }
 };
 
-// Hand a tile's sums on while they are in the cache: rows from m0 on, columns from `column` on, up to output.n.
+// Hand a tile's sums on while they are in the cache: rows from m0 on, columns (units) from `column` on, up to
+// output.n.
 template <class Arch, class Output>
-inline void finish_tile(const float* sums, std::size_t m0, std::size_t rows, std::size_t column,
-                        std::size_t vectors, const Output& output) noexcept {
-  constexpr std::size_t L = lanes<Arch>;
-  for (std::size_t m = 0; m < rows; ++m, sums += vectors * L)
-    for (std::size_t v = 0; v < vectors && column + v * L < output.n; ++v)
-      output.finish(m0 + m, column + v * L, load_aligned<Arch>(sums + v * L));
+[[gnu::always_inline]] inline void finish_tile(const float* sums, std::size_t m0, std::size_t rows,
+                                               std::size_t column, std::size_t vectors,
+                                               const Output& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>, G = Output::gates;
+  for (std::size_t m = 0; m < rows; ++m, sums += vectors * L) {
+    for (std::size_t v = 0, i = column; v < vectors && i < output.n; v += G, i += L) {
+      Vec<Arch> sum[G];
+      RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] = load_aligned<Arch>(sums + (v + g) * L);
+      output.finish(m0 + m, i, sum);
+    }
+  }
 }
 
-// One row: up to step_panels full panels at once, the last ones together with the tail.
+// One row: up to step_panels full panels at once, cut as equally as can be, the last ones together with the
+// tail.
 template <class Arch, class Output>
 inline void multiply_row(const Panels& w, const float* x, const Output& output) noexcept {
-  constexpr std::size_t PV = Shape<Arch>::panel_vectors, SP = Shape<Arch>::step_panels, L = lanes<Arch>;
-  alignas(64) float sums[(SP * PV + PV - 1) * L];
-  const std::size_t vectors = (w.rows + L - 1) / L, parts = part_count(w.rows);
-  if (vectors == 1) {  // a tiny network: the way through memory would count
-    Vec<Arch> sum[1];
-    accumulate_parts<Arch>(TileWeights<Arch, 0, 1>(w.data, w.depth), w.depth, x, sum);
-    return output.finish(0, 0, sum[0]);
+  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  using P = PanelShape<Arch, G>;
+  const std::size_t vectors = P::all_vectors(w), parts = part_count(w.rows);
+  if constexpr (G <= Shape<Arch>::part_vectors) {
+    if (vectors == G) {  // a tiny network: the way through memory would count
+      constexpr std::size_t full = G > 1 ? 1 : 0;
+      Vec<Arch> sum[G];
+      accumulate_parts<Arch>(TileWeights<Arch, P::vectors, full, 1 - full>(w.data, w.depth), w.depth, x, sum);
+      return output.finish(0, 0, sum);
+    }
   }
-  std::size_t full = vectors / PV, column = 0;
-  const std::size_t tail = vectors % PV;
+  alignas(64) float sums[(P::step_panels * P::vectors + P::tails - 1) * L];
+  const std::size_t all = vectors / P::vectors, tail = vectors % P::vectors;
+  const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
   const float* panel = w.data;
-  for (; full > SP; full -= SP, column += SP * PV * L, panel += SP * PV * L * w.depth) {
-    tile<Arch, 1, SP, 0>(parts, panel, w.depth, &x, sums);
-    finish_tile<Arch>(sums, 0, 1, column, SP * PV, output);
+  for (std::size_t i = 0, column = 0; i < tiles; ++i) {
+    const std::size_t full = all / tiles + (i < all % tiles ? 1 : 0), rest = i + 1 == tiles ? tail : 0;
+    with_panels<Arch, P, 0>(full, rest, parts, panel, w.depth, &x, sums);
+    finish_tile<Arch>(sums, 0, 1, column, full * P::vectors + rest, output);
+    panel += full * P::vectors * L * w.depth;
+    column += full * P::vectors / G * L;
   }
-  with_panels<Arch, 0>(full, tail, parts, panel, w.depth, &x, sums);
-  finish_tile<Arch>(sums, 0, 1, column, full * PV + tail, output);
 }
 
 // Rows of x that are worked on while a panel is in the cache.
@@ -257,17 +302,19 @@ constexpr std::size_t kRowBlock = 96;
 template <class Arch, class Output>
 inline void multiply_block(const Panels& w, const float* const* x, std::size_t m0, std::size_t count,
                            const Output& output) noexcept {
-  constexpr std::size_t PV = Shape<Arch>::panel_vectors, MR = Shape<Arch>::rows, L = lanes<Arch>;
+  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  using P = PanelShape<Arch, G>;
+  constexpr std::size_t PV = P::vectors, MR = P::rows;
   alignas(64) float sums[MR * PV * L];
   const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
-  const std::size_t all = (w.rows + L - 1) / L, parts = part_count(w.rows);
+  const std::size_t all = P::all_vectors(w), parts = part_count(w.rows);
   for (std::size_t vector = 0; vector < all; vector += PV) {
     const float* const panel = w.data + vector * L * w.depth;
     const std::size_t vectors = all - vector < PV ? all - vector : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
-      with_rows<Arch, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
-      finish_tile<Arch>(sums, m0 + m, rows, vector * L, vectors, output);
+      with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
+      finish_tile<Arch>(sums, m0 + m, rows, vector / G * L, vectors, output);
       m += rows;
     }
   }
@@ -288,25 +335,49 @@ inline void multiply(const Panels& w, std::size_t M, const Rows& x, const Output
 template <class Arch>
 void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
           const MutableRows& y) noexcept {
-  multiply<Arch>(w, M, x, Affine<Arch>{init, y, n});
+  switch (w.gates) {
+    case 2:
+      return multiply<Arch>(w, M, x, Affine<Arch, 2>{init, y, w.rows / 2});
+    case 3:
+      return multiply<Arch>(w, M, x, Affine<Arch, 3>{init, y, w.rows / 3});
+    case 4:
+      return multiply<Arch>(w, M, x, Affine<Arch, 4>{init, y, w.rows / 4});
+    default:
+      return multiply<Arch>(w, M, x, Affine<Arch, 1>{init, y, n});
+  }
+}
+
+// Column index[m] of W, m < M, to `output`.
+template <class Arch, class Output>
+inline void pick(const Panels& w, std::size_t M, const std::int32_t* index, const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, PV = PanelShape<Arch, G>::vectors, L = lanes<Arch>;
+  const std::size_t all = PanelShape<Arch, G>::all_vectors(w);
+  for (std::size_t m = 0; m < M; ++m) {
+    const auto k = static_cast<std::size_t>(index[m]);
+    for (std::size_t vector = 0; vector < all; vector += PV) {
+      const std::size_t vectors = all - vector < PV ? all - vector : PV;
+      finish_tile<Arch>(w.data + (vector * w.depth + k * vectors) * L, m, 1, vector / G * L, vectors, output);
+    }
+  }
 }
 
 template <class Arch>
 void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
             const MutableRows& y) noexcept {
-  constexpr std::size_t PV = Shape<Arch>::panel_vectors, L = lanes<Arch>;
-  const Affine<Arch> output{init, y, n};
-  const std::size_t all = (w.rows + L - 1) / L;
-  for (std::size_t m = 0; m < M; ++m) {
-    const auto k = static_cast<std::size_t>(index[m]);
-    for (std::size_t vector = 0; vector < all; vector += PV) {
-      const std::size_t vectors = all - vector < PV ? all - vector : PV;
-      finish_tile<Arch>(w.data + (vector * w.depth + k * vectors) * L, m, 1, vector * L, vectors, output);
-    }
+  switch (w.gates) {
+    case 2:
+      return pick<Arch>(w, M, index, Affine<Arch, 2>{init, y, w.rows / 2});
+    case 3:
+      return pick<Arch>(w, M, index, Affine<Arch, 3>{init, y, w.rows / 3});
+    case 4:
+      return pick<Arch>(w, M, index, Affine<Arch, 4>{init, y, w.rows / 4});
+    default:
+      return pick<Arch>(w, M, index, Affine<Arch, 1>{init, y, n});
   }
 }
 
-// Where the rows of a and b that follow the present block start: each step over r prefetches one line of each.
+// Where the rows of a and b that follow the present block start: each step over r prefetches one line of
+// each.
 struct Ahead {
   const float* a;
   const float* b;
@@ -338,8 +409,9 @@ inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float*
 
 template <class Arch, std::size_t MR, std::size_t VT>
 inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
-                        const float* b, std::size_t ldb, float* c, std::size_t ldc, const Ahead& ahead) noexcept {
-  if constexpr (MR <= Shape<Arch>::rows && VT <= Shape<Arch>::panel_vectors) {
+                        const float* b, std::size_t ldb, float* c, std::size_t ldc,
+                        const Ahead& ahead) noexcept {
+  if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
     if (vectors != VT) return dispatch_tn<Arch, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
     if (rows != MR) return dispatch_tn<Arch, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
     tile_tn<Arch, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
@@ -356,7 +428,7 @@ constexpr std::size_t kLine = 16;
 template <class Arch>
 void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
              std::size_t ldb, float* c, std::size_t ldc) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>, MR = Shape<Arch>::rows;
+  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
   if (M == 0) return;
   const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
   for (std::size_t r = 0; r < R; r += kDepthBlock, a += kDepthBlock * lda, b += kDepthBlock * ldb) {
@@ -388,8 +460,8 @@ void column_sums(std::size_t R, std::size_t N, const float* a, std::size_t lda, 
 }
 
 template <class Arch>
-void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda, float* g,
-                 std::size_t ldg) noexcept {
+void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda,
+                 float* g, std::size_t ldg) noexcept {
   for (std::size_t r = 0; r < R; ++r) {
     float* target = g + static_cast<std::size_t>(index[r]) * ldg;
     for (std::size_t n = 0; n < N; n += lanes<Arch>)

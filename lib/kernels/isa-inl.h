@@ -6,6 +6,7 @@
 #include "lib/kernels/gates-inl.h"
 #include "lib/kernels/gemm-inl.h"
 #include "lib/kernels/loss-inl.h"
+#include "lib/kernels/norm-inl.h"
 #include "lib/kernels/update-inl.h"
 
 #define RNN_JOIN_(a, b) a##b
@@ -25,14 +26,34 @@ const Table RNN_JOIN(RNN_ISA, _table) = {
     &gemm_tn<RNN_ARCH>,
     &column_sums<RNN_ARCH>,
     &scatter_add<RNN_ARCH>,
-    &vanilla_forward<RNN_ARCH>,
-    &vanilla_backward<RNN_ARCH>,
+    &forward_step<RNN_ARCH, VanillaForward<RNN_ARCH, vtanh<RNN_ARCH>>>,
+    &backward_step<RNN_ARCH, VanillaBackward<RNN_ARCH, times_tanh_slope<RNN_ARCH>>>,
+    &whole_step<RNN_ARCH, VanillaForward<RNN_ARCH, vtanh<RNN_ARCH>>>,
+    &forward_step<RNN_ARCH, VanillaForward<RNN_ARCH, relu<RNN_ARCH>>>,
+    &backward_step<RNN_ARCH, VanillaBackward<RNN_ARCH, times_relu_slope<RNN_ARCH>>>,
+    &whole_step<RNN_ARCH, VanillaForward<RNN_ARCH, relu<RNN_ARCH>>>,
+    &forward_step<RNN_ARCH, LstmForward<RNN_ARCH>>,
+    &backward_step<RNN_ARCH, LstmBackward<RNN_ARCH>>,
+    &whole_step<RNN_ARCH, LstmForward<RNN_ARCH>>,
+    &forward_step<RNN_ARCH, GruForward<RNN_ARCH>>,
+    &backward_step<RNN_ARCH, GruBackward<RNN_ARCH>>,
+    &whole_step<RNN_ARCH, GruForward<RNN_ARCH>>,
+    &forward_step<RNN_ARCH, GruBeforeForward<RNN_ARCH>>,
+    &forward_step<RNN_ARCH, GruBeforeForwardState<RNN_ARCH>>,
+    &backward_step<RNN_ARCH, GruBeforeBackwardState<RNN_ARCH>>,
+    &backward_step<RNN_ARCH, GruBeforeBackward<RNN_ARCH>>,
+    &layer_norm<RNN_ARCH>,
+    &layer_norm_backward<RNN_ARCH>,
+    &product_sums<RNN_ARCH>,
+    &add<RNN_ARCH>,
+    &dropout<RNN_ARCH>,
     &softmax<RNN_ARCH>,
     &softmax_cross_entropy<RNN_ARCH>,
     &squared_error<RNN_ARCH>,
     &binary_cross_entropy<RNN_ARCH>,
     &sum_squares<RNN_ARCH>,
     &update<RNN_ARCH>,
+    &average<RNN_ARCH>,
     &tanh_array<RNN_ARCH>,
     &sigmoid_array<RNN_ARCH>,
     &exp_array<RNN_ARCH>,

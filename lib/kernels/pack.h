@@ -1,6 +1,6 @@
-// Packed weights. W[rows, depth] is cut into panels of `panel` rows; the last panel has as many whole
-// vectors of `lanes` rows as it needs. A panel is stored column by column: the `width` elements of
-// column 0, then those of column 1, ... Rows beyond W's are zero.
+// Packed weights: see Panels. A plain matrix W[rows, depth] is cut into panels of `panel` rows; the last panel
+// has as many whole vectors of `lanes` rows as it needs. A matrix grouped by gates is cut into panels of `lanes`
+// units. A panel is stored column by column. Rows (units) beyond W's are zero.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,16 @@
 
 namespace rnn::kernels {
 
-// Floats that the packed matrix takes; whole panels, so that every panel starts 64-byte aligned.
-std::size_t packed_size(const Table& table, std::size_t rows, std::size_t depth);
+// Floats that the packed matrix takes; whole panels, so that every panel starts 64-byte aligned where panels of
+// this table have a multiple of 16 rows. The data of `w` is not looked at.
+std::size_t packed_size(const Table& table, const Panels& w);
 
 // Number of panels, each of which may be packed by a task of its own.
-std::size_t panel_count(const Table& table, std::size_t rows);
+std::size_t panel_count(const Table& table, const Panels& w);
 
-// Pack panels [first, last) of w, whose element (i, k) is at w[i * row_stride + k * column_stride]: strides
-// exchanged pack the transposed matrix.
-void pack(const Table& table, std::size_t rows, std::size_t depth, const float* w, std::size_t row_stride,
+// Pack panels [first, last) of the matrix whose element (i, k) is at values[i * row_stride + k * column_stride]
+// to `packed`: strides exchanged pack the transposed matrix.
+void pack(const Table& table, const Panels& w, const float* values, std::size_t row_stride,
           std::size_t column_stride, std::size_t first, std::size_t last, float* packed);
 
 }  // namespace rnn::kernels

@@ -84,6 +84,20 @@ struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
   static V from_bits(I i) noexcept { return _mm_castsi128_ps(i); }
   template <int K>
   static I shl(I i) noexcept { return _mm_slli_epi32(i, K); }
+  template <int K>
+  static I shr(I i) noexcept { return _mm_srli_epi32(i, K); }
+  static I exclusive_or(I a, I b) noexcept { return _mm_xor_si128(a, b); }
+  static I mul(I a, I b) noexcept {
+    const __m128i even = _mm_mul_epu32(a, b);
+    const __m128i odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), _mm_srli_epi64(b, 32));
+    return _mm_unpacklo_epi32(_mm_shuffle_epi32(even, _MM_SHUFFLE(0, 0, 2, 0)),
+                              _mm_shuffle_epi32(odd, _MM_SHUFFLE(0, 0, 2, 0)));
+  }
+  static V zero_below(I i, I limit, V x) noexcept {
+    const __m128i sign = _mm_set1_epi32(INT32_MIN);  // comparisons are signed
+    const __m128i below = _mm_cmplt_epi32(_mm_xor_si128(i, sign), _mm_xor_si128(limit, sign));
+    return _mm_andnot_ps(_mm_castsi128_ps(below), x);
+  }
 };
 #endif
 
@@ -108,6 +122,15 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static V from_bits(I i) noexcept { return _mm256_castsi256_ps(i); }
   template <int K>
   static I shl(I i) noexcept { return _mm256_slli_epi32(i, K); }
+  template <int K>
+  static I shr(I i) noexcept { return _mm256_srli_epi32(i, K); }
+  static I exclusive_or(I a, I b) noexcept { return _mm256_xor_si256(a, b); }
+  static I mul(I a, I b) noexcept { return _mm256_mullo_epi32(a, b); }
+  static V zero_below(I i, I limit, V x) noexcept {
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN);  // comparisons are signed
+    const __m256i below = _mm256_cmpgt_epi32(_mm256_xor_si256(limit, sign), _mm256_xor_si256(i, sign));
+    return _mm256_andnot_ps(_mm256_castsi256_ps(below), x);
+  }
 
   static __m256i first(std::size_t n) noexcept {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
@@ -149,6 +172,13 @@ struct Native<xsimd::avx512bw> {
   static V from_bits(I i) noexcept { return _mm512_castsi512_ps(i); }
   template <int K>
   static I shl(I i) noexcept { return _mm512_maskz_slli_epi32(all, i, K); }
+  template <int K>
+  static I shr(I i) noexcept { return _mm512_maskz_srli_epi32(all, i, K); }
+  static I exclusive_or(I a, I b) noexcept { return _mm512_xor_si512(a, b); }
+  static I mul(I a, I b) noexcept { return _mm512_mullo_epi32(a, b); }
+  static V zero_below(I i, I limit, V x) noexcept {
+    return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(i, limit), x);
+  }
 
   static __mmask16 first(std::size_t n) noexcept {
     return static_cast<__mmask16>((1u << n) - 1u);
@@ -181,6 +211,16 @@ struct Native<xsimd::neon64> : BufferedPartial<xsimd::neon64> {
   static V from_bits(I i) noexcept { return vreinterpretq_f32_s32(i); }
   template <int K>
   static I shl(I i) noexcept { return vshlq_n_s32(i, K); }
+  template <int K>
+  static I shr(I i) noexcept {
+    return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(i), K));
+  }
+  static I exclusive_or(I a, I b) noexcept { return veorq_s32(a, b); }
+  static I mul(I a, I b) noexcept { return vmulq_s32(a, b); }
+  static V zero_below(I i, I limit, V x) noexcept {
+    const uint32x4_t below = vcltq_u32(vreinterpretq_u32_s32(i), vreinterpretq_u32_s32(limit));
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x), below));
+  }
 };
 #endif
 
@@ -299,6 +339,28 @@ inline Vec<Arch> vfrom_bits(IntVec<Arch> i) noexcept {
 template <int K, class Arch>
 inline IntVec<Arch> vshl(IntVec<Arch> i) noexcept {
   return Native<Arch>::template shl<K>(i);
+}
+// i >> K, 0 < K < 32, zeros shifted in.
+template <int K, class Arch>
+inline IntVec<Arch> vshr(IntVec<Arch> i) noexcept {
+  return Native<Arch>::template shr<K>(i);
+}
+
+template <class Arch>
+inline IntVec<Arch> vxor(IntVec<Arch> a, IntVec<Arch> b) noexcept {
+  return Native<Arch>::exclusive_or(a, b);
+}
+
+// The low 32 bits of a b.
+template <class Arch>
+inline IntVec<Arch> vmul(IntVec<Arch> a, IntVec<Arch> b) noexcept {
+  return Native<Arch>::mul(a, b);
+}
+
+// Per lane: i < limit ? 0 : x, both unsigned.
+template <class Arch>
+inline Vec<Arch> vzero_below(IntVec<Arch> i, IntVec<Arch> limit, Vec<Arch> x) noexcept {
+  return Native<Arch>::zero_below(i, limit, x);
 }
 
 }  // namespace

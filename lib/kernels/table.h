@@ -18,11 +18,14 @@ constexpr std::size_t kPad = 16;
 
 constexpr std::size_t padded(std::size_t n) { return (n + kPad - 1) / kPad * kPad; }
 
-// A matrix W[rows, depth] packed by pack.h: panels of Table::panel rows, each panel column by column.
+// A matrix W[rows, depth] packed by pack.h, each panel column by column. Plain (gates = 0): panels of
+// Table::panel rows. Grouped by gates (2 or more), where row g * H + j, H = rows / gates, is gate g of unit
+// j: panels of Table::lanes units, a column of which holds the units' first gate, then their second, ...
 struct Panels {
   const float* data;
   std::size_t rows;
   std::size_t depth;
+  std::size_t gates;
 };
 
 // M vectors: vector m at pointers[m] if pointers are given, else at base + m * stride. A stride of 0
@@ -39,6 +42,56 @@ struct MutableRows {
   float* const* pointers;
 };
 
+// One step of a cell over M rows. Vectors of H (or G*H) are read and written to the element: what pads their
+// rows is not touched. What a cell has no use for is null.
+struct CellForward {
+  Panels w;  // W_hh, grouped if there is more than one gate; data null: x holds the product itself, [M, G*H]
+  std::size_t M;
+  std::size_t H;
+  Rows x;  // [M, w.depth]  what W_hh is multiplied by
+  MutableRows
+      gates;    // [M, G*H]  in: W_ih x + b; out: the activated gates (of one gate that is h: not written)
+  Rows h_prev;  // [M, H]  GRU
+  Rows c_prev;  // [M, H]  LSTM
+  const float* bias;  // [H]  GRU: b_hn
+  MutableRows
+      inner;      // [M, H]  GRU: W_hn h + b_hn for backward, written if not null; reset before: r * h_prev
+  MutableRows h;  // [M, H]  written; LSTM: o * tanh(c')
+  MutableRows c;  // [M, H]  LSTM: written
+};
+
+// A step of one row together with its input projection, from vectors that stay where they are from call to
+// call: gates become b + W_ih x, or, where x is null, b + column `index` of W_ih, and then what CellForward
+// says. All vectors but the bias are padded, each gate by itself, and with them forward.H: a load that
+// follows a partial store would wait for it.
+struct CellStep {
+  Panels input;       // W_ih, grouped as W_hh
+  const float* bias;  // [G*H]
+  std::size_t H;
+  CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H)
+};
+
+using StepFunction = void (*)(const CellStep& step, const float* x, std::int32_t index);
+
+// The same step backwards. The gradient of h is d_h plus the product, which only the first M_product rows
+// have.
+struct CellBackward {
+  Panels w;  // plain: W_hh^T [H, G*H], or what else leads back to h
+  std::size_t M;
+  std::size_t M_product;
+  std::size_t H;
+  Rows x;             // [M_product, w.depth]  what w is multiplied by
+  Rows d_h;           // [M, H]  may be zero vectors
+  MutableRows gates;  // [M, G*H]  in: the activated gates; out: their gradients before activation
+                      // (of one gate: out alone, its slope follows from h)
+  Rows h_prev, h;     // [M, H]
+  Rows c_prev, c;     // [M, H]  LSTM
+  Rows inner;         // [M, H]  GRU: as forward left it
+  MutableRows d_sum;  // [M, 3*H]  GRU: written, the gradient of W_hh h + b_hn: d_r, d_z, r * d_n
+  MutableRows carry;  // [M, H]  in: gradient from the step after this one, out: for the one before, of c
+                      // (LSTM), of h beyond the product (GRU)
+};
+
 // What softmax_cross_entropy found in one row: sum of exp(y - max), and max - y[class].
 struct SoftmaxRow {
   float sum;
@@ -51,14 +104,14 @@ enum class Rule : std::int32_t { adam, adamw, sgd, adagrad, rmsprop };
 struct Update {
   Rule rule;
   bool nesterov;
-  float rate;           // learning rate; Adam: with the bias corrections folded in
-  float momentum;       // SGD, RMSprop
-  float beta1;          // Adam
-  float beta2;          // Adam, RMSprop
-  float epsilon;        // Adam: scaled by the second bias correction
-  float decay;          // weight decay; AdamW: times the plain learning rate
-  float gradient_scale; // from clipping by norm
-  float clip_value;     // after scaling; infinity when off
+  float rate;            // learning rate; Adam: with the bias corrections folded in
+  float momentum;        // SGD, RMSprop
+  float beta1;           // Adam
+  float beta2;           // Adam, RMSprop
+  float epsilon;         // Adam: scaled by the second bias correction
+  float decay;           // weight decay; AdamW: times the plain learning rate
+  float gradient_scale;  // from clipping by norm
+  float clip_value;      // after scaling; infinity when off
 };
 
 struct Table {
@@ -67,28 +120,60 @@ struct Table {
   std::size_t panel;  // rows of a full panel, a multiple of lanes
 
   // y[m, 0..n) = init[m] + W x[m], summed in the order that gemm-inl.h states. n is w.rows, or padded(w.rows)
-  // for padded y and init, whose padding must be zero and stays so. init may be zero vectors, and may be y.
+  // for padded y and init, whose padding must be zero and stays so; of grouped w, n is w.rows. init may be
+  // zero vectors, and may be y.
   void (*gemm)(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
                const MutableRows& y);
   // y[m, 0..n) = init[m] + column index[m] of W: gemm with one-hot x, the same bits (but for the sign of 0).
   void (*gather)(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
                  const MutableRows& y);
   // c[M, N] += sum over r of a[r, m] b[r, n], r ascending. N is a multiple of kPad.
-  void (*gemm_tn)(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
-                  std::size_t ldb, float* c, std::size_t ldc);
+  void (*gemm_tn)(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
+                  const float* b, std::size_t ldb, float* c, std::size_t ldc);
   // out[N] += sum over r of a[r, N], r ascending.
   void (*column_sums)(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out);
   // g[index[r], N] += a[r, N], r ascending.
-  void (*scatter_add)(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda,
-                      float* g, std::size_t ldg);
+  void (*scatter_add)(std::size_t R, std::size_t N, const std::int32_t* index, const float* a,
+                      std::size_t lda, float* g, std::size_t ldg);
 
-  // h[m] = tanh(pre[m] + W_hh h_prev[m]). h may be pre. n = padded H.
-  void (*vanilla_forward)(const Panels& w_hh, std::size_t M, const Rows& h_prev, const Rows& pre,
-                          std::size_t n, const MutableRows& h);
-  // d_pre[m] = (d_h[m] + W_hh^T d_pre_next[m]) (1 - h[m]^2); rows from M_next on have no successor and no
-  // second term. w_hh_t holds W_hh^T. d_pre may be d_h. n = padded H.
-  void (*vanilla_backward)(const Panels& w_hh_t, std::size_t M, std::size_t M_next, const Rows& d_pre_next,
-                           const Rows& d_h, const Rows& h, std::size_t n, const MutableRows& d_pre);
+  // The steps of the cells: formulas in gates-inl.h.
+  void (*vanilla_forward)(const CellForward& step);
+  void (*vanilla_backward)(const CellBackward& step);
+  StepFunction vanilla_step;
+  void (*relu_forward)(const CellForward& step);
+  void (*relu_backward)(const CellBackward& step);
+  StepFunction relu_step;
+  void (*lstm_forward)(const CellForward& step);
+  void (*lstm_backward)(const CellBackward& step);
+  StepFunction lstm_step;
+  void (*gru_forward)(const CellForward& step);
+  void (*gru_backward)(const CellBackward& step);
+  StepFunction gru_step;
+  // GRU with the reset gate before the product, in two halves of which each has a product of its own.
+  void (*gru_before_forward)(const CellForward& step);          // r, z and, to inner, r * h_prev
+  void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with inner
+  void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and the carry's z d_h
+  void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of the carry
+
+  // normalized[m, N] = (x[m] - mean) deviation[m], deviation = 1 / sqrt(variance + 1e-5), y[m] = gain *
+  // normalized[m]
+  // + bias. normalized may be null, deviation too; bias may be null; y may be x. Lanes are added as in a
+  // norm.
+  void (*layer_norm)(std::size_t M, std::size_t N, const Rows& x, const float* gain, const float* bias,
+                     const MutableRows& normalized, float* deviation, const MutableRows& y);
+  // dx[m] = deviation[m] (g - mean(g) - normalized[m] mean(g * normalized[m])), g = gain * dy[m]. dx may be
+  // dy.
+  void (*layer_norm_backward)(std::size_t M, std::size_t N, const Rows& dy, const float* gain,
+                              const Rows& normalized, const float* deviation, const MutableRows& dx);
+  // out[N] += sum over r of a[r, N] b[r, N], r ascending.
+  void (*product_sums)(std::size_t R, std::size_t N, const float* a, std::size_t lda, const float* b,
+                       std::size_t ldb, float* out);
+  // y[m, N] = a[m] + b[m]; y may be a or b.
+  void (*add)(std::size_t M, std::size_t N, const Rows& a, const Rows& b, const MutableRows& y);
+  // y[m, j] = x[m, j] scale, or 0 if a hash of key, row m of the whole and j is below threshold / 2^32; row m
+  // of the whole is first + m. y may be x.
+  void (*dropout)(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key, std::size_t first,
+                  std::uint32_t threshold, float scale, const MutableRows& y);
 
   // y[N] = softmax(x[N] * scale); x may be y.
   void (*softmax)(std::size_t N, const float* x, float scale, float* y);
@@ -107,6 +192,8 @@ struct Table {
   float (*sum_squares)(std::size_t n, const float* x);
   // One update of n (a multiple of kPad) parameters p by gradients g. m and v are the rule's state.
   void (*update)(const Update& u, std::size_t n, float* p, const float* g, float* m, float* v);
+  // a += rate (p - a), for n (a multiple of kPad) parameters.
+  void (*average)(std::size_t n, float rate, const float* p, float* a);
 
   void (*tanh)(const float* x, float* y, std::size_t n);
   void (*sigmoid)(const float* x, float* y, std::size_t n);

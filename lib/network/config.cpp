@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "lib/cells/cell.h"
 #include "lib/network/error.h"
@@ -13,6 +15,16 @@ constexpr std::int32_t kMaxSize = 65536;
 constexpr std::int32_t kMaxLayers = 64;
 constexpr float kInitRange = 0.08f;
 
+struct Flag {
+  std::uint32_t value;
+  const char* name;
+};
+
+constexpr Flag kFlags[] = {{RNN_NO_BIAS, "RNN_NO_BIAS"},           {RNN_RELU, "RNN_RELU"},
+                           {RNN_RESET_BEFORE, "RNN_RESET_BEFORE"}, {RNN_BIDIRECTIONAL, "RNN_BIDIRECTIONAL"},
+                           {RNN_RESIDUAL, "RNN_RESIDUAL"},         {RNN_LAYER_NORM, "RNN_LAYER_NORM"},
+                           {RNN_TIED_HEAD, "RNN_TIED_HEAD"}};
+
 void check_range(const char* name, std::int32_t value, std::int32_t lowest, std::int32_t highest) {
   if (value < lowest || value > highest)
     throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d..%d", name, value, lowest, highest);
@@ -22,11 +34,108 @@ void default_to(std::int32_t& field, std::int32_t value) noexcept {
   if (field == 0) field = value;
 }
 
+void check_cell(std::int32_t cell) {
+  if (cell != RNN_CELL_VANILLA && cell != RNN_CELL_GRU && cell != RNN_CELL_LSTM)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "cell is %d; it must be %d (RNN_CELL_VANILLA), %d (RNN_CELL_GRU) or %d (RNN_CELL_LSTM)", cell,
+                RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM);
+}
+
 void check_init(std::int32_t init) {
   if (init == RNN_INIT_ORTHOGONAL || init == RNN_INIT_IDENTITY)
     throw Error(RNN_INVALID_ARGUMENT, "init is %d, which only recurrent_init can be; it must be 0..%d", init,
                 RNN_INIT_UNIFORM);
   check_range("init", init, 0, RNN_INIT_UNIFORM);
+}
+
+// Of a configuration whose cell is resolved.
+void check_flags(const rnn_config_t& config) {
+  std::uint32_t known = 0;
+  std::string names;
+  for (const Flag& flag : kFlags) {
+    known |= flag.value;
+    names += (names.empty() ? "" : ", ") + std::string(flag.name) + " " + std::to_string(flag.value);
+  }
+  if ((config.flags & ~known) != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "flags is %u; it must be 0 or a sum of %s", config.flags,
+                names.c_str());
+  const auto needs = [&](std::uint32_t flag, const char* flag_name, std::int32_t cell,
+                         const char* cell_name) {
+    if ((config.flags & flag) != 0 && config.cell != cell)
+      throw Error(RNN_INVALID_ARGUMENT, "flags has %s and cell is %d; cell must then be %d (%s)", flag_name,
+                  config.cell, cell, cell_name);
+  };
+  needs(RNN_RELU, "RNN_RELU", RNN_CELL_VANILLA, "RNN_CELL_VANILLA");
+  needs(RNN_RESET_BEFORE, "RNN_RESET_BEFORE", RNN_CELL_GRU, "RNN_CELL_GRU");
+  constexpr std::uint32_t kApart = RNN_RESET_BEFORE | RNN_LAYER_NORM;
+  if ((config.flags & kApart) == kApart)
+    throw Error(RNN_INVALID_ARGUMENT, "flags has both RNN_RESET_BEFORE and RNN_LAYER_NORM; it may have one");
+}
+
+void check_projection(const rnn_config_t& config) {
+  const std::int32_t size = config.projection_size;
+  if (size == 0) return;
+  if (config.cell != RNN_CELL_LSTM)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "projection_size is %d and cell is %d; it must be 0 unless cell is %d "
+                "(RNN_CELL_LSTM)",
+                size, config.cell, RNN_CELL_LSTM);
+  if (size < 0 || size >= config.hidden_size)
+    throw Error(RNN_INVALID_ARGUMENT, "projection_size is %d; it must be 0..%d, less than hidden_size", size,
+                config.hidden_size - 1);
+}
+
+void check_forget_bias(const rnn_config_t& config) {
+  const auto bias = static_cast<double>(config.forget_bias);
+  if (bias == 0) return;
+  if (!std::isfinite(bias)) throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be finite", bias);
+  if (config.cell != RNN_CELL_LSTM)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "forget_bias is %g and cell is %d; it must be 0 unless cell is %d "
+                "(RNN_CELL_LSTM)",
+                bias, config.cell, RNN_CELL_LSTM);
+  if ((config.flags & RNN_NO_BIAS) != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_NO_BIAS", bias);
+}
+
+void check_tied_head(const rnn_config_t& config) {
+  if ((config.flags & RNN_TIED_HEAD) == 0) return;
+  const std::int32_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+  const std::int32_t width =
+      directions * (config.projection_size != 0 ? config.projection_size : config.hidden_size);
+  if (config.embedding_size != width)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "embedding_size is %d; with RNN_TIED_HEAD it must be %d, the width of "
+                "the last layer's output",
+                config.embedding_size, width);
+  if (config.output_size != config.input_size)
+    throw Error(RNN_INVALID_ARGUMENT, "output_size is %d; with RNN_TIED_HEAD it must be %d, the input_size",
+                config.output_size, config.input_size);
+}
+
+// The first difference that matters.
+struct Difference {
+  const char* name;
+  std::int32_t a;
+  std::int32_t b;
+};
+
+Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcept {
+  const Difference sizes[] = {{"cell", a.cell, b.cell},
+                              {"input_size", a.input_size, b.input_size},
+                              {"hidden_size", a.hidden_size, b.hidden_size},
+                              {"output_size", a.output_size, b.output_size},
+                              {"num_layers", a.num_layers, b.num_layers},
+                              {"projection_size", a.projection_size, b.projection_size},
+                              {"embedding_size", a.embedding_size, b.embedding_size}};
+  for (const Difference& size : sizes)
+    if (size.a != size.b) return size;
+  for (const Flag& flag : kFlags)
+    if (((a.flags ^ b.flags) & flag.value) != 0)
+      return {flag.name, (a.flags & flag.value) != 0, (b.flags & flag.value) != 0};
+  if ((a.initial_state == RNN_INITIAL_ZERO) != (b.initial_state == RNN_INITIAL_ZERO))
+    return {"initial_state", a.initial_state, b.initial_state};
+  return {nullptr, 0, 0};
 }
 
 }  // namespace
@@ -37,9 +146,7 @@ rnn_config_t resolve(const rnn_config_t& config) {
   resolved.allocator = nullptr;
 
   default_to(resolved.cell, RNN_CELL_VANILLA);
-  if (cells::find(resolved.cell) == nullptr)
-    throw Error(RNN_INVALID_ARGUMENT, "cell is %d; it must be %d (RNN_CELL_VANILLA)", config.cell,
-                RNN_CELL_VANILLA);
+  check_cell(resolved.cell);
   check_range("input_size", config.input_size, 1, kMaxSize);
   check_range("hidden_size", config.hidden_size, 1, kMaxSize);
   check_range("output_size", config.output_size, 0, kMaxSize);
@@ -59,19 +166,25 @@ rnn_config_t resolve(const rnn_config_t& config) {
   if (config.compute != RNN_COMPUTE_F32)
     throw Error(RNN_INVALID_ARGUMENT, "compute is %d; it must be %d (RNN_COMPUTE_F32)", config.compute,
                 RNN_COMPUTE_F32);
-  if ((config.flags & ~std::uint32_t{RNN_NO_BIAS}) != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "flags is 0x%x; it must be 0 or 0x%x (RNN_NO_BIAS)",
-                static_cast<unsigned>(config.flags), static_cast<unsigned>(RNN_NO_BIAS));
-  if (config.reserved != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "reserved is %u; it must be 0", static_cast<unsigned>(config.reserved));
+  check_flags(resolved);
+  check_projection(resolved);
+  check_range("embedding_size", config.embedding_size, 0, kMaxSize);
+  check_forget_bias(resolved);
+  check_tied_head(resolved);
   return resolved;
 }
 
 bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept {
-  return a.cell == b.cell && a.input_size == b.input_size && a.hidden_size == b.hidden_size &&
-         a.output_size == b.output_size && a.num_layers == b.num_layers &&
-         (a.flags & RNN_NO_BIAS) == (b.flags & RNN_NO_BIAS) &&
-         (a.initial_state == RNN_INITIAL_ZERO) == (b.initial_state == RNN_INITIAL_ZERO);
+  return find_difference(a, b).name == nullptr;
+}
+
+void check_same_architecture(const rnn_config_t& a, const char* a_name, const rnn_config_t& b,
+                             const char* b_name) {
+  const Difference found = find_difference(a, b);
+  if (found.name == nullptr) return;
+  const bool initial = found.name == std::string_view("initial_state");
+  throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; %s", found.name, a_name, found.a, b_name, found.b,
+              initial ? "both or neither must be stored" : "it must be the same");
 }
 
 }  // namespace rnn

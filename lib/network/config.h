@@ -9,8 +9,12 @@ namespace rnn {
 // looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
 rnn_config_t resolve(const rnn_config_t& config);
 
-// True if weights of one configuration fit a network of the other: cell, sizes, layers, head, biases, kind
-// of initial state (stored or zero).
+// True if weights of one configuration fit a network of the other: cell, sizes, layers, flags, kind of
+// initial state (stored or zero). Both are resolved.
 bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept;
+
+// Throws Error(RNN_MISMATCH) that names the first difference where these are not the same architecture.
+void check_same_architecture(const rnn_config_t& a, const char* a_name, const rnn_config_t& b,
+                             const char* b_name);
 
 }  // namespace rnn

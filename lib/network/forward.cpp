@@ -1,19 +1,24 @@
 // Whole sequences: window by window of steps, layer by layer, so that the input projections and the head are
-// large products, and memory stays bounded.
+// large products, and memory stays bounded. A backward direction needs a window that reaches to the end of
+// its segments; there are fewer of them at once then.
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/network/error.h"
 #include "lib/network/network.h"
 #include "lib/network/plan.h"
+#include "lib/network/project.h"
 
 namespace rnn {
 namespace {
 
 // Segments that are swept together, and about how many floats of activations a window may have: 1 MB, which
-// stays in the cache while the layers pass over it.
+// stays in the cache while the layers pass over it; 64 MB where it is a block's whole length.
 constexpr std::size_t kBlock = 256;
 constexpr std::size_t kWindowFloats = std::size_t{1} << 18;
+constexpr std::size_t kWholeFloats = std::size_t{1} << 24;
 
 // Segments [first, first + count) at steps [begin, end). Row offsets[t - begin] + b - first of the window is
 // step t of segment b.
@@ -38,21 +43,33 @@ class ForwardPass {
   std::size_t active(const Window& window, std::size_t t) const noexcept {
     return std::min(plan_.active(t), window.first + window.count) - window.first;
   }
-  float* carried(std::size_t vector, std::size_t row) noexcept {
-    return carried_.data() + (vector * block_ + row) * width_;
+  bool is_backward(std::size_t strand) const noexcept { return strand % directions_ != 0; }
+  float* carried(std::size_t part, std::size_t strand, std::size_t i) noexcept {
+    return carried_.data() + ((part * weights_.strands() + strand) * block_ + i) * width_;
   }
-  float* states(std::size_t part, std::size_t row) noexcept {
-    return states_.data() + (part * rows_ + row) * width_;
+  // Part `part` of the strand in work after each step: h stands where the layer's output has it.
+  float* state(std::size_t part, std::size_t strand, std::size_t row) noexcept {
+    if (part != 0) return c_.data() + row * width_;
+    return o_ + row * stride_ + strand % directions_ * weights_.projected_size();
   }
+  std::size_t state_stride(std::size_t part) const noexcept { return part == 0 ? stride_ : width_; }
 
+  void allocate();
+  std::size_t block_at(std::size_t first) const noexcept;
   void start(const Window& window) noexcept;
   void extend(Window& window) noexcept;
   void point_to_inputs(const Window& window) noexcept;
-  void project(const Window& window, std::size_t layer) noexcept;
-  void sweep(const Window& window, std::size_t layer) noexcept;
-  void carry(const Window& window, std::size_t layer) noexcept;
-  void write_states(const Window& window, std::size_t layer) noexcept;
+  void run_layer(const Window& window, std::size_t layer) noexcept;
+  void sweep(const Window& window, std::size_t strand) noexcept;
+  kernels::Rows previous(const Window& window, std::size_t part, std::size_t strand, std::size_t t) noexcept;
+  void carry(const Window& window, std::size_t strand) noexcept;
+  void write_states(const Window& window, std::size_t strand) noexcept;
   void write_outputs(const Window& window) noexcept;
+  void pool(const Window& window) noexcept;
+  void pool_last(const Window& window, std::size_t t) noexcept;
+  void pool_max(std::size_t rows, const float* o) noexcept;
+  void write_pooled(const Window& window) noexcept;
+  void apply_head(std::size_t count, const kernels::Rows& o) noexcept;
   void finish(const Window& window) noexcept;
 
   const Weights& weights_;
@@ -60,20 +77,29 @@ class ForwardPass {
   const rnn_forward_options_t& options_;
   const float* initial_states_;
   float* outputs_;
+  std::size_t directions_;   // D
   std::size_t width_;        // padded H
   std::size_t gates_width_;  // padded G*H
+  std::size_t stride_;       // padded D*P
   Plan plan_;
-  std::size_t block_;             // most segments at once
-  std::size_t rows_;              // most rows of a window
-  Buffer<float> gates_;           // [rows, padded G*H]
-  Buffer<float> states_;          // [parts, rows, padded H] of the layer in work
-  Buffer<float> carried_;         // [parts * L, block, padded H] each segment's state after the window before
-  Buffer<float> final_states_;    // apart from the caller's, which may be the initial ones
-  Buffer<std::size_t> offsets_;   // [steps of the window]
-  Buffer<const float*> inputs_;   // [rows] the window's inputs,
-  Buffer<std::int32_t> indices_;  // [rows] or these
-  Buffer<const float*> hidden_;   // [rows] what the head reads,
-  Buffer<float*> targets_;        // [rows] and where it writes
+  std::size_t block_ = 0;  // most segments at once
+  std::size_t rows_ = 0;   // most rows of a window
+  float* x_ = nullptr;     // [rows, padded D*P]  what a layer after the first reads
+  float* o_ = nullptr;     // [rows, padded D*P]  and what it writes; may be the same
+
+  Buffer<float> gates_;    // [rows, padded G*H]
+  Buffer<float> c_;        // [rows, padded H]  of the strand in work
+  Buffer<float> layers_;   // of x_ and o_
+  Buffer<float> carried_;  // [vectors, block, padded H]  each segment's state between windows
+  Buffer<float> inner_, unprojected_, product_;  // [block, padded]  of one step
+  Buffer<float> pooled_;                         // [block, padded D*P]
+  Buffer<float> final_states_;                   // apart from the caller's, which may be the initial ones
+  Buffer<std::size_t> offsets_;                  // [steps of the window]
+  Buffer<const float*> inputs_;                  // [rows]  the window's inputs,
+  Buffer<std::int32_t> indices_;                 // [rows]  or these
+  Buffer<const float*> previous_;     // [parts, block]  where they do not stand one after the other
+  Buffer<const float*> pooled_rows_;  // [block]  what the head reads with pooling
+  Buffer<float*> targets_;            // [rows]  where it writes
 };
 
 ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
@@ -83,63 +109,101 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       options_(options),
       initial_states_(initial_states),
       outputs_(outputs),
+      directions_(weights.directions()),
       width_(weights.width()),
-      gates_width_(weights.gates_width()) {
-  const Allocator& allocator = weights.allocator();
-  const std::size_t parts = weights.cell().states;
-  Buffer<Slice> slices(allocator, in.count);
+      gates_width_(weights.gates_width()),
+      stride_(kernels::padded(weights.layer_size())) {
+  Buffer<Slice> slices(weights.allocator(), in.count);
   for (std::size_t n = 0, first = 0; n < in.count; first += in.lengths[n], ++n)
     slices[n] = {first, in.lengths[n]};
-  plan_.build(allocator, slices.data(), in.count, in.resets);
+  plan_.build(weights.allocator(), slices.data(), in.count, in.resets);
+  allocate();
+}
 
-  const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
-  block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
-  rows_ = std::max(block_, std::min(plan_.rows(), kWindowFloats / (gates_width_ + parts * width_)));
+void ForwardPass::allocate() {
+  const Allocator& allocator = weights_.allocator();
+  const std::size_t parts = weights_.cell().states;
+  const std::size_t layers = directions_ > 1 || weights_.has(RNN_RESIDUAL) ? 2 : 1;
+  const std::size_t row = gates_width_ + (parts - 1) * width_ + layers * stride_;
+  if (directions_ == 1) {
+    const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
+    block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
+    rows_ = std::max(block_, std::min(plan_.rows(), kWindowFloats / row));
+  } else {
+    rows_ = std::max(plan_.steps(), std::min(plan_.rows(), kWholeFloats / row));
+    for (std::size_t first = 0; first < plan_.segments(); first += block_at(first))
+      block_ = std::max(block_, block_at(first));
+  }
   gates_ = Buffer<float>(allocator, checked_product(rows_, gates_width_));
-  states_ = Buffer<float>(allocator, checked_product(parts * rows_, width_));
-  carried_ = Buffer<float>(allocator, checked_product(weights.state_vectors() * block_, width_));
-  if (options.final_states != nullptr || options.stateful != 0)
-    final_states_ = Buffer<float>(allocator, checked_product(in.count, weights.state_size()));
+  c_ = Buffer<float>(allocator, checked_product(rows_, (parts - 1) * width_));
+  layers_ = Buffer<float>(allocator, checked_product(layers * rows_, stride_));
+  x_ = layers_.data();
+  o_ = layers_.data() + (layers - 1) * rows_ * stride_;
+  carried_ = Buffer<float>(allocator, checked_product(weights_.state_vectors() * block_, width_));
+  if (weights_.cell().candidate) inner_ = Buffer<float>(allocator, checked_product(block_, width_));
+  if (weights_.has_projection()) unprojected_ = Buffer<float>(allocator, checked_product(block_, width_));
+  if (weights_.has(RNN_LAYER_NORM))
+    product_ = Buffer<float>(allocator, checked_product(block_, gates_width_));
+  if (options_.final_states != nullptr || options_.stateful != 0)
+    final_states_ = Buffer<float>(allocator, checked_product(in_.count, weights_.state_size()));
   offsets_ = Buffer<std::size_t>(allocator, std::min(rows_, plan_.steps()));
-  if (in.indices != nullptr)
+  if (in_.indices != nullptr && !weights_.has_embedding())
     indices_ = Buffer<std::int32_t>(allocator, rows_);
   else
     inputs_ = Buffer<const float*>(allocator, rows_);
-  if (outputs == nullptr) return;
-  hidden_ = Buffer<const float*>(allocator, rows_);
+  if (directions_ > 1) previous_ = Buffer<const float*>(allocator, parts * block_);
+  if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
+  if (options_.pooling == RNN_POOLING_NONE) return;
+  pooled_ = Buffer<float>(allocator, checked_product(block_, stride_));
+  pooled_rows_ = Buffer<const float*>(allocator, block_);
+}
+
+// How many segments to sweep together from this one on.
+std::size_t ForwardPass::block_at(std::size_t first) const noexcept {
+  const std::size_t left = plan_.segments() - first;
+  if (directions_ == 1) return std::min(block_, left);
+  std::size_t count = 0;
+  for (std::size_t rows = 0; count < std::min(kBlock, left); ++count) {
+    rows += plan_.segment(first + count).length;
+    if (rows > rows_) break;
+  }
+  return count;
 }
 
 void ForwardPass::run() noexcept {
-  for (std::size_t first = 0; first < plan_.segments(); first += block_) {
-    Window window{first, std::min(block_, plan_.segments() - first), 0, 0, 0};
+  for (std::size_t first = 0; first < plan_.segments();) {
+    Window window{first, block_at(first), 0, 0, 0};
     start(window);
     const std::size_t steps = plan_.segment(first).length;
     while (window.end < steps) {
       extend(window);
       point_to_inputs(window);
-      for (std::size_t l = 0; l < weights_.num_layers(); ++l) {
-        project(window, l);
-        sweep(window, l);
-        carry(window, l);
-        if (options_.states != nullptr) write_states(window, l);
-      }
-      if (outputs_ != nullptr) write_outputs(window);
+      for (std::size_t l = 0; l < weights_.num_layers(); ++l) run_layer(window, l);
+      if (outputs_ == nullptr) continue;
+      if (options_.pooling == RNN_POOLING_NONE)
+        write_outputs(window);
+      else
+        pool(window);
     }
+    if (outputs_ != nullptr && options_.pooling != RNN_POOLING_NONE) write_pooled(window);
     if (final_states_.size() != 0) finish(window);
+    first += window.count;
   }
 }
 
-// The states before the first step of a block's segments.
+// The states before the first step of a block's segments; of a backward strand, that is the last.
 void ForwardPass::start(const Window& window) noexcept {
-  const std::size_t H = weights_.hidden_size(), L = weights_.num_layers();
-  for (std::size_t v = 0; v < weights_.state_vectors(); ++v) {
-    for (std::size_t i = 0; i < window.count; ++i) {
-      const Segment& segment = plan_.segment(window.first + i);
-      if (segment.starts_slice && initial_states_ != nullptr)
-        std::copy_n(initial_states_ + segment.slice * weights_.state_size() + v * H, H, carried(v, i));
-      else
-        std::copy_n(weights_.initial(v / L, v % L), H, carried(v, i));
+  for (std::size_t part = 0; part < weights_.cell().states; ++part) {
+    for (std::size_t s = 0; s < weights_.strands(); ++s) {
+      for (std::size_t i = 0; i < window.count; ++i) {
+        const Segment& segment = plan_.segment(window.first + i);
+        const bool given = is_backward(s) ? segment.ends_slice : segment.starts_slice;
+        const float* initial = weights_.initial(part, s);
+        if (given && initial_states_ != nullptr)
+          initial = initial_states_ + segment.slice * weights_.state_size() + weights_.state_offset(part, s);
+        std::copy_n(initial, weights_.part_size(part), carried(part, s, i));
+      }
     }
   }
 }
@@ -162,103 +226,181 @@ void ForwardPass::point_to_inputs(const Window& window) noexcept {
     const std::size_t end = window.first + active(window, t);
     for (std::size_t b = window.first; b < end; ++b, ++row) {
       const std::size_t frame = plan_.frame(t, b);
-      if (in_.indices != nullptr)
-        indices_[row] = in_.indices[frame];
-      else
+      if (in_.indices == nullptr)
         inputs_[row] = in_.inputs + frame * weights_.input_size();
+      else if (weights_.has_embedding())
+        inputs_[row] = weights_.embedding(static_cast<std::size_t>(in_.indices[frame]));
+      else
+        indices_[row] = in_.indices[frame];
     }
   }
 }
 
-// The gates' input projections, of all rows at once. Layer l reads what layer l-1 left in states_.
-void ForwardPass::project(const Window& window, std::size_t layer) noexcept {
-  const kernels::Table& table = weights_.table();
-  const cells::LayerWeights& w = weights_.layer(layer);
-  const kernels::Rows bias{w.bias, 0, nullptr};
-  const kernels::MutableRows gates{gates_.data(), gates_width_, nullptr};
-  if (layer > 0)
-    table.gemm(w.input, window.rows, {states(0, 0), width_, nullptr}, bias, gates_width_, gates);
-  else if (in_.indices != nullptr)
-    table.gather(w.input, window.rows, indices_.data(), bias, gates_width_, gates);
-  else
-    table.gemm(w.input, window.rows, {nullptr, 0, inputs_.data()}, bias, gates_width_, gates);
+// Leaves the layer's output in x_, where the next layer and the head read it.
+void ForwardPass::run_layer(const Window& window, std::size_t layer) noexcept {
+  const kernels::Rows x =
+      layer > 0 ? kernels::Rows{x_, stride_, nullptr} : kernels::Rows{nullptr, 0, inputs_.data()};
+  const std::int32_t* indices = layer == 0 ? indices_.data() : nullptr;
+  for (std::size_t d = 0; d < directions_; ++d) {
+    const std::size_t strand = layer * directions_ + d;
+    project(weights_, strand, window.rows, x, indices, {gates_.data(), gates_width_, nullptr});
+    sweep(window, strand);
+    carry(window, strand);
+    if (options_.states != nullptr) write_states(window, strand);
+  }
+  if (weights_.is_residual(layer))
+    weights_.table().add(window.rows, weights_.layer_size(), {o_, stride_, nullptr}, x,
+                         {o_, stride_, nullptr});
+  std::swap(x_, o_);
 }
 
-void ForwardPass::sweep(const Window& window, std::size_t layer) noexcept {
-  cells::ForwardStep step;
-  step.width = width_;
-  for (std::size_t t = window.begin; t < window.end; ++t) {
+void ForwardPass::sweep(const Window& window, std::size_t strand) noexcept {
+  cells::ForwardStep step{};
+  step.hidden = weights_.hidden_size();
+  step.inner = {inner_.data(), width_, nullptr};
+  step.unprojected = {unprojected_.data(), width_, nullptr};
+  step.product = {product_.data(), gates_width_, nullptr};
+  for (std::size_t i = window.begin; i < window.end; ++i) {
+    const std::size_t t = is_backward(strand) ? window.end - 1 - (i - window.begin) : i;
     const std::size_t row = offsets_[t - window.begin];
     step.rows = active(window, t);
     step.gates = {gates_.data() + row * gates_width_, gates_width_, nullptr};
     for (std::size_t part = 0; part < weights_.cell().states; ++part) {
-      const float* previous = t == window.begin ? carried(part * weights_.num_layers() + layer, 0)
-                                                : states(part, offsets_[t - 1 - window.begin]);
-      step.previous[part] = {previous, width_, nullptr};
-      step.next[part] = {states(part, row), width_, nullptr};
+      step.previous[part] = previous(window, part, strand, t);
+      step.next[part] = {state(part, strand, row), state_stride(part), nullptr};
     }
-    weights_.cell().forward(weights_.table(), weights_.layer(layer), step);
+    cells::forward(weights_.cell(), weights_.table(), weights_.strand(strand), step);
   }
+}
+
+// The state before step t. A backward strand comes from step t + 1, where the segment has one.
+kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, std::size_t strand,
+                                    std::size_t t) noexcept {
+  const kernels::Rows start{carried(part, strand, 0), width_, nullptr};
+  const bool backward = is_backward(strand);
+  if (t == (backward ? window.end - 1 : window.begin)) return start;
+  const float* last = state(part, strand, offsets_[(backward ? t + 1 : t - 1) - window.begin]);
+  const std::size_t stride = state_stride(part);
+  const std::size_t rows = active(window, t), going_on = backward ? active(window, t + 1) : rows;
+  if (rows == going_on) return {last, stride, nullptr};
+  const float** pointers = previous_.data() + part * block_;
+  for (std::size_t i = 0; i < rows; ++i)
+    pointers[i] = i < going_on ? last + i * stride : start.base + i * width_;
+  return {nullptr, 0, pointers};
 }
 
 // Keep the last state in the window of each segment that has a step in it.
-void ForwardPass::carry(const Window& window, std::size_t layer) noexcept {
+void ForwardPass::carry(const Window& window, std::size_t strand) noexcept {
   for (std::size_t part = 0; part < weights_.cell().states; ++part) {
     for (std::size_t i = 0; i < active(window, window.begin); ++i) {
-      const std::size_t last = std::min(plan_.segment(window.first + i).length, window.end) - 1;
-      std::copy_n(states(part, offsets_[last - window.begin] + i), width_,
-                  carried(part * weights_.num_layers() + layer, i));
+      const std::size_t end = std::min(plan_.segment(window.first + i).length, window.end);
+      const std::size_t last = is_backward(strand) ? window.begin : end - 1;
+      std::copy_n(state(part, strand, offsets_[last - window.begin] + i), weights_.part_size(part),
+                  carried(part, strand, i));
     }
   }
 }
 
-void ForwardPass::write_states(const Window& window, std::size_t layer) noexcept {
-  const std::size_t H = weights_.hidden_size(), S = weights_.state_size();
+void ForwardPass::write_states(const Window& window, std::size_t strand) noexcept {
+  const std::size_t S = weights_.state_size();
   for (std::size_t part = 0; part < weights_.cell().states; ++part) {
-    float* out = options_.states + (part * weights_.num_layers() + layer) * H;
+    float* out = options_.states + weights_.state_offset(part, strand);
     std::size_t row = 0;
     for (std::size_t t = window.begin; t < window.end; ++t) {
       const std::size_t end = window.first + active(window, t);
       for (std::size_t b = window.first; b < end; ++b, ++row)
-        std::copy_n(states(part, row), H, out + plan_.frame(t, b) * S);
+        std::copy_n(state(part, strand, row), weights_.part_size(part), out + plan_.frame(t, b) * S);
     }
   }
 }
 
-// The head over the rows whose output is asked for, each to its place.
 void ForwardPass::write_outputs(const Window& window) noexcept {
-  const std::size_t O = weights_.output_size();
-  std::size_t row = 0, count = 0;
+  std::size_t row = 0;
   for (std::size_t t = window.begin; t < window.end; ++t) {
     const std::size_t end = window.first + active(window, t);
-    for (std::size_t b = window.first; b < end; ++b, ++row) {
-      const Segment& segment = plan_.segment(b);
-      if (options_.last_only != 0 && !(segment.ends_slice && t + 1 == segment.length)) continue;
-      hidden_[count] = states(0, row);
-      targets_[count] = outputs_ + (options_.last_only != 0 ? segment.slice : plan_.frame(t, b)) * O;
-      ++count;
-    }
+    for (std::size_t b = window.first; b < end; ++b, ++row)
+      targets_[row] = outputs_ + plan_.frame(t, b) * weights_.output_size();
   }
-  if (weights_.has_head())
-    weights_.table().gemm(weights_.head(), count, {nullptr, 0, hidden_.data()},
-                          {weights_.head_bias(), 0, nullptr}, O, {nullptr, 0, targets_.data()});
-  else
-    for (std::size_t i = 0; i < count; ++i) std::copy_n(hidden_[i], O, targets_[i]);
+  apply_head(window.rows, {x_, stride_, nullptr});
 }
 
-void ForwardPass::finish(const Window& window) noexcept {
-  const std::size_t H = weights_.hidden_size();
+// Take the window's steps into the pooled outputs of the block's segments, in the order of time.
+void ForwardPass::pool(const Window& window) noexcept {
+  for (std::size_t t = window.begin; t < window.end; ++t) {
+    const std::size_t rows = active(window, t);
+    const float* o = x_ + offsets_[t - window.begin] * stride_;
+    const kernels::Rows sum{pooled_.data(), stride_, nullptr};
+    if (options_.pooling == RNN_POOLING_LAST)
+      pool_last(window, t);
+    else if (t == 0)
+      std::copy_n(o, rows * stride_, pooled_.data());
+    else if (options_.pooling == RNN_POOLING_MAX)
+      pool_max(rows, o);
+    else
+      weights_.table().add(rows, weights_.layer_size(), sum, {o, stride_, nullptr},
+                           {pooled_.data(), stride_, nullptr});
+  }
+}
+
+// The backward direction's last step is the segment's first.
+void ForwardPass::pool_last(const Window& window, std::size_t t) noexcept {
+  const std::size_t P = weights_.projected_size();
+  for (std::size_t i = 0; i < active(window, t); ++i) {
+    const float* o = x_ + (offsets_[t - window.begin] + i) * stride_;
+    float* pooled = pooled_.data() + i * stride_;
+    if (t + 1 == plan_.segment(window.first + i).length) std::copy_n(o, P, pooled);
+    if (t == 0) std::copy_n(o + P, weights_.layer_size() - P, pooled + P);
+  }
+}
+
+void ForwardPass::pool_max(std::size_t rows, const float* o) noexcept {
+  for (std::size_t i = 0; i < rows * stride_; ++i) pooled_[i] = std::max(pooled_[i], o[i]);
+}
+
+// The head over the pooled outputs of the segments that end a sequence.
+void ForwardPass::write_pooled(const Window& window) noexcept {
+  std::size_t count = 0;
   for (std::size_t i = 0; i < window.count; ++i) {
     const Segment& segment = plan_.segment(window.first + i);
     if (!segment.ends_slice) continue;
+    float* pooled = pooled_.data() + i * stride_;
+    if (options_.pooling == RNN_POOLING_MEAN)
+      for (std::size_t j = 0; j < stride_; ++j) pooled[j] /= static_cast<float>(segment.length);
+    pooled_rows_[count] = pooled;
+    targets_[count] = outputs_ + segment.slice * weights_.output_size();
+    ++count;
+  }
+  apply_head(count, {nullptr, 0, pooled_rows_.data()});
+}
+
+// From the last layer's output to targets_.
+void ForwardPass::apply_head(std::size_t count, const kernels::Rows& o) noexcept {
+  const std::size_t O = weights_.output_size();
+  if (weights_.has_head())
+    return weights_.table().gemm(weights_.head(), count, o, {weights_.head_bias(), 0, nullptr}, O,
+                                 {nullptr, 0, targets_.data()});
+  for (std::size_t i = 0; i < count; ++i)
+    std::copy_n(o.pointers != nullptr ? o.pointers[i] : o.base + i * o.stride, O, targets_[i]);
+}
+
+void ForwardPass::finish(const Window& window) noexcept {
+  for (std::size_t i = 0; i < window.count; ++i) {
+    const Segment& segment = plan_.segment(window.first + i);
     float* out = final_states_.data() + segment.slice * weights_.state_size();
-    for (std::size_t v = 0; v < weights_.state_vectors(); ++v) std::copy_n(carried(v, i), H, out + v * H);
+    for (std::size_t s = 0; s < weights_.strands(); ++s) {
+      if (!(is_backward(s) ? segment.opens_slice : segment.ends_slice)) continue;
+      for (std::size_t part = 0; part < weights_.cell().states; ++part)
+        std::copy_n(carried(part, s, i), weights_.part_size(part), out + weights_.state_offset(part, s));
+    }
   }
 }
 
 }  // namespace
 
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
+  if (options.stateful != 0 && weights_->has(RNN_BIDIRECTIONAL))
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.stateful is 1; it must be 0, because a bidirectional network needs whole sequences");
   Buffer<float> own;
   if (options.stateful != 0) {
     own = Buffer<float>(allocator_, weights_->state_size());

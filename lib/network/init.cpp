@@ -9,6 +9,8 @@
 namespace rnn {
 namespace {
 
+constexpr std::size_t kForgetGate = 1;  // of an LSTM
+
 // The block of one gate in a matrix, [rows, columns].
 struct Block {
   float* values;
@@ -29,10 +31,18 @@ void fill_normal(const Block& block, double deviation, Random& random) noexcept 
       block.values[i * block.stride + j] = static_cast<float>(deviation * random.normal());
 }
 
-void fill_diagonal(const Block& block, float value) noexcept {
+void fill_constant(const Block& block, float value) noexcept {
   for (std::size_t i = 0; i < block.rows; ++i)
-    for (std::size_t j = 0; j < block.columns; ++j)
-      block.values[i * block.stride + j] = i == j ? value : 0.0f;
+    for (std::size_t j = 0; j < block.columns; ++j) block.values[i * block.stride + j] = value;
+}
+
+void fill_identity(const Block& block) noexcept {
+  for (std::size_t i = 0; i < block.rows; ++i)
+    for (std::size_t j = 0; j < block.columns; ++j) block.values[i * block.stride + j] = i == j ? 1.0f : 0.0f;
+}
+
+void shift(const Block& block, float by) noexcept {
+  for (std::size_t i = 0; i < block.rows; ++i) block.values[i * block.stride] += by;
 }
 
 // Sums for a dot product: lanes that the compiler can put into vectors, in an order that is the same
@@ -49,30 +59,32 @@ double dot(const double* a, const double* b, std::size_t n) noexcept {
   return sum;
 }
 
-// Rows of normal numbers, each made orthogonal to those before it (modified Gram-Schmidt, done twice, which
-// leaves no more than rounding errors) and of length 1: a matrix uniformly distributed over the orthogonal
-// ones.
+// Vectors of normal numbers, each made orthogonal to those before it (modified Gram-Schmidt, done twice,
+// which leaves no more than rounding errors) and of length 1: a matrix uniformly distributed over the
+// orthogonal ones. The vectors are the rows; of a matrix that is higher than wide, the columns.
 void fill_orthogonal(const Block& block, const Allocator& allocator, Random& random) {
-  const std::size_t n = block.rows;
+  const bool by_rows = block.rows <= block.columns;
+  const std::size_t count = by_rows ? block.rows : block.columns;
+  const std::size_t n = by_rows ? block.columns : block.rows;
   const std::size_t stride = (n + kLanes - 1) / kLanes * kLanes;
-  Buffer<double> rows(allocator, checked_product(n, stride));
-  for (std::size_t i = 0; i < n; ++i) {
-    double* row = rows.data() + i * stride;
+  Buffer<double> vectors(allocator, checked_product(count, stride));
+  for (std::size_t i = 0; i < count; ++i) {
+    double* vector = vectors.data() + i * stride;
     double length = 0.0;
     while (length < 1e-6) {  // almost surely only once
-      for (std::size_t j = 0; j < n; ++j) row[j] = random.normal();
+      for (std::size_t j = 0; j < n; ++j) vector[j] = random.normal();
       for (int pass = 0; pass < 2; ++pass) {
         for (std::size_t k = 0; k < i; ++k) {
-          const double* other = rows.data() + k * stride;
-          const double share = dot(row, other, stride);
-          for (std::size_t j = 0; j < stride; ++j) row[j] -= share * other[j];
+          const double* other = vectors.data() + k * stride;
+          const double share = dot(vector, other, stride);
+          for (std::size_t j = 0; j < stride; ++j) vector[j] -= share * other[j];
         }
       }
-      length = std::sqrt(dot(row, row, stride));
+      length = std::sqrt(dot(vector, vector, stride));
     }
     for (std::size_t j = 0; j < n; ++j) {
-      row[j] /= length;
-      block.values[i * block.stride + j] = static_cast<float>(row[j]);
+      vector[j] /= length;
+      block.values[by_rows ? i * block.stride + j : j * block.stride + i] = static_cast<float>(vector[j]);
     }
   }
 }
@@ -92,15 +104,27 @@ class Initializer {
           fill_matrix(block(parameter, gate * weights_.hidden_size(), weights_.hidden_size()), init);
         break;
       }
+      case Kind::embedding:
+        fill_embedding(block(parameter, 0, parameter.rows));
+        break;
+      case Kind::projection:
       case Kind::head:
         fill_matrix(block(parameter, 0, parameter.rows), config.init);
         break;
       case Kind::bias:
+      case Kind::recurrent_bias:
       case Kind::head_bias:
         fill_bias(block(parameter, 0, parameter.rows), config.init);
+        if (parameter.kind == Kind::bias && config.cell == RNN_CELL_LSTM)
+          shift(block(parameter, kForgetGate * weights_.hidden_size(), weights_.hidden_size()),
+                config.forget_bias);
+        break;
+      case Kind::norm_input:
+      case Kind::norm_recurrent:
+        fill_constant(block(parameter, 0, parameter.rows), 1.0f);
         break;
       case Kind::initial:
-        fill_diagonal(block(parameter, 0, parameter.rows), 0.0f);
+        fill_constant(block(parameter, 0, parameter.rows), 0.0f);
         break;
     }
   }
@@ -132,10 +156,18 @@ class Initializer {
       case RNN_INIT_ORTHOGONAL:
         return fill_orthogonal(block, weights_.allocator(), random_);
       case RNN_INIT_IDENTITY:
-        return fill_diagonal(block, 1.0f);
+        return fill_identity(block);
       default:
         return fill_uniform(block, pytorch_limit(), random_);
     }
+  }
+
+  // As torch.nn.Embedding does it; an embedding that is the head's matrix, too, as the head.
+  void fill_embedding(const Block& block) {
+    if (weights_.config().init == RNN_INIT_PYTORCH && !weights_.has(RNN_TIED_HEAD))
+      fill_normal(block, 1.0, random_);
+    else
+      fill_matrix(block, weights_.config().init);
   }
 
   void fill_bias(const Block& block, std::int32_t init) noexcept {
@@ -145,7 +177,7 @@ class Initializer {
       case RNN_INIT_UNIFORM:
         return fill_uniform(block, weights_.config().init_range, random_);
       default:
-        return fill_diagonal(block, 0.0f);
+        return fill_constant(block, 0.0f);
     }
   }
 

@@ -1,8 +1,10 @@
 #include "lib/network/network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/network/project.h"
 
 namespace rnn {
 namespace {
@@ -18,8 +20,9 @@ constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 
 Network::Network(WeightsRef weights)
     : allocator_(weights->allocator()),
       weights_(std::move(weights)),
-      states_(allocator_, checked_product(2 * weights_->state_vectors(), weights_->width())),
-      scratch_(allocator_, weights_->gates_width()) {
+      states_(allocator_, checked_product(2 * weights_->state_vectors(), weights_->width())) {
+  lay_out_scratch();
+  connect();
   reset();
 }
 
@@ -27,66 +30,118 @@ Network::Network(const Network& other)
     : allocator_(other.allocator_),
       weights_(other.weights_),
       states_(allocator_, other.states_.size()),
-      scratch_(allocator_, other.scratch_.size()),
       half_(other.half_) {
+  lay_out_scratch();
+  connect();
   std::copy(other.states_.begin(), other.states_.end(), states_.begin());
 }
 
+void Network::lay_out_scratch() {
+  const Weights& weights = *weights_;
+  const std::size_t gates = weights.cell().gates * weights.width();  // as kernels::CellStep has them
+  const std::size_t inner = weights.cell().candidate ? weights.width() : 0;
+  const std::size_t unprojected = weights.has_projection() ? weights.width() : 0;
+  const std::size_t product = weights.has(RNN_LAYER_NORM) ? weights.gates_width() : 0;
+  const std::size_t output = weights.has(RNN_RESIDUAL) ? kernels::padded(weights.layer_size()) : 0;
+  scratch_ = Buffer<float>(allocator_, gates + inner + unprojected + product + output);
+  float* next = scratch_.data();
+  const auto take = [&next](std::size_t size) {
+    float* const taken = size != 0 ? next : nullptr;
+    next += size;
+    return taken;
+  };
+  step_.rows = 1;
+  step_.hidden = weights.hidden_size();
+  step_.gates.base = take(gates);
+  step_.inner.base = take(inner);
+  step_.unprojected.base = take(unprojected);
+  step_.product.base = take(product);
+  output_ = take(output);
+  const bool one_kernel = weights.cell().step != nullptr && !weights.has(RNN_LAYER_NORM | RNN_BIDIRECTIONAL);
+  if (one_kernel) steps_ = Buffer<kernels::CellStep>(allocator_, 2 * weights.num_layers());
+}
+
+// Point steps_ to the weights.
+void Network::connect() noexcept {
+  if (steps_.size() == 0) return;
+  const Weights& weights = *weights_;
+  step_function_ = weights.table().*weights.cell().step;
+  kernels::CellStep* step = steps_.data();
+  for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
+    for (std::size_t l = 0; l < weights.num_layers(); ++l, ++step) {
+      const cells::LayerWeights& layer = weights.strand(l);
+      kernels::CellForward forward{};
+      forward.w = layer.recurrent;
+      forward.M = 1;
+      forward.H = weights.width();
+      forward.x = forward.h_prev = one(state(half, 0, l));
+      forward.gates = step_.gates;
+      forward.bias = layer.recurrent_bias;
+      forward.h = weights.has_projection() ? step_.unprojected : one_to(state(1 - half, 0, l));
+      if (weights.cell().states > 1) {
+        forward.c_prev = one(state(half, 1, l));
+        forward.c = one_to(state(1 - half, 1, l));
+      }
+      *step = {layer.input, layer.bias, weights.hidden_size(), forward};
+    }
+  }
+}
+
+void Network::use(WeightsRef weights) noexcept {
+  weights_ = std::move(weights);
+  connect();
+}
+
 Weights& Network::own_weights() {
-  if (!weights_.unique()) weights_ = weights_.copy();
+  if (!weights_.unique()) use(weights_.copy());
   return weights_.mutate();
 }
 
-inline float* Network::state(std::size_t half, std::size_t part, std::size_t layer) noexcept {
-  const Weights& weights = *weights_;
-  return states_.data() +
-         (half * weights.state_vectors() + part * weights.num_layers() + layer) * weights.width();
-}
-
-void Network::step(const float* x, float* y) noexcept {
-  const kernels::FloatMode mode;
-  const Weights& weights = *weights_;
-  const cells::LayerWeights& layer = weights.layer(0);
-  weights.table().gemm(layer.input, 1, one(x), one(layer.bias), weights.gates_width(),
-                       one_to(scratch_.data()));
-  finish_step(y);
-}
+void Network::step(const float* x, float* y) noexcept { step_from(x, 0, y); }
 
 void Network::step(std::int32_t index, float* y) noexcept {
-  const kernels::FloatMode mode;
-  const Weights& weights = *weights_;
-  const cells::LayerWeights& layer = weights.layer(0);
-  weights.table().gather(layer.input, 1, &index, one(layer.bias), weights.gates_width(),
-                         one_to(scratch_.data()));
-  finish_step(y);
+  if (weights_->has_embedding())
+    step_from(weights_->embedding(static_cast<std::size_t>(index)), 0, y);
+  else
+    step_from(nullptr, index, y);
 }
 
-void Network::finish_step(float* y) noexcept {
+// From x or, if that is null, a one-hot input.
+inline void Network::step_from(const float* x, std::int32_t index, float* y) noexcept {
+  const kernels::FloatMode mode;
   const Weights& weights = *weights_;
   const kernels::Table& table = weights.table();
-  const std::size_t L = weights.num_layers(), parts = weights.cell().states, to = 1 - half_;
-  cells::ForwardStep forward;
-  forward.rows = 1;
-  forward.width = weights.width();
-  forward.gates = one_to(scratch_.data());
+  const std::size_t L = weights.num_layers();
   for (std::size_t l = 0; l < L; ++l) {
-    const cells::LayerWeights& layer = weights.layer(l);
-    if (l > 0)
-      table.gemm(layer.input, 1, one(forward.next[0].base), one(layer.bias), weights.gates_width(),
-                 forward.gates);
-    for (std::size_t part = 0; part < parts; ++part) {
-      forward.previous[part] = one(state(half_, part, l));
-      forward.next[part] = one_to(state(to, part, l));
+    float* const h = state(1 - half_, 0, l);
+    if (step_function_ == nullptr) {
+      step_layer(l, x, index);
+    } else {
+      step_function_(steps_[half_ * L + l], x, index);
+      if (weights.has_projection())
+        table.gemm(weights.strand(l).projection, 1, one(step_.unprojected.base), {}, weights.projected_size(),
+                   one_to(h));
     }
-    weights.cell().forward(table, layer, forward);
+    if (weights.is_residual(l)) table.add(1, weights.layer_size(), one(h), one(x), one_to(output_));
+    x = weights.is_residual(l) ? output_ : h;
   }
-  half_ = to;
+  half_ = 1 - half_;
   if (y == nullptr) return;
-  const float* h = forward.next[0].base;
   if (weights.has_head())
-    table.gemm(weights.head(), 1, one(h), one(weights.head_bias()), weights.output_size(), one_to(y));
+    table.gemm(weights.head(), 1, one(x), one(weights.head_bias()), weights.output_size(), one_to(y));
   else
-    std::copy_n(h, weights.hidden_size(), y);
+    std::copy_n(x, weights.output_size(), y);
+}
+
+// A layer's step that takes several kernels.
+void Network::step_layer(std::size_t l, const float* x, std::int32_t index) noexcept {
+  const Weights& weights = *weights_;
+  project(weights, l, 1, one(x), x == nullptr ? &index : nullptr, step_.gates);
+  for (std::size_t part = 0; part < weights.cell().states; ++part) {
+    step_.previous[part] = one(state(half_, part, l));
+    step_.next[part] = one_to(state(1 - half_, part, l));
+  }
+  cells::forward(weights.cell(), weights.table(), weights.strand(l), step_);
 }
 
 void Network::step_many(Network* const* networks, std::size_t count, const float* x,
@@ -104,63 +159,77 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
                          const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
   const kernels::Table& table = weights.table();
-  const std::size_t I = weights.input_size(), O = weights.output_size(), n = weights.gates_width();
+  const std::size_t O = weights.output_size();
+  const float* inputs[kBlock];  // of the layer in work
   const float* previous[cells::kMaxStates][kBlock];
   float* next[cells::kMaxStates][kBlock];
-  float* scratch[kBlock];
-  for (std::size_t i = 0; i < count; ++i) scratch[i] = networks[i]->scratch_.data();
+  float *gates[kBlock], *inner[kBlock], *unprojected[kBlock], *product[kBlock], *output[kBlock];
+  for (std::size_t i = 0; i < count; ++i) {
+    const cells::ForwardStep& own = networks[i]->step_;
+    gates[i] = own.gates.base;
+    inner[i] = own.inner.base;
+    unprojected[i] = own.unprojected.base;
+    product[i] = own.product.base;
+    output[i] = networks[i]->output_;
+    if (weights.has_embedding()) inputs[i] = weights.embedding(static_cast<std::size_t>(indices[i]));
+  }
 
-  const kernels::MutableRows gates{nullptr, 0, scratch};
-  const kernels::Rows below{nullptr, 0, next[0]};  // h of the layer worked on last
-  cells::ForwardStep forward;
-  forward.rows = count;
-  forward.width = weights.width();
-  forward.gates = gates;
+  const auto unless_null = [](float* const* pointers) {
+    return kernels::MutableRows{nullptr, 0, pointers[0] != nullptr ? pointers : nullptr};
+  };
+  cells::ForwardStep step{};
+  step.rows = count;
+  step.hidden = weights.hidden_size();
+  step.gates = {nullptr, 0, gates};
+  step.inner = unless_null(inner);
+  step.unprojected = unless_null(unprojected);
+  step.product = unless_null(product);
+  kernels::Rows input = weights.has_embedding() ? kernels::Rows{nullptr, 0, inputs}
+                                                : kernels::Rows{x, weights.input_size(), nullptr};
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
-    const cells::LayerWeights& layer = weights.layer(l);
-    if (l > 0)
-      table.gemm(layer.input, count, below, one(layer.bias), n, gates);
-    else if (indices != nullptr)
-      table.gather(layer.input, count, indices, one(layer.bias), n, gates);
-    else
-      table.gemm(layer.input, count, {x, I, nullptr}, one(layer.bias), n, gates);
+    project(weights, l, count, input, l == 0 && !weights.has_embedding() ? indices : nullptr, step.gates);
     for (std::size_t part = 0; part < weights.cell().states; ++part) {
       for (std::size_t i = 0; i < count; ++i) {
         previous[part][i] = networks[i]->state(networks[i]->half_, part, l);
         next[part][i] = networks[i]->state(1 - networks[i]->half_, part, l);
       }
-      forward.previous[part] = {nullptr, 0, previous[part]};
-      forward.next[part] = {nullptr, 0, next[part]};
+      step.previous[part] = {nullptr, 0, previous[part]};
+      step.next[part] = {nullptr, 0, next[part]};
     }
-    weights.cell().forward(table, layer, forward);
+    cells::forward(weights.cell(), table, weights.strand(l), step);
+    if (weights.is_residual(l))
+      table.add(count, weights.layer_size(), {nullptr, 0, next[0]}, input, {nullptr, 0, output});
+    std::copy_n(weights.is_residual(l) ? output : next[0], count, inputs);
+    input = {nullptr, 0, inputs};
   }
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
   if (y == nullptr) return;
   if (weights.has_head())
-    table.gemm(weights.head(), count, below, one(weights.head_bias()), O, {y, O, nullptr});
+    table.gemm(weights.head(), count, input, one(weights.head_bias()), O, {y, O, nullptr});
   else
-    for (std::size_t i = 0; i < count; ++i) std::copy_n(next[0][i], O, y + i * O);
+    for (std::size_t i = 0; i < count; ++i) std::copy_n(inputs[i], O, y + i * O);
 }
 
 void Network::reset() noexcept {
   const Weights& weights = *weights_;
   for (std::size_t part = 0; part < weights.cell().states; ++part)
-    for (std::size_t l = 0; l < weights.num_layers(); ++l)
-      std::copy_n(weights.initial(part, l), weights.width(), state(half_, part, l));
+    for (std::size_t s = 0; s < weights.strands(); ++s)
+      std::copy_n(weights.initial(part, s), weights.part_size(part), state(half_, part, s));
 }
 
 void Network::get_state(float* out) const noexcept {
-  const std::size_t H = weights_->hidden_size(), width = weights_->width(),
-                    vectors = weights_->state_vectors();
-  const float* current = states_.data() + half_ * vectors * width;
-  for (std::size_t v = 0; v < vectors; ++v) std::copy_n(current + v * width, H, out + v * H);
+  const Weights& weights = *weights_;
+  for (std::size_t part = 0; part < weights.cell().states; ++part)
+    for (std::size_t s = 0; s < weights.strands(); ++s)
+      std::copy_n(states_.data() + place(half_, part, s), weights.part_size(part),
+                  out + weights.state_offset(part, s));
 }
 
 void Network::set_state(const float* in) noexcept {
-  const std::size_t H = weights_->hidden_size(), width = weights_->width(),
-                    vectors = weights_->state_vectors();
-  float* current = states_.data() + half_ * vectors * width;
-  for (std::size_t v = 0; v < vectors; ++v) std::copy_n(in + v * H, H, current + v * width);
+  const Weights& weights = *weights_;
+  for (std::size_t part = 0; part < weights.cell().states; ++part)
+    for (std::size_t s = 0; s < weights.strands(); ++s)
+      std::copy_n(in + weights.state_offset(part, s), weights.part_size(part), state(half_, part, s));
 }
 
 }  // namespace rnn

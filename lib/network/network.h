@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "lib/network/memory.h"
 #include "lib/network/weights.h"
@@ -20,17 +19,19 @@ class Network {
   const WeightsRef& weights_ref() const noexcept { return weights_; }
   const Allocator& allocator() const noexcept { return allocator_; }
 
-  void use(WeightsRef weights) noexcept { weights_ = std::move(weights); }  // of the same architecture
-  Weights& own_weights();                                                   // copied first if they are shared
+  void use(WeightsRef weights) noexcept;  // of the same architecture
+  Weights& own_weights();                 // copied first if they are shared
 
-  // One input, by value (x[I]) or by index. y may be null. Real-time safe.
+  // One input, by value (x[I]; not with an embedding) or by index. y may be null. Not for bidirectional
+  // networks. Real-time safe.
   void step(const float* x, float* y) noexcept;
   void step(std::int32_t index, float* y) noexcept;
   // Networks over the same weights; rows of x[count, I] (or indices) and y[count, O]. Real-time safe.
   static void step_many(Network* const* networks, std::size_t count, const float* x,
                         const std::int32_t* indices, float* y) noexcept;
 
-  // in, options: checked. See rnn_forward.
+  // See rnn_forward. `in` is checked by check_inputs, options are checked but for what depends on the
+  // network. Throws Error(RNN_INVALID_ARGUMENT) or std::bad_alloc, and then has changed nothing.
   void forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
 
   void reset() noexcept;
@@ -38,18 +39,33 @@ class Network {
   void set_state(const float* state) noexcept;
 
  private:
-  void finish_step(float* y) noexcept;  // from the first layer's input projection, in scratch_
+  void lay_out_scratch();
+  void connect() noexcept;
+  void step_from(const float* x, std::int32_t index, float* y) noexcept;
+  void step_layer(std::size_t layer, const float* x, std::int32_t index) noexcept;
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
-  float* state(std::size_t half, std::size_t part, std::size_t layer) noexcept;
+  // Where a vector of the state stands in states_.
+  std::size_t place(std::size_t half, std::size_t part, std::size_t strand) const noexcept {
+    const Weights& weights = *weights_;
+    return (half * weights.state_vectors() + part * weights.strands() + strand) * weights.width();
+  }
+  float* state(std::size_t half, std::size_t part, std::size_t strand) noexcept {
+    return states_.data() + place(half, part, strand);
+  }
 
-  // State part p (h, c) of layer l is a vector [padded H] in one of the two halves of states_, so that a step
-  // reads one and writes the other.
+  // Part p (h, c) of a strand's state is a vector [padded H], of which h may use less, in one of the two
+  // halves of states_, so that a step reads one and writes the other.
   Allocator allocator_;
   WeightsRef weights_;
-  Buffer<float> states_;   // [2, parts * L, padded H]
-  Buffer<float> scratch_;  // [padded G*H]
-  std::size_t half_ = 0;   // which half is current
+  Buffer<float> states_;       // [2, state_vectors(), padded H]
+  Buffer<float> scratch_;      // what step_ and output_ point to
+  cells::ForwardStep step_{};  // of this stream alone; ready but for the states
+  float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
+  std::size_t half_ = 0;       // which half is current
+  // Where one kernel does a layer's step: that, and what it reads and writes from each half.
+  kernels::StepFunction step_function_ = nullptr;
+  Buffer<kernels::CellStep> steps_;  // [2, L]
 };
 
 }  // namespace rnn

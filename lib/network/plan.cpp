@@ -25,7 +25,7 @@ Segment* cut_slice(std::size_t index, const Slice& slice, const std::uint8_t* re
     if (resets == nullptr) end = slice.length;
     while (end < slice.length && !cut(resets, slice, end)) ++end;
     const bool reset = resets != nullptr && resets[slice.first + start] != 0;
-    *out++ = {index, slice.first + start, end - start, start == 0 && !reset, end == slice.length};
+    *out++ = {index, slice.first + start, end - start, start == 0 && !reset, end == slice.length, start == 0};
     start = end;
   }
   return out;

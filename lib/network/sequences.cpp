@@ -35,11 +35,6 @@ void check_indices(const std::int32_t* indices, std::size_t count, std::size_t s
                   size - 1);
 }
 
-void check_flag(std::int32_t value, const char* name, const char* field) {
-  if (value != 0 && value != 1)
-    throw Error(RNN_INVALID_ARGUMENT, "%s.%s is %d; it must be 0 or 1", name, field, value);
-}
-
 std::int32_t default_loss(const rnn_sequences_t& sequences, const char* name) {
   const bool targets = sequences.targets != nullptr;
   const bool classes = sequences.classes != nullptr;
@@ -68,12 +63,18 @@ void check_target_values(const float* targets, std::size_t rows, std::size_t col
 
 void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name) {
   check_lengths(sequences, name);
-  check_flag(sequences.target_per_sequence, name, "target_per_sequence");
+  if (sequences.pooling < RNN_POOLING_NONE || sequences.pooling > RNN_POOLING_MAX)
+    throw Error(RNN_INVALID_ARGUMENT, "%s.pooling is %d; it must be %d..%d", name, sequences.pooling,
+                RNN_POOLING_NONE, RNN_POOLING_MAX);
   if (sequences.reserved != 0)
     throw Error(RNN_INVALID_ARGUMENT, "%s.reserved is %d; it must be 0", name, sequences.reserved);
   if ((sequences.inputs == nullptr) == (sequences.indices == nullptr))
     throw Error(RNN_INVALID_ARGUMENT, "%s.inputs and %s.indices are both %s; exactly one must be given", name,
                 name, sequences.inputs == nullptr ? "NULL" : "given");
+  if (weights.has_embedding() && sequences.indices == nullptr)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s.inputs is given; it must be %s.indices, because the network has an embedding", name,
+                name);
   if (sequences.indices != nullptr)
     check_indices(sequences.indices, sequences.frames, weights.input_size(), name, "indices");
   if (sequences.resets == nullptr) return;
@@ -84,7 +85,7 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
 }
 
 std::size_t target_count(const rnn_sequences_t& sequences) noexcept {
-  return sequences.target_per_sequence != 0 ? sequences.count : sequences.frames;
+  return sequences.pooling != RNN_POOLING_NONE ? sequences.count : sequences.frames;
 }
 
 std::int32_t check_targets(const Weights& weights, const rnn_sequences_t& sequences, std::int32_t loss,

@@ -15,8 +15,6 @@ namespace {
 using Kind = Parameter::Kind;
 using kernels::padded;
 
-const char* const kInitialNames[cells::kMaxStates] = {"initial_h_l%zu", "initial_c_l%zu"};
-
 const kernels::Table& available_table() {
   if (const kernels::Table* table = kernels::table()) return *table;
   std::string names;
@@ -28,35 +26,72 @@ const kernels::Table& available_table() {
               kernels::requested(), names.c_str());
 }
 
-bool is_matrix(const Parameter& parameter) noexcept {
-  return parameter.kind == Kind::input || parameter.kind == Kind::recurrent || parameter.kind == Kind::head;
-}
+std::size_t group(std::size_t gates) noexcept { return gates < 2 ? 0 : gates; }
 
-// Places parameters one behind the other.
+// Places parameters one behind the other: only counted, or written to `parameters`.
 class Layout {
  public:
-  explicit Layout(Parameter* next) noexcept : next_(next) {}
+  explicit Layout(Parameter* parameters) noexcept : parameters_(parameters) {}
 
-  void add(Kind kind, std::size_t layer, const char* format, std::size_t rows, std::size_t columns) {
-    Parameter& parameter = *next_++;
+  void add(Kind kind, const std::string& name, std::size_t rows, std::size_t columns, std::size_t strand = 0,
+           std::size_t part = 0) {
+    Parameter parameter{};
     parameter.kind = kind;
-    parameter.layer = layer;
-    std::snprintf(parameter.name, sizeof parameter.name, format, layer);
+    parameter.strand = strand;
+    parameter.part = part;
+    std::snprintf(parameter.name, sizeof parameter.name, "%s", name.c_str());
     parameter.rows = rows;
     parameter.columns = columns;
-    parameter.stride = is_matrix(parameter) ? padded(columns) : 1;
+    parameter.stride = parameter.is_matrix() ? padded(columns) : 1;
     parameter.offset = size_;
     const std::size_t size = padded(checked_product(rows, parameter.stride));
     if (size > static_cast<std::size_t>(-1) - size_) throw std::bad_alloc();
     size_ += size;
+    if (parameters_ != nullptr) parameters_[count_] = parameter;
+    ++count_;
   }
 
+  std::size_t count() const noexcept { return count_; }
   std::size_t size() const noexcept { return size_; }
 
  private:
-  Parameter* next_;
+  Parameter* parameters_;
+  std::size_t count_ = 0;
   std::size_t size_ = 0;
 };
+
+void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
+  const std::size_t H = weights.hidden_size(), GH = weights.gates_size(), P = weights.projected_size();
+  const std::size_t layer = strand / weights.directions();
+  const std::string suffix =
+      "_l" + std::to_string(layer) + (strand % weights.directions() == 0 ? "" : "_reverse");
+  const auto add = [&](Kind kind, const char* name, std::size_t rows, std::size_t columns,
+                       std::size_t part = 0) {
+    layout.add(kind, name + suffix, rows, columns, strand, part);
+  };
+  add(Kind::input, "weight_ih", GH, weights.layer_input_size(layer));
+  add(Kind::recurrent, "weight_hh", GH, P);
+  if (weights.has_projection()) add(Kind::projection, "weight_hr", P, H);
+  if (weights.has_bias()) add(Kind::bias, "bias_ih", GH, 1);
+  if (weights.has_bias() && weights.cell().recurrent_bias) add(Kind::recurrent_bias, "bias_hn", H, 1);
+  if (weights.has(RNN_LAYER_NORM)) {
+    add(Kind::norm_input, "norm_ih", GH, 1);
+    add(Kind::norm_recurrent, "norm_hh", GH, 1);
+  }
+  if (weights.config().initial_state == RNN_INITIAL_ZERO) return;
+  add(Kind::initial, "initial_h", P, 1, 0);
+  if (weights.cell().states > 1) add(Kind::initial, "initial_c", H, 1, 1);
+}
+
+void add_all(const Weights& weights, Layout& layout) {
+  if (weights.has_embedding())
+    layout.add(Kind::embedding, "embedding.weight", weights.input_size(), weights.layer_input_size(0));
+  for (std::size_t strand = 0; strand < weights.strands(); ++strand) add_strand(weights, strand, layout);
+  if (!weights.has_head()) return;
+  if (!weights.has(RNN_TIED_HEAD))
+    layout.add(Kind::head, "head.weight", weights.output_size(), weights.layer_size());
+  if (weights.has_bias()) layout.add(Kind::head_bias, "head.bias", weights.output_size(), 1);
+}
 
 }  // namespace
 
@@ -64,82 +99,102 @@ void pack_panels(const kernels::Table& table, const Parameter& parameter, const 
                  const PackedMatrix& matrix, std::size_t first, std::size_t last) noexcept {
   const std::size_t row_stride = matrix.transposed ? 1 : parameter.stride;
   const std::size_t column_stride = matrix.transposed ? parameter.stride : 1;
-  kernels::pack(table, matrix.panels.rows, matrix.panels.depth, values, row_stride, column_stride, first,
-                last, matrix.data);
+  kernels::pack(table, matrix.panels, values + matrix.first_row * parameter.stride, row_stride, column_stride,
+                first, last, matrix.data);
 }
 
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
-    : config_(config), allocator_(allocator), table_(&available_table()), cell_(cells::find(config.cell)) {
+    : config_(config),
+      allocator_(allocator),
+      table_(&available_table()),
+      cell_(cells::find(config.cell, config.flags & cells::kVariants)) {
   lay_out_parameters();
   lay_out_matrices();
-  layers_ = Buffer<cells::LayerWeights>(allocator_, num_layers());
+  strands_ = Buffer<cells::LayerWeights>(allocator_, strands());
   initials_ = Buffer<const float*>(allocator_, state_vectors());
   zeros_ = Buffer<float>(allocator_, padded(std::max(gates_size(), output_size())));
   connect();
 }
 
 void Weights::lay_out_parameters() {
-  const std::size_t I = input_size(), H = hidden_size(), GH = gates_size(), O = output_size();
-  const bool initial = config_.initial_state != RNN_INITIAL_ZERO;
-  const std::size_t biases = has_bias() ? 1 : 0;
-  const std::size_t of_layer = 2 + biases + (initial ? cell_->states : 0);
-  parameters_ = Buffer<Parameter>(allocator_, num_layers() * of_layer + (has_head() ? 1 + biases : 0));
-
+  Layout counted(nullptr);
+  add_all(*this, counted);
+  parameters_ = Buffer<Parameter>(allocator_, counted.count());
+  values_ = Buffer<float>(allocator_, counted.size());
   Layout layout(parameters_.data());
-  for (std::size_t l = 0; l < num_layers(); ++l) {
-    layout.add(Kind::input, l, "weight_ih_l%zu", GH, l == 0 ? I : H);
-    layout.add(Kind::recurrent, l, "weight_hh_l%zu", GH, H);
-    if (has_bias()) layout.add(Kind::bias, l, "bias_ih_l%zu", GH, 1);
-    for (std::size_t part = 0; initial && part < cell_->states; ++part)
-      layout.add(Kind::initial, l, kInitialNames[part], H, 1);
-  }
-  if (has_head()) {
-    layout.add(Kind::head, 0, "head.weight", O, H);
-    if (has_bias()) layout.add(Kind::head_bias, 0, "head.bias", O, 1);
-  }
-  values_ = Buffer<float>(allocator_, layout.size());
+  add_all(*this, layout);
 }
 
+// Of each strand W_ih, W_hh (in two parts, if the cell wants them apart) and W_hr, then the head's.
 void Weights::lay_out_matrices() {
-  const std::size_t count = 2 * num_layers() + (has_head() ? 1 : 0);
-  matrices_ = Buffer<PackedMatrix>(allocator_, count);
+  const std::size_t H = hidden_size(), G = cell_->gates;
+  const std::size_t of_strand = 2 + (cell_->candidate ? 1 : 0) + (has_projection() ? 1 : 0);
+  matrices_ = Buffer<PackedMatrix>(allocator_, strands() * of_strand + (has_head() ? 1 : 0));
+  PackedMatrix* next = matrices_.data();
+  const auto add = [&](Kind kind, std::size_t strand, std::size_t first_row, std::size_t rows,
+                       std::size_t gates) {
+    const Parameter* parameter = find(kind, strand);
+    *next++ = {static_cast<std::size_t>(parameter - parameters_.data()),
+               first_row,
+               false,
+               {nullptr, rows, parameter->columns, gates},
+               nullptr};
+  };
+  const std::size_t joint = cell_->candidate ? G - 1 : G;  // gates of W_hh's first part
+  for (std::size_t strand = 0; strand < strands(); ++strand) {
+    add(Kind::input, strand, 0, G * H, group(G));
+    add(Kind::recurrent, strand, 0, joint * H, group(joint));
+    if (cell_->candidate) add(Kind::recurrent, strand, joint * H, H, 0);
+    if (has_projection()) add(Kind::projection, strand, 0, projected_size(), 0);
+  }
+  if (has_head()) add(has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0, 0, output_size(), 0);
+  place_matrices();
+}
+
+void Weights::place_matrices() {
+  const std::size_t count = matrices_.size();
   job_ends_ = Buffer<std::size_t>(allocator_, count);
   Buffer<std::size_t> offsets(allocator_, count);
-  std::size_t m = 0, jobs = 0, size = 0;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Parameter& parameter = parameters_[i];
-    if (!is_matrix(parameter)) continue;
-    checked_product(parameter.rows + table_->panel, parameter.columns + kernels::kPad);
-    const std::size_t room = padded(kernels::packed_size(*table_, parameter.rows, parameter.columns));
+  std::size_t jobs = 0, size = 0;
+  for (std::size_t m = 0; m < count; ++m) {
+    const kernels::Panels& panels = matrices_[m].panels;
+    checked_product(panels.rows + (panels.gates + 1) * table_->panel, panels.depth + kernels::kPad);
+    const std::size_t room = padded(kernels::packed_size(*table_, panels));
     if (room > static_cast<std::size_t>(-1) - size) throw std::bad_alloc();
-    matrices_[m] = {i, false, {nullptr, parameter.rows, parameter.columns}, nullptr};
-    job_ends_[m] = jobs += kernels::panel_count(*table_, parameter.rows);
+    job_ends_[m] = jobs += kernels::panel_count(*table_, panels);
     offsets[m] = size;
     size += room;
-    ++m;
   }
   packed_ = Buffer<float>(allocator_, size);
-  for (std::size_t i = 0; i < count; ++i)
-    matrices_[i].panels.data = matrices_[i].data = packed_.data() + offsets[i];
+  for (std::size_t m = 0; m < count; ++m)
+    matrices_[m].panels.data = matrices_[m].data = packed_.data() + offsets[m];
 }
 
 void Weights::connect() noexcept {
-  for (std::size_t l = 0; l < num_layers(); ++l)
-    layers_[l] = {matrices_[2 * l].panels, matrices_[2 * l + 1].panels, vector(Kind::bias, l)};
-  for (std::size_t part = 0; part < cell_->states; ++part) {
-    for (std::size_t l = 0; l < num_layers(); ++l) {
-      // A layer's initial vectors stand one behind the other.
-      const Parameter* h = find(Kind::initial, l);
-      initials_[part * num_layers() + l] = h != nullptr ? values_.data() + h[part].offset : zeros_.data();
+  const PackedMatrix* matrix = matrices_.data();  // in the order of lay_out_matrices
+  for (std::size_t s = 0; s < strands(); ++s) {
+    cells::LayerWeights& w = strands_[s];
+    w = {};
+    w.input = (matrix++)->panels;
+    w.recurrent = (matrix++)->panels;
+    if (cell_->candidate) w.candidate = (matrix++)->panels;
+    if (has_projection()) w.projection = (matrix++)->panels;
+    w.bias = vector(Kind::bias, s);
+    w.recurrent_bias = vector(Kind::recurrent_bias, s);
+    if (has(RNN_LAYER_NORM)) {
+      w.norm_input = vector(Kind::norm_input, s);
+      w.norm_recurrent = vector(Kind::norm_recurrent, s);
     }
+    for (std::size_t part = 0; part < cell_->states; ++part)
+      initials_[part * strands() + s] = vector(Kind::initial, s, part);
   }
   if (!has_head()) return;
-  head_ = matrices_[2 * num_layers()].panels;
+  head_ = matrix->panels;
   head_bias_ = vector(Kind::head_bias, 0);
 }
 
-const float* Weights::vector(Kind kind, std::size_t layer) const noexcept {
-  const Parameter* parameter = find(kind, layer);
+const float* Weights::vector(Kind kind, std::size_t strand, std::size_t part) const noexcept {
+  const Parameter* parameter = find(kind, strand, part);
   return parameter != nullptr ? values_.data() + parameter->offset : zeros_.data();
 }
 
@@ -149,9 +204,9 @@ const Parameter* Weights::find(const char* name) const noexcept {
   return nullptr;
 }
 
-const Parameter* Weights::find(Kind kind, std::size_t layer) const noexcept {
+const Parameter* Weights::find(Kind kind, std::size_t strand, std::size_t part) const noexcept {
   for (const Parameter& parameter : parameters_)
-    if (parameter.kind == kind && parameter.layer == layer) return &parameter;
+    if (parameter.kind == kind && parameter.strand == strand && parameter.part == part) return &parameter;
   return nullptr;
 }
 

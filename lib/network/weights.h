@@ -14,12 +14,25 @@
 namespace rnn {
 
 // One parameter tensor: element (i, j) at values[offset + i * stride + j]. Rows of a matrix are padded with
-// zeros to kernels::kPad; a vector (a bias, an initial state) has columns = 1 and stride = 1, and is padded
-// at its end.
+// zeros to kernels::kPad; a vector (a bias, a gain, an initial state) has columns = 1 and stride = 1, and is
+// padded at its end.
 struct Parameter {
-  enum class Kind { input, recurrent, bias, initial, head, head_bias };
+  enum class Kind {
+    embedding,
+    input,
+    recurrent,
+    bias,
+    recurrent_bias,  // GRU's b_hn
+    projection,
+    norm_input,
+    norm_recurrent,
+    initial,
+    head,
+    head_bias
+  };
   Kind kind;
-  std::size_t layer;  // of the head: 0
+  std::size_t strand;  // of the embedding and the head: 0
+  std::size_t part;    // initial: of the state; 0 is h
   char name[32];
   std::size_t rows;
   std::size_t columns;
@@ -27,11 +40,16 @@ struct Parameter {
   std::size_t offset;
 
   std::size_t count() const noexcept { return rows * columns; }
+  bool is_matrix() const noexcept {
+    return kind == Kind::embedding || kind == Kind::input || kind == Kind::recurrent ||
+           kind == Kind::projection || kind == Kind::head;
+  }
 };
 
-// A matrix that is packed from the canonical values.
+// Rows of a parameter, or the transposed parameter, packed from the canonical values.
 struct PackedMatrix {
   std::size_t parameter;  // index
+  std::size_t first_row;  // not transposed: where the packed rows start
   bool transposed;
   kernels::Panels panels;
   float* data;  // where panels.data points
@@ -53,25 +71,58 @@ class Weights {
   const kernels::Table& table() const noexcept { return *table_; }
   const cells::Cell& cell() const noexcept { return *cell_; }
 
+  // A strand is one direction of one layer: strand l * D + d is layer l, forward (d = 0) or backward (1).
+  std::size_t num_layers() const noexcept { return static_cast<std::size_t>(config_.num_layers); }  // L
+  std::size_t directions() const noexcept { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }                // D
+  std::size_t strands() const noexcept { return num_layers() * directions(); }
+
   std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }    // I
   std::size_t hidden_size() const noexcept { return static_cast<std::size_t>(config_.hidden_size); }  // H
   std::size_t width() const noexcept { return kernels::padded(hidden_size()); }       // padded H
   std::size_t gates_size() const noexcept { return cell_->gates * hidden_size(); }    // G*H
   std::size_t gates_width() const noexcept { return kernels::padded(gates_size()); }  // padded G*H
-  std::size_t num_layers() const noexcept { return static_cast<std::size_t>(config_.num_layers); }  // L
-  bool has_head() const noexcept { return config_.output_size != 0; }
-  bool has_bias() const noexcept { return (config_.flags & RNN_NO_BIAS) == 0; }
-  // O, or H without a head.
-  std::size_t output_size() const noexcept {
-    return has_head() ? static_cast<std::size_t>(config_.output_size) : hidden_size();
+  // P, the width of h; never more than H.
+  std::size_t projected_size() const noexcept {
+    return has_projection() ? static_cast<std::size_t>(config_.projection_size) : hidden_size();
   }
-  std::size_t state_vectors() const noexcept { return cell_->states * num_layers(); }  // states * L
-  std::size_t state_size() const noexcept { return state_vectors() * hidden_size(); }  // S: all h, then all c
+  std::size_t layer_size() const noexcept {
+    return directions() * projected_size();
+  }  // D*P, of a layer's output
+  // X, what a layer reads: I, E or D*P.
+  std::size_t layer_input_size(std::size_t layer) const noexcept {
+    if (layer > 0) return layer_size();
+    return has_embedding() ? static_cast<std::size_t>(config_.embedding_size) : input_size();
+  }
+  // O, or D*P without a head.
+  std::size_t output_size() const noexcept {
+    return has_head() ? static_cast<std::size_t>(config_.output_size) : layer_size();
+  }
+
+  bool has(std::uint32_t flag) const noexcept { return (config_.flags & flag) != 0; }
+  bool has_head() const noexcept { return config_.output_size != 0; }
+  bool has_bias() const noexcept { return !has(RNN_NO_BIAS); }
+  bool has_projection() const noexcept { return config_.projection_size != 0; }
+  bool has_embedding() const noexcept { return config_.embedding_size != 0; }
+  // The output of this layer is the sum of h and the layer's input.
+  bool is_residual(std::size_t layer) const noexcept { return layer > 0 && has(RNN_RESIDUAL); }
+
+  // The state: of each part (0: h, 1: c) one vector for each strand; first all h, then all c.
+  std::size_t state_vectors() const noexcept { return cell_->states * strands(); }
+  std::size_t part_size(std::size_t part) const noexcept {
+    return part == 0 ? projected_size() : hidden_size();
+  }
+  std::size_t state_offset(std::size_t part, std::size_t strand) const noexcept {
+    return part == 0 ? strand * projected_size() : strands() * projected_size() + strand * hidden_size();
+  }
+  std::size_t state_size() const noexcept {  // S
+    return strands() * (projected_size() + (cell_->states - 1) * hidden_size());
+  }
 
   std::size_t parameter_count() const noexcept { return parameters_.size(); }
   const Parameter& parameter(std::size_t index) const noexcept { return parameters_[index]; }
-  const Parameter* find(const char* name) const noexcept;                         // or null
-  const Parameter* find(Parameter::Kind kind, std::size_t layer) const noexcept;  // or null
+  const Parameter* find(const char* name) const noexcept;  // or null
+  const Parameter* find(Parameter::Kind kind, std::size_t strand,
+                        std::size_t part = 0) const noexcept;  // or null
 
   std::size_t value_count() const noexcept { return values_.size(); }
   const float* values() const noexcept { return values_.data(); }
@@ -85,12 +136,17 @@ class Weights {
   std::size_t pack_jobs() const noexcept;
   void pack_job(std::size_t job) noexcept;
 
-  const cells::LayerWeights& layer(std::size_t layer) const noexcept { return layers_[layer]; }
-  const kernels::Panels& head() const noexcept { return head_; }  // W_ho; only if has_head()
+  const cells::LayerWeights& strand(std::size_t strand) const noexcept { return strands_[strand]; }
+  // A row of the embedding, [padded E]; only if has_embedding(), which is the first parameter then.
+  const float* embedding(std::size_t index) const noexcept {
+    return values_.data() + parameters_[0].offset + index * parameters_[0].stride;
+  }
+  // W_ho, of the embedding if tied; only if has_head().
+  const kernels::Panels& head() const noexcept { return head_; }
   const float* head_bias() const noexcept { return head_bias_; }  // [padded O]
-  // The initial vector of state part `part` (0: h) of a layer, [padded H].
-  const float* initial(std::size_t part, std::size_t layer) const noexcept {
-    return initials_[part * num_layers() + layer];
+  // The initial vector of a part of the state, [padded P] of h and [padded H] of c.
+  const float* initial(std::size_t part, std::size_t strand) const noexcept {
+    return initials_[part * strands() + strand];
   }
 
  private:
@@ -98,8 +154,10 @@ class Weights {
 
   void lay_out_parameters();
   void lay_out_matrices();
-  void connect() noexcept;  // what layer(), head(), head_bias() and initial() give
-  const float* vector(Parameter::Kind kind, std::size_t layer) const noexcept;  // zeros if there is none
+  void place_matrices();
+  void connect() noexcept;  // what strand(), head(), head_bias() and initial() give
+  // Zeros if there is none.
+  const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t part = 0) const noexcept;
 
   rnn_config_t config_;
   Allocator allocator_;
@@ -110,8 +168,8 @@ class Weights {
   Buffer<float> packed_;
   Buffer<PackedMatrix> matrices_;
   Buffer<std::size_t> job_ends_;  // [matrices] one past the last job of each
-  Buffer<cells::LayerWeights> layers_;
-  Buffer<const float*> initials_;  // [states * L]
+  Buffer<cells::LayerWeights> strands_;
+  Buffer<const float*> initials_;  // [state_vectors()]
   kernels::Panels head_{};
   const float* head_bias_ = nullptr;
   Buffer<float> zeros_;  // for absent biases and initial states: [padded max(G*H, O)]

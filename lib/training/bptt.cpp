@@ -1,8 +1,7 @@
 #include "lib/training/bptt.h"
 
 #include <algorithm>
-
-#include "lib/kernels/pack.h"
+#include <utility>
 
 namespace rnn {
 namespace {
@@ -12,60 +11,20 @@ namespace {
 constexpr std::size_t kLeastSegments = 4;
 constexpr std::size_t kManySegments = 16;
 
-// Floats of d_h in a block: what a layer leaves for the next is still in the cache, and so are the weights.
+// Floats of a layer's gates in a block: what one part of a step leaves for the next is still in the cache.
+// But so many rows at least, which the loads of the weights are worth, and at most so many steps.
 constexpr std::size_t kBlockFloats = 64 * 1024;
+constexpr std::size_t kBlockRows = 64;
+constexpr std::size_t kBlockSteps = 64;
 
 }  // namespace
 
 Bptt::Bptt(const Weights& weights, Threads& threads)
-    : allocator_(weights.allocator()), threads_(threads), w_(weights), gradients_(weights, threads) {}
-
-// ---- Transposed weights --------------------------------------------------------------------------
-
-// Those of the lowest layer's inputs may be large: they get no room until they are asked for.
-void Bptt::reserve_transposed(const Weights& weights, bool with_inputs) {
-  const std::size_t layers = weights.num_layers();
-  Buffer<PackedMatrix> transposed(allocator_, 2 * layers + (weights.has_head() ? 1 : 0));
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
-    const Parameter& p = weights.parameter(i);
-    std::size_t place = p.layer;
-    if (p.kind == Parameter::Kind::input)
-      place = layers + p.layer;
-    else if (p.kind == Parameter::Kind::head)
-      place = 2 * layers;
-    else if (p.kind != Parameter::Kind::recurrent)
-      continue;
-    transposed[place] = {i, true, {nullptr, p.columns, p.rows}, nullptr};
-    if (place == layers && !with_inputs) transposed[place].panels.rows = 0;
-    used += kernels::padded(kernels::packed_size(weights.table(), transposed[place].panels.rows, p.rows));
-  }
-  Buffer<float> packed(allocator_, used);
-  used = 0;
-  for (PackedMatrix& m : transposed) {
-    m.panels.data = m.data = packed.data() + used;
-    used += kernels::padded(kernels::packed_size(weights.table(), m.panels.rows, m.panels.depth));
-  }
-  transposed_.swap(transposed);
-  packed_.swap(packed);
-}
-
-void Bptt::pack(const Weights& weights, bool with_inputs) {
-  const std::size_t lowest = weights.num_layers();
-  if (transposed_.size() == 0 || (with_inputs && transposed_[lowest].panels.rows == 0))
-    reserve_transposed(weights, with_inputs);
-  for (std::size_t i = 0; i < transposed_.size(); ++i) {
-    if (i == lowest && !with_inputs) continue;
-    const PackedMatrix& m = transposed_[i];
-    const Parameter& p = weights.parameter(m.parameter);
-    const float* values = weights.values() + p.offset;
-    threads_.run(Threads::kPacking * static_cast<double>(p.count()),
-                 kernels::panel_count(weights.table(), p.columns),
-                 [&](std::size_t panel) { pack_panels(weights.table(), p, values, m, panel, panel + 1); });
-  }
-}
-
-// ---- Passes --------------------------------------------------------------------------------------
+    : allocator_(weights.allocator()),
+      threads_(threads),
+      w_(weights),
+      gradients_(weights, threads),
+      transposed_(weights, threads) {}
 
 RowLoss Bptt::forward(const Pass& pass) {
   begin(pass);
@@ -73,7 +32,7 @@ RowLoss Bptt::forward(const Pass& pass) {
   return sum_losses();
 }
 
-RowLoss Bptt::train(const Pass& pass, float* gradients) {
+RowLoss Bptt::train(const Pass& pass, float* gradients, bool add) {
   begin(pass);
   gradients_.prepare(w_, *pass.weights);
   cotangents_ = {};
@@ -82,7 +41,7 @@ RowLoss Bptt::train(const Pass& pass, float* gradients) {
     forward_group(groups_[i]);
     backward_group(groups_[i]);
   });
-  gradients_.write(w_, *pass.weights, initial_gradients_, gradients);
+  gradients_.compute(w_, *pass.weights, {!add, initial_gradients_}, gradients);
   return sum_losses();
 }
 
@@ -96,7 +55,7 @@ void Bptt::backward(const Cotangents& cotangents, float* gradients) {
   initial_gradients_ =
       cotangents.initial_states != nullptr || pass_.weights->config().initial_state != RNN_INITIAL_ZERO;
   threads_.run(operations(), group_count_, [&](std::size_t i) { backward_group(groups_[i]); });
-  gradients_.add(w_, *pass_.weights, gradients);
+  gradients_.compute(w_, *pass_.weights, {false, initial_gradients_}, gradients);
 }
 
 void Bptt::begin(const Pass& pass) {
@@ -122,22 +81,34 @@ void Bptt::build_groups() {
   for (std::size_t b = 0, first = 0; b < segments; ++b) {
     rows += w_.plan.segment(b).length;
     if (b + 1 < segments && rows * count < w_.plan.rows() * (group_count_ + 1)) continue;
-    groups_[group_count_++] = {first, b + 1, 0, nullptr};
+    groups_[group_count_++] = {first, b + 1, 0, 0, nullptr, nullptr};
     first = b + 1;
   }
+  build_blocks();
+}
 
-  std::size_t used = 0;
-  const std::size_t stride = w_.dimensions.state_stride;
-  for (bool measure : {true, false}) {
-    if (!measure) scratch_.reserve(allocator_, used);
-    used = 0;
-    for (std::size_t i = 0; i < group_count_; ++i) {
-      Group& g = groups_[i];
-      const std::size_t step = (g.last - g.first) * stride;
-      g.block = std::clamp<std::size_t>(kBlockFloats / step, 1, std::min(steps(g), kMostBlockSteps));
-      g.scratch = scratch_.data() + used;
-      used += checked_product(2 * g.block, step);
-    }
+void Bptt::build_blocks() {
+  const bool whole = w_.dimensions.directions > 1;  // a reverse strand begins at the end
+  const std::size_t stride = w_.dimensions.layer_stride;
+  const std::size_t most_rows = std::max(kBlockRows, kBlockFloats / w_.dimensions.gate_stride);
+  std::size_t rows = 0, locals = 0;
+  for (std::size_t i = 0; i < group_count_; ++i) {
+    Group& g = groups_[i];
+    const std::size_t segments = g.last - g.first;
+    const std::size_t most = std::clamp<std::size_t>(most_rows / segments, 1, kBlockSteps);
+    g.block = whole ? steps(g) : std::min(most, steps(g));
+    g.rows = 0;
+    for (std::size_t b = g.first; b < g.last; ++b) g.rows += std::min(g.block, w_.plan.segment(b).length);
+    rows += g.rows;
+    locals += g.block;
+  }
+  scratch_.reserve(allocator_, checked_product(2 * rows, stride));
+  local_.reserve(allocator_, locals);
+  float* scratch = scratch_.data();
+  std::size_t* local = local_.data();
+  for (std::size_t i = 0; i < group_count_; ++i) {
+    groups_[i].scratch = std::exchange(scratch, scratch + 2 * groups_[i].rows * stride);
+    groups_[i].local = std::exchange(local, local + groups_[i].block);
   }
 }
 

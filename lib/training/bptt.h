@@ -6,6 +6,9 @@
 //              d_x = W_ih^T d_gates is the d_h of the layer below
 //   gradients  see gradients.h
 //
+// A strand of the second direction does the same from the end to the beginning. What a layer is with
+// projection, layer normalisation, residual connections and dropout, rnn.h says.
+//
 // Forward and backward run in parallel over groups of segments, with no barrier between steps. Every element
 // has one owner and one order of summation (k ascending, steps ascending, segments in the plan's order), so
 // neither groups nor tiles nor threads change a bit of a result.
@@ -16,6 +19,7 @@
 #include "lib/network/memory.h"
 #include "lib/training/gradients.h"
 #include "lib/training/threads.h"
+#include "lib/training/transposed.h"
 #include "lib/training/workspace.h"
 
 namespace rnn {
@@ -24,7 +28,7 @@ namespace rnn {
 struct Cotangents {
   const float* outputs = nullptr;       // [F, O]
   const float* final_states = nullptr;  // [.., S]
-  float* inputs = nullptr;              // [F, I]  not with one-hot inputs
+  float* inputs = nullptr;              // [F, I]  not with indices
   float* initial_states = nullptr;      // [.., S]
 };
 
@@ -34,8 +38,8 @@ class Bptt {
   Bptt(const Weights& weights, Threads& threads);
 
   // Bring the transposed weights up to date, which backward passes read; those of the lowest layer's
-  // inputs only if with_inputs.
-  void pack(const Weights& weights, bool with_inputs);
+  // inputs only if with_inputs, or if there is an embedding.
+  void pack(const Weights& weights, bool with_inputs) { transposed_.pack(weights, with_inputs); }
 
   // Forward pass; with a loss, its sums over the target rows, added in a fixed order.
   RowLoss forward(const Pass& pass);
@@ -47,56 +51,91 @@ class Bptt {
   // the weights' values.
   void backward(const Cotangents& cotangents, float* gradients);
 
-  // Forward pass, loss and backward pass. Writes `gradients`; those of initial states are 0 unless trained.
-  RowLoss train(const Pass& pass, float* gradients);
+  // Forward pass, loss and backward pass. Writes `gradients`, or adds to them; those of initial states are 0
+  // unless trained.
+  RowLoss train(const Pass& pass, float* gradients, bool add = false);
 
  private:
-  static constexpr std::size_t kMostBlockSteps = 64;
-
   // Segments [first, last), the work of one task.
   struct Group {
     std::size_t first;
     std::size_t last;
-    std::size_t block;  // steps that go through all layers before the next ones
-    float* scratch;     // [2, rows of a block, H]
+    std::size_t block;   // steps that go through all layers before the next ones
+    std::size_t rows;    // most of a block
+    float* scratch;      // [2, rows, D*P]
+    std::size_t* local;  // [block]  see BlockGradients
   };
-  // Steps [first, last).
+  // Steps [first, last). With two directions, all.
   struct Block {
     std::size_t first;
     std::size_t last;
   };
+  // The group's segments [first, first + count) at step t of a strand, all of which follow on state rows from
+  // `previous` on.
+  struct Step {
+    std::size_t t;
+    std::size_t first;
+    std::size_t count;
+    std::size_t previous;
+  };
+  // The gradients of a layer's outputs and of its inputs, a row for each row of the block: step t of the
+  // group's segment i has row local[t - block.first] + i.
+  struct BlockGradients {
+    const std::size_t* local;
+    std::size_t rows;
+    Matrix above;
+    Matrix below;
+  };
 
   void begin(const Pass& pass);
   void build_groups();
+  void build_blocks();
   double operations() const noexcept;
   RowLoss sum_losses() const noexcept;
-  void reserve_transposed(const Weights& weights, bool with_inputs);
 
+  // bptt_forward.cpp
   void forward_group(const Group& g) noexcept;
   void load_initial_states(const Group& g) noexcept;
   void load_inputs(const Group& g, Block block) noexcept;
-  void project_inputs(const Group& g, Block block, std::size_t layer) noexcept;
-  void sweep_forward(const Group& g, Block block, std::size_t layer) noexcept;
-  void compute_outputs(const Group& g, Block block) noexcept;
-  void compute_last_outputs(const Group& g) noexcept;
-  void project_outputs(const float* states, std::size_t row, std::size_t rows) noexcept;
-  void load_target(std::size_t row, std::size_t target, bool exists) noexcept;
-  void compute_losses(std::size_t row, std::size_t rows) noexcept;
+  void project_inputs(const Group& g, Block block, std::size_t strand) noexcept;
+  void sweep_forward(const Group& g, Block block, std::size_t strand) noexcept;
+  void step_forward(const Group& g, const Step& step, std::size_t strand) noexcept;
+  void finish_layer(const Group& g, Block block, std::size_t layer) noexcept;
+  void join(std::size_t layer, std::size_t first, std::size_t rows) noexcept;
+  void drop(std::size_t layer, std::size_t first, std::size_t rows, const kernels::Rows& x,
+            const kernels::MutableRows& y) noexcept;
   void store_final_states(const Group& g) noexcept;
 
-  void backward_group(const Group& g) noexcept;
-  void load_final_gradients(const Group& g) noexcept;
-  const float* final_gradient(std::size_t b, std::size_t part, std::size_t layer) const noexcept;
+  // bptt_outputs.cpp
+  void compute_outputs(const Group& g, Block block) noexcept;
+  void compute_pooled_outputs(const Group& g) noexcept;
+  void project_outputs(std::size_t first, std::size_t rows) noexcept;
+  void load_target(std::size_t row, std::size_t target, bool exists) noexcept;
+  void compute_losses(std::size_t first, std::size_t rows) noexcept;
   void load_output_gradients(const Group& g) noexcept;
-  void project_back(const float* d_y, std::size_t rows, float* d_h) noexcept;
-  void load_top_gradients(const Group& g, Block block, const std::size_t* local, float* d_h) noexcept;
-  void add_final_gradients(const Group& g, Block block, const std::size_t* local, std::size_t layer,
-                           float* d_h) noexcept;
-  void sweep_backward(const Group& g, Block block, const std::size_t* local, std::size_t layer,
-                      const float* d_h) noexcept;
-  void project_down(const Group& g, Block block, std::size_t layer, float* d_below) noexcept;
-  void project_input_gradients(const Group& g, Block block) noexcept;
+  void project_back(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
+  void load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
+  void pool(const Group& g, Block block) noexcept;
+  void pool_last(std::size_t b, std::size_t t, const float* o) noexcept;
+  void load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
+  void load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
+
+  // bptt_backward.cpp
+  void backward_group(const Group& g) noexcept;
+  void backward_block(const Group& g, Block block) noexcept;
+  void backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
+  void load_carry(const Group& g) noexcept;
+  const float* final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept;
+  void add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
+                           std::size_t strand) noexcept;
+  void sweep_backward(const Group& g, Block block, const BlockGradients& d_o, std::size_t strand) noexcept;
+  void step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
+                     const cells::BackwardWeights& weights) noexcept;
+  void project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
+  void project_to_embedding(const Group& g, Block block) noexcept;
+  void project_to_inputs(const Group& g, Block block) noexcept;
   void compute_initial_gradients(const Group& g) noexcept;
+  void store_initial_gradients(const Group& g) noexcept;
 
   // The group's segments that reach step t, and their first row among the plan's, or the states'.
   std::size_t steps(const Group& g) const noexcept { return w_.plan.segment(g.first).length; }
@@ -105,36 +144,55 @@ class Bptt {
   std::size_t state_row(const Group& g, std::size_t t) const noexcept {
     return w_.plan.segments() + row(g, t);
   }
-  std::size_t previous_row(const Group& g, std::size_t t) const noexcept {
-    return t == 0 ? g.first : state_row(g, t - 1);
-  }
-  // Call span(first row, rows) for the group's rows of a block: once if they are contiguous.
+  // Call span(first row, rows, rows of the block before it) for the group's rows of a block: once if they are
+  // contiguous.
   template <class Span>
   void for_spans(const Group& g, Block block, const Span& span) const noexcept;
+  // Call visit(Step) for what step t consists of in a strand.
+  template <class Visit>
+  void visit_step(const Group& g, std::size_t t, std::size_t strand, const Visit& visit) const noexcept;
 
   Allocator allocator_;
   Threads& threads_;
   Workspace w_;
   Gradients gradients_;
+  TransposedWeights transposed_;
   Pass pass_;
   Cotangents cotangents_;
   bool initial_gradients_ = false;
   Buffer<Group> groups_;
   std::size_t group_count_ = 0;
   Buffer<float> scratch_;
-  Buffer<float*> d_input_rows_;      // [rows]  into Cotangents::inputs
-  Buffer<PackedMatrix> transposed_;  // W_hh of each layer, W_ih of each layer, W_ho
-  Buffer<float> packed_;
+  Buffer<std::size_t> local_;
+  Buffer<float*> d_input_rows_;  // [rows]  into Cotangents::inputs
 };
 
 template <class Span>
 void Bptt::for_spans(const Group& g, Block block, const Span& span) const noexcept {
   if (g.first == 0 && g.last >= w_.plan.active(block.first)) {
     const std::size_t first = w_.plan.offset(block.first);
-    span(first, w_.plan.offset(block.last) - first);
+    span(first, w_.plan.offset(block.last) - first, 0);
     return;
   }
-  for (std::size_t t = block.first; t < block.last; ++t) span(row(g, t), active(g, t));
+  std::size_t before = 0;
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    const std::size_t rows = active(g, t);
+    span(row(g, t), rows, before);
+    before += rows;
+  }
+}
+
+// A reverse strand's segments follow on the step after, but for those that end with this one.
+template <class Visit>
+void Bptt::visit_step(const Group& g, std::size_t t, std::size_t strand, const Visit& visit) const noexcept {
+  const std::size_t count = active(g, t);
+  if (!w_.dimensions.is_reverse(strand)) {
+    visit(Step{t, 0, count, t == 0 ? g.first : state_row(g, t - 1)});
+    return;
+  }
+  const std::size_t going_on = active(g, t + 1);
+  if (going_on > 0) visit(Step{t, 0, going_on, state_row(g, t + 1)});
+  if (count > going_on) visit(Step{t, going_on, count - going_on, g.first + going_on});
 }
 
 }  // namespace rnn

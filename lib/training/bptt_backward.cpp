@@ -7,187 +7,214 @@
 namespace rnn {
 
 void Bptt::backward_group(const Group& g) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (d.parts > 1) load_final_gradients(g);
+  load_carry(g);
   load_output_gradients(g);
   for (std::size_t end = steps(g); end > 0;) {
     const Block block{end > g.block ? end - g.block : 0, end};
-    std::size_t local[kMostBlockSteps + 1] = {0};
-    for (std::size_t t = block.first; t < block.last; ++t)
-      local[t - block.first + 1] = local[t - block.first] + active(g, t);
-
-    float* d_h = g.scratch;
-    float* d_below = g.scratch + g.block * (g.last - g.first) * d.state_stride;
-    load_top_gradients(g, block, local, d_h);
-    for (std::size_t l = d.layers; l-- > 0; std::swap(d_h, d_below)) {
-      if (cotangents_.final_states != nullptr) add_final_gradients(g, block, local, l, d_h);
-      sweep_backward(g, block, local, l, d_h);
-      if (l > 0) project_down(g, block, l, d_below);
-    }
-    if (cotangents_.inputs != nullptr) project_input_gradients(g, block);
+    backward_block(g, block);
     end = block.first;
   }
   if (initial_gradients_) compute_initial_gradients(g);
+  if (cotangents_.initial_states != nullptr) store_initial_gradients(g);
 }
 
-// The gradients of the states beyond h after the last steps.
-void Bptt::load_final_gradients(const Group& g) noexcept {
+void Bptt::backward_block(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
-  for (std::size_t b = g.first; b < g.last; ++b) {
-    for (std::size_t p = 1; p < d.parts; ++p) {
-      for (std::size_t l = 0; l < d.layers; ++l) {
-        float* const target = w_.layers[l].d_state[p - 1] + b * d.state_stride;
-        const float* source = final_gradient(b, p, l);
-        if (source != nullptr)
-          std::copy_n(source, d.hidden, target);
-        else
-          std::fill_n(target, d.width, 0.0f);
-      }
-    }
+  const std::size_t half = g.rows * d.layer_stride;
+  BlockGradients d_o{g.local, 0, {g.scratch, d.layer_stride}, {g.scratch + half, d.layer_stride}};
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    g.local[t - block.first] = d_o.rows;
+    d_o.rows += active(g, t);
   }
+  load_top_gradients(g, block, d_o);
+  for (std::size_t l = d.layers; l-- > 0; std::swap(d_o.above, d_o.below)) backward_layer(g, block, d_o, l);
+  if (d.embedding)
+    project_to_embedding(g, block);
+  else if (cotangents_.inputs != nullptr)
+    project_to_inputs(g, block);
 }
 
-// Of the segment's last state, from the outside; null if there is none.
-const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t layer) const noexcept {
+void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
   const Dimensions& d = w_.dimensions;
-  const Segment& segment = w_.plan.segment(b);
-  if (cotangents_.final_states == nullptr || !segment.ends_slice) return nullptr;
-  const std::size_t vector = (pass_.items[segment.slice].state * d.parts + part) * d.layers + layer;
-  return cotangents_.final_states + vector * d.hidden;
-}
-
-// Output rows hold d_y after a loss; otherwise it comes from the outside. One target per sequence: then
-// d_h of the last states is all there is.
-void Bptt::load_output_gradients(const Group& g) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (w_.last_only) {
-    project_back(w_.outputs + g.first * d.output_stride, g.last - g.first,
-                 w_.d_last_states + g.first * d.state_stride);
-  } else if (pass_.loss == 0) {
-    for (std::size_t b = g.first; b < g.last; ++b) {
-      for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t) {
-        float* const target = w_.outputs + (w_.plan.offset(t) + b) * d.output_stride;
-        if (cotangents_.outputs != nullptr)
-          std::copy_n(cotangents_.outputs + w_.plan.frame(t, b) * d.outputs, d.outputs, target);
-        else
-          std::fill_n(target, d.outputs, 0.0f);
-        std::fill(target + d.outputs, target + kernels::padded(d.outputs), 0.0f);
-      }
-    }
+  // What goes past h is without the gradients of final states.
+  if (d.residual && l > 0) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
+  for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand) {
+    if (cotangents_.final_states != nullptr) add_final_gradients(g, block, d_o, strand);
+    sweep_backward(g, block, d_o, strand);
   }
-}
-
-// d_h = W_ho^T d_y; without a head, d_h = d_y.
-void Bptt::project_back(const float* d_y, std::size_t rows, float* d_h) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (!pass_.weights->has_head()) {
-    for (std::size_t i = 0; i < rows; ++i)
-      std::copy_n(d_y + i * d.output_stride, d.width, d_h + i * d.state_stride);
-    return;
-  }
-  pass_.weights->table().gemm(transposed_[2 * d.layers].panels, rows, {d_y, d.output_stride, nullptr},
-                              {nullptr, 0, nullptr}, d.width, {d_h, d.state_stride, nullptr});
-}
-
-// d_h of the top layer for the rows of a block, one after the other.
-void Bptt::load_top_gradients(const Group& g, Block block, const std::size_t* local, float* d_h) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (!w_.last_only) {
-    for_spans(g, block, [&](std::size_t first, std::size_t rows) {
-      project_back(w_.outputs + first * d.output_stride, rows, d_h);
-      d_h += rows * d.state_stride;
-    });
-    return;
-  }
-  std::fill_n(d_h, local[block.last - block.first] * d.state_stride, 0.0f);
-  for (std::size_t b = g.first; b < g.last; ++b) {
-    const std::size_t t = w_.plan.segment(b).length - 1;
-    if (t < block.first || t >= block.last) continue;
-    std::copy_n(w_.d_last_states + b * d.state_stride, d.width,
-                d_h + (local[t - block.first] + b - g.first) * d.state_stride);
-  }
-}
-
-void Bptt::add_final_gradients(const Group& g, Block block, const std::size_t* local, std::size_t l,
-                               float* d_h) noexcept {
-  const Dimensions& d = w_.dimensions;
-  for (std::size_t b = g.first; b < g.last; ++b) {
-    const std::size_t t = w_.plan.segment(b).length - 1;
-    if (t < block.first || t >= block.last) continue;
-    const float* source = final_gradient(b, 0, l);
-    float* const target = d_h + (local[t - block.first] + b - g.first) * d.state_stride;
-    for (std::size_t j = 0; source != nullptr && j < d.hidden; ++j) target[j] += source[j];
-  }
-}
-
-void Bptt::sweep_backward(const Group& g, Block block, const std::size_t* local, std::size_t l,
-                          const float* d_h) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const LayerRows& layer = w_.layers[l];
-  for (std::size_t t = block.last; t-- > block.first;) {
-    cells::BackwardStep step{};
-    step.rows = active(g, t);
-    step.rows_next = active(g, t + 1);
-    step.width = d.width;
-    step.recurrent_t = transposed_[l].panels;
-    if (step.rows_next > 0)
-      step.d_gates_next = {layer.gates + row(g, t + 1) * d.gate_stride, d.gate_stride, nullptr};
-    step.d_h = {d_h + local[t - block.first] * d.state_stride, d.state_stride, nullptr};
-    step.gates = {layer.gates + row(g, t) * d.gate_stride, d.gate_stride, nullptr};
-    for (std::size_t p = 0; p < d.parts; ++p) {
-      step.previous[p] = {layer.states[p] + previous_row(g, t) * d.state_stride, d.state_stride, nullptr};
-      step.next[p] = {layer.states[p] + state_row(g, t) * d.state_stride, d.state_stride, nullptr};
-      if (p > 0)
-        step.d_state[p - 1] = {layer.d_state[p - 1] + g.first * d.state_stride, d.state_stride, nullptr};
-    }
-    pass_.weights->cell().backward(pass_.weights->table(), step);
-  }
-}
-
-// d_h of the layer below = W_ih^T d_gates
-void Bptt::project_down(const Group& g, Block block, std::size_t l, float* d_below) noexcept {
-  const Dimensions& d = w_.dimensions;
-  for_spans(g, block, [&](std::size_t first, std::size_t rows) {
-    const kernels::Rows d_gates{w_.layers[l].gates + first * d.gate_stride, d.gate_stride, nullptr};
-    pass_.weights->table().gemm(transposed_[d.layers + l].panels, rows, d_gates, {nullptr, 0, nullptr},
-                                d.width, {d_below, d.state_stride, nullptr});
-    d_below += rows * d.state_stride;
+  if (l == 0) return;
+  project_down(g, block, d_o, l);
+  if (!w_.dropout) return;
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
+    drop(l - 1, first, rows, d_o.below.read(before), d_o.below.rows(before));
   });
 }
 
-// d_x = W_ih^T d_gates, to where the caller has that frame
-void Bptt::project_input_gradients(const Group& g, Block block) noexcept {
+// ---- Final states ----------------------------------------------------------------------------------
+
+// The gradients of c after the last steps; those of h come with the outputs'.
+void Bptt::load_carry(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
-  for (std::size_t t = block.first; t < block.last; ++t) {
-    const std::size_t first = row(g, t), rows = active(g, t);
-    for (std::size_t i = 0; i < rows; ++i)
-      d_input_rows_[first + i] = cotangents_.inputs + w_.plan.frame(t, g.first + i) * d.inputs;
-    const kernels::Rows d_gates{w_.layers[0].gates + first * d.gate_stride, d.gate_stride, nullptr};
-    pass_.weights->table().gemm(transposed_[d.layers].panels, rows, d_gates, {nullptr, 0, nullptr}, d.inputs,
-                                {nullptr, 0, &d_input_rows_[first]});
+  if (d.cell.carry == cells::Carry::none) return;
+  for (std::size_t s = 0; s < d.strands; ++s) {
+    for (std::size_t b = g.first; b < g.last; ++b) {
+      const float* source = d.cell.carry == cells::Carry::c ? final_gradient(b, 1, s) : nullptr;
+      float* const target = w_.strands[s].carry.at(b);
+      if (source != nullptr)
+        std::copy_n(source, d.hidden, target);
+      else
+        std::fill_n(target, d.hidden, 0.0f);
+    }
   }
 }
 
-// d_h_0 = W_hh^T d_gates of the first step, of all segments of the group
+// Of the state after the segment, from the outside; null if there is none.
+const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept {
+  const Segment& segment = w_.plan.segment(b);
+  const bool ends = w_.dimensions.is_reverse(strand) ? segment.opens_slice : segment.ends_slice;
+  if (cotangents_.final_states == nullptr || !ends) return nullptr;
+  const Weights& weights = *pass_.weights;
+  return cotangents_.final_states + pass_.items[segment.slice].state * weights.state_size() +
+         weights.state_offset(part, strand);
+}
+
+void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
+                               std::size_t strand) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const std::size_t column = strand % d.directions * d.projected;
+  for (std::size_t i = 0; i < g.last - g.first; ++i) {
+    const std::size_t t = d.is_reverse(strand) ? 0 : w_.plan.segment(g.first + i).length - 1;
+    if (t < block.first || t >= block.last) continue;
+    const float* const source = final_gradient(g.first + i, 0, strand);
+    float* const target = d_o.above.at(d_o.local[t - block.first] + i, column);
+    for (std::size_t j = 0; source != nullptr && j < d.projected; ++j) target[j] += source[j];
+  }
+}
+
+// ---- The sweep -------------------------------------------------------------------------------------
+
+void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o,
+                          std::size_t strand) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const cells::BackwardWeights weights = transposed_.strand(*pass_.weights, strand);
+  for (std::size_t i = 0; i < block.last - block.first; ++i) {
+    const std::size_t t = d.is_reverse(strand) ? block.first + i : block.last - 1 - i;
+    const Matrix d_h = {d_o.above.at(d_o.local[t - block.first], strand % d.directions * d.projected),
+                        d_o.above.stride};
+    visit_step(g, t, strand, [&](const Step& step) { step_backward(g, step, d_h, strand, weights); });
+  }
+  if (!d.layer_norm) return;
+  const StrandRows& s = w_.strands[strand];
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
+    pass_.weights->table().layer_norm_backward(
+        rows, d.gates, s.gates.read(first), pass_.weights->strand(strand).norm_input,
+        s.normalized_input.read(first), s.deviation_input + first, s.d_projection.rows(first));
+  });
+}
+
+// All segments of a reverse strand's step go on to the step before, but at the first.
+void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
+                         const cells::BackwardWeights& weights) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const StrandRows& s = w_.strands[strand];
+  const bool reverse = d.is_reverse(strand);
+  const std::size_t first = row(g, step.t) + step.first;
+  cells::BackwardStep b{};
+  b.rows = step.count;
+  b.hidden = d.hidden;
+  if (!reverse)
+    b.rows_next = active(g, step.t + 1);
+  else
+    b.rows_next = step.t > 0 ? step.count : 0;
+  if (b.rows_next > 0)
+    b.d_product_next = s.d_product.read(row(g, reverse ? step.t - 1 : step.t + 1) + step.first);
+  b.d_h = d_h.read(step.first);
+  for (std::size_t p = 0; p < d.parts; ++p) {
+    b.previous[p] = s.states[p].read(step.previous);
+    b.next[p] = s.states[p].read(w_.plan.segments() + first);
+  }
+  b.gates = s.gates.rows(first);
+  b.inner = s.inner.rows(first);
+  b.d_sum = s.d_sum.rows(first);
+  b.d_product = s.d_product.rows(first);
+  b.d_projected = s.d_projected.rows(first);
+  b.carry = s.carry.rows(g.first + step.first);
+  b.normalized = s.normalized.read(first);
+  b.deviation = d.layer_norm ? s.deviation + first : nullptr;
+  cells::backward(d.cell, pass_.weights->table(), weights, b);
+}
+
+// ---- Downwards -------------------------------------------------------------------------------------
+
+// d_x = W_ih^T d_gates, + d_o with a residual connection; of two strands first the forward one's.
+void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
+  const Dimensions& d = w_.dimensions;
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
+    bool begun = d.residual;
+    for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand, begun = true)
+      pass_.weights->table().gemm(transposed_.input(strand), rows,
+                                  w_.strands[strand].d_projection.read(first),
+                                  begun ? d_o.below.read(before) : kernels::Rows{},
+                                  kernels::padded(d.layer_outputs), d_o.below.rows(before));
+  });
+}
+
+void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
+  const Dimensions& d = w_.dimensions;
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
+    for (std::size_t strand = 0; strand < d.directions; ++strand)
+      pass_.weights->table().gemm(transposed_.input(strand), rows,
+                                  w_.strands[strand].d_projection.read(first),
+                                  strand > 0 ? w_.d_embedded.read(first) : kernels::Rows{},
+                                  kernels::padded(d.layer_inputs), w_.d_embedded.rows(first));
+  });
+}
+
+// To where the caller has the frames.
+void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
+  const Dimensions& d = w_.dimensions;
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    const std::size_t first = row(g, t), rows = active(g, t);
+    float** const to = &d_input_rows_[first];
+    for (std::size_t i = 0; i < rows; ++i)
+      to[i] = cotangents_.inputs + w_.plan.frame(t, g.first + i) * d.inputs;
+    for (std::size_t strand = 0; strand < d.directions; ++strand)
+      pass_.weights->table().gemm(
+          transposed_.input(strand), rows, w_.strands[strand].d_projection.read(first),
+          strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
+  }
+}
+
+// ---- Initial states --------------------------------------------------------------------------------
+
+// d_h_0 = W_hh^T d_product of the steps that follow on an initial state, + what is carried beside the
+// product.
 void Bptt::compute_initial_gradients(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
-  for (std::size_t l = 0; l < d.layers; ++l) {
-    const LayerRows& layer = w_.layers[l];
-    const kernels::Rows d_gates{layer.gates + row(g, 0) * d.gate_stride, d.gate_stride, nullptr};
-    pass_.weights->table().gemm(transposed_[l].panels, g.last - g.first, d_gates, {nullptr, 0, nullptr},
-                                d.width,
-                                {layer.d_initial + g.first * d.state_stride, d.state_stride, nullptr});
+  for (std::size_t strand = 0; strand < d.strands; ++strand) {
+    const StrandRows& s = w_.strands[strand];
+    const kernels::Panels w = transposed_.strand(*pass_.weights, strand).recurrent;
+    const auto compute = [&](const Step& step) {
+      if (step.previous >= w_.plan.segments()) return;
+      pass_.weights->table().gemm(
+          w, step.count, s.d_product.read(row(g, step.t) + step.first),
+          d.cell.carry == cells::Carry::h ? s.carry.read(step.previous) : kernels::Rows{},
+          kernels::padded(d.projected), s.d_initial.rows(step.previous));
+    };
+    for (std::size_t t = 0; t < (d.is_reverse(strand) ? steps(g) : 1); ++t) visit_step(g, t, strand, compute);
   }
-  if (cotangents_.initial_states == nullptr) return;
+}
+
+void Bptt::store_initial_gradients(const Group& g) noexcept {
+  const Weights& weights = *pass_.weights;
   for (std::size_t b = g.first; b < g.last; ++b) {
     const Segment& segment = w_.plan.segment(b);
-    if (!segment.starts_slice) continue;
-    float* out =
-        cotangents_.initial_states + pass_.items[segment.slice].state * d.parts * d.layers * d.hidden;
-    for (std::size_t p = 0; p < d.parts; ++p) {
-      for (std::size_t l = 0; l < d.layers; ++l, out += d.hidden) {
-        const float* rows = p == 0 ? w_.layers[l].d_initial : w_.layers[l].d_state[p - 1];
-        std::copy_n(rows + b * d.state_stride, d.hidden, out);
+    float* const out = cotangents_.initial_states + pass_.items[segment.slice].state * weights.state_size();
+    for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
+      if (!(w_.dimensions.is_reverse(s) ? segment.ends_slice : segment.starts_slice)) continue;
+      for (std::size_t p = 0; p < w_.dimensions.parts; ++p) {
+        const Matrix& rows = p == 0 ? w_.strands[s].d_initial : w_.strands[s].carry;
+        std::copy_n(rows.at(b), weights.part_size(p), out + weights.state_offset(p, s));
       }
     }
   }

@@ -20,7 +20,10 @@ constexpr std::size_t kFloats = 8 << 20;
 }  // namespace
 
 Evaluator::Evaluator(const Weights& weights, Threads& threads)
-    : allocator_(weights.allocator()), bptt_(weights, threads), dimensions_(weights) {}
+    : allocator_(weights.allocator()),
+      bptt_(weights, threads),
+      rows_(kFloats / Workspace::row_floats(weights)),
+      bidirectional_(weights.directions() > 1) {}
 
 Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss) {
   const std::size_t most = std::min(kSequences, data.count);
@@ -29,6 +32,8 @@ Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& da
   states_.reserve(allocator_, checked_product(most, weights.state_size()));
   next_states_.reserve(allocator_, states_.size());
 
+  // What is pooled over a sequence, or goes through it backwards, needs it whole.
+  whole_ = bidirectional_ || data.pooling == RNN_POOLING_MEAN || data.pooling == RNN_POOLING_MAX;
   Pass pass;
   pass.weights = &weights;
   pass.data = &data;
@@ -36,32 +41,42 @@ Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& da
   pass.items = items_.data();
   pass.loss = loss;
   Evaluation sum;
-  std::size_t frame = 0;
-  for (std::size_t first = 0; first < data.count; first += most) {
-    const std::size_t count = std::min(most, data.count - first);
-    const Evaluation group = evaluate_group(pass, first, frame, count);
+  Group g{0, 0, 0};
+  for (; g.first < data.count; g.first += g.count) {
+    g.count = group_size(data, g.first, most);
+    const Evaluation group = evaluate_group(pass, g);
     sum.sums.loss += group.sums.loss;
     sum.sums.correct += group.sums.correct;
     sum.weight += group.weight;
-    for (std::size_t n = first; n < first + count; ++n) frame += data.lengths[n];
+    for (std::size_t n = g.first; n < g.first + g.count; ++n) g.frame += data.lengths[n];
   }
   return sum;
 }
 
-// Window after window over `count` sequences.
-Evaluation Evaluator::evaluate_group(Pass& pass, std::size_t first_sequence, std::size_t first_frame,
-                                     std::size_t count) {
-  const std::size_t* lengths = pass.data->lengths + first_sequence;
-  const std::size_t window = this->window(count);
+// How many sequences from `first` on to take together: of whole ones, as many as there is room for.
+std::size_t Evaluator::group_size(const rnn_sequences_t& data, std::size_t first,
+                                  std::size_t most) const noexcept {
+  most = std::min(most, data.count - first);
+  if (!whole_) return most;
+  std::size_t rows = data.lengths[first], count = 1;
+  while (count < most && rows + data.lengths[first + count] <= rows_) rows += data.lengths[first + count++];
+  return count;
+}
+
+// Window after window.
+Evaluation Evaluator::evaluate_group(Pass& pass, const Group& group) {
+  const std::size_t* lengths = pass.data->lengths + group.first;
+  const std::size_t longest = *std::max_element(lengths, lengths + group.count);
+  const std::size_t window = whole_ ? longest : std::max<std::size_t>(1, rows_ / group.count);
   Evaluation sum;
   for (std::size_t start = 0;; start += window) {
     pass.count = 0;
-    std::size_t frame = first_frame;
-    for (std::size_t i = 0; i < count; frame += lengths[i], ++i) {
+    std::size_t frame = group.frame;
+    for (std::size_t i = 0; i < group.count; frame += lengths[i], ++i) {
       if (lengths[i] <= start) continue;
       const bool last = lengths[i] - start <= window;
       slices_[pass.count] = {frame + start, last ? lengths[i] - start : window};
-      items_[pass.count] = {i, last ? first_sequence + i : Item::kNone};
+      items_[pass.count] = {i, last ? group.first + i : Item::kNone};
       ++pass.count;
     }
     if (pass.count == 0) return sum;
@@ -73,13 +88,6 @@ Evaluation Evaluator::evaluate_group(Pass& pass, std::size_t first_sequence, std
     sum.sums.correct += sums.correct;
     sum.weight += target_weight(pass);
   }
-}
-
-std::size_t Evaluator::window(std::size_t sequences) const noexcept {
-  const Dimensions& d = dimensions_;
-  const std::size_t row =
-      d.layers * (d.gate_stride + d.parts * d.state_stride) + d.input_stride + d.output_stride;
-  return std::max<std::size_t>(1, kFloats / row / sequences);
 }
 
 void evaluate(const Network& network, const rnn_sequences_t& data, const rnn_train_options_t& options,

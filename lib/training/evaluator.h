@@ -23,13 +23,21 @@ class Evaluator {
   Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss);
 
  private:
-  Evaluation evaluate_group(Pass& pass, std::size_t first_sequence, std::size_t first_frame,
-                            std::size_t count);
-  std::size_t window(std::size_t sequences) const noexcept;
+  // Sequences [first, first + count), which start at this frame.
+  struct Group {
+    std::size_t first;
+    std::size_t frame;
+    std::size_t count;
+  };
+
+  std::size_t group_size(const rnn_sequences_t& data, std::size_t first, std::size_t most) const noexcept;
+  Evaluation evaluate_group(Pass& pass, const Group& group);
 
   Allocator allocator_;
   Bptt bptt_;
-  Dimensions dimensions_;
+  std::size_t rows_;  // about so many at a time
+  bool bidirectional_;
+  bool whole_ = false;  // no windows
   Buffer<Slice> slices_;
   Buffer<Item> items_;
   Buffer<float> states_;  // [count, S]

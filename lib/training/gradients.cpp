@@ -1,91 +1,216 @@
 #include "lib/training/gradients.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 
 namespace rnn {
 namespace {
 
 using Kind = Parameter::Kind;
 
-// Columns of a tile: panels of every ISA divide it.
-constexpr std::size_t kTileColumns = 128;
-// Rows of a tile, a multiple of what a kernel does at a time.
-constexpr std::size_t kTileRows = 96;
-constexpr std::size_t kLeastTileRows = 24;
-constexpr std::size_t kTilesPerThread = 4;
-// Rows of what is summed by columns: biases, initial states, and W_ih of one-hot inputs.
+// Of products, the largest first: the larger, the less often are activations read again. Panels of every ISA
+// divide their columns, and what a kernel does at a time their rows.
+constexpr Gradients::TileShape kTileShapes[] = {{384, 256}, {192, 256}, {96, 256},
+                                                {96, 128},  {48, 128},  {24, 128}};
+// Of several threads each has so many of the largest.
+constexpr std::size_t kTilesPerThread = 3;
+// Rows of what is summed by columns (vectors, and W_ih of one-hot inputs), and columns of an embedding.
 constexpr std::size_t kStripe = 64;
 
-bool is_matrix(const Parameter& p) noexcept {
-  return p.kind == Kind::input || p.kind == Kind::recurrent || p.kind == Kind::head;
+bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
+  return p.kind == Kind::input && w.one_hot && p.strand < w.dimensions.directions;
 }
 
-// The matrix of which the gradient's rows are sums of columns, and that of which its columns are.
-struct Operands {
-  const float* a;
-  std::size_t lda;
-  const float* b;
-  std::size_t ldb;
-};
-
-Operands operands(const Workspace& w, const Parameter& p) noexcept {
-  const Dimensions& d = w.dimensions;
-  if (p.kind == Kind::head || p.kind == Kind::head_bias)
-    return {w.outputs, d.output_stride, w.last_only ? w.last_states : w.top_states(), d.state_stride};
-  const LayerRows& layer = w.layers[p.layer];
-  if (p.kind == Kind::recurrent) return {layer.gates, d.gate_stride, layer.states[0], d.state_stride};
-  if (p.layer == 0) return {layer.gates, d.gate_stride, w.inputs, d.input_stride};
-  const float* below = w.layers[p.layer - 1].states[0] + w.plan.segments() * d.state_stride;
-  return {layer.gates, d.gate_stride, below, d.state_stride};
+bool is_lookup(const Weights& weights, const Parameter& p) noexcept {
+  return p.kind == Kind::embedding && !weights.has(RNN_TIED_HEAD);
 }
 
-// Which part of the layer's state an initial state is: h comes before c.
-std::size_t state_part(const Weights& weights, std::size_t index) noexcept {
-  std::size_t part = 0;
-  for (std::size_t i = 0; i < index; ++i)
-    part += weights.parameter(i).kind == Kind::initial &&
-            weights.parameter(i).layer == weights.parameter(index).layer;
-  return part;
-}
-
-bool starts_from_given_state(const Workspace& w, std::size_t b) noexcept {
-  return w.given_states && w.plan.segment(b).starts_slice;
-}
-
-// The sum over the segments that start from the initial state, for `width` elements of it.
-void add_initial(const Workspace& w, const Weights& weights, std::size_t parameter, std::size_t first,
-                 std::size_t width, float* out) noexcept {
-  const LayerRows& layer = w.layers[weights.parameter(parameter).layer];
-  const std::size_t part = state_part(weights, parameter), stride = w.dimensions.state_stride;
-  const float* rows = (part == 0 ? layer.d_initial : layer.d_state[part - 1]) + first;
-  std::size_t b = 0;
-  while (b < w.plan.segments()) {
-    std::size_t end = b;
-    while (end < w.plan.segments() && !starts_from_given_state(w, end)) ++end;
-    if (end > b) weights.table().column_sums(end - b, width, rows + b * stride, stride, out);
-    b = end + 1;
-  }
+// The bias of a strand whose inputs are one-hot: its gradient is the sum of the columns of W_ih's.
+bool goes_with_inputs(const Workspace& w, const Parameter& p) noexcept {
+  return p.kind == Kind::bias && w.one_hot && p.strand < w.dimensions.directions && !w.dimensions.layer_norm;
 }
 
 }  // namespace
 
+// ---- One tile --------------------------------------------------------------------------------------
+
+class Gradients::TileSum {
+ public:
+  TileSum(const Workspace& w, const Weights& weights, const Tile& tile, float* gradients) noexcept
+      : w_(w),
+        weights_(weights),
+        table_(weights.table()),
+        p_(weights.parameter(tile.parameter)),
+        tile_(tile),
+        c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
+    if (!is_one_hot(w, p_)) return;
+    const Parameter* const bias = weights.find(Kind::bias, p_.strand);
+    if (bias != nullptr && goes_with_inputs(w, *bias)) bias_ = gradients + bias->offset + tile.row;
+  }
+
+  void clear() noexcept;
+  void add_all(bool initial, float* columns) noexcept;
+
+ private:
+  const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
+
+  // c += a^T b of `count` rows, from rows `first_a` and `first_b` on.
+  void add_product(const Matrix& a, const Matrix& b, std::size_t count, std::size_t first_a = 0,
+                   std::size_t first_b = 0) noexcept {
+    table_.gemm_tn(tile_.rows, tile_.columns, count, a.at(first_a, tile_.row), a.stride,
+                   b.at(first_b, tile_.column), b.stride, c_, p_.stride);
+  }
+  void add_recurrent() noexcept;
+  void add_one_hot(float* columns) noexcept;
+  void add_lookups() noexcept;
+  void add_tied_lookups() noexcept;
+  void add_column_sums(const Matrix& a, std::size_t count, std::size_t column = 0) noexcept;
+  void add_product_sums(const Matrix& a, const Matrix& b) noexcept;
+  void add_initial() noexcept;
+
+  const Workspace& w_;
+  const Weights& weights_;
+  const kernels::Table& table_;
+  const Parameter& p_;
+  const Tile& tile_;
+  float* const c_;
+  float* bias_ = nullptr;  // that goes with this tile
+};
+
+void Gradients::TileSum::clear() noexcept {
+  if (p_.is_matrix())
+    for (std::size_t row = 0; row < tile_.rows; ++row) std::fill_n(c_ + row * p_.stride, tile_.columns, 0.0f);
+  else
+    std::fill_n(c_, kernels::padded(tile_.rows), 0.0f);
+  if (bias_ != nullptr) std::fill_n(bias_, kernels::padded(tile_.rows), 0.0f);
+}
+
+void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
+  const std::size_t rows = w_.plan.rows();
+  switch (p_.kind) {
+    case Kind::embedding:
+      if (is_lookup(weights_, p_)) return add_lookups();
+      add_tied_lookups();
+      return add_product(w_.outputs, w_.head_inputs(), w_.output_rows());
+    case Kind::input:
+      if (is_one_hot(w_, p_)) return add_one_hot(columns);
+      return add_product(strand().d_projection, w_.layers[p_.strand / w_.dimensions.directions].inputs, rows);
+    case Kind::recurrent:
+      return add_recurrent();
+    case Kind::projection:
+      return add_product(strand().d_projected, strand().unprojected, rows);
+    case Kind::head:
+      return add_product(w_.outputs, w_.head_inputs(), w_.output_rows());
+    case Kind::bias:
+      return add_column_sums(strand().gates, rows);
+    case Kind::recurrent_bias:
+      return add_column_sums(strand().d_sum, rows, w_.dimensions.gates - w_.dimensions.hidden);
+    case Kind::head_bias:
+      return add_column_sums(w_.outputs, w_.output_rows());
+    case Kind::norm_input:
+      return add_product_sums(strand().gates, strand().normalized_input);
+    case Kind::norm_recurrent:
+      return add_product_sums(strand().d_sum, strand().normalized);
+    case Kind::initial:
+      if (initial) add_initial();
+      return;
+  }
+}
+
+// What W_hh was multiplied by is the h before each row; the last gate's part of it, if that has a product of
+// its own, by what the cell kept of that row.
+void Gradients::TileSum::add_recurrent() noexcept {
+  const Dimensions& d = w_.dimensions;
+  const StrandRows& s = strand();
+  if (d.cell.candidate && tile_.row >= d.gates - d.hidden)
+    return add_product(s.d_product, s.inner, w_.plan.rows());
+  const Runs& runs = w_.runs(p_.strand);
+  for (std::size_t i = 0; i < runs.count; ++i)
+    add_product(s.d_product, s.states[0], runs.runs[i].count, runs.runs[i].row, runs.runs[i].previous);
+}
+
+// Column `index` of W_ih gathers the gradients of the rows with that input. Their sum is made in the
+// transposed matrix, where a column is contiguous.
+void Gradients::TileSum::add_one_hot(float* columns) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const Matrix& a = strand().d_projection;
+  const std::size_t width = kernels::padded(tile_.rows);
+  float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
+  for (std::size_t i = 0; i < d.inputs; ++i) std::fill_n(sums + i * d.gate_stride, width, 0.0f);
+  table_.scatter_add(w_.plan.rows(), width, w_.indices.data(), a.at(0, tile_.row), a.stride, sums,
+                     d.gate_stride);
+  if (bias_ != nullptr) table_.column_sums(d.inputs, width, sums, d.gate_stride, bias_);
+  constexpr std::size_t kBlock = 16;  // a cache line of the result
+  for (std::size_t first = 0; first < d.inputs; first += kBlock) {
+    const std::size_t last = std::min(first + kBlock, d.inputs);
+    for (std::size_t row = 0; row < tile_.rows; ++row)
+      for (std::size_t i = first; i < last; ++i) c_[row * p_.stride + i] += sums[i * d.gate_stride + row];
+  }
+}
+
+void Gradients::TileSum::add_lookups() noexcept {
+  table_.scatter_add(w_.plan.rows(), tile_.columns, w_.indices.data(), w_.d_embedded.at(0, tile_.column),
+                     w_.d_embedded.stride, c_, p_.stride);
+}
+
+// The tile is that of the head's product, and looks for the rows of the embedding that it has.
+void Gradients::TileSum::add_tied_lookups() noexcept {
+  for (std::size_t r = 0; r < w_.plan.rows(); ++r) {
+    const std::size_t row = static_cast<std::size_t>(w_.indices[r]) - tile_.row;
+    if (row >= tile_.rows) continue;
+    const auto index = static_cast<std::int32_t>(row);
+    table_.scatter_add(1, tile_.columns, &index, w_.d_embedded.at(r, tile_.column), w_.d_embedded.stride, c_,
+                       p_.stride);
+  }
+}
+
+// Of columns from `column` + tile.row on. The kernel's begin and end with a vector, those wanted perhaps
+// within.
+void Gradients::TileSum::add_column_sums(const Matrix& a, std::size_t count, std::size_t column) noexcept {
+  const std::size_t width = kernels::padded(tile_.rows);
+  column += tile_.row;
+  if (column % kernels::kPad == 0 && tile_.rows % kernels::kPad == 0)
+    return table_.column_sums(count, width, a.at(0, column), a.stride, c_);
+  float sums[kStripe + 2 * kernels::kPad] = {0.0f};
+  const std::size_t skip = column % kernels::kPad;
+  std::copy_n(c_, tile_.rows, sums + skip);
+  table_.column_sums(count, kernels::padded(skip + tile_.rows), a.at(0, column - skip), a.stride, sums);
+  std::copy_n(sums + skip, tile_.rows, c_);
+}
+
+void Gradients::TileSum::add_product_sums(const Matrix& a, const Matrix& b) noexcept {
+  table_.product_sums(w_.plan.rows(), tile_.rows, a.at(0, tile_.row), a.stride, b.at(0, tile_.row), b.stride,
+                      c_);
+}
+
+// The sum over the segments that start from the initial state.
+void Gradients::TileSum::add_initial() noexcept {
+  const bool reverse = w_.dimensions.is_reverse(p_.strand);
+  const auto given = [&](std::size_t b) {
+    const Segment& segment = w_.plan.segment(b);
+    return w_.given_states && (reverse ? segment.ends_slice : segment.starts_slice);
+  };
+  const Matrix& a = p_.part == 0 ? strand().d_initial : strand().carry;
+  const std::size_t segments = w_.plan.segments();
+  for (std::size_t b = 0, end = 0; b < segments; b = end + 1) {
+    for (end = b; end < segments && !given(end);) ++end;
+    if (end > b) table_.column_sums(end - b, kernels::padded(tile_.rows), a.at(b, tile_.row), a.stride, c_);
+  }
+}
+
+// ---- All -------------------------------------------------------------------------------------------
+
 Gradients::Gradients(const Weights& weights, Threads& threads)
     : allocator_(weights.allocator()), threads_(threads) {}
-
-void Gradients::add(const Workspace& workspace, const Weights& weights, float* gradients) {
-  compute(workspace, weights, {false, true}, gradients);
-}
-
-void Gradients::write(const Workspace& workspace, const Weights& weights, bool initial, float* gradients) {
-  compute(workspace, weights, {true, initial}, gradients);
-}
 
 void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, float* gradients) {
   const double operations =
       2.0 * static_cast<double>(weights.value_count()) * static_cast<double>(w.plan.rows());
-  threads_.run(operations, tile_count_,
-               [&](std::size_t i) { compute_tile(w, weights, tiles_[i], mode, gradients); });
+  threads_.run(operations, tile_count_, [&](std::size_t i) {
+    TileSum tile(w, weights, tiles_[i], gradients);
+    if (mode.overwrite) tile.clear();
+    tile.add_all(mode.initial, columns_.data());
+  });
 }
 
 // Tiles depend on the architecture, the number of threads and the kind of inputs.
@@ -93,10 +218,21 @@ void Gradients::prepare(const Workspace& w, const Weights& weights) {
   const std::size_t threads = threads_.count();
   if (prepared_threads_ == threads && prepared_one_hot_ == w.one_hot) return;
   prepared_threads_ = 0;
-  if (w.one_hot) columns_.reserve(allocator_, checked_product(w.dimensions.inputs, w.dimensions.gate_stride));
-  for (std::size_t rows = kTileRows;; rows /= 2) {
-    cut(weights, w.one_hot, rows);
-    if (threads == 1 || rows == kLeastTileRows || tile_count_ >= kTilesPerThread * threads) break;
+  const Dimensions& d = w.dimensions;
+  if (w.one_hot) columns_.reserve(allocator_, checked_product(d.directions * d.inputs, d.gate_stride));
+  std::size_t area = 0;  // of the products
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
+    const Parameter& p = weights.parameter(i);
+    if (p.is_matrix() && !is_one_hot(w, p) && !is_lookup(weights, p)) area += p.rows * p.stride;
+  }
+  const TileShape* shape = std::begin(kTileShapes);
+  while (threads > 1 && shape + 1 < std::end(kTileShapes) &&
+         shape->rows * shape->columns * threads * kTilesPerThread > area)
+    ++shape;
+  for (const bool measure : {true, false}) {
+    tile_count_ = 0;
+    for (std::size_t i = 0; i < weights.parameter_count(); ++i) cut(w, weights, i, *shape, measure);
+    if (measure) tiles_.reserve(allocator_, tile_count_);
   }
   // The largest first: small ones fill the gaps at the end.
   std::stable_sort(tiles_.begin(), tiles_.begin() + tile_count_,
@@ -105,85 +241,23 @@ void Gradients::prepare(const Workspace& w, const Weights& weights) {
   prepared_one_hot_ = w.one_hot;
 }
 
-void Gradients::cut(const Weights& weights, bool one_hot, std::size_t tile_rows) {
-  for (const bool measure : {true, false}) {
-    tile_count_ = 0;
-    for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
-      const Parameter& p = weights.parameter(i);
-      const bool matrix = is_matrix(p);
-      const bool stripes = p.kind == Kind::input && p.layer == 0 && one_hot;
-      const std::size_t columns = matrix ? kernels::padded(p.columns) : 1;
-      const std::size_t step = matrix && !stripes ? tile_rows : kStripe;
-      const std::size_t column_step = stripes ? columns : kTileColumns;
-      for (std::size_t row = 0; row < p.rows; row += step) {
-        for (std::size_t column = 0; column < columns; column += column_step, ++tile_count_) {
-          if (measure) continue;
-          tiles_[tile_count_] = {i, row, std::min(step, p.rows - row), column,
-                                 std::min(column_step, columns - column)};
-        }
-      }
-    }
-    if (measure) tiles_.reserve(allocator_, tile_count_);
-  }
-}
-
-void Gradients::compute_tile(const Workspace& w, const Weights& weights, const Tile& tile, Mode mode,
-                             float* gradients) noexcept {
-  const kernels::Table& table = weights.table();
-  const Parameter& p = weights.parameter(tile.parameter);
-  float* const c = gradients + p.offset + tile.row * p.stride + tile.column;
-  const std::size_t width = kernels::padded(tile.rows);
-  if (mode.overwrite && !is_matrix(p))
-    std::fill_n(c, width, 0.0f);
-  else if (mode.overwrite)
-    for (std::size_t row = 0; row < tile.rows; ++row) std::fill_n(c + row * p.stride, tile.columns, 0.0f);
-
-  const Operands o = operands(w, p);
-  switch (p.kind) {
-    case Kind::recurrent:
-      for (std::size_t i = 0; i < w.run_count; ++i) {
-        const Run& run = w.runs[i];
-        table.gemm_tn(tile.rows, tile.columns, run.count, o.a + run.row * o.lda + tile.row, o.lda,
-                      o.b + run.previous * o.ldb + tile.column, o.ldb, c, p.stride);
-      }
-      return;
-    case Kind::input:
-      if (p.layer == 0 && w.one_hot) return add_one_hot(w, table, p, tile, gradients);
-      table.gemm_tn(tile.rows, tile.columns, w.plan.rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb,
-                    c, p.stride);
-      return;
-    case Kind::head:
-      table.gemm_tn(tile.rows, tile.columns, w.output_rows(), o.a + tile.row, o.lda, o.b + tile.column, o.ldb,
-                    c, p.stride);
-      return;
-    case Kind::bias:
-      table.column_sums(w.plan.rows(), width, o.a + tile.row, o.lda, c);
-      return;
-    case Kind::head_bias:
-      table.column_sums(w.output_rows(), width, o.a + tile.row, o.lda, c);
-      return;
-    case Kind::initial:
-      if (mode.initial) add_initial(w, weights, tile.parameter, tile.row, width, c);
-      return;
-  }
-}
-
-// Column `index` of W_ih gathers the gate gradients of the rows with that input. Their sum is made in the
-// transposed matrix, where a column is contiguous.
-void Gradients::add_one_hot(const Workspace& w, const kernels::Table& table, const Parameter& p,
-                            const Tile& tile, float* gradients) noexcept {
-  const Dimensions& d = w.dimensions;
-  const std::size_t width = kernels::padded(tile.rows);
-  float* const sums = columns_.data() + tile.row;
-  for (std::size_t i = 0; i < d.inputs; ++i) std::fill_n(sums + i * d.gate_stride, width, 0.0f);
-  table.scatter_add(w.plan.rows(), width, w.indices.data(), w.layers[0].gates + tile.row, d.gate_stride, sums,
-                    d.gate_stride);
-  constexpr std::size_t kBlock = 16;  // a cache line of the result
-  float* const out = gradients + p.offset + tile.row * p.stride;
-  for (std::size_t first = 0; first < d.inputs; first += kBlock) {
-    const std::size_t last = std::min(first + kBlock, d.inputs);
-    for (std::size_t row = 0; row < tile.rows; ++row)
-      for (std::size_t i = first; i < last; ++i) out[row * p.stride + i] += sums[i * d.gate_stride + row];
+// The tiles of a parameter, or only their number.
+void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t parameter, const TileShape& shape,
+                    bool measure) {
+  const Parameter& p = weights.parameter(parameter);
+  if (goes_with_inputs(w, p)) return;
+  const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
+  TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
+  if (is_one_hot(w, p)) step = {kStripe, columns};
+  if (is_lookup(weights, p)) step = {p.rows, kStripe};
+  // A tile of W_hh has no rows of two products.
+  const bool apart = p.kind == Kind::recurrent && w.dimensions.cell.candidate;
+  const std::size_t bound = apart ? p.rows - w.dimensions.hidden : p.rows;
+  for (std::size_t row = 0, end = 0; row < p.rows; row = end) {
+    end = std::min(row + step.rows, row < bound ? bound : p.rows);
+    for (std::size_t column = 0; column < columns; column += step.columns, ++tile_count_)
+      if (!measure)
+        tiles_[tile_count_] = {parameter, row, end - row, column, std::min(step.columns, columns - column)};
   }
 }
 

@@ -1,7 +1,9 @@
 // Parameter gradients from the activations and gate gradients of a pass:
 //
-//   d_W_ih = sum of d_gates x^T    d_W_hh = sum of d_gates h_prev^T    d_b = sum of d_gates
-//   d_W_ho = sum of d_y h^T        d_b_o  = sum of d_y                 d_initial = sum over segments
+//   d_W_ih = sum of d_projection x^T   d_W_hh = sum of d_product h_prev^T   d_W_hr = sum of d_projected u^T
+//   d_b    = sum of d_gates            d_b_hn = sum of d_sum's n            d_initial = sum over segments
+//   d_W_ho = sum of d_y o^T            d_b_o  = sum of d_y                  d_embedding[i] = sum of d_x where
+//   x is i d_norm = sum of d_gates * normalized W_ih x, and of d_sum * normalized W_hh h
 //
 // In parallel over tiles of the result; each sums over all rows of the pass in order.
 #pragma once
@@ -13,15 +15,24 @@ namespace rnn {
 
 class Gradients {
  public:
+  // How a call treats what it finds.
+  struct Mode {
+    bool overwrite;  // otherwise it adds
+    bool initial;    // with initial states' gradients; without, they count as 0
+  };
+
+  struct TileShape {
+    std::size_t rows;
+    std::size_t columns;
+  };
+
   Gradients(const Weights& weights, Threads& threads);
 
-  // Make room for what a pass of this kind needs, so that add and write cannot fail.
+  // Make room for what a pass of this kind needs, so that compute cannot fail.
   void prepare(const Workspace& workspace, const Weights& weights);
 
-  // Add to `gradients`, laid out as the weights' values, or write it: then those of initial states become 0
-  // unless `initial`.
-  void add(const Workspace& workspace, const Weights& weights, float* gradients);
-  void write(const Workspace& workspace, const Weights& weights, bool initial, float* gradients);
+  // gradients: laid out as the weights' values.
+  void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
 
  private:
   // Rows [row, row + rows), columns [column, column + columns) of a parameter's gradient.
@@ -30,18 +41,11 @@ class Gradients {
     std::size_t row, rows;
     std::size_t column, columns;
   };
-  // How a call treats what it finds.
-  struct Mode {
-    bool overwrite;
-    bool initial;
-  };
 
-  void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
-  void cut(const Weights& weights, bool one_hot, std::size_t tile_rows);
-  void compute_tile(const Workspace& workspace, const Weights& weights, const Tile& tile, Mode mode,
-                    float* gradients) noexcept;
-  void add_one_hot(const Workspace& workspace, const kernels::Table& table, const Parameter& parameter,
-                   const Tile& tile, float* gradients) noexcept;
+  class TileSum;
+
+  void cut(const Workspace& workspace, const Weights& weights, std::size_t parameter, const TileShape& shape,
+           bool measure);
 
   Allocator allocator_;
   Threads& threads_;
@@ -49,7 +53,7 @@ class Gradients {
   std::size_t tile_count_ = 0;
   std::size_t prepared_threads_ = 0;
   bool prepared_one_hot_ = false;
-  Buffer<float> columns_;  // [I, G*H]  d_W_ih transposed, for one-hot inputs
+  Buffer<float> columns_;  // [D, I, G*H]  d_W_ih of the lowest layer transposed, for one-hot inputs
 };
 
 }  // namespace rnn

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "lib/network/error.h"
 #include "lib/training/exact.h"
 #include "lib/training/schedule.h"
 
@@ -33,23 +34,82 @@ kernels::Rule kernel_rule(std::int32_t optimizer) noexcept {
   }
 }
 
+// True if the pattern fits the whole name. After a mismatch, the last star takes in one character more.
+bool fits(const char* pattern, const char* name) noexcept {
+  const char* star = nullptr;
+  const char* after_star = nullptr;  // where in the name the pattern behind the star begins
+  while (*name != '\0') {
+    if (*pattern == '*') {
+      star = pattern++;
+      after_star = name;
+    } else if (*pattern == '?' || *pattern == *name) {
+      ++pattern;
+      ++name;
+    } else if (star != nullptr) {
+      pattern = star + 1;
+      name = ++after_star;
+    } else {
+      return false;
+    }
+  }
+  while (*pattern == '*') ++pattern;
+  return *pattern == '\0';
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const Weights& weights, const rnn_train_options_t& options, Threads& threads)
     : options_(options), threads_(threads) {
+  find_settings(weights);
+  cut(weights);
+  options_.groups = nullptr;
+  options_.group_count = 0;
+}
+
+// ---- Parameter groups ------------------------------------------------------------------------------
+
+void Optimizer::find_settings(const Weights& weights) {
+  const auto groups = static_cast<std::size_t>(options_.group_count);
+  settings_ = Buffer<Setting>(weights.allocator(), groups + 1);
+  rules_ = Buffer<kernels::Update>(weights.allocator(), groups + 1);
+  settings_[0] = {1.0, options_.weight_decay, false};
+  for (std::size_t i = 0; i < groups; ++i) {
+    const rnn_parameter_group_t& group = options_.groups[i];
+    std::size_t p = 0;
+    while (p < weights.parameter_count() && !fits(group.pattern, weights.parameter(p).name)) ++p;
+    if (p == weights.parameter_count())
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "groups[%zu].pattern is \"%.64s\", which fits no parameter; one is named %s", i,
+                  group.pattern, weights.parameter(0).name);
+    const double factor = group.learning_rate_factor;
+    settings_[i + 1] = {factor != 0.0 ? factor : 1.0,
+                        group.no_weight_decay != 0 ? 0.0 : options_.weight_decay, group.frozen != 0};
+  }
+}
+
+std::size_t Optimizer::find_setting(const Parameter& parameter) const noexcept {
+  for (std::int32_t i = 0; i < options_.group_count; ++i)
+    if (fits(options_.groups[i].pattern, parameter.name)) return static_cast<std::size_t>(i) + 1;
+  return 0;
+}
+
+void Optimizer::cut(const Weights& weights) {
   std::size_t count = 0;
   for (const bool measure : {true, false}) {
     if (!measure) chunks_ = Buffer<Chunk>(weights.allocator(), count);
     count = 0;
     for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
       const Parameter& p = weights.parameter(i);
-      if (!is_trained(weights, p)) continue;
+      const std::size_t setting = find_setting(p);
+      if (!is_trained(weights, p) || settings_[setting].frozen) continue;
       for (std::size_t at = 0; at < padded_size(p); at += kChunk, ++count)
-        if (!measure) chunks_[count] = {p.offset + at, std::min(kChunk, padded_size(p) - at)};
+        if (!measure) chunks_[count] = {p.offset + at, std::min(kChunk, padded_size(p) - at), setting};
     }
   }
   sums_ = Buffer<float>(weights.allocator(), count);
 }
+
+// ---- Updates ---------------------------------------------------------------------------------------
 
 bool Optimizer::keeps_first() const noexcept {
   const std::int32_t o = options_.optimizer;
@@ -71,9 +131,10 @@ double Optimizer::norm(const Weights& weights, const float* gradients) {
 // With the bias corrections c1 = 1 - beta1^n and c2 = 1 - beta2^n, Adam's step
 //   rate (m / c1) / (sqrt(v / c2) + epsilon)
 // is what the kernel computes from rate sqrt(c2) / c1 and epsilon sqrt(c2).
-kernels::Update Optimizer::rule(double norm, std::uint64_t update) const noexcept {
-  double rate = learning_rate(options_, update);
-  double decay = options_.weight_decay;
+kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale,
+                                std::uint64_t update) const noexcept {
+  double rate = learning_rate(options_, update) * setting.learning_rate_factor;
+  double decay = setting.weight_decay;
   double epsilon = options_.epsilon;
   if (options_.optimizer == RNN_ADAMW) decay *= rate;
   if (options_.optimizer == RNN_ADAM || options_.optimizer == RNN_ADAMW) {
@@ -82,7 +143,6 @@ kernels::Update Optimizer::rule(double norm, std::uint64_t update) const noexcep
     rate *= c2 / c1;
     epsilon *= c2;
   }
-  const double clip = options_.clip_norm;
 
   kernels::Update u{};
   u.rule = kernel_rule(options_.optimizer);
@@ -93,20 +153,34 @@ kernels::Update Optimizer::rule(double norm, std::uint64_t update) const noexcep
   u.beta2 = options_.beta2;
   u.epsilon = static_cast<float>(epsilon);
   u.decay = static_cast<float>(decay);
-  u.gradient_scale = clip > 0.0 && norm > clip ? static_cast<float>(clip / norm) : 1.0f;
+  u.gradient_scale = static_cast<float>(gradient_scale);
   u.clip_value = options_.clip_value > 0.0f ? options_.clip_value : std::numeric_limits<float>::infinity();
   return u;
 }
 
-void Optimizer::apply(Weights& weights, const float* gradients, double norm, std::uint64_t update,
-                      float* first, float* second) {
-  const kernels::Update u = rule(norm, update);
+void Optimizer::apply(Weights& weights, const float* gradients, double scale, double norm,
+                      std::uint64_t update, float* first, float* second) {
+  const double clip = options_.clip_norm;
+  if (clip > 0.0 && norm > clip) scale *= clip / norm;
+  for (std::size_t i = 0; i < settings_.size(); ++i) rules_[i] = rule(settings_[i], scale, update);
   threads_.run(Threads::kUpdating * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {
                  const std::size_t at = chunks_[i].offset;
-                 weights.table().update(u, chunks_[i].size, weights.values() + at, gradients + at,
-                                        first != nullptr ? first + at : nullptr,
+                 weights.table().update(rules_[chunks_[i].setting], chunks_[i].size, weights.values() + at,
+                                        gradients + at, first != nullptr ? first + at : nullptr,
                                         second != nullptr ? second + at : nullptr);
+               });
+}
+
+// Values that are not trained stay what they were when the average began.
+void Optimizer::follow(const Weights& weights, std::uint64_t update, float* average) {
+  const double u = static_cast<double>(update);
+  const double decay = std::min(static_cast<double>(options_.average), (1.0 + u) / (10.0 + u));
+  const auto rate = static_cast<float>(1.0 - decay);
+  threads_.run(Threads::kReading * static_cast<double>(weights.value_count()), chunks_.size(),
+               [&](std::size_t i) {
+                 const std::size_t at = chunks_[i].offset;
+                 weights.table().average(chunks_[i].size, rate, weights.values() + at, average + at);
                });
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
 
+// A flag is a range of 0..1.
 void check_range(const char* name, std::int32_t value, std::int32_t least, std::int32_t most) {
   if (value >= least && value <= most) return;
   if (most == kMost) throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %d or more", name, value, least);
@@ -88,6 +89,42 @@ void resolve_job(rnn_train_options_t& o) {
                 o.patience);
 }
 
+void resolve_conveniences(rnn_train_options_t& o) {
+  check_fraction("dropout", o.dropout);
+  if (!(o.free_running >= 0.0f && o.free_running <= 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "free_running is %g; it must be 0..1", o.free_running);
+  check_fraction("average", o.average);
+  set_default(o.accumulate, 1);
+  check_range("accumulate", o.accumulate, 1, kMost);
+  check_range("restore_best", o.restore_best, 0, 1);
+  if (o.restore_best != 0 && o.validation == nullptr)
+    throw Error(RNN_INVALID_ARGUMENT, "restore_best is 1 and validation is NULL; it needs validation");
+}
+
+void check_group(const rnn_parameter_group_t& group, std::int32_t i) {
+  const auto check_field = [&](const char* field, std::int32_t value, std::int32_t most) {
+    if (value < 0 || value > most)
+      throw Error(RNN_INVALID_ARGUMENT, "groups[%d].%s is %d; it must be 0%s", i, field, value,
+                  most == 1 ? " or 1" : "");
+  };
+  if (group.pattern == nullptr) throw Error(RNN_INVALID_ARGUMENT, "groups[%d].pattern is NULL", i);
+  if (!(group.learning_rate_factor >= 0.0f && std::isfinite(group.learning_rate_factor)))
+    throw Error(RNN_INVALID_ARGUMENT,
+                "groups[%d].learning_rate_factor is %g; it must be finite and greater than 0, or 0 for 1", i,
+                group.learning_rate_factor);
+  check_field("frozen", group.frozen, 1);
+  check_field("no_weight_decay", group.no_weight_decay, 1);
+  check_field("reserved", group.reserved, 0);
+}
+
+void check_groups(const rnn_train_options_t& o) {
+  check_range("group_count", o.group_count, 0, kMost);
+  if (o.group_count != 0 && o.groups == nullptr)
+    throw Error(RNN_INVALID_ARGUMENT, "groups is NULL and group_count is %d; it must be 0 then",
+                o.group_count);
+  for (std::int32_t i = 0; i < o.group_count; ++i) check_group(o.groups[i], i);
+}
+
 }  // namespace
 
 rnn_train_options_t resolve_options(const rnn_train_options_t& options) {
@@ -96,7 +133,52 @@ rnn_train_options_t resolve_options(const rnn_train_options_t& options) {
   resolve_optimizer(resolved);
   resolve_schedule(resolved);
   resolve_job(resolved);
+  resolve_conveniences(resolved);
+  check_groups(resolved);
   return resolved;
+}
+
+void check_network_options(const Weights& weights, const rnn_train_options_t& o) {
+  if (weights.has(RNN_BIDIRECTIONAL)) {
+    if (o.window != 0)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "window is %d; it must be 0, since the network is bidirectional and reads whole sequences",
+                  o.window);
+    if (o.free_running != 0.0f)
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "free_running is %g; it must be 0, since the network is bidirectional and reads steps to come",
+          o.free_running);
+  }
+  if (o.free_running != 0.0f && weights.output_size() != weights.input_size())
+    throw Error(RNN_INVALID_ARGUMENT,
+                "free_running is %g and the network has %zu outputs and %zu inputs; outputs become inputs",
+                o.free_running, weights.output_size(), weights.input_size());
+}
+
+void check_data_options(const rnn_sequences_t& data, std::int32_t loss, const rnn_train_options_t& o,
+                        const char* name) {
+  if (o.free_running == 0.0f) return;
+  if (data.pooling != RNN_POOLING_NONE)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s.pooling is %d; it must be 0 with free_running, which needs an output "
+                "for each step",
+                name, data.pooling);
+  if ((data.indices != nullptr) != (loss == RNN_LOSS_CROSS_ENTROPY))
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "%s.%s are given and loss is %d; with free_running, indices need %d (cross-entropy), whose most "
+        "probable class becomes an input, and vectors another",
+        name, data.indices != nullptr ? "indices" : "inputs", loss, RNN_LOSS_CROSS_ENTROPY);
+}
+
+void check_run_options(const rnn_sequences_t& data, const rnn_train_options_t& o) {
+  if (o.window != 0 && (data.pooling == RNN_POOLING_MEAN || data.pooling == RNN_POOLING_MAX))
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "window is %d and data.pooling %d (%s); the window must be 0, since this pooling is over whole "
+        "sequences",
+        o.window, data.pooling, data.pooling == RNN_POOLING_MEAN ? "mean" : "max");
 }
 
 void check_evaluation_options(const rnn_train_options_t& options) {

@@ -1,6 +1,9 @@
 // Checks of rnn_train_options_t.
 #pragma once
 
+#include <cstdint>
+
+#include "lib/network/weights.h"
 #include "rnn/rnn.h"
 
 namespace rnn {
@@ -8,6 +11,14 @@ namespace rnn {
 // The options with their defaults resolved (`loss` stays 0, since its default depends on the data).
 // Throws Error(RNN_INVALID_ARGUMENT).
 rnn_train_options_t resolve_options(const rnn_train_options_t& options);
+
+// Check resolved options against the network; all but the patterns of groups, which Optimizer resolves.
+void check_network_options(const Weights& weights, const rnn_train_options_t& options);
+
+// Check resolved options against the data of an update, and of a run; loss: resolved.
+void check_data_options(const rnn_sequences_t& data, std::int32_t loss, const rnn_train_options_t& options,
+                        const char* name);
+void check_run_options(const rnn_sequences_t& data, const rnn_train_options_t& options);
 
 // Check `loss` and `threads` alone, which is what an evaluation uses.
 void check_evaluation_options(const rnn_train_options_t& options);

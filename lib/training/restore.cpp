@@ -14,22 +14,9 @@ void check_same(const char* name, std::uint64_t saved, std::uint64_t own) {
     throw Error(RNN_MISMATCH, "the saved %s is %" PRIu64 "; the trainer's is %" PRIu64, name, saved, own);
 }
 
-// And the same kind of initial state, on which it depends what is trained.
-void check_architecture(const rnn_config_t& saved, const rnn_config_t& own) {
-  const auto check = [](const char* name, std::int32_t a, std::int32_t b) {
-    check_same(name, static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b));
-  };
-  check("cell", saved.cell, own.cell);
-  check("input_size", saved.input_size, own.input_size);
-  check("hidden_size", saved.hidden_size, own.hidden_size);
-  check("output_size", saved.output_size, own.output_size);
-  check("num_layers", saved.num_layers, own.num_layers);
-  check("initial_state", saved.initial_state, own.initial_state);
-  check_same("flags", saved.flags, own.flags);
-}
-
-void check_moment(const char* name, const Buffer<float>& saved, const Buffer<float>& own, bool squares) {
-  check_same(name, saved.size(), own.size());
+void check_values(const char* name, const Buffer<float>& saved, std::size_t size, bool squares) {
+  if (saved.size() != size)
+    throw Error(RNN_MISMATCH, "the saved %s has %zu values; the trainer's has %zu", name, saved.size(), size);
   for (const float value : saved)
     if (!std::isfinite(value) || (squares && value < 0.0f))
       throw Error(RNN_BAD_FORMAT, "the saved %s holds %g; its values must be finite%s", name,
@@ -55,29 +42,37 @@ void check_order(const Allocator& allocator, const TrainerState& state) {
 }
 
 // Updates keep padding at zero only if it is zero.
-void clear_padding(const Weights& weights, Buffer<float>& values) noexcept {
-  if (values.size() == 0) return;
+void clear_padding(const Weights& weights, float* values, std::size_t count) noexcept {
+  if (count == 0) return;
   std::size_t used = 0;
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& p = weights.parameter(i);
     for (std::size_t row = 0; row < p.rows; ++row) {
       const std::size_t first = p.offset + row * p.stride;
-      std::fill(values.begin() + used, values.begin() + first, 0.0f);
+      std::fill(values + used, values + first, 0.0f);
       used = first + p.columns;
     }
   }
-  std::fill(values.begin() + used, values.end(), 0.0f);
+  std::fill(values + used, values + count, 0.0f);
 }
 
 }  // namespace
 
-void Trainer::Implementation::check_state(const Weights& w, const TrainerState& saved) const {
-  check_architecture(w.config(), weights->config());
+void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>& in_training,
+                                          const TrainerState& saved) const {
+  check_same_architecture(w.config(), "the saved network", weights->config(), "the trainer");
+  // On which it depends what is trained.
+  check_same("initial_state", static_cast<std::uint64_t>(w.config().initial_state),
+             static_cast<std::uint64_t>(weights->config().initial_state));
   check_same("optimizer", saved.optimizer, state.optimizer);
   check_same("batch_size", saved.batch_size, state.batch_size);
   check_same("window", saved.window, state.window);
-  check_moment("first_moment", saved.first_moment, state.first_moment, false);
-  check_moment("second_moment", saved.second_moment, state.second_moment, true);
+  check_values("first_moment", saved.first_moment, state.first_moment.size(), false);
+  check_values("second_moment", saved.second_moment, state.second_moment.size(), true);
+  check_values("weights beside their average", in_training, state.average.size(), false);
+  check_values("best", saved.best, saved.best.size() == 0 ? 0 : w.value_count(), false);
+  if (options.restore_best != 0 && saved.best.size() == 0 && std::isfinite(saved.best_loss))
+    throw Error(RNN_MISMATCH, "the saved run did not keep its best weights; with restore_best it must");
   check_order(allocator, saved);
   if (saved.next_step != 0 && (saved.window == 0 || saved.next_step % saved.window != 0))
     throw Error(RNN_BAD_FORMAT,
@@ -85,7 +80,11 @@ void Trainer::Implementation::check_state(const Weights& w, const TrainerState& 
                 saved.next_step, saved.window);
   if (saved.update >> 63 != 0)
     throw Error(RNN_BAD_FORMAT, "the saved update is %" PRIu64 "; it must be less than 2^63", saved.update);
-  check_moment("carried states", saved.carried, saved.carried, false);
+  if (saved.validation_due > 1 || saved.restored > 1)
+    throw Error(RNN_BAD_FORMAT,
+                "the saved validation_due is %" PRIu64 " and restored is %" PRIu64 "; both must be 0 or 1",
+                saved.validation_due, saved.restored);
+  check_values("carried states", saved.carried, saved.carried.size(), false);
   if (saved.next_step != 0 && options.fresh_windows == 0) {
     const std::uint64_t sequences = std::min(saved.batch_size, saved.order.size() - saved.next_sequence);
     check_same("number of carried states", saved.carried.size(), sequences * w.state_size());
@@ -95,12 +94,22 @@ void Trainer::Implementation::check_state(const Weights& w, const TrainerState& 
                 saved.carried.size(), w.state_size());
 }
 
-void Trainer::restore(WeightsRef weights, TrainerState&& state) {
+void Trainer::restore(WeightsRef result, const Buffer<float>& in_training, TrainerState&& state) {
   Implementation& self = *implementation_;
-  self.check_state(*weights, state);
-  clear_padding(*weights, state.first_moment);
-  clear_padding(*weights, state.second_moment);
-  self.weights = std::move(weights);
+  self.check_state(*result, in_training, state);
+  for (Buffer<float>* values : {&state.first_moment, &state.second_moment, &state.best})
+    clear_padding(*result, values->data(), values->size());
+  if (self.options.restore_best == 0) state.best = Buffer<float>();
+  if (in_training.size() != 0) {
+    Weights& weights = result.mutate();
+    state.average = Buffer<float>(self.allocator, weights.value_count());
+    std::copy(weights.values(), weights.values() + weights.value_count(), state.average.begin());
+    std::copy(in_training.begin(), in_training.end(), weights.values());
+    clear_padding(weights, weights.values(), weights.value_count());
+    weights.pack();
+  }
+  self.weights = std::move(result);
+  self.averaged_is_new = false;
   self.state = std::move(state);
   self.bptt.pack(*self.weights, false);
 }

@@ -19,10 +19,13 @@ void TrainerState::visit(StateVisitor& visitor) {
   visitor.integers("order", order);
   visitor.floats("first_moment", first_moment);
   visitor.floats("second_moment", second_moment);
+  visitor.floats("best", best);
   visitor.floats("carried", carried);
   visitor.real("best_loss", best_loss);
   visitor.real("validation_loss", validation_loss);
   visitor.integer("worse", worse);
+  visitor.integer("validation_due", validation_due);
+  visitor.integer("restored", restored);
 }
 
 }  // namespace rnn

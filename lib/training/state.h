@@ -36,10 +36,15 @@ struct TrainerState {
   Buffer<std::uint64_t> order;  // the epoch's order of the sequences; empty between epochs
   Buffer<float> first_moment;   // as Weights::values; empty if the rule has none
   Buffer<float> second_moment;
-  Buffer<float> carried;       // [sequences of the batch, S] states at the end of the last window
-  double best_loss = 0;        // of validation; infinity before the first
-  double validation_loss = 0;  // the latest; NaN before the first
-  std::uint64_t worse = 0;     // validations since the best
+  Buffer<float> average;  // of the weights, as Weights::values; empty if it is not kept. A file has it as
+                          // its network, and is not visited
+  Buffer<float> best;     // what the best validation saw, as Weights::values; empty if it is not kept
+  Buffer<float> carried;  // [sequences of the batch, S] states at the end of the last window
+  double best_loss = 0;   // of validation; infinity before the first
+  double validation_loss = 0;        // the latest; NaN before the first
+  std::uint64_t worse = 0;           // validations since the best
+  std::uint64_t validation_due = 0;  // 1: the last update's validation is still to be done
+  std::uint64_t restored = 0;        // 1: the run ended and went back to `best`
 
   void visit(StateVisitor& visitor);
 };

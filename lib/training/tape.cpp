@@ -27,11 +27,14 @@ struct Tape::Implementation {
   bool packed_inputs = false;  // those of the inputs too
   // The record; the rest of it is in bptt.
   bool recorded = false;
-  bool one_hot = false;
+  bool indices = false;  // the inputs were
   Buffer<Slice> slices;
   Buffer<Item> items;
   Buffer<float> initial_states;  // [N, S]
   std::size_t count = 0;         // N
+  // Of passes to come.
+  float dropout = 0.0f;
+  std::uint64_t dropout_key = 0;
 };
 
 Tape::Tape(const Network& network, std::int32_t threads) {
@@ -58,7 +61,7 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
     self.packed = self.packed_inputs = false;
   }
   self.count = in.count;
-  self.one_hot = in.indices != nullptr;
+  self.indices = in.indices != nullptr;
   std::size_t first = 0;
   for (std::size_t n = 0; n < in.count; first += in.lengths[n], ++n) {
     self.slices[n] = {first, in.lengths[n]};
@@ -76,6 +79,8 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   pass.initial_states = initial_states != nullptr ? self.initial_states.data() : nullptr;
   pass.final_states = final_states;
   pass.outputs = outputs;
+  pass.dropout = self.dropout;
+  pass.dropout_key = self.dropout_key;
   const kernels::FloatMode mode;
   self.bptt.forward(pass);
   self.recorded = true;
@@ -87,7 +92,7 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
   if (!self.recorded)
     throw Error(RNN_INVALID_ARGUMENT,
                 "the tape holds no record; each backward pass needs a forward pass before it");
-  if (d_inputs != nullptr && self.one_hot)
+  if (d_inputs != nullptr && self.indices)
     throw Error(RNN_INVALID_ARGUMENT, "d_inputs must be NULL: the recorded inputs are indices");
 
   const kernels::FloatMode mode;
@@ -107,6 +112,13 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
   cotangents.initial_states = d_initial_states;
   self.bptt.backward(cotangents, self.gradients.data());
   self.recorded = false;
+}
+
+void Tape::set_dropout(float rate, std::uint64_t seed) {
+  if (!(rate >= 0.0f && rate < 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "rate is %g; it must be 0..<1", static_cast<double>(rate));
+  implementation_->dropout = rate;
+  implementation_->dropout_key = seed;
 }
 
 void Tape::zero_gradients() noexcept {

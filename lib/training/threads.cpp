@@ -6,6 +6,8 @@
 #include <tbb/task_group.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 
 #include "lib/kernels/float_mode.h"
 
@@ -36,27 +38,38 @@ std::size_t Threads::count(double operations) const noexcept {
   return std::clamp<std::size_t>(static_cast<std::size_t>(worth), 1, count());
 }
 
+// Each worker takes tasks until none is left. If oneTBB has no memory for one of them, or for all, which it
+// can find out after others have begun, this thread does what they leave.
 void Threads::run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),
-                  const void* task) {
-  const auto serial = [&](std::size_t first, std::size_t last) {
+                  const void* task) noexcept {
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
     const kernels::FloatMode mode;
-    for (std::size_t i = first; i < last; ++i) call(task, i);
+    for (;;) {
+      const std::size_t i = next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= tasks) return;
+      call(task, i);
+    }
   };
-  if (tasks <= 1 || count(operations) == 1) return serial(0, tasks);
+  const std::size_t workers = std::min(tasks, count(operations));
+  if (workers <= 1) return work();
 
-  // Not bound to the caller's context: if that is cancelled, these tasks still have to run.
-  tbb::task_group_context context(tbb::task_group_context::isolated);
   const auto parallel = [&] {
+    // Not bound to the caller's context: if that is cancelled, these tasks still have to run.
+    tbb::task_group_context context(tbb::task_group_context::isolated);
     tbb::parallel_for(
-        tbb::blocked_range<std::size_t>(0, tasks, 1),
-        [&](const tbb::blocked_range<std::size_t>& range) { serial(range.begin(), range.end()); },
-        tbb::simple_partitioner(), context);
+        tbb::blocked_range<std::size_t>(0, workers, 1),
+        [&](const tbb::blocked_range<std::size_t>&) { work(); }, tbb::simple_partitioner(), context);
   };
-  // Isolated: while it waits, this thread takes up none of the caller's other work.
-  if (arena_)
-    arena_->execute(parallel);
-  else
-    tbb::this_task_arena::isolate(parallel);
+  try {
+    // Isolated: while it waits, this thread takes up none of the caller's other work.
+    if (arena_)
+      arena_->execute(parallel);
+    else
+      tbb::this_task_arena::isolate(parallel);
+  } catch (...) {
+    work();
+  }
 }
 
 }  // namespace rnn

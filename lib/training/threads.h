@@ -29,13 +29,14 @@ class Threads {
   // Call task(i) once for each i below `tasks`, in any order, in the kernels' floating-point mode. Together
   // they take so many operations; if these are few, they run here. Tasks may not throw.
   template <class Task>
-  void run(double operations, std::size_t tasks, const Task& task) {
+  void run(double operations, std::size_t tasks, const Task& task) noexcept {
     const auto call = [](const void* object, std::size_t i) { (*static_cast<const Task*>(object))(i); };
     run(operations, tasks, call, &task);
   }
 
  private:
-  void run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t), const void* task);
+  void run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),
+           const void* task) noexcept;
 
   std::int32_t n_;
   std::optional<tbb::task_arena> arena_;

@@ -16,8 +16,11 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
       threads(resolved.threads),
       optimizer(*weights, options, threads),
       bptt(*weights, threads),
+      free_running(*weights, bptt),
       evaluator(*weights, threads),
       gradients(allocator, weights->value_count()) {
+  options.groups = nullptr;  // the caller's
+  options.group_count = 0;
   state = initial_state(*weights);
   bptt.pack(*weights, false);
 }
@@ -32,12 +35,18 @@ TrainerState Trainer::Implementation::initial_state(const Weights& w) const {
   s.validation_loss = std::numeric_limits<double>::quiet_NaN();
   if (optimizer.keeps_first()) s.first_moment = Buffer<float>(allocator, w.value_count());
   if (optimizer.keeps_second()) s.second_moment = Buffer<float>(allocator, w.value_count());
+  if (options.average != 0.0f) {
+    s.average = Buffer<float>(allocator, w.value_count());
+    std::copy_n(w.values(), w.value_count(), s.average.data());
+  }
   return s;
 }
 
 std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, const char* name) const {
   check_inputs(*weights, data, name);
-  return check_targets(*weights, data, options.loss, name);
+  const std::int32_t loss = check_targets(*weights, data, options.loss, name);
+  check_data_options(data, loss, options, name);
+  return loss;
 }
 
 void Trainer::Implementation::check_validation(std::int32_t loss) const {
@@ -48,44 +57,54 @@ void Trainer::Implementation::check_validation(std::int32_t loss) const {
 
 // ---- One update ----------------------------------------------------------------------------------
 
-bool Trainer::Implementation::update(Pass& pass, bool carry, std::size_t sequences,
-                                     rnn_progress_t& progress) {
+// The gradient of a single pass is that of the mean over its target steps. Of several, the sums are added,
+// and the mean is taken over all of them in the update.
+void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered) {
   const kernels::FloatMode mode;
-  const auto start = std::chrono::steady_clock::now();
   const std::size_t states = checked_product(sequences, weights->state_size());
+  const double weight = target_weight(pass);
   pass.weights = weights.get();
-  pass.total = target_weight(pass);
+  pass.total = gathered.many ? 1.0 : weight;
   if (carry) {
     if (next_carried.size() != states) next_carried = Buffer<float>(allocator, states);
     std::fill(next_carried.begin(), next_carried.end(), 0.0f);
     pass.initial_states = state.carried.size() == states ? state.carried.data() : nullptr;
     pass.final_states = next_carried.data();
   }
-  std::size_t steps = 0;
-  for (std::size_t i = 0; i < pass.count; ++i) steps += pass.slices[i].length;
-
-  const bool has_target = pass.total > 0.0;
-  progress.loss = std::numeric_limits<double>::quiet_NaN();
-  if (has_target) {
-    progress.loss = bptt.train(pass, gradients.data()).loss / pass.total;
-    if (!std::isfinite(progress.loss))
-      throw Error(RNN_NOT_FINITE,
-                  "the loss of update %" PRIu64 " is %g; the weights stay as they were before it",
-                  state.update, progress.loss);
-    apply(gradients.data(), progress);
-  } else {
+  for (std::size_t i = 0; i < pass.count; ++i) gathered.steps += pass.slices[i].length;
+  if (!(weight > 0.0)) {
     pass.loss = 0;
     bptt.forward(pass);
+    return;
   }
-  if (carry) state.carried.swap(next_carried);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  progress.steps_per_second = static_cast<double>(steps) / seconds.count();
-  return has_target;
+  if (options.free_running > 0.0f)
+    pass = free_running.change(pass, options.free_running, key(Draw::free_running, gathered.passes));
+  pass.dropout = options.dropout;
+  pass.dropout_key = key(Draw::dropout, gathered.passes);
+  const double loss = bptt.train(pass, gradients.data(), gathered.passes > 0).loss;
+  if (!std::isfinite(loss))
+    throw Error(RNN_NOT_FINITE,
+                "the loss of update %" PRIu64 " is %g; the weights stay as they were before it", state.update,
+                loss / weight);
+  gathered.loss += loss;
+  gathered.weight += weight;
+  ++gathered.passes;
+}
+
+void Trainer::Implementation::update(const Gathered& gathered, rnn_progress_t& progress) {
+  const kernels::FloatMode mode;
+  progress.loss = std::numeric_limits<double>::quiet_NaN();
+  if (gathered.passes > 0) {
+    progress.loss = gathered.loss / gathered.weight;
+    apply(gradients.data(), gathered.many ? 1.0 / gathered.weight : 1.0, progress);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - gathered.start;
+  progress.steps_per_second = static_cast<double>(gathered.steps) / seconds.count();
 }
 
 // Nothing has changed if this throws.
-void Trainer::Implementation::apply(const float* from, rnn_progress_t& progress) {
-  const double norm = optimizer.norm(*weights, from);
+void Trainer::Implementation::apply(const float* from, double scale, rnn_progress_t& progress) {
+  const double norm = scale * optimizer.norm(*weights, from);
   if (!std::isfinite(norm))
     throw Error(RNN_NOT_FINITE,
                 "the gradient's norm at update %" PRIu64 " is %g; the weights stay as they were before it",
@@ -95,11 +114,40 @@ void Trainer::Implementation::apply(const float* from, rnn_progress_t& progress)
   progress.gradient_norm = norm;
   progress.learning_rate = learning_rate(options, state.update);
   Weights& own = weights.mutate();
-  optimizer.apply(own, from, norm, state.update, state.first_moment.data(), state.second_moment.data());
+  optimizer.apply(own, from, scale, norm, state.update, state.first_moment.data(),
+                  state.second_moment.data());
   threads.run(Threads::kPacking * static_cast<double>(own.value_count()), own.pack_jobs(),
               [&](std::size_t i) { own.pack_job(i); });
   bptt.pack(own, false);
+  if (state.average.size() != 0) optimizer.follow(own, state.update, state.average.data());
+  averaged_is_new = false;
   progress.update = ++state.update;
+}
+
+std::uint64_t Trainer::Implementation::key(Draw draw, std::int32_t pass) const noexcept {
+  std::uint64_t result = options.seed;
+  for (const std::uint64_t part :
+       {static_cast<std::uint64_t>(draw), state.update, static_cast<std::uint64_t>(pass)})
+    result = Random(result ^ part).bits();
+  return result;
+}
+
+// ---- Weights to hand out -------------------------------------------------------------------------
+
+// `target` becomes weights with these values; if it refers to such as are shared, others.
+void Trainer::Implementation::set_weights(const float* values, WeightsRef& target) {
+  if (target.get() == nullptr || !target.unique()) target = weights.copy();
+  Weights& own = target.mutate();
+  std::copy_n(values, own.value_count(), own.values());
+  threads.run(Threads::kPacking * static_cast<double>(own.value_count()), own.pack_jobs(),
+              [&](std::size_t i) { own.pack_job(i); });
+}
+
+const WeightsRef& Trainer::Implementation::result() {
+  if (state.average.size() == 0) return weights;
+  if (!averaged_is_new) set_weights(state.average.data(), averaged);
+  averaged_is_new = true;
+  return averaged;
 }
 
 rnn_progress_t Trainer::Implementation::new_progress(std::int32_t event) const noexcept {
@@ -129,6 +177,7 @@ void give(const rnn_progress_t& progress, rnn_progress_t* out) noexcept {
 
 Trainer::Trainer(const Network& network, const rnn_train_options_t& options) {
   const rnn_train_options_t resolved = resolve_options(options);
+  check_network_options(network.weights(), resolved);
   if (resolved.validation != nullptr) {
     check_inputs(network.weights(), *resolved.validation, "validation");
     check_targets(network.weights(), *resolved.validation, resolved.loss, "validation");
@@ -159,7 +208,11 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   pass.items = self.items.data();
   pass.count = batch.count;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
-  self.update(pass, self.options.fresh_windows == 0, batch.count, result);
+  const bool carry = self.options.fresh_windows == 0 && !self.weights->has(RNN_BIDIRECTIONAL);
+  Implementation::Gathered gathered;
+  self.do_pass(pass, carry, batch.count, gathered);
+  self.update(gathered, result);
+  if (carry) self.state.carried.swap(self.next_carried);
   give(result, progress);
 }
 
@@ -168,7 +221,7 @@ void Trainer::apply(const Tape& tape, rnn_progress_t* progress) {
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
   {
     const kernels::FloatMode mode;
-    self.apply(tape.gradients(), result);
+    self.apply(tape.gradients(), 1.0, result);
   }
   give(result, progress);
 }
@@ -181,6 +234,8 @@ void Trainer::reset() {
 const Allocator& Trainer::allocator() const noexcept { return implementation_->allocator; }
 
 const WeightsRef& Trainer::weights_ref() const noexcept { return implementation_->weights; }
+
+const WeightsRef& Trainer::result() const { return implementation_->result(); }
 
 const TrainerState& Trainer::state() const noexcept { return implementation_->state; }
 

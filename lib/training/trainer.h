@@ -23,10 +23,14 @@ class Trainer {
   void reset();                                                         // see rnn_trainer_reset
 
   const Allocator& allocator() const noexcept;
-  const WeightsRef& weights_ref() const noexcept;
+  const WeightsRef& weights_ref() const noexcept;  // in training
   const TrainerState& state() const noexcept;
-  // Take over saved weights and state; throws Error(RNN_MISMATCH) and changes nothing if they do not fit.
-  void restore(WeightsRef weights, TrainerState&& state);
+  // The weights to hand out: those in training, or their moving average.
+  const WeightsRef& result() const;
+  // Take over saved weights and state: what was handed out and, if that was an average, the weights in
+  // training, laid out as their values. Throws Error(RNN_MISMATCH or RNN_BAD_FORMAT) and changes nothing if
+  // they do not fit.
+  void restore(WeightsRef result, const Buffer<float>& in_training, TrainerState&& state);
 
  private:
   struct Implementation;

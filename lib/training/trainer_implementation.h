@@ -10,6 +10,7 @@
 #include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
 #include "lib/training/evaluator.h"
+#include "lib/training/free_running.h"
 #include "lib/training/optimizer.h"
 #include "lib/training/options.h"
 #include "lib/training/schedule.h"
@@ -27,21 +28,44 @@ struct Trainer::Implementation {
   std::int32_t check_data(const rnn_sequences_t& data, const char* name) const;
   void check_validation(std::int32_t loss) const;
 
-  // One update from a pass, or no more than an advance of the states if it has no target: then false.
-  // With carry, from the carried states of as many sequences to new ones.
-  bool update(Pass& pass, bool carry, std::size_t sequences, rnn_progress_t& progress);
-  void apply(const float* gradients, rnn_progress_t& progress);
+  // What the passes of one update have found.
+  struct Gathered {
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    std::size_t steps = 0;
+    bool many = false;        // passes, whose gradients are added; or one
+    std::int32_t passes = 0;  // with a target
+    double loss = 0.0;        // the sum over target steps
+    double weight = 0.0;      // of these
+  };
+
+  // Forward and backward; no more than forward if the pass has no target. With carry, from the carried states
+  // of as many sequences to new ones, which are next_carried until they are taken over.
+  void do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered);
+  // The update from what was gathered; only progress if that is nothing.
+  void update(const Gathered& gathered, rnn_progress_t& progress);
+  // An update from scale times the gradients.
+  void apply(const float* gradients, double scale, rnn_progress_t& progress);
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
+
+  enum class Draw : std::uint64_t { dropout = 1, free_running = 2 };
+  // What is drawn at random for a pass follows from this: the same after a resumption.
+  std::uint64_t key(Draw draw, std::int32_t pass) const noexcept;
+
+  const WeightsRef& result();
+  void set_weights(const float* values, WeightsRef& target);
 
   // run.cpp
   void check_position(const rnn_sequences_t& data) const;
   bool is_done() const noexcept;
-  bool run_window(const Walk& walk, Pass& pass, rnn_progress_t& progress);
+  bool carries() const noexcept { return options.window != 0 && options.fresh_windows == 0; }
+  bool run_update(const Walk& walk, const rnn_sequences_t& data, std::int32_t loss, rnn_progress_t& progress);
+  void run_passes(const Walk& walk, Pass& pass, Gathered& gathered);
   void validate(std::int32_t loss);
+  void finish();
   bool report(const rnn_progress_t& progress) const;
 
   // restore.cpp
-  void check_state(const Weights& weights, const TrainerState& state) const;
+  void check_state(const Weights& result, const Buffer<float>& in_training, const TrainerState& state) const;
 
   Allocator allocator;
   rnn_train_options_t options;  // resolved
@@ -49,10 +73,14 @@ struct Trainer::Implementation {
   Threads threads;
   Optimizer optimizer;
   Bptt bptt;
+  FreeRunning free_running;
   Evaluator evaluator;
   TrainerState state;
+  WeightsRef averaged;           // what result() gives if there is an average
+  bool averaged_is_new = false;  // it is the present one
   Buffer<float> gradients;
   Buffer<float> next_carried;
+  Buffer<float> first_carried;  // within an update of many passes: the states before the first
   Buffer<Slice> slices;
   Buffer<Item> items;
 };

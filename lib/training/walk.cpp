@@ -41,11 +41,23 @@ std::size_t Walk::slices(const TrainerState& state, Slice* slices, Item* items) 
   return count;
 }
 
+bool Walk::is_last_window(const TrainerState& state) const noexcept {
+  if (options_.window == 0) return true;
+  const std::uint64_t end = state.next_step + static_cast<std::uint64_t>(options_.window);
+  for (std::size_t i = 0; i < batch_size(state); ++i)
+    if (data_.lengths[sequence(state, i)] > end) return false;
+  return true;
+}
+
+bool Walk::is_last(const TrainerState& state) const noexcept {
+  return static_cast<std::size_t>(state.next_sequence) + batch_size(state) == data_.count &&
+         is_last_window(state);
+}
+
 bool Walk::next(TrainerState& state) const noexcept {
-  if (options_.window != 0) {
+  if (!is_last_window(state)) {
     state.next_step += static_cast<std::uint64_t>(options_.window);
-    for (std::size_t i = 0; i < batch_size(state); ++i)
-      if (data_.lengths[sequence(state, i)] > state.next_step) return false;
+    return false;
   }
   state.next_step = 0;
   state.next_sequence += batch_size(state);
@@ -56,15 +68,19 @@ bool Walk::next(TrainerState& state) const noexcept {
   return true;
 }
 
-// An update is done for each window that has a target. Of whole sequences without weights, that is each batch;
-// otherwise the order of the epochs to come decides what stands together in a batch and has to be drawn here,
-// too: that costs little against the training, unless the run is meant to be stopped long before its end.
+// An update is done for every so many windows that have a target. Of whole sequences without weights, that is
+// each batch; otherwise the order of the epochs to come decides what stands together in a batch and has to be
+// drawn here, too: that costs little against the training, unless the run is meant to be stopped long before
+// its end.
 std::uint64_t Walk::count_updates(const TrainerState& state) const {
   const std::uint64_t epochs = static_cast<std::uint64_t>(options_.epochs) - state.epoch;
   const auto batch = static_cast<std::uint64_t>(options_.batch_size);
-  const auto batches = [&](std::uint64_t sequences) { return (sequences + batch - 1) / batch; };
+  const auto most_passes = static_cast<std::uint64_t>(options_.accumulate);
+  const auto of = [&](std::uint64_t sequences) {
+    return ((sequences + batch - 1) / batch + most_passes - 1) / most_passes;
+  };
   if (options_.window == 0 && data_.weights == nullptr)
-    return (epochs - 1) * batches(data_.count) + batches(data_.count - state.next_sequence);
+    return (epochs - 1) * of(data_.count) + of(data_.count - state.next_sequence);
   constexpr std::uint64_t most_frames = std::uint64_t{1} << 28;
   if (epochs > most_frames / data_.frames) return 0;
 
@@ -79,7 +95,7 @@ std::uint64_t Walk::count_updates(const TrainerState& state) const {
   const auto most = std::min(static_cast<std::size_t>(options_.batch_size), data_.count);
   Buffer<Slice> slices(allocator_, most);
   Buffer<Item> items(allocator_, most);
-  std::uint64_t updates = 0;
+  std::uint64_t updates = 0, passes = 0;
   while (s.epoch < static_cast<std::uint64_t>(options_.epochs)) {
     begin_epoch(s);
     Pass pass;
@@ -87,8 +103,12 @@ std::uint64_t Walk::count_updates(const TrainerState& state) const {
     pass.slices = slices.data();
     pass.items = items.data();
     pass.count = this->slices(s, slices.data(), items.data());
-    updates += target_weight(pass) > 0.0 ? 1 : 0;
-    next(s);
+    passes += target_weight(pass) > 0.0 ? 1 : 0;
+    const bool epoch_ended = next(s);
+    if (passes == most_passes || (epoch_ended && passes != 0)) {
+      ++updates;
+      passes = 0;
+    }
   }
   return updates;
 }

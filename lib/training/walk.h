@@ -23,6 +23,9 @@ class Walk {
   std::size_t batch_size(const TrainerState& state) const noexcept;
   std::size_t slices(const TrainerState& state, Slice* slices, Item* items) const noexcept;
 
+  // True if the epoch ends with the window in work.
+  bool is_last(const TrainerState& state) const noexcept;
+
   // Go on to the next window, batch or epoch; true if an epoch ended.
   bool next(TrainerState& state) const noexcept;
 
@@ -30,6 +33,7 @@ class Walk {
   std::uint64_t count_updates(const TrainerState& state) const;
 
  private:
+  bool is_last_window(const TrainerState& state) const noexcept;  // of its batch
   std::size_t sequence(const TrainerState& state, std::size_t i) const noexcept {
     return static_cast<std::size_t>(state.order[static_cast<std::size_t>(state.next_sequence) + i]);
   }

@@ -10,7 +10,7 @@ double target_weight(const Pass& pass) noexcept {
   for (std::size_t i = 0; i < pass.count; ++i) {
     const Slice& slice = pass.slices[i];
     const std::size_t target = pass.items[i].target;
-    if (pass.data->target_per_sequence != 0) {
+    if (pass.data->pooling != 0) {
       if (target != Item::kNone) total += weights != nullptr ? static_cast<double>(weights[target]) : 1.0;
     } else if (weights == nullptr) {
       total += static_cast<double>(slice.length);
@@ -22,37 +22,88 @@ double target_weight(const Pass& pass) noexcept {
 }
 
 Dimensions::Dimensions(const Weights& weights) noexcept
-    : layers(weights.num_layers()),
-      parts(weights.cell().states),
+    : cell(weights.cell()),
+      embedding(weights.has_embedding()),
+      projection(weights.has_projection()),
+      residual(weights.has(RNN_RESIDUAL)),
+      layer_norm(weights.has(RNN_LAYER_NORM)),
+      layers(weights.num_layers()),
+      directions(weights.directions()),
+      strands(weights.strands()),
+      parts(cell.states),
       inputs(weights.input_size()),
+      layer_inputs(weights.layer_input_size(0)),
       hidden(weights.hidden_size()),
-      gates(weights.cell().gates * hidden),
+      projected(weights.projected_size()),
+      layer_outputs(weights.layer_size()),
+      gates(weights.gates_size()),
       outputs(weights.output_size()),
-      width(weights.width()),
-      input_stride(stride(inputs)),
-      state_stride(stride(hidden)),
+      input_stride(stride(layer_inputs)),
+      hidden_stride(stride(hidden)),
+      layer_stride(stride(layer_outputs)),
       gate_stride(stride(gates)),
-      output_stride(stride(outputs)) {}
+      output_stride(stride(outputs)),
+      state_strides{stride(projected), hidden_stride} {}
+
+// ---- Runs ----------------------------------------------------------------------------------------
+
+// Rows of a step stand in the same order as those of its neighbours, so that as long as no segment ends, row
+// r follows on row r - active, or r + active. The initial states stand before the first rows in the same way.
+void Runs::build(const Allocator& allocator, const Plan& plan, bool reverse) {
+  runs.reserve(allocator, (reverse ? 2 : 1) * plan.steps());
+  count = 0;
+  const std::size_t segments = plan.segments();
+  for (std::size_t t = 0; t < plan.steps(); ++t) {
+    const std::size_t row = plan.offset(t), active = plan.active(t);
+    if (!reverse) {
+      add({row, t == 0 ? 0 : segments + plan.offset(t - 1), active});
+      continue;
+    }
+    const std::size_t going_on = t + 1 < plan.steps() ? plan.active(t + 1) : 0;
+    add({row, segments + plan.offset(t + 1), going_on});
+    add({row + going_on, going_on, active - going_on});
+  }
+}
+
+void Runs::add(const Run& run) noexcept {
+  if (run.count == 0) return;
+  if (count > 0) {
+    Run& last = runs[count - 1];
+    if (last.row + last.count == run.row && last.previous + last.count == run.previous) {
+      last.count += run.count;
+      return;
+    }
+  }
+  runs[count++] = run;
+}
+
+// ---- Workspace -----------------------------------------------------------------------------------
 
 Workspace::Workspace(const Weights& w)
     : dimensions(w),
+      strands(w.allocator(), dimensions.strands),
       layers(w.allocator(), dimensions.layers),
       no_target(w.allocator(), dimensions.outputs),
-      allocator_(w.allocator()) {}
+      allocator_(w.allocator()),
+      rooms_(w.allocator(), dimensions.layers) {}
 
-void Workspace::begin(const Pass& pass) {
-  const bool was_one_hot = one_hot;
-  one_hot = pass.data->indices != nullptr;
-  last_only = pass.loss != 0 && pass.data->target_per_sequence != 0;
-  given_states = pass.initial_states != nullptr;
-  if (was_one_hot && !one_hot) row_capacity_ = 0;  // there was no room for inputs
-  plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
-  reserve();
-  build_runs();
+std::size_t Workspace::row_floats(const Weights& weights) {
+  Workspace workspace(weights);
+  workspace.row_capacity_ = 1;
+  workspace.room_for_inputs_ = true;
+  return workspace.lay_out(nullptr);
 }
 
-float* Workspace::top_states() const noexcept {
-  return layers[dimensions.layers - 1].states[0] + plan.segments() * dimensions.state_stride;
+void Workspace::begin(const Pass& pass) {
+  one_hot = pass.data->indices != nullptr && !dimensions.embedding;
+  pooling = pass.loss != 0 ? pass.data->pooling : 0;
+  dropout = pass.dropout > 0.0f && dimensions.layers > 1;
+  given_states = pass.initial_states != nullptr;
+  plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
+  reserve();
+  connect_layers();
+  for (std::size_t direction = 0; direction < dimensions.directions; ++direction)
+    runs_[direction].build(allocator_, plan, direction == 1);
 }
 
 // Rows grow by a quarter at least, so that ragged batches soon find room.
@@ -65,9 +116,13 @@ void Workspace::reserve() {
   scale.reserve(allocator_, rows);
   softmax.reserve(allocator_, rows);
   losses.reserve(allocator_, rows);
-  runs.reserve(allocator_, plan.steps());
-  if (rows <= row_capacity_ && segments <= segment_capacity_) return;
+  if (pooling == RNN_POOLING_MAX)
+    pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));
+  const bool kinds = (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_);
+  if (rows <= row_capacity_ && segments <= segment_capacity_ && kinds) return;
 
+  room_for_inputs_ = room_for_inputs_ || !one_hot;
+  room_for_dropout_ = room_for_dropout_ || dropout;
   if (rows > row_capacity_) row_capacity_ = std::max(rows, row_capacity_ + row_capacity_ / 4);
   segment_capacity_ = std::max(segment_capacity_, segments);
   try {
@@ -80,42 +135,69 @@ void Workspace::reserve() {
   lay_out(memory_.data());
 }
 
+// Hands out matrices one behind the other from `base` on, or if that is null, only counts.
+struct Workspace::Taker {
+  float* base;
+  std::size_t* used;
+
+  Matrix operator()(std::size_t rows, std::size_t stride) const {
+    float* const place = base != nullptr ? base + *used : nullptr;
+    *used += kernels::padded(checked_product(rows, stride));
+    return {place, stride};
+  }
+};
+
+void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
+  const Dimensions& d = dimensions;
+  const std::size_t rows = row_capacity_;
+  s = {};
+  s.gates = take(rows, d.gate_stride);
+  for (std::size_t p = 0; p < d.parts; ++p) s.states[p] = take(segment_capacity_ + rows, d.state_strides[p]);
+  if (d.cell.inner) s.inner = take(rows, d.hidden_stride);
+  s.d_sum = d.cell.own_sum ? take(rows, d.gate_stride) : s.gates;
+  s.d_product = s.d_sum;
+  s.d_projection = s.gates;
+  if (d.projection) {
+    s.unprojected = take(rows, d.hidden_stride);
+    s.d_projected = take(rows, d.state_strides[0]);
+  }
+  if (d.layer_norm) {
+    for (Matrix* m : {&s.normalized_input, &s.normalized, &s.d_product, &s.d_projection})
+      *m = take(rows, d.gate_stride);
+    s.deviation_input = take(rows, 1).data;
+    s.deviation = take(rows, 1).data;
+  }
+  if (d.cell.carry != cells::Carry::none) s.carry = take(segment_capacity_, d.hidden_stride);
+  s.d_initial = take(segment_capacity_, d.state_strides[0]);
+}
+
 // Places at `base`, or null: measure alone. Returns the floats used.
 std::size_t Workspace::lay_out(float* base) {
   const Dimensions& d = dimensions;
   std::size_t used = 0;
-  const auto take = [&](std::size_t rows, std::size_t stride) {
-    float* const place = base != nullptr ? base + used : nullptr;
-    used += checked_product(rows, stride);
-    return place;
-  };
-  for (LayerRows& layer : layers) {
-    layer.gates = take(row_capacity_, d.gate_stride);
-    for (std::size_t p = 0; p < d.parts; ++p)
-      layer.states[p] = take(segment_capacity_ + row_capacity_, d.state_stride);
-    layer.d_initial = take(segment_capacity_, d.state_stride);
-    for (std::size_t p = 1; p < d.parts; ++p) layer.d_state[p - 1] = take(segment_capacity_, d.state_stride);
+  const Taker take{base, &used};
+  for (StrandRows& strand : strands) lay_out_strand(strand, take);
+  for (std::size_t l = 0; l < d.layers; ++l) {
+    rooms_[l].outputs = d.joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
+    rooms_[l].dropped =
+        room_for_dropout_ && l + 1 < d.layers ? take(row_capacity_, d.layer_stride) : Matrix{};
   }
-  inputs = one_hot ? nullptr : take(row_capacity_, d.input_stride);
+  inputs_ = room_for_inputs_ ? take(row_capacity_, d.input_stride) : Matrix{};
+  d_embedded = d.embedding ? take(row_capacity_, d.input_stride) : Matrix{};
   outputs = take(row_capacity_, d.output_stride);
-  last_states = take(segment_capacity_, d.state_stride);
-  d_last_states = take(segment_capacity_, d.state_stride);
+  pooled = take(segment_capacity_, d.layer_stride);
+  d_pooled = take(segment_capacity_, d.layer_stride);
   return used;
 }
 
-// Rows of step t follow on the rows of step t - 1 in the same order, so that as long as no segment has
-// ended, row r follows on row r - active. The initial states stand before the first rows in the same way.
-void Workspace::build_runs() {
-  run_count = 0;
-  std::size_t t = 0;
-  std::size_t active = plan.segments();
-  while (t < plan.steps()) {
-    const std::size_t first = plan.offset(t);
-    std::size_t end = t + 1;
-    while (end < plan.steps() && plan.active(end - 1) == active) ++end;
-    runs[run_count++] = {first, plan.segments() + first - active, plan.offset(end) - first};
-    active = plan.active(end - 1);
-    t = end;
+void Workspace::connect_layers() noexcept {
+  const Dimensions& d = dimensions;
+  Matrix below = one_hot ? Matrix{} : inputs_;
+  for (std::size_t l = 0; l < d.layers; ++l) {
+    const Matrix& h = strands[l * d.directions].states[0];
+    layers[l].inputs = below;
+    layers[l].outputs = d.joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
+    below = dropout ? rooms_[l].dropped : layers[l].outputs;
   }
 }
 

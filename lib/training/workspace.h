@@ -16,7 +16,7 @@ struct Item {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   std::size_t state;   // its row of the initial and final states
-  std::size_t target;  // with target_per_sequence: its last frame's target row; kNone: it has no target
+  std::size_t target;  // with pooling: its last frame's target row; kNone: it has no target
 };
 
 // A forward pass. What it points to is borrowed for the pass; slices and items also for the backward pass.
@@ -29,38 +29,85 @@ struct Pass {
   const float* initial_states = nullptr;  // [.., S]  null: the initial state
   float* final_states = nullptr;          // [.., S]  null: not wanted
   float* outputs = nullptr;               // [F, O] by frame; null: not wanted
-  std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none
+  std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none, and no pooling
   double total = 0;                       // the sum of target weights over which the loss is the mean
+  float dropout = 0;                      // 0..<1; of what a layer hands to the next
+  std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
 };
 
 // The sum of the weights of the pass's target rows, in a fixed order.
 double target_weight(const Pass& pass) noexcept;
 
-// Sizes of an architecture, and the distances of rows. A multiple of 128 floats would put the columns of a
-// tile into few sets of the cache.
+// A matrix of activations; absent if data is null.
+struct Matrix {
+  float* data;
+  std::size_t stride;
+
+  // From row r, column j on.
+  float* at(std::size_t r, std::size_t j = 0) const noexcept { return data + r * stride + j; }
+  kernels::MutableRows rows(std::size_t r, std::size_t j = 0) const noexcept {
+    if (data == nullptr) return {};
+    return {at(r, j), stride, nullptr};
+  }
+  kernels::Rows read(std::size_t r, std::size_t j = 0) const noexcept {
+    if (data == nullptr) return {};
+    return {at(r, j), stride, nullptr};
+  }
+};
+
+// An architecture, and the distances of rows. A multiple of 128 floats would put the columns of a tile into
+// few sets of the cache.
 struct Dimensions {
   explicit Dimensions(const Weights& weights) noexcept;
 
   static constexpr std::size_t stride(std::size_t n) {
     return kernels::padded(n) % 128 == 0 ? kernels::padded(n) + 16 : kernels::padded(n);
   }
+  // A layer whose output is not simply the h of its only strand.
+  bool joins(std::size_t layer) const noexcept { return directions > 1 || (residual && layer > 0); }
+  bool is_reverse(std::size_t strand) const noexcept { return strand % directions == 1; }
 
-  std::size_t layers;   // L
-  std::size_t parts;    // vectors of H in the state of a layer
-  std::size_t inputs;   // I
-  std::size_t hidden;   // H
-  std::size_t gates;    // G*H
-  std::size_t outputs;  // O
-  std::size_t width;    // padded H
-  std::size_t input_stride, state_stride, gate_stride, output_stride;
+  const cells::Cell& cell;
+  bool embedding, projection, residual, layer_norm;
+  std::size_t layers;         // L
+  std::size_t directions;     // D
+  std::size_t strands;        // L*D
+  std::size_t parts;          // vectors in the state of a strand
+  std::size_t inputs;         // I
+  std::size_t layer_inputs;   // X of the lowest layer: I or E
+  std::size_t hidden;         // H
+  std::size_t projected;      // P
+  std::size_t layer_outputs;  // D*P
+  std::size_t gates;          // G*H
+  std::size_t outputs;        // O
+  std::size_t input_stride, hidden_stride, layer_stride, gate_stride, output_stride;
+  std::size_t state_strides[cells::kMaxStates];
 };
 
-// The rows of one layer. Gates hold their gradients after a backward pass.
+// The rows of one strand, by the names of cells::ForwardStep and BackwardStep; what its cell has no use for
+// is absent. Gates hold their gradients after a backward pass. Where the gradient of a product is that of the
+// gates, it is the same matrix.
+struct StrandRows {
+  Matrix gates;                      // [rows, G*H]
+  Matrix states[cells::kMaxStates];  // [segments + rows, ..]  initial states, then those after each row
+  Matrix inner;                      // [rows, H]
+  Matrix unprojected;                // [rows, H]
+  Matrix normalized_input;           // [rows, G*H]  layer normalisation: W_ih x without gain,
+  Matrix normalized;                 // [rows, G*H]  W_hh h without gain,
+  float* deviation_input;            // [rows]       and 1 / their standard deviations
+  float* deviation;                  // [rows]
+  Matrix d_sum;                      // [rows, G*H]
+  Matrix d_product;                  // [rows, G*H]  holds the product during a forward pass
+  Matrix d_projection;               // [rows, G*H]  gradient of W_ih x
+  Matrix d_projected;                // [rows, P]
+  Matrix carry;                      // [segments, H]
+  Matrix d_initial;                  // [segments, P]  gradient of the initial h
+};
+
+// What a layer reads and what it gives: matrices of their own or of others, [rows, X], [rows, D*P].
 struct LayerRows {
-  float* gates;                           // [rows, G*H]
-  float* states[cells::kMaxStates];       // [segments + rows, H]: initial states, then those after each row
-  float* d_initial;                       // [segments, H]  gradient of the initial h
-  float* d_state[cells::kMaxStates - 1];  // [segments, H]  of the states beyond h, going back in time
+  Matrix inputs;  // of the lowest layer absent with one-hot inputs
+  Matrix outputs;
 };
 
 // Consecutive rows of which row + i follows on state row previous + i.
@@ -70,29 +117,49 @@ struct Run {
   std::size_t count;
 };
 
-// Rows are the plan's. Output rows are the same, or the segments' last steps if targets are per sequence.
-// Padding is zero: buffers start at zero, keep their place, and nothing else is written there.
+// Which state row each row of a direction follows on.
+struct Runs {
+  void build(const Allocator& allocator, const Plan& plan, bool reverse);
+
+  Buffer<Run> runs;
+  std::size_t count = 0;
+
+ private:
+  void add(const Run& run) noexcept;
+};
+
+// Rows are the plan's. Output rows are the same, or the segments with pooling. Padding is zero: buffers start
+// at zero, keep their place, and nothing else is written there.
 struct Workspace {
   explicit Workspace(const Weights& weights);
+
+  // About how many floats each row of a pass takes.
+  static std::size_t row_floats(const Weights& weights);
 
   // Lay out a pass.
   void begin(const Pass& pass);
 
-  std::size_t output_rows() const noexcept { return last_only ? plan.segments() : plan.rows(); }
-  // The states after each row.
-  float* top_states() const noexcept;
+  std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
+  // What the head reads, a row for each output row.
+  const Matrix& head_inputs() const noexcept {
+    return pooling != 0 ? pooled : layers[dimensions.layers - 1].outputs;
+  }
+  const Runs& runs(std::size_t strand) const noexcept { return runs_[dimensions.is_reverse(strand) ? 1 : 0]; }
 
   const Dimensions dimensions;
   Plan plan;
-  bool one_hot = false;    // inputs are indices
-  bool last_only = false;  // a target per sequence
+  bool one_hot = false;      // inputs are indices, and there is no embedding
+  std::int32_t pooling = 0;  // RNN_POOLING_...
+  bool dropout = false;
   bool given_states = false;
 
+  Buffer<StrandRows> strands;           // [L*D]
   Buffer<LayerRows> layers;             // [L]
-  float* inputs = nullptr;              // [rows, I]  unless one_hot
-  float* outputs = nullptr;             // [output rows, O]  then their gradients
-  float* last_states = nullptr;         // [segments, H]  top layer's, if last_only
-  float* d_last_states = nullptr;       // [segments, H]
+  Matrix d_embedded{};                  // [rows, E]
+  Matrix outputs{};                     // [output rows, O]  then their gradients
+  Matrix pooled{};                      // [segments, D*P]
+  Matrix d_pooled{};                    // [segments, D*P]
+  Buffer<std::uint32_t> pooled_steps;   // [segments, D*P]  maximum: at which step it was
   Buffer<std::int32_t> indices;         // [rows]
   Buffer<std::int32_t> classes;         // [output rows]
   Buffer<const float*> targets;         // [output rows]
@@ -100,19 +167,30 @@ struct Workspace {
   Buffer<float> scale;                  // [output rows]
   Buffer<kernels::SoftmaxRow> softmax;  // [output rows]
   Buffer<RowLoss> losses;               // [output rows]
-  Buffer<Run> runs;                     // [run_count]
-  std::size_t run_count = 0;
-  Buffer<float> no_target;  // [O] zeros: of rows that are masked
+  Buffer<float> no_target;              // [O] zeros: of rows that are masked
 
  private:
+  struct Taker;
+  // The layers' matrices that are neither states nor inputs of the pass.
+  struct LayerRoom {
+    Matrix outputs;  // if the layer joins
+    Matrix dropped;  // its output after dropout
+  };
+
   void reserve();
   std::size_t lay_out(float* base);
-  void build_runs();
+  void lay_out_strand(StrandRows& strand, const Taker& take);
+  void connect_layers() noexcept;
 
   Allocator allocator_;
   Buffer<float> memory_;
   std::size_t row_capacity_ = 0;
   std::size_t segment_capacity_ = 0;
+  bool room_for_inputs_ = false;
+  bool room_for_dropout_ = false;
+  Matrix inputs_{};          // [rows, X]
+  Buffer<LayerRoom> rooms_;  // [L]
+  Runs runs_[2];             // forwards, backwards
 };
 
 }  // namespace rnn

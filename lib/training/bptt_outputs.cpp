@@ -1,0 +1,194 @@
+// What of Bptt lies behind the top layer: pooling, the head and the loss, forwards and backwards.
+#include <algorithm>
+
+#include "lib/training/bptt.h"
+
+namespace rnn {
+
+// ---- Forward ---------------------------------------------------------------------------------------
+
+void Bptt::compute_outputs(const Group& g, Block block) noexcept {
+  const Dimensions& d = w_.dimensions;
+  for_spans(g, block,
+            [&](std::size_t first, std::size_t rows, std::size_t) { project_outputs(first, rows); });
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    const std::size_t first = row(g, t), rows = active(g, t);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::size_t frame = w_.plan.frame(t, g.first + i);
+      if (pass_.outputs != nullptr)
+        std::copy_n(w_.outputs.at(first + i), d.outputs, pass_.outputs + frame * d.outputs);
+      if (pass_.loss != 0) load_target(first + i, frame, true);
+    }
+  }
+  if (pass_.loss == 0) return;
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) { compute_losses(first, rows); });
+}
+
+// One output row for each segment. Only those that end a sequence have a target.
+void Bptt::compute_pooled_outputs(const Group& g) noexcept {
+  for (std::size_t b = g.first; b < g.last; ++b) {
+    const Segment& segment = w_.plan.segment(b);
+    if (w_.pooling == RNN_POOLING_MEAN) {
+      const auto length = static_cast<float>(segment.length);
+      float* const pooled = w_.pooled.at(b);
+      for (std::size_t j = 0; j < w_.dimensions.layer_outputs; ++j) pooled[j] /= length;
+    }
+    const std::size_t target = pass_.items[segment.slice].target;
+    load_target(b, target, segment.ends_slice && target != Item::kNone);
+  }
+  project_outputs(g.first, g.last - g.first);
+  compute_losses(g.first, g.last - g.first);
+}
+
+// y = W_ho o + b_o for output rows from `first` on; without a head, y = o.
+void Bptt::project_outputs(std::size_t first, std::size_t rows) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const Matrix& o = w_.head_inputs();
+  if (!pass_.weights->has_head()) {
+    for (std::size_t i = first; i < first + rows; ++i)
+      std::copy_n(o.at(i), d.layer_outputs, w_.outputs.at(i));
+    return;
+  }
+  pass_.weights->table().gemm(pass_.weights->head(), rows, o.read(first),
+                              {pass_.weights->head_bias(), 0, nullptr}, kernels::padded(d.outputs),
+                              w_.outputs.rows(first));
+}
+
+// What a masked row holds as its target is not looked at.
+void Bptt::load_target(std::size_t row, std::size_t target, bool exists) noexcept {
+  const rnn_sequences_t& data = *pass_.data;
+  const float weight = !exists ? 0.0f : data.weights != nullptr ? data.weights[target] : 1.0f;
+  w_.weights[row] = weight;
+  if (pass_.loss == RNN_LOSS_CROSS_ENTROPY)
+    w_.classes[row] = weight > 0.0f ? data.classes[target] : 0;
+  else
+    w_.targets[row] = weight > 0.0f ? data.targets + target * w_.dimensions.outputs : w_.no_target.data();
+}
+
+void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
+  LossRows r{};
+  r.rows = rows;
+  r.outputs = w_.dimensions.outputs;
+  r.y = w_.outputs.at(first);
+  r.stride = w_.outputs.stride;
+  r.classes = &w_.classes[first];
+  r.targets = &w_.targets[first];
+  r.weights = &w_.weights[first];
+  r.total = pass_.total;
+  r.scale = &w_.scale[first];
+  r.scratch = &w_.softmax[first];
+  r.losses = &w_.losses[first];
+  row_losses(pass_.weights->table(), pass_.loss, r);
+}
+
+// ---- Backward --------------------------------------------------------------------------------------
+
+// Output rows hold d_y after a loss; otherwise it comes from the outside.
+void Bptt::load_output_gradients(const Group& g) noexcept {
+  const Dimensions& d = w_.dimensions;
+  if (w_.pooling != 0) return project_back(g.first, g.last - g.first, w_.d_pooled, g.first);
+  if (pass_.loss != 0) return;
+  for (std::size_t b = g.first; b < g.last; ++b) {
+    for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t) {
+      float* const target = w_.outputs.at(w_.plan.offset(t) + b);
+      if (cotangents_.outputs != nullptr)
+        std::copy_n(cotangents_.outputs + w_.plan.frame(t, b) * d.outputs, d.outputs, target);
+      else
+        std::fill_n(target, d.outputs, 0.0f);
+      std::fill(target + d.outputs, target + kernels::padded(d.outputs), 0.0f);
+    }
+  }
+}
+
+// d_o = W_ho^T d_y of output rows from `first` on, to row `to`; without a head, d_o = d_y.
+void Bptt::project_back(std::size_t first, std::size_t rows, const Matrix& d_o, std::size_t to) noexcept {
+  const Dimensions& d = w_.dimensions;
+  if (!pass_.weights->has_head()) {
+    for (std::size_t i = 0; i < rows; ++i)
+      std::copy_n(w_.outputs.at(first + i), kernels::padded(d.layer_outputs), d_o.at(to + i));
+    return;
+  }
+  pass_.weights->table().gemm(transposed_.head(), rows, w_.outputs.read(first), {},
+                              kernels::padded(d.layer_outputs), d_o.rows(to));
+}
+
+void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
+  if (w_.pooling == 0)
+    for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
+      project_back(first, rows, d_o.above, before);
+    });
+  else if (w_.pooling == RNN_POOLING_LAST)
+    load_last_gradients(g, block, d_o);
+  else
+    load_pooled_gradients(g, block, d_o);
+}
+
+// ---- Pooling ---------------------------------------------------------------------------------------
+
+// Takes in the outputs of a block: the mean's sum, the maximum so far and its step, or the last ones.
+void Bptt::pool(const Group& g, Block block) noexcept {
+  const std::size_t width = w_.dimensions.layer_outputs;
+  const Matrix& outputs = w_.layers[w_.dimensions.layers - 1].outputs;
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    for (std::size_t i = 0; i < active(g, t); ++i) {
+      const std::size_t b = g.first + i;
+      const float* const o = outputs.at(row(g, t) + i);
+      float* const pooled = w_.pooled.at(b);
+      if (w_.pooling == RNN_POOLING_LAST) {
+        pool_last(b, t, o);
+      } else if (w_.pooling == RNN_POOLING_MEAN) {
+        for (std::size_t j = 0; j < width; ++j) pooled[j] = t == 0 ? o[j] : pooled[j] + o[j];
+      } else {
+        std::uint32_t* const steps = &w_.pooled_steps[b * width];
+        for (std::size_t j = 0; j < width; ++j) {
+          const bool more = t == 0 || o[j] > pooled[j];
+          pooled[j] = more ? o[j] : pooled[j];
+          steps[j] = more ? static_cast<std::uint32_t>(t) : steps[j];
+        }
+      }
+    }
+  }
+}
+
+// The reverse direction's last step is the first.
+void Bptt::pool_last(std::size_t b, std::size_t t, const float* o) noexcept {
+  const Dimensions& d = w_.dimensions;
+  if (t == w_.plan.segment(b).length - 1) std::copy_n(o, d.projected, w_.pooled.at(b));
+  if (d.directions > 1 && t == 0) std::copy_n(o + d.projected, d.projected, w_.pooled.at(b, d.projected));
+}
+
+void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
+  const Dimensions& d = w_.dimensions;
+  std::fill_n(d_o.above.data, d_o.rows * d_o.above.stride, 0.0f);
+  for (std::size_t i = 0; i < g.last - g.first; ++i) {
+    const std::size_t last = w_.plan.segment(g.first + i).length - 1;
+    for (std::size_t direction = 0; direction < d.directions; ++direction) {
+      const std::size_t t = direction == 0 ? last : 0, column = direction * d.projected;
+      if (t >= block.first && t < block.last)
+        std::copy_n(w_.d_pooled.at(g.first + i, column), d.projected,
+                    d_o.above.at(d_o.local[t - block.first] + i, column));
+    }
+  }
+}
+
+// Each step has its part of the mean, or what is largest at it.
+void Bptt::load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
+  const std::size_t width = w_.dimensions.layer_outputs;
+  for (std::size_t t = block.first; t < block.last; ++t) {
+    for (std::size_t i = 0; i < active(g, t); ++i) {
+      const std::size_t b = g.first + i;
+      const float* const d_pooled = w_.d_pooled.at(b);
+      float* const target = d_o.above.at(d_o.local[t - block.first] + i);
+      if (w_.pooling == RNN_POOLING_MEAN) {
+        const auto length = static_cast<float>(w_.plan.segment(b).length);
+        for (std::size_t j = 0; j < width; ++j) target[j] = d_pooled[j] / length;
+      } else {
+        const std::uint32_t* const steps = &w_.pooled_steps[b * width];
+        for (std::size_t j = 0; j < width; ++j)
+          target[j] = steps[j] == static_cast<std::uint32_t>(t) ? d_pooled[j] : 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace rnn
