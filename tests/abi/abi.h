@@ -30,9 +30,11 @@ FIELD(rnn_config_t, seed, 40);
 FIELD(rnn_config_t, initial_state, 48);
 FIELD(rnn_config_t, compute, 52);
 FIELD(rnn_config_t, flags, 56);
-FIELD(rnn_config_t, reserved, 60);
+FIELD(rnn_config_t, projection_size, 60);
 FIELD(rnn_config_t, allocator, 64);
-SIZE(rnn_config_t, 72);
+FIELD(rnn_config_t, embedding_size, 72);
+FIELD(rnn_config_t, forget_bias, 76);
+SIZE(rnn_config_t, 80);
 
 FIELD(rnn_parameter_t, struct_size, 0);
 FIELD(rnn_parameter_t, name, 8);
@@ -50,12 +52,12 @@ FIELD(rnn_sequences_t, targets, 48);
 FIELD(rnn_sequences_t, classes, 56);
 FIELD(rnn_sequences_t, weights, 64);
 FIELD(rnn_sequences_t, resets, 72);
-FIELD(rnn_sequences_t, target_per_sequence, 80);
+FIELD(rnn_sequences_t, pooling, 80);
 FIELD(rnn_sequences_t, reserved, 84);
 SIZE(rnn_sequences_t, 88);
 
 FIELD(rnn_forward_options_t, struct_size, 0);
-FIELD(rnn_forward_options_t, last_only, 8);
+FIELD(rnn_forward_options_t, pooling, 8);
 FIELD(rnn_forward_options_t, stateful, 12);
 FIELD(rnn_forward_options_t, initial_states, 16);
 FIELD(rnn_forward_options_t, final_states, 24);
@@ -115,7 +117,22 @@ FIELD(rnn_train_options_t, report_every, 108);
 FIELD(rnn_train_options_t, validation, 112);
 FIELD(rnn_train_options_t, progress, 120);
 FIELD(rnn_train_options_t, user, 128);
-SIZE(rnn_train_options_t, 136);
+FIELD(rnn_train_options_t, dropout, 136);
+FIELD(rnn_train_options_t, free_running, 140);
+FIELD(rnn_train_options_t, average, 144);
+FIELD(rnn_train_options_t, accumulate, 148);
+FIELD(rnn_train_options_t, restore_best, 152);
+FIELD(rnn_train_options_t, group_count, 156);
+FIELD(rnn_train_options_t, groups, 160);
+SIZE(rnn_train_options_t, 168);
+
+FIELD(rnn_parameter_group_t, struct_size, 0);
+FIELD(rnn_parameter_group_t, pattern, 8);
+FIELD(rnn_parameter_group_t, learning_rate_factor, 16);
+FIELD(rnn_parameter_group_t, frozen, 20);
+FIELD(rnn_parameter_group_t, no_weight_decay, 24);
+FIELD(rnn_parameter_group_t, reserved, 28);
+SIZE(rnn_parameter_group_t, 32);
 
 FIELD(rnn_evaluation_t, struct_size, 0);
 FIELD(rnn_evaluation_t, loss, 8);
@@ -134,6 +151,8 @@ PIN(RNN_BAD_FORMAT, RNN_BAD_FORMAT == 31);
 PIN(RNN_UNSUPPORTED, RNN_UNSUPPORTED == 40);
 PIN(RNN_INTERNAL, RNN_INTERNAL == 90);
 PIN(RNN_CELL_VANILLA, RNN_CELL_VANILLA == 1);
+PIN(RNN_CELL_GRU, RNN_CELL_GRU == 2);
+PIN(RNN_CELL_LSTM, RNN_CELL_LSTM == 3);
 PIN(RNN_INIT_PYTORCH, RNN_INIT_PYTORCH == 1);
 PIN(RNN_INIT_XAVIER_UNIFORM, RNN_INIT_XAVIER_UNIFORM == 2);
 PIN(RNN_INIT_XAVIER_NORMAL, RNN_INIT_XAVIER_NORMAL == 3);
@@ -147,6 +166,16 @@ PIN(RNN_INITIAL_FIXED, RNN_INITIAL_FIXED == 1);
 PIN(RNN_INITIAL_TRAINED, RNN_INITIAL_TRAINED == 2);
 PIN(RNN_COMPUTE_F32, RNN_COMPUTE_F32 == 0);
 PIN(RNN_NO_BIAS, RNN_NO_BIAS == 1);
+PIN(RNN_RELU, RNN_RELU == 2);
+PIN(RNN_RESET_BEFORE, RNN_RESET_BEFORE == 4);
+PIN(RNN_BIDIRECTIONAL, RNN_BIDIRECTIONAL == 8);
+PIN(RNN_RESIDUAL, RNN_RESIDUAL == 16);
+PIN(RNN_LAYER_NORM, RNN_LAYER_NORM == 32);
+PIN(RNN_TIED_HEAD, RNN_TIED_HEAD == 64);
+PIN(RNN_POOLING_NONE, RNN_POOLING_NONE == 0);
+PIN(RNN_POOLING_LAST, RNN_POOLING_LAST == 1);
+PIN(RNN_POOLING_MEAN, RNN_POOLING_MEAN == 2);
+PIN(RNN_POOLING_MAX, RNN_POOLING_MAX == 3);
 PIN(RNN_LOSS_CROSS_ENTROPY, RNN_LOSS_CROSS_ENTROPY == 1);
 PIN(RNN_LOSS_SQUARED_ERROR, RNN_LOSS_SQUARED_ERROR == 2);
 PIN(RNN_LOSS_BINARY_CROSS_ENTROPY, RNN_LOSS_BINARY_CROSS_ENTROPY == 3);
@@ -204,6 +233,7 @@ struct functions {
   rnn_status_t (*forward_tape)(rnn_tape_t *, const rnn_t *, const rnn_sequences_t *, const float *, float *,
                                float *);
   rnn_status_t (*backward)(rnn_tape_t *, const float *, const float *, float *, float *);
+  rnn_status_t (*tape_set_dropout)(rnn_tape_t *, float, uint64_t);
   rnn_status_t (*get_gradient)(const rnn_tape_t *, const char *, float *, size_t);
   rnn_status_t (*zero_gradients)(rnn_tape_t *);
   rnn_status_t (*trainer_apply)(rnn_trainer_t *, const rnn_tape_t *, rnn_progress_t *);
@@ -222,6 +252,6 @@ const struct functions all_functions = {
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_run, rnn_trainer_network, rnn_trainer_sync,
     rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_forward_tape,
-    rnn_backward, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
+    rnn_backward, rnn_tape_set_dropout, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
     rnn_load, rnn_save_memory, rnn_load_memory, rnn_get_config,
 };

@@ -60,7 +60,9 @@ inline rnn_config_t config_of(const rnn_t* network) {
 }
 inline size_t outputs_of(const rnn_t* network) {
   const rnn_config_t config = config_of(network);
-  return static_cast<size_t>(config.output_size != 0 ? config.output_size : config.hidden_size);
+  if (config.output_size != 0) return static_cast<size_t>(config.output_size);
+  const int32_t width = config.projection_size != 0 ? config.projection_size : config.hidden_size;
+  return static_cast<size_t>((config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 * width : width);
 }
 
 inline Floats state(const rnn_t* network) {
@@ -164,7 +166,7 @@ struct Data {
   std::vector<int32_t> classes;
   Floats weights;
   std::vector<uint8_t> resets;
-  bool target_per_sequence = false;
+  int32_t pooling = RNN_POOLING_NONE;
 
   size_t frames() const {
     size_t sum = 0;
@@ -182,7 +184,7 @@ struct Data {
     s.classes = classes.empty() ? nullptr : classes.data();
     s.weights = weights.empty() ? nullptr : weights.data();
     s.resets = resets.empty() ? nullptr : resets.data();
-    s.target_per_sequence = target_per_sequence ? 1 : 0;
+    s.pooling = pooling;
     return s;
   }
 };

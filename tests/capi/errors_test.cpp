@@ -91,10 +91,56 @@ TEST(Create, RefusesEachField) {
   expect_refused(c, "initial_state is 3");
   (c = good).compute = 1;
   expect_refused(c, "compute is 1");
-  (c = good).flags = 2;
-  expect_refused(c, "flags");
-  (c = good).reserved = 1;
-  expect_refused(c, "reserved is 1");
+  (c = good).flags = 128;
+  expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_NO_BIAS 1");
+}
+
+TEST(Create, RefusesWhatContradicts) {
+  const rnn_config_t good = config(2, 3, 1);
+  rnn_config_t lstm = good, gru = good, c;
+  lstm.cell = RNN_CELL_LSTM;
+  gru.cell = RNN_CELL_GRU;
+  for (const rnn_config_t& cell : {gru, lstm}) {
+    (c = cell).flags = RNN_RELU;
+    expect_refused(c, "RNN_RELU");
+  }
+  for (const rnn_config_t& cell : {good, lstm}) {
+    (c = cell).flags = RNN_RESET_BEFORE;
+    expect_refused(c, "RNN_RESET_BEFORE");
+  }
+  (c = gru).flags = RNN_RESET_BEFORE + RNN_LAYER_NORM;
+  expect_refused(c, "RNN_LAYER_NORM");
+  for (const rnn_config_t& cell : {good, gru}) {
+    (c = cell).projection_size = 2;
+    expect_refused(c, "projection_size is 2");
+    (c = cell).forget_bias = 1;
+    expect_refused(c, "forget_bias is 1");
+  }
+  for (const int32_t size : {-1, 3, 4}) {
+    (c = lstm).projection_size = size;
+    expect_refused(c, ("projection_size is " + std::to_string(size) + "; it must be 0..2").c_str());
+  }
+  for (const float bias : {kNan, kInfinity}) {
+    (c = lstm).forget_bias = bias;
+    expect_refused(c, "forget_bias is");
+  }
+  (c = lstm).forget_bias = 1;
+  c.flags = RNN_NO_BIAS;
+  expect_refused(c, "forget_bias is 1");
+  for (const int32_t size : {-1, 65537}) {
+    (c = good).embedding_size = size;
+    expect_refused(c, ("embedding_size is " + std::to_string(size)).c_str());
+  }
+  (c = config(2, 3, 2)).flags = RNN_TIED_HEAD;
+  expect_refused(c, "embedding_size is 0; with RNN_TIED_HEAD it must be 3");
+  c.embedding_size = 2;
+  expect_refused(c, "embedding_size is 2; with RNN_TIED_HEAD it must be 3");
+  c.embedding_size = 3;
+  c.flags += RNN_BIDIRECTIONAL;
+  expect_refused(c, "embedding_size is 3; with RNN_TIED_HEAD it must be 6");
+  (c = config(2, 3, 3)).flags = RNN_TIED_HEAD;
+  c.embedding_size = 3;
+  expect_refused(c, "output_size is 3; with RNN_TIED_HEAD it must be 2");
 }
 
 TEST(Create, RefusesNullAndBrokenAllocators) {
@@ -181,6 +227,25 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
   rnn_config_t c = config(3, 4, 3, 2);
   c.flags = RNN_NO_BIAS;
   EXPECT_FAILS(RNN_MISMATCH, "RNN_NO_BIAS", rnn_sync(rnn, create(c).get()));
+  for (const uint32_t flag : {RNN_RELU, RNN_BIDIRECTIONAL, RNN_RESIDUAL, RNN_LAYER_NORM}) {
+    c.flags = flag;
+    EXPECT_FAILS(RNN_MISMATCH, "RNN_", rnn_sync(rnn, create(c).get()));
+  }
+  for (const int32_t cell : {RNN_CELL_GRU, RNN_CELL_LSTM}) {
+    c = config(3, 4, 3, 2);
+    c.cell = cell;
+    EXPECT_FAILS(RNN_MISMATCH, "cell of stream is 1, and of source " + std::to_string(cell),
+                 rnn_sync(rnn, create(c).get()));
+  }
+  c = config(3, 4, 3, 2);
+  c.embedding_size = 2;
+  EXPECT_FAILS(RNN_MISMATCH, "embedding_size of stream is 0, and of source 2",
+               rnn_sync(rnn, create(c).get()));
+  c.embedding_size = 0;
+  c.cell = RNN_CELL_LSTM;
+  const Network plain = create(c);
+  c.projection_size = 2;
+  EXPECT_FAILS(RNN_MISMATCH, "projection_size", rnn_sync(plain.get(), create(c).get()));
   c = config(3, 4, 3, 2);
   c.initial_state = RNN_INITIAL_FIXED;
   EXPECT_FAILS(RNN_MISMATCH, "initial_state", rnn_sync(rnn, create(c).get()));
@@ -227,6 +292,47 @@ TEST_F(Refused, StepMany) {
   EXPECT_EQ(rnn_step_many(nullptr, 0, nullptr, nullptr), RNN_OK);
   EXPECT_EQ(rnn_step_many_index(nullptr, 0, nullptr, nullptr), RNN_OK);
   EXPECT_EQ(rnn_set_state(rnn, saved.data(), saved.size()), RNN_OK);
+}
+
+// Both directions of a whole sequence are needed, so there is no step; an embedding reads no vectors.
+TEST_F(Refused, StepsOfWhatHasNone) {
+  const std::vector<int32_t> prompt = {0, 1};
+  auto generate = sized<rnn_generate_options_t>();
+  generate.prompt = prompt.data();
+  generate.prompt_count = 2;
+  std::vector<int32_t> drawn(4, 42);
+  rnn_config_t c = config(3, 4, 3, 2);
+  for (const bool embedding : {false, true}) {
+    c.flags = RNN_BIDIRECTIONAL;
+    c.embedding_size = embedding ? 2 : 0;
+    const Network both = create(c);
+    rnn_t* streams[] = {both.get()};
+    const char* text = "bidirectional and reads whole sequences; use rnn_forward";
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(both.get(), x.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(both.get(), x.data(), nullptr));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_index(both.get(), 1, y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many(streams, 1, x.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many_index(streams, 1, prompt.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_generate(both.get(), &generate, drawn.data(), 4, &size));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_rollout(both.get(), x.data(), 2, y.data()));
+    const Data data = index_data({5}, 3);
+    const rnn_sequences_t in = data.get();
+    auto options = sized<rnn_forward_options_t>();
+    options.stateful = 1;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.stateful is 1; the network is bidirectional",
+                 rnn_forward(both.get(), &in, &options, y.data()));
+  }
+  c.flags = 0;
+  const Network embedding = create(c);
+  rnn_t* streams[] = {embedding.get()};
+  const char* text = "the network has an embedding of 3 indices and reads no vectors; give indices";
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(embedding.get(), x.data(), y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many(streams, 1, x.data(), y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_rollout(embedding.get(), x.data(), 2, y.data()));
+  const Data data = float_data({5}, 3);
+  const rnn_sequences_t in = data.get();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "embedding", rnn_forward(embedding.get(), &in, nullptr, y.data()));
+  EXPECT_EQ(drawn, std::vector<int32_t>(4, 42));
 }
 
 TEST_F(Refused, State) {
@@ -285,8 +391,11 @@ TEST_F(Refused, ForwardPointersAndFlags) {
   auto options = sized<rnn_forward_options_t>();
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_forward(nullptr, &in, nullptr, y.data()));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "in is NULL", rnn_forward(rnn, nullptr, nullptr, y.data()));
-  options.last_only = 2;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.last_only is 2", rnn_forward(rnn, &in, &options, y.data()));
+  for (const int32_t pooling : {-1, 4}) {
+    options.pooling = pooling;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.pooling is " + std::to_string(pooling) + "; it must be 0..3",
+                 rnn_forward(rnn, &in, &options, y.data()));
+  }
   options = sized<rnn_forward_options_t>();
   options.stateful = -1;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.stateful is -1", rnn_forward(rnn, &in, &options, y.data()));
@@ -320,8 +429,8 @@ TEST_F(Refused, Sequences) {
   refused("in.indices");
   (in = good).reserved = 1;
   refused("in.reserved is 1");
-  (in = good).target_per_sequence = 2;
-  refused("in.target_per_sequence is 2");
+  (in = good).pooling = 4;
+  refused("in.pooling is 4; it must be 0..3");
   const size_t empty[] = {5, 0};
   (in = good).lengths = empty;
   refused("in.lengths[1] is 0");

@@ -110,7 +110,7 @@ TEST(Cpp, SequencesAndGeneration) {
   std::vector<float> y(9), last(6);
   network.forward(in, y.data());
   auto options = rnn::sized<rnn_forward_options_t>();
-  options.last_only = 1;
+  options.pooling = 1;
   network.forward(in, last.data(), &options);
   EXPECT_EQ(last, std::vector<float>(y.begin() + 3, y.end()));
 
@@ -177,6 +177,8 @@ TEST(Cpp, Training) {
   tape.get_gradient("head.bias", gradient);
   EXPECT_NE(gradient[0], 0);
   EXPECT_EQ(trainer.apply(tape).update, 2u);
+  tape.set_dropout(0.5f, 7);
+  EXPECT_THROW(tape.set_dropout(1.0f, 7), rnn::exception);
   tape.zero_gradients();
   tape.get_gradient("head.bias", gradient);
   EXPECT_EQ(gradient[0], 0);

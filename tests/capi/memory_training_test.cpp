@@ -109,6 +109,50 @@ TEST_F(OutOfMemoryTraining, RunsGoOnAsIfNothingHadHappened) {
   EXPECT_TRUE(same_bits(look_at_trainer(often), look_at_trainer(never)));
 }
 
+// With all that keeps memory of its own. A validation that failed is made up for: the run ends with the same
+// best weights.
+TEST_F(OutOfMemoryTraining, RunsWithEverythingGoOn) {
+  rnn_config_t c = kConfig;
+  c.cell = RNN_CELL_LSTM;
+  network = create(hooks, c);
+  options.dropout = 0.2f;
+  options.free_running = 0.5f;
+  options.average = 0.9f;
+  options.accumulate = 2;
+  options.restore_best = 1;
+  options.validate_every = 1;
+  options.learning_rate = 0.2f;
+  auto group = sized<rnn_parameter_group_t>();
+  group.pattern = "*bias*";
+  group.frozen = 1;
+  options.groups = &group;
+  options.group_count = 1;
+  std::vector<double> losses;
+  options.user = &losses;
+  options.progress = [](const rnn_progress_t* progress, void* user) -> int32_t {
+    if (progress->event == RNN_EVENT_VALIDATION)
+      static_cast<std::vector<double>*>(user)->push_back(progress->validation_loss);
+    return 0;
+  };
+  const Trainer never = trainer(), often = trainer();
+  ASSERT_EQ(rnn_trainer_run(never.get(), &sequences), RNN_OK) << rnn_last_error();
+  const std::vector<double> expected = std::exchange(losses, {});
+  EXPECT_GE(expected.size(), 4u);
+  for (long n = 0;; ++n) {
+    ASSERT_LT(n, 10000);
+    hooks.fail_after(n);
+    const rnn_status_t status = rnn_trainer_run(often.get(), &sequences);
+    hooks.fail_after(-1);
+    if (status == RNN_OK) break;
+    EXPECT_EQ(status, RNN_OUT_OF_MEMORY) << rnn_last_error();
+  }
+  EXPECT_EQ(losses, expected);
+  EXPECT_TRUE(same_bits(look_at_trainer(often), look_at_trainer(never)));
+  fail_each(
+      hooks, [&] { return rnn_train(network.get(), &sequences, &options); }, [&] { return look_at(network); },
+      false);
+}
+
 TEST_F(OutOfMemoryTraining, Checkpoints) {
   const std::string path = scratch_path("memory.checkpoint");
   const Trainer first = trainer(), second = trainer();

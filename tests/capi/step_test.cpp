@@ -9,16 +9,40 @@ namespace {
 struct Shape {
   int32_t inputs, hidden, outputs, layers;
   uint32_t flags;
+  int32_t cell = RNN_CELL_VANILLA, projection = 0, embedding = 0;
 };
 
 const Shape kShapes[] = {
-    {1, 1, 1, 1, 0},  {1, 1, 0, 2, 0},   {3, 17, 2, 1, 0},   {17, 16, 33, 2, 0},           {5, 50, 60, 2, 0},
-    {2, 15, 1, 3, 0}, {65, 64, 5, 1, 0}, {20, 100, 0, 2, 0}, {31, 48, 70, 2, RNN_NO_BIAS},
+    {1, 1, 1, 1, 0},
+    {1, 1, 0, 2, 0},
+    {3, 17, 2, 1, 0},
+    {17, 16, 33, 2, 0},
+    {5, 50, 60, 2, 0},
+    {2, 15, 1, 3, 0},
+    {65, 64, 5, 1, 0},
+    {20, 100, 0, 2, 0},
+    {31, 48, 70, 2, RNN_NO_BIAS},
+    {3, 17, 2, 2, RNN_RELU},
+    {5, 50, 60, 2, 0, RNN_CELL_GRU},
+    {1, 1, 0, 1, RNN_NO_BIAS, RNN_CELL_GRU},
+    {3, 33, 5, 2, RNN_RESET_BEFORE, RNN_CELL_GRU},
+    {5, 50, 60, 2, 0, RNN_CELL_LSTM},
+    {1, 16, 1, 1, 0, RNN_CELL_LSTM},
+    {7, 40, 5, 2, 0, RNN_CELL_LSTM, 17},
+    {7, 40, 0, 2, RNN_RESIDUAL, RNN_CELL_LSTM, 39},
+    {4, 20, 3, 3, RNN_RESIDUAL + RNN_LAYER_NORM},
+    {4, 20, 3, 2, RNN_LAYER_NORM, RNN_CELL_GRU},
+    {4, 20, 3, 2, RNN_LAYER_NORM, RNN_CELL_LSTM, 9},
+    {9, 20, 3, 2, 0, RNN_CELL_LSTM, 0, 11},
+    {9, 20, 9, 1, RNN_TIED_HEAD, RNN_CELL_GRU, 0, 20},
 };
 
 Network create(const Shape& shape) {
   rnn_config_t c = config(shape.inputs, shape.hidden, shape.outputs, shape.layers);
   c.flags = shape.flags;
+  c.cell = shape.cell;
+  c.projection_size = shape.projection;
+  c.embedding_size = shape.embedding;
   return ::create(c);
 }
 
@@ -40,6 +64,24 @@ class Steps : public testing::TestWithParam<Shape> {
     }
   }
 
+  // What the network reads.
+  Data data_of(const std::vector<size_t>& lengths, uint32_t seed) const {
+    return embedded ? index_data(lengths, GetParam().inputs, seed) : float_data(lengths, inputs, seed);
+  }
+  void step_alone(const Data& data, size_t first, size_t steps, Floats* y, Floats* states) {
+    step_alone(data.indices.empty() ? data.inputs.data() + first * inputs : nullptr,
+               data.indices.empty() ? nullptr : data.indices.data() + first, steps, y, states);
+  }
+  // One step of the network itself.
+  void advance(uint32_t seed) {
+    Floats y(outputs);
+    if (embedded)
+      ASSERT_EQ(rnn_step_index(network.get(), indices(1, GetParam().inputs, seed)[0], y.data()), RNN_OK);
+    else
+      ASSERT_EQ(rnn_step(network.get(), numbers(inputs, seed).data(), y.data()), RNN_OK);
+  }
+
+  const bool embedded = GetParam().embedding != 0;
   const Network network = create(GetParam());
   const size_t inputs = static_cast<size_t>(GetParam().inputs);
   const size_t outputs = outputs_of(network.get());
@@ -56,7 +98,9 @@ std::vector<double> affine(const Floats& w, const std::vector<double>& v, const 
   return result;
 }
 
+// Of the plain cell; for the others, tests/unit has the reference.
 TEST_P(Steps, ComputeTheFormula) {
+  if (GetParam().cell != RNN_CELL_VANILLA || (GetParam().flags & ~uint32_t{RNN_NO_BIAS}) != 0) return;
   const auto layers = static_cast<size_t>(GetParam().layers), hidden = static_cast<size_t>(GetParam().hidden);
   const bool bias = GetParam().flags == 0;
   const auto get = [&](const std::string& name) { return parameter(network, name); };
@@ -82,6 +126,7 @@ TEST_P(Steps, ComputeTheFormula) {
 }
 
 TEST_P(Steps, OfAnIndexAreThoseOfItsOneHotVector) {
+  if (embedded) return;
   const Network by_vector = fork(network);
   const Network by_index = fork(network);
   for (const int32_t index : indices(5, GetParam().inputs)) {
@@ -98,8 +143,10 @@ TEST_P(Steps, WithoutOutputMoveTheStateAlike) {
   const Network a = fork(network), b = fork(network);
   const Floats x = numbers(inputs);
   Floats y(outputs);
-  ASSERT_EQ(rnn_step(a.get(), x.data(), y.data()), RNN_OK);
-  ASSERT_EQ(rnn_step(b.get(), x.data(), nullptr), RNN_OK);
+  if (!embedded) {
+    ASSERT_EQ(rnn_step(a.get(), x.data(), y.data()), RNN_OK);
+    ASSERT_EQ(rnn_step(b.get(), x.data(), nullptr), RNN_OK);
+  }
   EXPECT_TRUE(same_bits(state(a), state(b)));
   ASSERT_EQ(rnn_step_index(a.get(), 0, y.data()), RNN_OK);
   ASSERT_EQ(rnn_step_index(b.get(), 0, nullptr), RNN_OK);
@@ -116,6 +163,7 @@ TEST_P(Steps, OfManyStreamsAreThoseOfEachAlone) {
     std::vector<rnn_t*> streams;
     for (const Network& stream : together) streams.push_back(stream.get());
     for (uint32_t t = 0; t < 3; ++t) {
+      const bool by_index = embedded || t == 1;
       // Another order at each step.
       std::rotate(streams.begin(), streams.begin() + static_cast<std::ptrdiff_t>(count / 2), streams.end());
       std::rotate(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(count / 2), alone.end());
@@ -124,13 +172,13 @@ TEST_P(Steps, OfManyStreamsAreThoseOfEachAlone) {
       const std::vector<int32_t> index = indices(count, GetParam().inputs, 5 + t);
       for (size_t i = 0; i < count; ++i) {
         float* row = expected.data() + i * outputs;
-        ASSERT_EQ(t == 1 ? rnn_step_index(alone[i].get(), index[i], row)
-                         : rnn_step(alone[i].get(), x.data() + i * inputs, row),
+        ASSERT_EQ(by_index ? rnn_step_index(alone[i].get(), index[i], row)
+                           : rnn_step(alone[i].get(), x.data() + i * inputs, row),
                   RNN_OK);
       }
       float* const out = t == 2 ? nullptr : y.data();
-      ASSERT_EQ(t == 1 ? rnn_step_many_index(streams.data(), count, index.data(), out)
-                       : rnn_step_many(streams.data(), count, x.data(), out),
+      ASSERT_EQ(by_index ? rnn_step_many_index(streams.data(), count, index.data(), out)
+                         : rnn_step_many(streams.data(), count, x.data(), out),
                 RNN_OK)
           << rnn_last_error();
       if (t != 2) {
@@ -144,13 +192,13 @@ TEST_P(Steps, OfManyStreamsAreThoseOfEachAlone) {
 
 TEST_P(Steps, OfWholeSequencesAreTheSame) {
   for (const bool by_index : {false, true}) {
+    if (embedded && !by_index) continue;
     const std::vector<size_t> lengths = {4, 1, 7, 2, 7};
     const Data data = by_index ? index_data(lengths, GetParam().inputs) : float_data(lengths, inputs);
     Floats expected_y, expected_states, expected_final, expected_last;
     size_t first = 0;
     for (const size_t length : lengths) {
-      step_alone(by_index ? nullptr : data.inputs.data() + first * inputs,
-                 by_index ? data.indices.data() + first : nullptr, length, &expected_y, &expected_states);
+      step_alone(data, first, length, &expected_y, &expected_states);
       expected_final.insert(expected_final.end(), expected_states.end() - static_cast<std::ptrdiff_t>(size),
                             expected_states.end());
       expected_last.insert(expected_last.end(), expected_y.end() - static_cast<std::ptrdiff_t>(outputs),
@@ -175,7 +223,7 @@ TEST_P(Steps, OfWholeSequencesAreTheSame) {
 
     Floats last(lengths.size() * outputs);
     options = sized<rnn_forward_options_t>();
-    options.last_only = 1;
+    options.pooling = 1;
     ASSERT_EQ(rnn_forward(network.get(), &in, &options, last.data()), RNN_OK) << rnn_last_error();
     EXPECT_TRUE(same_bits(last, expected_last));
 
@@ -188,10 +236,10 @@ TEST_P(Steps, OfWholeSequencesAreTheSame) {
 
 TEST_P(Steps, StatefulForwardAdvancesTheStream) {
   const size_t steps = 6;
-  const Data data = float_data({steps}, inputs, 9);
-  ASSERT_EQ(rnn_step(network.get(), numbers(inputs, 2).data(), nullptr), RNN_OK);
+  const Data data = data_of({steps}, 9);
+  advance(2);
   Floats expected_y, expected_states;
-  step_alone(data.inputs.data(), nullptr, steps, &expected_y, &expected_states);
+  step_alone(data, 0, steps, &expected_y, &expected_states);
   const rnn_sequences_t in = data.get();
   auto options = sized<rnn_forward_options_t>();
   options.stateful = 1;
@@ -206,13 +254,13 @@ TEST_P(Steps, StatefulForwardAdvancesTheStream) {
 
 TEST_P(Steps, ForwardStartsFromGivenStates) {
   const std::vector<size_t> lengths = {2, 5, 1};
-  const Data data = float_data(lengths, inputs, 4);
+  const Data data = data_of(lengths, 4);
   const Floats initial = numbers(lengths.size() * size, 8);
   Floats expected, states;
   size_t first = 0;
   for (size_t n = 0; n < lengths.size(); ++n) {
     ASSERT_EQ(rnn_set_state(network.get(), initial.data() + n * size, size), RNN_OK);
-    step_alone(data.inputs.data() + first * inputs, nullptr, lengths[n], &expected, &states);
+    step_alone(data, first, lengths[n], &expected, &states);
     first += lengths[n];
   }
   const rnn_sequences_t in = data.get();
@@ -224,16 +272,16 @@ TEST_P(Steps, ForwardStartsFromGivenStates) {
 }
 
 TEST_P(Steps, ForwardReturnsToTheInitialStateAtResets) {
-  Data data = float_data({6, 3}, inputs, 4);
+  Data data = data_of({6, 3}, 4);
   data.resets = {0, 0, 1, 1, 0, 0, 1, 0, 0};
   Floats expected, states;
   size_t first = 0;
   for (const size_t length : {2, 1, 3}) {
-    step_alone(data.inputs.data() + first * inputs, nullptr, length, &expected, &states);
+    step_alone(data, first, length, &expected, &states);
     first += length;
   }
   // The second sequence's first step is a reset: it does not start from the state that is given for it.
-  step_alone(data.inputs.data() + 6 * inputs, nullptr, 3, &expected, &states);
+  step_alone(data, 6, 3, &expected, &states);
   const Floats zeros(size);
   Floats initial = zeros;
   const Floats ignored = numbers(size, 8);
@@ -251,7 +299,8 @@ TEST_P(Steps, ForwardReturnsToTheInitialStateAtResets) {
 INSTANTIATE_TEST_SUITE_P(Shapes, Steps, testing::ValuesIn(kShapes), [](const auto& info) {
   const Shape& s = info.param;
   return std::to_string(s.inputs) + "_" + std::to_string(s.hidden) + "_" + std::to_string(s.outputs) +
-         "_layers" + std::to_string(s.layers) + (s.flags != 0 ? "_no_bias" : "");
+         "_layers" + std::to_string(s.layers) + "_cell" + std::to_string(s.cell) + "_flags" +
+         std::to_string(s.flags) + "_" + std::to_string(s.projection) + "_" + std::to_string(s.embedding);
 });
 
 TEST(Subnormals, CountAsZero) {

@@ -22,11 +22,18 @@ Newer<T> newer(const T& known) {
 }
 
 // call passes the struct on and returns the status; the struct is valid, apart from its size.
+// first: the struct's size when it was first released.
 template <class T>
-void check_read(const T& valid, const char* name, const std::function<rnn_status_t(const T*)>& call) {
+void check_read(const T& valid, const char* name, const std::function<rnn_status_t(const T*)>& call,
+                size_t first = sizeof(T)) {
   EXPECT_EQ(call(&valid), RNN_OK) << rnn_last_error();
+  // An older caller has nothing behind its fields.
+  T older = valid;
+  older.struct_size = first;
+  std::memset(reinterpret_cast<unsigned char*>(&older) + first, 0xff, sizeof(T) - first);
+  EXPECT_EQ(call(&older), RNN_OK) << rnn_last_error();
   T wrong = valid;
-  for (const size_t size : {size_t{0}, size_t{1}, sizeof(T) - 1, size_t{65537}, ~size_t{0}}) {
+  for (const size_t size : {size_t{0}, size_t{1}, first - 1, size_t{65537}, ~size_t{0}}) {
     wrong.struct_size = size;
     EXPECT_EQ(call(&wrong), RNN_INVALID_ARGUMENT) << size;
     EXPECT_NE(
@@ -47,11 +54,18 @@ void check_read(const T& valid, const char* name, const std::function<rnn_status
 
 // The same for a struct that the call fills: what is beyond the known size stays.
 template <class T>
-void check_write(const char* name, const std::function<rnn_status_t(T*)>& call) {
+void check_write(const char* name, const std::function<rnn_status_t(T*)>& call, size_t first = sizeof(T)) {
   T out = sized<T>();
   ASSERT_EQ(call(&out), RNN_OK) << rnn_last_error();
   EXPECT_EQ(out.struct_size, sizeof(T));
-  for (const size_t size : {size_t{0}, sizeof(T) - 1, size_t{65537}}) {
+  T older = {};
+  std::memset(static_cast<void*>(&older), 42, sizeof(T));
+  older.struct_size = first;
+  ASSERT_EQ(call(&older), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(older.struct_size, first);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(&older);
+  for (size_t i = first; i < sizeof(T); ++i) EXPECT_EQ(bytes[i], 42);
+  for (const size_t size : {size_t{0}, first - 1, size_t{65537}}) {
     T wrong = {};
     wrong.struct_size = size;
     T before = wrong;
@@ -70,14 +84,18 @@ void check_write(const char* name, const std::function<rnn_status_t(T*)>& call) 
 }
 
 TEST(Structs, Config) {
-  check_read<rnn_config_t>(config(2, 3, 1), "config", [](const rnn_config_t* config) {
-    rnn_t* out = nullptr;
-    const rnn_status_t status = rnn_create(config, &out);
-    rnn_destroy(out);
-    return status;
-  });
+  check_read<rnn_config_t>(
+      config(2, 3, 1), "config",
+      [](const rnn_config_t* config) {
+        rnn_t* out = nullptr;
+        const rnn_status_t status = rnn_create(config, &out);
+        rnn_destroy(out);
+        return status;
+      },
+      72);
   const Network network = create(config(2, 3, 1));
-  check_write<rnn_config_t>("out", [&](rnn_config_t* out) { return rnn_get_config(network.get(), out); });
+  check_write<rnn_config_t>(
+      "out", [&](rnn_config_t* out) { return rnn_get_config(network.get(), out); }, 72);
 }
 
 TEST(Structs, Allocator) {
@@ -149,19 +167,52 @@ class TrainingStructs : public testing::Test {
 
 TEST_F(TrainingStructs, Options) {
   const auto options = sized<rnn_train_options_t>();
-  check_read<rnn_train_options_t>(options, "options", [&](const rnn_train_options_t* options) {
-    return rnn_train(network.get(), &sequences, options);
-  });
-  check_read<rnn_train_options_t>(options, "options", [&](const rnn_train_options_t* options) {
-    auto out = sized<rnn_evaluation_t>();
-    return rnn_evaluate(network.get(), &sequences, options, &out);
-  });
-  check_read<rnn_train_options_t>(options, "options", [&](const rnn_train_options_t* options) {
+  check_read<rnn_train_options_t>(
+      options, "options",
+      [&](const rnn_train_options_t* options) { return rnn_train(network.get(), &sequences, options); }, 136);
+  check_read<rnn_train_options_t>(
+      options, "options",
+      [&](const rnn_train_options_t* options) {
+        auto out = sized<rnn_evaluation_t>();
+        return rnn_evaluate(network.get(), &sequences, options, &out);
+      },
+      136);
+  check_read<rnn_train_options_t>(
+      options, "options",
+      [&](const rnn_train_options_t* options) {
+        rnn_trainer_t* out = nullptr;
+        const rnn_status_t status = rnn_trainer_create(network.get(), options, &out);
+        rnn_trainer_destroy(out);
+        return status;
+      },
+      136);
+}
+
+TEST_F(TrainingStructs, ParameterGroups) {
+  const auto create = [&](const void* groups, int32_t count) {
+    auto options = sized<rnn_train_options_t>();
+    options.groups = static_cast<const rnn_parameter_group_t*>(groups);
+    options.group_count = count;
     rnn_trainer_t* out = nullptr;
-    const rnn_status_t status = rnn_trainer_create(network.get(), options, &out);
+    const rnn_status_t status = rnn_trainer_create(network.get(), &options, &out);
     rnn_trainer_destroy(out);
     return status;
-  });
+  };
+  auto group = sized<rnn_parameter_group_t>();
+  group.pattern = "*";
+  check_read<rnn_parameter_group_t>(group, "options.groups[0]",
+                                    [&](const rnn_parameter_group_t* groups) { return create(groups, 1); });
+  // Elements of a newer caller's array are further apart.
+  Newer<rnn_parameter_group_t> array[] = {newer(group), newer(group), newer(group)};
+  EXPECT_EQ(create(array, 3), RNN_OK) << rnn_last_error();
+  array[2].known.pattern = "nobody";
+  EXPECT_EQ(create(array, 3), RNN_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(rnn_last_error()).find("groups[2].pattern is \"nobody\""), std::string::npos);
+  EXPECT_EQ(create(array, 2), RNN_OK) << rnn_last_error();
+  array[1].known.struct_size -= 8;
+  EXPECT_EQ(create(array, 2), RNN_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(rnn_last_error()).find("options.groups[1].struct_size is "), std::string::npos)
+      << rnn_last_error();
 }
 
 TEST_F(TrainingStructs, Sequences) {

@@ -61,6 +61,11 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "count is 5", rnn_get_gradient(tape, "head.bias", values.data(), 5));
   EXPECT_FAILS(RNN_NOT_FOUND, "\"nobody\"", rnn_get_gradient(tape, "nobody", values.data(), 4));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_zero_gradients(nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_tape_set_dropout(nullptr, 0.5f, 1));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 1; it must be at least 0 and less than 1",
+               rnn_tape_set_dropout(tape, 1.0f, 1));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is -0.5", rnn_tape_set_dropout(tape, -0.5f, 1));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is", rnn_tape_set_dropout(tape, std::nanf(""), 1));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_apply(nullptr, tape, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_trainer_apply(trainer, nullptr, &progress));
 
@@ -113,6 +118,17 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::validate_every, -1), "validate_every is -1");
   refused(with(&O::patience, -1), "patience is -1");
   refused(with(&O::report_every, -1), "report_every is -1");
+  refused(with(&O::dropout, 1.0f), "dropout is 1; it must be at least 0 and less than 1");
+  refused(with(&O::dropout, -0.5f), "dropout is -0.5");
+  refused(with(&O::dropout, std::nanf("")), "dropout is");
+  refused(with(&O::free_running, 1.5f), "free_running is 1.5; it must be 0..1");
+  refused(with(&O::free_running, -1.0f), "free_running is -1");
+  refused(with(&O::average, 1.0f), "average is 1; it must be at least 0 and less than 1");
+  refused(with(&O::accumulate, -1), "accumulate is -1; it must be 1 or more");
+  refused(with(&O::restore_best, 2), "restore_best is 2");
+  refused(with(&O::restore_best, 1), "restore_best is 1 and validation is NULL");
+  refused(with(&O::group_count, -1), "group_count is -1");
+  refused(with(&O::group_count, 1), "groups is NULL and group_count is 1");
   auto evaluation = sized<rnn_evaluation_t>();
   const auto threads = with(&O::threads, 1025);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025",
@@ -124,6 +140,81 @@ TEST_F(Training, RefusesEachOption) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is -1", rnn_tape_create(network.get(), -1, &out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025", rnn_tape_create(network.get(), 1025, &out));
   EXPECT_EQ(out, nullptr);
+}
+
+TEST_F(Training, RefusesEachFieldOfAGroup) {
+  auto good = sized<rnn_parameter_group_t>();
+  good.pattern = "*";
+  const auto refused = [&](auto member, auto value, const char* text) {
+    rnn_parameter_group_t groups[] = {good, good};
+    groups[1].*member = value;
+    auto o = options();
+    o.groups = groups;
+    o.group_count = 2;
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(network.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_train(network.get(), &sequences, &o));
+  };
+  using G = rnn_parameter_group_t;
+  refused(&G::struct_size, size_t{8}, "options.groups[1].struct_size is 8");
+  refused(&G::pattern, nullptr, "groups[1].pattern is NULL");
+  refused(&G::pattern, "weight_ih_l1", "groups[1].pattern is \"weight_ih_l1\", which fits no parameter");
+  refused(&G::learning_rate_factor, -1.0f, "groups[1].learning_rate_factor is -1");
+  refused(&G::learning_rate_factor, kInfinity, "groups[1].learning_rate_factor is inf");
+  refused(&G::frozen, 2, "groups[1].frozen is 2");
+  refused(&G::no_weight_decay, -1, "groups[1].no_weight_decay is -1");
+  refused(&G::reserved, 1, "groups[1].reserved is 1");
+}
+
+// What networks and data do not go together with.
+TEST_F(Training, RefusesOptionsForOtherNetworks) {
+  const auto refused = [&](const rnn_config_t& c, const rnn_train_options_t& o, const char* text) {
+    const Network other = create(c);
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(other.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+  };
+  auto window = options(), free = options();
+  window.window = 5;
+  free.free_running = 0.5f;
+  rnn_config_t both = config(4, 12, 4);
+  both.flags = RNN_BIDIRECTIONAL;
+  refused(both, window, "window is 5; it must be 0, since the network is bidirectional");
+  refused(both, free, "free_running is 0.5; it must be 0, since the network is bidirectional");
+  refused(config(4, 12, 5), free, "the network has 5 outputs and 4 inputs");
+  refused(config(4, 12, 0), free, "the network has 12 outputs and 4 inputs");
+}
+
+TEST_F(Training, RefusesDataThatContradictsOptions) {
+  const auto refused = [&](const Data& d, const rnn_train_options_t& o, const std::string& text,
+                           bool update) {
+    const rnn_sequences_t s = d.get();
+    const Trainer trainer = create_trainer(network, &o);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data" + text, rnn_trainer_run(trainer.get(), &s));
+    if (update)
+      EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch" + text, rnn_trainer_update(trainer.get(), &s, nullptr));
+    else
+      EXPECT_EQ(rnn_trainer_update(trainer.get(), &s, nullptr), RNN_OK) << rnn_last_error();
+  };
+  auto window = options(), free = options();
+  window.window = 5;
+  free.free_running = 0.5f;
+  Data pooled = data;
+  pooled.classes.resize(5);
+  for (const int32_t pooling : {RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
+    pooled.pooling = pooling;
+    refused(pooled, window, ".pooling " + std::to_string(pooling), false);
+  }
+  pooled.pooling = RNN_POOLING_LAST;
+  refused(pooled, free, ".pooling is 1; it must be 0 with free_running", true);
+  Data vectors = float_data(data.lengths, 4);
+  vectors.classes = data.classes;
+  refused(vectors, free, ".inputs are given and loss is 1", true);
+  Data regression = data;
+  regression.classes.clear();
+  regression.targets = numbers(29 * 4);
+  refused(regression, free, ".indices are given and loss is 2", true);
 }
 
 TEST_F(Training, RefusesWrongTargets) {

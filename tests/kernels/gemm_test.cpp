@@ -1,7 +1,7 @@
 // gemm, gather, and the packing under them.
-#include "tests/kernels/kernels_test.h"
-
 #include <cstdint>
+
+#include "tests/kernels/kernels_test.h"
 
 namespace rnn::kernels {
 namespace {
@@ -34,8 +34,8 @@ struct Product {
   }
 
   // y[M, n]
-  std::vector<float> run(const Table& table, Edge& x_edge, Edge& y_edge) {
-    const Packed packed(table, shape.N, shape.K, w.data());
+  std::vector<float> run(const Table& table, Edge& x_edge, Edge& y_edge, std::size_t gates = 0) {
+    const Packed packed(table, shape.N, shape.K, w.data(), gates);
     return run(table, x_edge, y_edge, [&](const Rows& in, const Rows& start, const MutableRows& y) {
       table.gemm(packed.panels(), shape.M, in, start, n, y);
     });
@@ -105,6 +105,11 @@ void check(const Case& c, unsigned seed, Edge& x_edge, Edge& y_edge) {
     SCOPED_TRACE(table->name);
     const std::vector<float> y = product.run(*table, x_edge, y_edge);
     product.expect_near_truth(y);
+    for (std::size_t gates = 1; gates <= 4; ++gates) {
+      if (c.N % gates != 0) continue;
+      const std::vector<float> grouped = product.run(*table, x_edge, y_edge, gates);
+      ASSERT_TRUE(same_bits(y.data(), grouped.data(), y.size())) << "grouped by " << gates;
+    }
     if (!has_fma(*table)) continue;
     if (with_fma.empty()) with_fma = y;
     ASSERT_TRUE(same_bits(y.data(), with_fma.data(), y.size())) << "not the bits of the other tables";
@@ -122,6 +127,20 @@ TEST(Gemm, EverySizeUpTo67) {
     }
 }
 
+TEST(Gemm, EveryNumberOfUnitsUpTo67) {
+  Edge x_edge(25 * 40);
+  Edge y_edge(25 * padded(4 * 67));
+  std::mt19937 random(3);
+  for (std::size_t H = 1; H <= 67; ++H)
+    for (std::size_t gates = 2; gates <= 4; ++gates) {
+      check(random_case(1 + random() % 25, gates * H, 1 + random() % 40, random),
+            static_cast<unsigned>(H * 10 + gates), x_edge, y_edge);
+      check(random_case(1, gates * H, 1 + random() % 40, random), static_cast<unsigned>(H * 10 + gates),
+            x_edge, y_edge);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+}
+
 TEST(Gemm, EveryInitAndLayout) {
   Edge x_edge(9 * 21);
   Edge y_edge(9 * padded(37));
@@ -133,9 +152,10 @@ TEST(Gemm, EveryInitAndLayout) {
 }
 
 TEST(Gemm, LargeSizes) {
-  const std::size_t sizes[][3] = {{1, 1031, 517}, {2, 513, 1025}, {3, 257, 129}, {97, 129, 65},
-                                  {96, 65, 127},  {193, 64, 33},  {7, 191, 640}, {13, 321, 100},
-                                  {100, 80, 1},   {64, 128, 128}, {1, 64, 4096}, {5, 1, 1000}};
+  const std::size_t sizes[][3] = {
+      {1, 1031, 517}, {2, 513, 1025}, {3, 257, 129}, {97, 129, 65},  {96, 65, 127}, {193, 64, 33},
+      {7, 191, 640},  {13, 321, 100}, {100, 80, 1},  {64, 128, 128}, {1, 64, 4096}, {5, 1, 1000},
+      {1, 996, 83},   {1, 1068, 40},  {1, 2004, 9},  {43, 516, 129}, {100, 420, 31}};
   Edge x_edge(97 * 640);
   Edge y_edge(97 * 1031);
   std::mt19937 random(2);
@@ -165,65 +185,85 @@ TEST_P(GemmTable, ARowHasTheSameBitsAloneAndInABatch) {
 }
 
 TEST_P(GemmTable, GatherIsAProductWithOneHotRows) {
-  for (std::size_t N = 1; N <= 67; ++N) {
+  for (std::size_t N = 1; N <= 72; ++N) {
     const std::size_t K = 1 + below(40), M = 1 + below(13);
     const Case c = random_case(M, N, K, random);
     Product product(c, static_cast<unsigned>(N));
-    std::vector<std::int32_t> index(M);
     std::fill(product.x.begin(), product.x.end(), 0.0f);
-    for (std::size_t m = 0; m < M; ++m) {
-      index[m] = static_cast<std::int32_t>(below(K));
-      product.x[m * K + static_cast<std::size_t>(index[m])] = 1.0f;
-    }
+    for (std::size_t m = 0; m < M; ++m) product.x[m * K + below(K)] = 1.0f;
     Edge x_edge(M * K);
     Edge y_edge(M * padded(N));
     const std::vector<float> expected = product.run(table, x_edge, y_edge);
 
-    const Packed packed(table, N, K, product.w.data());
-    const std::vector<float> y =
-        product.run(table, x_edge, y_edge, [&](const Rows& in, const Rows& start, const MutableRows& out) {
-          std::vector<std::int32_t> order(M);  // row m of x is somewhere, and its index goes with it
-          for (std::size_t m = 0; m < M; ++m) {
-            const float* row = in.pointers != nullptr ? in.pointers[m] : in.base + m * in.stride;
-            order[m] = static_cast<std::int32_t>(std::max_element(row, row + K) - row);
-          }
-          table.gather(packed.panels(), M, order.data(), start, product.n, out);
-        });
-    ASSERT_TRUE(same_bits(y.data(), expected.data(), y.size())) << "N " << N << ", K " << K << ", M " << M;
+    for (std::size_t gates = 0; gates <= 4; ++gates) {
+      if (gates > 0 && N % gates != 0) continue;
+      const Packed packed(table, N, K, product.w.data(), gates);
+      const auto gather = [&](const Rows& in, const Rows& start, const MutableRows& out) {
+        std::vector<std::int32_t> order(M);  // row m of x is somewhere, and its index goes with it
+        for (std::size_t m = 0; m < M; ++m) {
+          const float* row = in.pointers != nullptr ? in.pointers[m] : in.base + m * in.stride;
+          order[m] = static_cast<std::int32_t>(std::max_element(row, row + K) - row);
+        }
+        table.gather(packed.panels(), M, order.data(), start, product.n, out);
+      };
+      const std::vector<float> y = product.run(table, x_edge, y_edge, gather);
+      ASSERT_TRUE(same_bits(y.data(), expected.data(), y.size()))
+          << "N " << N << ", K " << K << ", M " << M << ", gates " << gates;
+    }
   }
 }
 
-// Elements are where pack.h says, what is beyond the rows is zero, and panels can be packed one by one.
+std::vector<float> packed_values(const Table& table, const Panels& w, const std::vector<float>& values,
+                                 std::size_t row_stride, std::size_t column_stride) {
+  Array packed(packed_size(table, w), 1e30f);
+  for (std::size_t p = panel_count(table, w); p-- > 0;)
+    pack(table, w, values.data(), row_stride, column_stride, p, p + 1, packed.data());
+  return std::vector<float>(packed.begin(), packed.end());
+}
+
+std::vector<float> transpose(const std::vector<float>& w, std::size_t rows, std::size_t depth) {
+  std::vector<float> transposed(w.size());
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t k = 0; k < depth; ++k) transposed[k * rows + i] = w[i * depth + k];
+  return transposed;
+}
+
+// Elements are where table.h says, what is beyond the rows is zero, and panels can be packed one by one.
 TEST_P(GemmTable, PackedLayout) {
   EXPECT_EQ(table.panel % table.lanes, 0u);
   for (const std::size_t rows : {1u, 3u, 15u, 16u, 17u, 64u, 65u, 100u, 131u}) {
     for (const std::size_t depth : {1u, 2u, 7u, 33u}) {
       const std::vector<float> w = randoms(rows * depth, random);
-      const std::size_t size = packed_size(table, rows, depth);
-      ASSERT_GE(size, rows * depth);
-      const std::size_t panels = panel_count(table, rows);
-      ASSERT_EQ(panels, (rows + table.panel - 1) / table.panel);
-
-      Array packed(size, 1e30f);
-      for (std::size_t p = panels; p-- > 0;)
-        pack(table, rows, depth, w.data(), depth, 1, p, p + 1, packed.data());
-      for (std::size_t p = 0; p < panels; ++p) {
-        const std::size_t left = rows - p * table.panel;
+      const Panels shape{nullptr, rows, depth, 0};
+      ASSERT_EQ(panel_count(table, shape), (rows + table.panel - 1) / table.panel);
+      const std::vector<float> packed = packed_values(table, shape, w, depth, 1);
+      for (std::size_t first = 0; first < rows; first += table.panel) {
+        const std::size_t left = rows - first;
         const std::size_t width = std::min(table.panel, (left + table.lanes - 1) / table.lanes * table.lanes);
-        const float* panel = packed.data() + p * table.panel * depth;
         for (std::size_t k = 0; k < depth; ++k)
           for (std::size_t i = 0; i < width; ++i)
-            ASSERT_EQ(panel[k * width + i], i < left ? w[(p * table.panel + i) * depth + k] : 0.0f);
+            ASSERT_EQ(packed[first * depth + k * width + i], i < left ? w[(first + i) * depth + k] : 0.0f);
       }
+      EXPECT_EQ(packed, packed_values(table, shape, transpose(w, rows, depth), 1, rows));
+    }
+  }
+}
 
-      std::vector<float> transposed(rows * depth);
-      for (std::size_t i = 0; i < rows; ++i)
-        for (std::size_t k = 0; k < depth; ++k) transposed[k * rows + i] = w[i * depth + k];
-      Array whole(size, 1e30f), from_transposed(size, 1e30f);
-      pack(table, rows, depth, w.data(), depth, 1, 0, panels, whole.data());
-      pack(table, rows, depth, transposed.data(), 1, rows, 0, panels, from_transposed.data());
-      EXPECT_TRUE(same_bits(whole.data(), packed.data(), size));
-      EXPECT_TRUE(same_bits(whole.data(), from_transposed.data(), size));
+TEST_P(GemmTable, PackedLayoutOfGates) {
+  for (const std::size_t units : {1u, 3u, 8u, 16u, 17u, 50u}) {
+    for (std::size_t gates = 2; gates <= 4; ++gates) {
+      const std::size_t depth = 1 + below(9), rows = units * gates, panel = gates * table.lanes;
+      const std::vector<float> w = randoms(rows * depth, random);
+      const Panels shape{nullptr, rows, depth, gates};
+      ASSERT_EQ(panel_count(table, shape), (units + table.lanes - 1) / table.lanes);
+      const std::vector<float> packed = packed_values(table, shape, w, depth, 1);
+      ASSERT_EQ(packed.size(), panel_count(table, shape) * panel * depth);
+      for (std::size_t i = 0; i < packed.size(); ++i) {
+        const std::size_t gate = i / table.lanes % gates, k = i / panel % depth;
+        const std::size_t unit = i / (panel * depth) * table.lanes + i % table.lanes;
+        ASSERT_EQ(packed[i], unit < units ? w[(gate * units + unit) * depth + k] : 0.0f) << "element " << i;
+      }
+      EXPECT_EQ(packed, packed_values(table, shape, transpose(w, rows, depth), 1, rows));
     }
   }
 }

@@ -114,18 +114,26 @@ inline std::vector<float> randoms(std::size_t n, std::mt19937& random) {
 // Rows of n numbers at a distance of stride, and zeros between them.
 void fill_rows(float* rows, std::size_t count, std::size_t n, std::size_t stride, std::mt19937& random);
 
-// W[rows, depth], dense, packed.
+// W[rows, depth], dense, packed, grouped by gates if there are 2 or more.
 class Packed {
  public:
-  Packed(const Table& table, std::size_t rows, std::size_t depth, const float* w, bool transposed = false)
-      : data_(packed_size(table, rows, depth)), panels_{data_.data(), rows, depth} {
-    const std::size_t row_stride = transposed ? 1 : depth;
-    const std::size_t column_stride = transposed ? rows : 1;
-    pack(table, rows, depth, w, row_stride, column_stride, 0, panel_count(table, rows), data_.data());
+  Packed(const Table& table, std::size_t rows, std::size_t depth, const float* w, std::size_t gates = 0)
+      : Packed(table, {nullptr, rows, depth, gates}, w, depth, 1) {}
+
+  // Of the transposed of a matrix: w is [depth, rows].
+  static Packed transposed(const Table& table, std::size_t rows, std::size_t depth, const float* w) {
+    return Packed(table, {nullptr, rows, depth, 0}, w, 1, rows);
   }
   const Panels& panels() const { return panels_; }
 
  private:
+  Packed(const Table& table, const Panels& shape, const float* w, std::size_t row_stride,
+         std::size_t column_stride)
+      : data_(packed_size(table, shape)), panels_(shape) {
+    pack(table, shape, w, row_stride, column_stride, 0, panel_count(table, shape), data_.data());
+    panels_.data = data_.data();
+  }
+
   Array data_;
   Panels panels_;
 };

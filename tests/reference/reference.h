@@ -1,9 +1,10 @@
-// The truth that the tests compare with: a vanilla network in plain scalar double precision, without a
-// thought for speed, its losses and its optimisers. Gradients come from central differences of the loss,
-// so no backward pass has to be believed.
+// The truth that the tests compare with: networks in plain scalar double precision, without a thought for
+// speed, their losses and their optimisers. Gradients come from central differences of the loss, so no
+// backward pass has to be believed. One file per cell has its formulas: vanilla.h, gru.h, lstm.h; forward.cpp
+// is what joins them to a network.
 //
-// Letters in shapes: I inputs, H hidden, O outputs, L layers, S = L H state, N sequences, F frames, M
-// targets.
+// Letters in shapes: I inputs, E embedding, H hidden, P width of h, D directions, O outputs, L layers, G
+// gates, S state, N sequences, F frames, M targets. Strand l D + d is direction d of layer l.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +15,35 @@
 #include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/reference/linear.h"
 
 namespace rnn::reference {
 
-using Vector = std::vector<double>;
 using Parameters = std::map<std::string, Vector>;  // by name, row-major
 
 struct Network {
+  std::int32_t cell = RNN_CELL_VANILLA;
+  std::uint32_t flags = 0;  // RNN_NO_BIAS is not needed: absent biases are zero
   std::size_t inputs = 0;
+  std::size_t embedding = 0;  // E; 0: none
   std::size_t hidden = 0;
-  std::size_t outputs = 0;  // of the head; 0: no head, the output is h of the last layer
+  std::size_t projection = 0;  // 0: none
+  std::size_t outputs = 0;     // of the head; 0: no head, the output is that of the last layer
   std::size_t layers = 1;
   Parameters parameters;  // absent biases and initial states are zero
 
-  std::size_t output_size() const { return outputs != 0 ? outputs : hidden; }
-  std::size_t state_size() const { return layers * hidden; }
+  // What element `column` of layer `layer`'s output at frame `frame` is multiplied by on its way to the next
+  // layer; empty: 1.
+  std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
+
+  bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
+  std::size_t directions() const { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }          // D
+  std::size_t strands() const { return layers * directions(); }                      // L D
+  std::size_t width() const { return projection != 0 ? projection : hidden; }        // P
+  std::size_t layer_size() const { return directions() * width(); }                  // D P
+  std::size_t output_size() const { return outputs != 0 ? outputs : layer_size(); }  // O
+  std::size_t cell_size() const { return cell == RNN_CELL_LSTM ? hidden : 0; }       // of c
+  std::size_t state_size() const { return strands() * (width() + cell_size()); }     // S
 };
 
 // The sizes and parameters of a handle.
@@ -43,22 +58,25 @@ struct Sequences {
   std::vector<std::int32_t> classes;  // [M]
   Vector weights;                     // [M]
   std::vector<std::uint8_t> resets;   // [F]
-  bool target_per_sequence = false;
+  std::int32_t pooling = RNN_POOLING_NONE;
   Vector initial_states;  // [N, S]
 
   std::size_t count() const { return lengths.size(); }
   std::size_t frames() const;
-  std::size_t target_count() const { return target_per_sequence ? count() : frames(); }
+  std::size_t target_count() const { return pooling != RNN_POOLING_NONE ? count() : frames(); }
 };
 
 Sequences convert(const Network& network, const rnn_sequences_t& in, const float* initial_states = nullptr);
 
 struct Pass {
-  Vector outputs;       // [F, O]
-  Vector states;        // [F, S] after each step
+  Vector outputs;       // [F, O]  of every step
+  Vector pooled;        // [N, O]  of whole sequences, with pooling
+  Vector states;        // [F, S]  after each step; of a backward strand, after it has read that step
   Vector final_states;  // [N, S]
 };
 
+// The backward strands read each sequence from its end: they start there from the initial state given, and
+// end at its first step; a reset before step t is for them one after step t.
 Pass forward(const Network& network, const Sequences& sequences);
 
 struct Evaluation {

@@ -26,7 +26,39 @@ struct Case {
   std::int32_t layers;
   bool one_hot;
   bool windows;
+  std::int32_t cell = RNN_CELL_VANILLA;
+  std::uint32_t flags = 0;
+  std::int32_t projection = 0;
+  std::int32_t embedding = 0;
+  std::int32_t pooling = RNN_POOLING_NONE;
+  float dropout = 0.0f;
 };
+
+rnn_config_t config_of(const Case& c) {
+  rnn_config_t n = config(40, c.cell == RNN_CELL_VANILLA ? 72 : 40, 40, c.layers);
+  n.cell = c.cell;
+  n.flags = c.flags;
+  n.projection_size = c.projection;
+  n.embedding_size = c.embedding;
+  n.initial_state = RNN_INITIAL_TRAINED;
+  return n;
+}
+
+// Every cell, and every option with one of them.
+const std::vector<Case>& cells_and_options() {
+  static const std::vector<Case> cases = {
+      {RNN_ADAM, 2, true, false, RNN_CELL_VANILLA, RNN_RELU | RNN_RESIDUAL},
+      {RNN_ADAM, 2, true, true, RNN_CELL_LSTM},
+      {RNN_ADAM, 2, false, true, RNN_CELL_GRU},
+      {RNN_ADAM, 2, false, false, RNN_CELL_GRU, RNN_RESET_BEFORE | RNN_BIDIRECTIONAL},
+      {RNN_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_BIDIRECTIONAL | RNN_RESIDUAL, 24},
+      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, RNN_TIED_HEAD, 0, 40, 0, 0.3f},
+      {RNN_ADAM, 3, true, true, RNN_CELL_GRU, RNN_LAYER_NORM, 0, 24, 0, 0.5f},
+      {RNN_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_LAYER_NORM, 0, 0, RNN_POOLING_LAST},
+      {RNN_ADAM, 1, true, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, RNN_POOLING_MEAN},
+      {RNN_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_RELU, 0, 0, RNN_POOLING_MAX, 0.2f}};
+  return cases;
+}
 
 // Large enough that no phase runs on one thread alone.
 const std::vector<std::size_t>& lengths() {
@@ -52,12 +84,12 @@ std::int32_t record(const rnn_progress_t* progress, void* user) {
 }
 
 Outcome run(const Case& c, std::int32_t threads) {
-  rnn_config_t networks = config(40, 72, 40, c.layers);
-  networks.initial_state = RNN_INITIAL_TRAINED;
+  const rnn_config_t networks = config_of(c);
   DataKind kind;
   kind.one_hot = c.one_hot;
   kind.masks = true;
   kind.resets = c.windows;
+  kind.pooling = c.pooling;
   const Data data = make_data(networks, lengths(), kind),
              validation = make_data(networks, {9, 3, 30, 2}, kind, 2);
   const rnn_sequences_t in = data.get(), valid = validation.get();
@@ -71,6 +103,7 @@ Outcome run(const Case& c, std::int32_t threads) {
   o.window = c.windows ? 8 : 0;
   o.epochs = 2;
   o.threads = threads;
+  o.dropout = c.dropout;
   o.validation = &valid;
   o.progress = &record;
   o.user = &outcome.losses;
@@ -98,9 +131,23 @@ TEST_F(Determinism, OfWeightsForEveryNumberOfThreads) {
   }
 }
 
+TEST_F(Determinism, OfWeightsWithEveryCellAndOption) {
+  for (const Case& c : cells_and_options()) {
+    const Outcome one = run(c, 1);
+    for (const std::int32_t threads : {2, 4, 7}) {
+      const Outcome other = run(c, threads);
+      EXPECT_EQ(other.values, one.values) << "cell " << c.cell << ", flags " << c.flags << ", " << threads;
+      EXPECT_EQ(other.losses, one.losses) << "cell " << c.cell << ", flags " << c.flags << ", " << threads;
+    }
+  }
+}
+
 // Run by the test below, in processes of their own: the instruction set is chosen once.
 TEST_F(Determinism, DISABLED_PrintsWeights) {
-  for (const Case& c : {Case{RNN_ADAM, 2, true, false}, Case{RNN_RMSPROP, 1, false, true}}) {
+  std::vector<Case> cases = cells_and_options();
+  cases.push_back({RNN_ADAM, 2, true, false});
+  cases.push_back({RNN_RMSPROP, 1, false, true});
+  for (const Case& c : cases) {
     std::uint64_t hash = 0;
     for (const std::uint32_t value : run(c, 2).values) hash = (hash ^ value) * 0x100000001b3;
     std::printf("weights %" PRIx64 "\n", hash);
@@ -125,7 +172,9 @@ TEST_F(Determinism, OfWeightsOnEveryInstructionSetWithFma) {
   }
   if (weights.size() < 2) GTEST_SKIP() << "fewer than two instruction sets with fused multiply-add";
   for (const auto& [name, lines] : weights) {
-    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2) << lines;
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'),
+              static_cast<std::ptrdiff_t>(cells_and_options().size() + 2))
+        << lines;
     EXPECT_EQ(lines, weights.begin()->second) << name << " and " << weights.begin()->first;
   }
 }
@@ -139,28 +188,161 @@ TEST_F(Determinism, OfWeightsInTheCallersArena) {
   EXPECT_EQ(inside.values, one.values);
 }
 
-TEST_F(Determinism, OfTapes) {
-  const rnn_config_t c = config(40, 72, 40, 2);
-  const Data data = make_data(c, lengths(), {});
-  const rnn_sequences_t in = data.get();
-  const NetworkHandle network = create(c);
+// Everything that leaves a tape.
+struct Record {
+  std::vector<float> outputs, final_states, gradients, d_inputs, d_initial_states;
+
+  std::vector<std::uint32_t> all() const {
+    std::vector<std::uint32_t> result;
+    for (const auto* part : {&outputs, &final_states, &gradients, &d_inputs, &d_initial_states}) {
+      const std::vector<std::uint32_t> more = bits(*part);
+      result.insert(result.end(), more.begin(), more.end());
+    }
+    return result;
+  }
+};
+
+std::vector<float> gradients(const TapeHandle& tape, const NetworkHandle& network) {
+  std::vector<float> result;
+  const Weights& weights = network->network.weights();
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
+    const Parameter& p = weights.parameter(i);
+    std::vector<float> gradient(p.rows * p.columns);
+    EXPECT_EQ(rnn_get_gradient(tape.get(), p.name, gradient.data(), gradient.size()), RNN_OK);
+    result.insert(result.end(), gradient.begin(), gradient.end());
+  }
+  return result;
+}
+
+// d_outputs: a function of the outputs.
+template <class Gradient>
+Record record(const NetworkHandle& network, const Case& c, const rnn_sequences_t& in, std::int32_t threads,
+              const Gradient& d_outputs, bool all) {
+  rnn_tape_t* out = nullptr;
+  EXPECT_EQ(rnn_tape_create(network.get(), threads, &out), RNN_OK) << rnn_last_error();
+  const TapeHandle tape(out);
+  EXPECT_EQ(rnn_tape_set_dropout(out, c.dropout, 9), RNN_OK);
+  const std::size_t states = in.count * state_size(network);
   Random random(5);
-  const std::vector<float> d_y = numbers(random, in.frames * 40), d_h = numbers(random, in.count * 144);
-  std::vector<float> first;
-  for (const std::int32_t threads : {1, 2, 8}) {
-    rnn_tape_t* out = nullptr;
-    ASSERT_EQ(rnn_tape_create(network.get(), threads, &out), RNN_OK);
-    const TapeHandle tape(out);
-    std::vector<float> all(in.frames * 40 + in.count * 144 + in.frames * 40 + in.count * 144 + 72 * 72);
-    float* y = all.data();
-    float* h = y + in.frames * 40;
-    float* d_x = h + in.count * 144;
-    float* d_initial = d_x + in.frames * 40;
-    ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &in, nullptr, y, h), RNN_OK);
-    ASSERT_EQ(rnn_backward(tape.get(), d_y.data(), d_h.data(), d_x, d_initial), RNN_OK);
-    ASSERT_EQ(rnn_get_gradient(tape.get(), "weight_ih_l1", d_initial + in.count * 144, 72 * 72), RNN_OK);
-    if (first.empty()) first = all;
-    EXPECT_EQ(bits(all), bits(first)) << threads << " threads";
+  const std::vector<float> d_final = numbers(random, states);
+  Record r;
+  r.outputs.resize(in.frames * 40);
+  r.final_states.resize(states);
+  r.d_initial_states.resize(states);
+  if (in.indices == nullptr) r.d_inputs.resize(in.frames * 40);
+  EXPECT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, r.outputs.data(), r.final_states.data()),
+            RNN_OK)
+      << rnn_last_error();
+  const std::vector<float> d_y = d_outputs(r.outputs);
+  EXPECT_EQ(rnn_backward(out, d_y.data(), all ? d_final.data() : nullptr,
+                         r.d_inputs.empty() ? nullptr : r.d_inputs.data(), r.d_initial_states.data()),
+            RNN_OK)
+      << rnn_last_error();
+  r.gradients = gradients(tape, network);
+  return r;
+}
+
+TEST_F(Determinism, OfTapes) {
+  for (const Case& c : cells_and_options()) {
+    DataKind kind;
+    kind.one_hot = c.one_hot;
+    kind.resets = c.windows;
+    const Data data = make_data(config_of(c), lengths(), kind);
+    const rnn_sequences_t in = data.get();
+    const NetworkHandle network = create(config_of(c));
+    const auto d_outputs = [](const std::vector<float>& y) {
+      Random random(6);
+      return numbers(random, y.size());
+    };
+    const std::vector<std::uint32_t> one = record(network, c, in, 1, d_outputs, true).all();
+    for (const std::int32_t threads : {2, 4, 7})
+      EXPECT_EQ(record(network, c, in, threads, d_outputs, true).all(), one)
+          << "cell " << c.cell << ", flags " << c.flags << ", " << threads << " threads";
+  }
+}
+
+// A tape's forward pass is rnn_forward's, and with the gradient of a loss its backward pass is training's.
+TEST_F(Determinism, OfTapesAndOtherPasses) {
+  for (Case c : cells_and_options()) {
+    c.dropout = 0.0f;  // of a tape is with another key
+    SCOPED_TRACE("cell " + std::to_string(c.cell) + ", flags " + std::to_string(c.flags));
+    DataKind kind;
+    kind.one_hot = c.one_hot;
+    kind.resets = c.windows;
+    kind.loss = RNN_LOSS_SQUARED_ERROR;
+    const Data data = make_data(config_of(c), lengths(), kind);
+    const rnn_sequences_t in = data.get();
+    const NetworkHandle network = create(config_of(c));
+    const float scale = static_cast<float>(1.0 / (static_cast<double>(in.frames) * 40.0));
+    const auto d_outputs = [&](const std::vector<float>& y) {
+      std::vector<float> d_y(y.size());
+      for (std::size_t i = 0; i < y.size(); ++i) d_y[i] = 2.0f * scale * (y[i] - data.targets[i]);
+      return d_y;
+    };
+    const Record tape = record(network, c, in, 2, d_outputs, false);
+
+    auto forward = sized<rnn_forward_options_t>();
+    std::vector<float> y(tape.outputs.size()), states(tape.final_states.size());
+    forward.final_states = states.data();
+    ASSERT_EQ(rnn_forward(network.get(), &in, &forward, y.data()), RNN_OK) << rnn_last_error();
+    EXPECT_EQ(bits(tape.outputs), bits(y));
+    EXPECT_EQ(bits(tape.final_states), bits(states));
+
+    // By an update of plain gradient descent at a rate of 1.
+    auto o = sized<rnn_train_options_t>();
+    o.optimizer = RNN_SGD;
+    o.learning_rate = 1.0f;
+    const TrainerHandle trainer = create_trainer(network, o);
+    ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK) << rnn_last_error();
+    const NetworkHandle trained = network_of(trainer);
+    std::size_t k = 0;
+    for (std::size_t i = 0; i < network->network.weights().parameter_count(); ++i) {
+      const Parameter& p = network->network.weights().parameter(i);
+      std::vector<float> expected(p.rows * p.columns), values(expected.size());
+      network->network.weights().get(p, expected.data());
+      trained->network.weights().get(p, values.data());
+      for (float& value : expected) value -= tape.gradients[k++];
+      EXPECT_EQ(bits(values), bits(expected)) << p.name;
+    }
+  }
+}
+
+// More frames than are worked on at a time: each sequence counts as if it were alone.
+TEST_F(Determinism, OfEvaluationInParts) {
+  std::vector<std::size_t> many;
+  for (std::size_t n = 0; n < 300; ++n) many.push_back(1 + n * 7 % 23);
+  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_BIDIRECTIONAL)}) {
+    for (const std::int32_t pooling :
+         {RNN_POOLING_NONE, RNN_POOLING_LAST, RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
+      rnn_config_t n = config(5, 192, 7);
+      n.cell = RNN_CELL_LSTM;
+      n.flags = flags;
+      DataKind kind;
+      kind.one_hot = true;
+      kind.masks = true;
+      kind.pooling = pooling;
+      const Data data = make_data(n, many, kind);
+      const rnn_sequences_t in = data.get();
+      const NetworkHandle network = create(n);
+      auto all = sized<rnn_evaluation_t>(), one = sized<rnn_evaluation_t>();
+      ASSERT_EQ(rnn_evaluate(network.get(), &in, nullptr, &all), RNN_OK) << rnn_last_error();
+      double loss = 0.0, weight = 0.0;
+      rnn_sequences_t single = in;
+      single.count = 1;
+      for (std::size_t i = 0; i < many.size(); ++i) {
+        single.frames = many[i];
+        single.lengths = &many[i];
+        ASSERT_EQ(rnn_evaluate(network.get(), &single, nullptr, &one), RNN_OK) << rnn_last_error();
+        if (one.weight > 0.0) loss += one.loss * one.weight;
+        weight += one.weight;
+        const std::size_t targets = pooling != RNN_POOLING_NONE ? 1 : many[i];
+        single.indices += many[i];
+        single.classes += targets;
+        single.weights += targets;
+      }
+      EXPECT_NEAR(all.loss, loss / weight, 1e-12 * all.loss) << "flags " << flags << ", pooling " << pooling;
+      EXPECT_NEAR(all.weight, weight, 1e-9);
+    }
   }
 }
 

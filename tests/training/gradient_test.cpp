@@ -1,5 +1,6 @@
-// Gradients against central differences of the loss in double precision: every kind of parameter, loss,
-// input, target, mask, reset and initial state, over one to three layers and ragged sequences.
+// Gradients against central differences of the loss in double precision: every cell, option, kind of
+// parameter, loss, input, target, mask, reset and initial state, over one to three layers and ragged
+// sequences.
 #include <cmath>
 #include <cstdint>
 
@@ -9,11 +10,14 @@
 namespace rnn::training_test {
 namespace {
 
-constexpr double kRelative = 3e-5;
-constexpr double kAbsolute = 2e-6;
+// Bounds of what single precision adds to a gradient.
+struct Bounds {
+  double relative;
+  double absolute;
+};
 
-void expect_close(double value, double truth, const std::string& what) {
-  EXPECT_NEAR(value, truth, kAbsolute + kRelative * std::fabs(truth)) << what;
+void expect_close(double value, double truth, const Bounds& bounds, const std::string& what) {
+  EXPECT_NEAR(value, truth, bounds.absolute + bounds.relative * std::fabs(truth)) << what;
 }
 
 // The gradient of one parameter, taken out of the padded layout.
@@ -29,8 +33,107 @@ struct Case {
   Data data;
   std::int32_t loss;
   std::vector<float> initial_states;  // [N, S]  or empty
-  std::string name;
+  float dropout;
+  std::uint64_t dropout_key;
+
+  bool has(std::uint32_t flag) const { return (config.flags & flag) != 0; }
+  // Where the loss has kinks, a difference has to be a small one.
+  double step() const { return has(RNN_RELU) || data.pooling == RNN_POOLING_MAX ? 1e-7 : 1e-5; }
+  // Layer normalisation divides by the deviation of a few numbers.
+  Bounds bounds() const { return has(RNN_LAYER_NORM) ? Bounds{2e-4, 2e-5} : Bounds{3e-5, 2e-6}; }
 };
+
+std::string describe(const Case& c) {
+  const rnn_config_t& n = c.config;
+  std::string text = "cell " + std::to_string(n.cell) + ", I " + std::to_string(n.input_size) + ", E " +
+                     std::to_string(n.embedding_size) + ", H " + std::to_string(n.hidden_size) + ", P " +
+                     std::to_string(n.projection_size) + ", O " + std::to_string(n.output_size) + ", L " +
+                     std::to_string(n.num_layers) + ", initial state " + std::to_string(n.initial_state);
+  const struct {
+    std::uint32_t flag;
+    const char* name;
+  } flags[] = {{RNN_NO_BIAS, "no bias"},     {RNN_RELU, "ReLU"},
+               {RNN_RESET_BEFORE, "before"}, {RNN_BIDIRECTIONAL, "bidirectional"},
+               {RNN_RESIDUAL, "residual"},   {RNN_LAYER_NORM, "layer norm"},
+               {RNN_TIED_HEAD, "tied"}};
+  for (const auto& flag : flags)
+    if (c.has(flag.flag)) text += std::string(", ") + flag.name;
+  text += c.data.indices.empty() ? ", vectors" : ", indices";
+  text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
+          std::to_string(c.dropout);
+  if (!c.data.weights.empty()) text += ", masks";
+  if (!c.data.resets.empty()) text += ", resets";
+  if (!c.initial_states.empty()) text += ", given states";
+  text += ", lengths";
+  for (const std::size_t length : c.data.lengths) text += " " + std::to_string(length);
+  return text;
+}
+
+Case make_case(const rnn_config_t& config, const DataKind& kind, std::vector<std::size_t> lengths,
+               std::uint64_t seed = 1) {
+  Case c{};
+  c.config = config;
+  c.data = make_data(config, std::move(lengths), kind, seed);
+  c.loss = kind.loss;
+  return c;
+}
+
+void give_states(Case& c, std::uint64_t seed = 1) {
+  Random random(seed);
+  c.initial_states = numbers(random, c.data.lengths.size() * state_size(create(c.config)));
+}
+
+// ---- Dropout ---------------------------------------------------------------------------------------
+
+// What the elements of a layer's outputs are multiplied by on their way to the next layer, [F, width]. The
+// mask depends on the seed, the lengths, the resets and the layer alone: so it can be seen on a network whose
+// layer l puts out ones, and whose layer l + 1 what it reads.
+std::vector<float> mask(const Case& c, std::size_t layer, std::size_t width) {
+  rnn_config_t probe = config(1, static_cast<std::int32_t>(width), 0, static_cast<std::int32_t>(layer) + 2);
+  probe.flags = RNN_RELU;
+  const NetworkHandle network = create(probe);
+  const auto set = [&](const std::string& name, const std::vector<float>& values) {
+    EXPECT_EQ(rnn_set_parameter(network.get(), name.c_str(), values.data(), values.size()), RNN_OK) << name;
+  };
+  std::vector<float> identity(width * width);
+  for (std::size_t i = 0; i < width; ++i) identity[i * width + i] = 1.0f;
+  for (std::size_t l = 0; l <= layer + 1; ++l) {
+    const std::string suffix = "_l" + std::to_string(l);
+    set("weight_hh" + suffix, std::vector<float>(width * width));
+    set("bias_ih" + suffix, std::vector<float>(width, l <= layer ? 1.0f : 0.0f));
+    if (l == layer + 1)
+      set("weight_ih" + suffix, identity);
+    else
+      set("weight_ih" + suffix, std::vector<float>(l == 0 ? width : width * width));
+  }
+  rnn_tape_t* out = nullptr;
+  EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+  const TapeHandle tape(out);
+  EXPECT_EQ(rnn_tape_set_dropout(out, c.dropout, c.dropout_key), RNN_OK);
+  rnn_sequences_t in = c.data.get();
+  const std::vector<float> inputs(in.frames);
+  in.inputs = inputs.data();
+  in.indices = nullptr;
+  std::vector<float> result(in.frames * width);
+  EXPECT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
+      << rnn_last_error();
+  return result;
+}
+
+// The reference with the parameters of the network, and its masks.
+reference::Network load(const NetworkHandle& network, const Case& c) {
+  reference::Network truth = reference::load(network.get());
+  if (c.dropout == 0.0f || truth.layers == 1) return truth;
+  const std::size_t width = truth.layer_size();
+  std::vector<std::vector<float>> masks;
+  for (std::size_t l = 0; l + 1 < truth.layers; ++l) masks.push_back(mask(c, l, width));
+  truth.dropout = [masks, width](std::size_t layer, std::size_t frame, std::size_t column) {
+    return static_cast<double>(masks.at(layer).at(frame * width + column));
+  };
+  return truth;
+}
+
+// ---- Losses ----------------------------------------------------------------------------------------
 
 // What the engine computes for whole sequences.
 struct Result {
@@ -38,7 +141,8 @@ struct Result {
   std::vector<float> gradients;
 };
 
-Result train(const NetworkHandle& network, const Case& c, std::int32_t n) {
+// Adds to what is there, if there is something.
+Result train(const NetworkHandle& network, const Case& c, std::int32_t n, std::vector<float> sum = {}) {
   const Weights& weights = network->network.weights();
   Threads threads(n);
   Bptt bptt(weights, threads);
@@ -60,23 +164,38 @@ Result train(const NetworkHandle& network, const Case& c, std::int32_t n) {
   pass.initial_states = c.initial_states.empty() ? nullptr : c.initial_states.data();
   pass.loss = c.loss;
   pass.total = target_weight(pass);
-  Result result{0.0, std::vector<float>(weights.value_count(), 77.0f)};
-  result.loss = bptt.train(pass, result.gradients.data()).loss / pass.total;
+  pass.dropout = c.dropout;
+  pass.dropout_key = c.dropout_key;
+  const bool add = !sum.empty();
+  if (!add) sum.assign(weights.value_count(), 77.0f);
+  Result result{0.0, std::move(sum)};
+  result.loss = bptt.train(pass, result.gradients.data(), add).loss / pass.total;
   return result;
 }
 
+// Padding stays zero: the optimiser relies on it.
+void check_padding(const Weights& weights, std::vector<float> gradients) {
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
+    const Parameter& p = weights.parameter(i);
+    for (std::size_t row = 0; row < p.rows; ++row)
+      std::fill_n(gradients.begin() + static_cast<std::ptrdiff_t>(p.offset + row * p.stride), p.columns,
+                  0.0f);
+  }
+  EXPECT_EQ(gradients, std::vector<float>(gradients.size()));
+}
+
 // sample: at most so many elements of each parameter.
-void check(const Case& c, std::size_t sample, std::int32_t threads) {
-  SCOPED_TRACE(c.name);
+void check(const Case& c, std::size_t sample, std::int32_t threads = 1) {
+  SCOPED_TRACE(describe(c));
   const NetworkHandle network = create(c.config);
   const Result result = train(network, c, threads);
   const Weights& weights = network->network.weights();
-  reference::Network truth = reference::load(network.get());
+  reference::Network truth = load(network, c);
   const rnn_sequences_t in = c.data.get();
   const reference::Sequences sequences =
       reference::convert(truth, in, c.initial_states.empty() ? nullptr : c.initial_states.data());
   const auto loss = [&] { return reference::loss(truth, sequences, c.loss); };
-  EXPECT_NEAR(result.loss, loss(), 2e-6 * std::max(1.0, loss()));
+  EXPECT_NEAR(result.loss, loss(), c.bounds().absolute * std::max(1.0, loss()));
 
   Random random(9);
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
@@ -89,71 +208,156 @@ void check(const Case& c, std::size_t sample, std::int32_t threads) {
     reference::Vector& x = truth.parameters.at(p.name);
     for (std::size_t k = 0; k < std::min(sample, x.size()); ++k) {
       const std::size_t j = x.size() <= sample ? k : static_cast<std::size_t>(random.below(x.size()));
-      expect_close(gradient[j], reference::central_difference(x[j], loss),
+      expect_close(gradient[j], reference::central_difference(x[j], loss, c.step()), c.bounds(),
                    p.name + ("[" + std::to_string(j) + "]"));
     }
   }
-  // Padding stays zero: the optimiser relies on it.
-  std::vector<float> rest = result.gradients;
-  for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
-    const Parameter& p = weights.parameter(i);
-    for (std::size_t row = 0; row < p.rows; ++row)
-      std::fill_n(rest.begin() + static_cast<std::ptrdiff_t>(p.offset + row * p.stride), p.columns, 0.0f);
-  }
-  EXPECT_EQ(rest, std::vector<float>(rest.size()));
+  check_padding(weights, result.gradients);
+}
+
+constexpr std::int32_t kCells[][2] = {{RNN_CELL_VANILLA, 0},
+                                      {RNN_CELL_VANILLA, RNN_RELU},
+                                      {RNN_CELL_LSTM, 0},
+                                      {RNN_CELL_GRU, 0},
+                                      {RNN_CELL_GRU, RNN_RESET_BEFORE}};
+
+rnn_config_t config_of(const std::int32_t (&cell)[2], const rnn_config_t& sizes) {
+  rnn_config_t c = sizes;
+  c.cell = cell[0];
+  c.flags |= static_cast<std::uint32_t>(cell[1]);
+  return c;
+}
+
+// The head's matrix as embedding.
+void tie(rnn_config_t& c) {
+  c.flags |= RNN_TIED_HEAD;
+  c.output_size = 0;
+  c.embedding_size = static_cast<std::int32_t>(output_size(c));
+  c.output_size = c.input_size;
+}
+
+rnn_config_t random_config(Random& random) {
+  const auto pick = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
+  rnn_config_t c = config_of(kCells[pick(5)],
+                             config(1 + pick(6), 1 + pick(7), pick(4) == 0 ? 0 : 1 + pick(5), 1 + pick(3)));
+  c.initial_state = pick(3);
+  const auto flag = [&](std::uint32_t value, std::size_t n) { c.flags |= pick(n) == 0 ? value : 0u; };
+  flag(RNN_NO_BIAS, 4);
+  flag(RNN_BIDIRECTIONAL, 3);
+  flag(RNN_RESIDUAL, 3);
+  if ((c.flags & RNN_RESET_BEFORE) == 0) flag(RNN_LAYER_NORM, 4);
+  if ((c.flags & RNN_LAYER_NORM) != 0) c.hidden_size += 3;
+  if (c.cell == RNN_CELL_LSTM && c.hidden_size > 1 && pick(2) == 0)
+    c.projection_size = 1 + pick(static_cast<std::size_t>(c.hidden_size) - 1);
+  if (pick(3) == 0) c.embedding_size = 1 + pick(5);
+  if (c.embedding_size != 0 && pick(2) == 0) tie(c);
+  return c;
 }
 
 Case random_case(std::uint64_t seed) {
   Random random(seed);
   const auto pick = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
-  Case c{};
-  c.config = config(1 + pick(6), 1 + pick(7), pick(4) == 0 ? 0 : 1 + pick(5), 1 + pick(3));
-  c.config.initial_state = pick(3);
-  c.config.flags = pick(4) == 0 ? RNN_NO_BIAS : 0;
+  const rnn_config_t network = random_config(random);
   DataKind kind;
-  kind.one_hot = pick(2) == 0;
-  kind.target_per_sequence = pick(3) == 0;
+  kind.one_hot = network.embedding_size != 0 || pick(2) == 0;
+  kind.pooling = pick(2) == 0 ? pick(4) : RNN_POOLING_NONE;
   kind.masks = pick(2) == 0;
   kind.resets = pick(3) == 0;
   kind.loss = 1 + pick(3);
   std::vector<std::size_t> lengths(1 + random.below(6));
   for (std::size_t& length : lengths) length = 1 + random.below(7);
-  c.data = make_data(c.config, lengths, kind, seed);
-  c.loss = kind.loss;
-  if (pick(3) == 0) {
-    const auto states = static_cast<std::size_t>(c.config.num_layers * c.config.hidden_size);
-    c.initial_states = numbers(random, lengths.size() * states);
-  }
-  c.name = "case " + std::to_string(seed) + ": I " + std::to_string(c.config.input_size) + ", H " +
-           std::to_string(c.config.hidden_size) + ", O " + std::to_string(c.config.output_size) + ", L " +
-           std::to_string(c.config.num_layers) + ", initial state " + std::to_string(c.config.initial_state) +
-           ", one-hot " + std::to_string(kind.one_hot) + ", per sequence " +
-           std::to_string(kind.target_per_sequence) + ", masks " + std::to_string(kind.masks) + ", resets " +
-           std::to_string(kind.resets) + ", loss " + std::to_string(c.loss) + ", given states " +
-           std::to_string(!c.initial_states.empty());
+  Case c = make_case(network, kind, std::move(lengths), seed);
+  if (pick(3) == 0) give_states(c, seed);
+  if (pick(4) == 0) c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
+  c.dropout_key = seed;
   return c;
 }
 
 TEST(Gradient, OfEveryKind) {
-  for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed) check(random_case(seed), 1000, 1);
+  for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed) check(random_case(seed), 8);
+}
+
+// One option at a time, and every element of the gradient.
+TEST(Gradient, OfEveryOption) {
+  const std::vector<std::size_t> lengths = {3, 6, 1, 4};
+  for (const auto& cell : kCells) {
+    for (std::int32_t option = 0; option < 12; ++option) {
+      rnn_config_t c = config_of(cell, config(4, 3, 2, 2));
+      DataKind kind;
+      kind.resets = option % 2 == 0;
+      kind.one_hot = option % 3 == 0;
+      float dropout = 0.0f;
+      if (option == 1) c.flags |= RNN_BIDIRECTIONAL;
+      if (option == 2) c.flags |= RNN_RESIDUAL;
+      if (option == 3) c.flags |= RNN_NO_BIAS;
+      if (option == 4 && (c.flags & RNN_RESET_BEFORE) == 0) c.flags |= RNN_LAYER_NORM;
+      if (option == 5 && c.cell == RNN_CELL_LSTM) c.projection_size = 2;
+      if (option == 6) c.embedding_size = 5;
+      if (option == 7) tie(c);
+      if (option == 8) c.initial_state = RNN_INITIAL_TRAINED;
+      if (option >= 9) kind.pooling = option - 8;
+      if (option == 0) dropout = 0.4f;
+      kind.one_hot = kind.one_hot || c.embedding_size != 0;
+      Case one = make_case(c, kind, lengths);
+      one.dropout = dropout;
+      check(one, 1000);
+      if (HasFailure()) return;
+    }
+  }
 }
 
 // Sizes beyond a panel, a tile, a block of steps and a group of segments, none of them a multiple.
 TEST(Gradient, OfLargerNetworks) {
+  std::vector<std::size_t> lengths;
+  for (std::size_t n = 0; n < 19; ++n) lengths.push_back(n == 3 ? 70 : 3 + n / 2);
   for (const bool one_hot : {false, true}) {
-    Case c{};
-    c.config = config(70, 67, 65, 2);
-    c.config.initial_state = RNN_INITIAL_TRAINED;
-    DataKind kind;
-    kind.one_hot = one_hot;
-    kind.masks = true;
-    kind.resets = one_hot;
-    std::vector<std::size_t> lengths;
-    for (std::size_t n = 0; n < 19; ++n) lengths.push_back(n == 3 ? 70 : 3 + n / 2);
-    c.data = make_data(c.config, lengths, kind);
-    c.loss = kind.loss;
-    c.name = one_hot ? "one-hot" : "dense";
-    check(c, 4, 3);
+    for (const auto& cell : {kCells[0], kCells[2], kCells[3], kCells[4]}) {
+      rnn_config_t n = config(70, 67, 65, 2);
+      n.cell = cell[0];
+      n.flags = static_cast<std::uint32_t>(cell[1]);
+      n.initial_state = RNN_INITIAL_TRAINED;
+      if (n.cell == RNN_CELL_LSTM && one_hot) {
+        n.flags |= RNN_BIDIRECTIONAL;
+        n.projection_size = 21;
+        tie(n);
+      }
+      DataKind kind;
+      kind.one_hot = one_hot;
+      kind.masks = true;
+      kind.resets = one_hot;
+      check(make_case(n, kind, lengths), 2, 3);
+    }
+  }
+}
+
+// Of equal values the first is the largest: here the one whose state before was 0.
+TEST(Gradient, OfEqualMaxima) {
+  rnn_config_t n = config(1, 3, 2);
+  n.flags = RNN_RELU;
+  DataKind kind;
+  kind.one_hot = true;
+  kind.pooling = RNN_POOLING_MAX;
+  const Case c = make_case(n, kind, {4, 1, 9});
+  const NetworkHandle network = create(n);
+  const std::vector<float> ones(3, 1.0f), zeros(9);
+  ASSERT_EQ(rnn_set_parameter(network.get(), "bias_ih_l0", ones.data(), 3), RNN_OK);
+  ASSERT_EQ(rnn_set_parameter(network.get(), "weight_hh_l0", zeros.data(), 9), RNN_OK);
+  const std::vector<float> gradients = train(network, c, 1).gradients;
+  const Weights& weights = network->network.weights();
+  EXPECT_EQ(extract(*weights.find("weight_hh_l0"), gradients), zeros);
+  EXPECT_NE(extract(*weights.find("bias_ih_l0"), gradients), std::vector<float>(3));
+}
+
+// As if two batches were one.
+TEST(Gradient, AddsUp) {
+  for (const auto& cell : kCells) {
+    const rnn_config_t n = config_of(cell, config(4, 5, 3, 2));
+    const Case c = make_case(n, DataKind{}, {4, 7, 1});
+    const NetworkHandle network = create(n);
+    const std::vector<float> once = train(network, c, 1).gradients;
+    const std::vector<float> twice = train(network, c, 1, once).gradients;
+    for (std::size_t i = 0; i < once.size(); ++i) EXPECT_NEAR(twice[i], 2 * once[i], 1e-6);
+    check_padding(network->network.weights(), twice);
   }
 }
 
@@ -173,19 +377,20 @@ double weighted_sum(const reference::Pass& pass, const Cotangent& d) {
   return sum;
 }
 
-void check_tape(std::uint64_t seed) {
-  Case c = random_case(seed);
-  SCOPED_TRACE(c.name);
+// sample: at most so many elements of each vector.
+void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
+  Random random(seed + 1000);
+  if (c.initial_states.empty() && random.below(2) == 0) give_states(c, seed);
+  SCOPED_TRACE(describe(c));
   const NetworkHandle network = create(c.config);
   rnn_tape_t* out = nullptr;
   ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK) << rnn_last_error();
   const TapeHandle tape(out);
+  ASSERT_EQ(rnn_tape_set_dropout(out, c.dropout, c.dropout_key), RNN_OK) << rnn_last_error();
 
-  reference::Network truth = reference::load(network.get());
+  reference::Network truth = load(network, c);
   rnn_sequences_t in = c.data.get();
   const std::size_t states = in.count * truth.state_size(), outputs = in.frames * truth.output_size();
-  Random random(seed + 1000);
-  if (c.initial_states.empty() && random.below(2) == 0) c.initial_states = numbers(random, states);
   const float* initial = c.initial_states.empty() ? nullptr : c.initial_states.data();
   reference::Sequences sequences = reference::convert(truth, in, initial);
   Cotangent d;
@@ -193,32 +398,84 @@ void check_tape(std::uint64_t seed) {
   if (random.below(4) != 0) d.final_states = numbers(random, states);
   const auto pointer = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
 
+  // Sums of about so many terms of about 1.
+  const Bounds bounds = {c.bounds().relative, c.bounds().absolute * 10};
   std::vector<float> y(outputs), final_states(states), d_x(c.data.inputs.size()), d_initial(states, 5.0f);
   ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &in, initial, y.data(), final_states.data()), RNN_OK);
   const reference::Pass pass = reference::forward(truth, sequences);
-  for (std::size_t i = 0; i < outputs; ++i) EXPECT_NEAR(y[i], pass.outputs[i], 2e-6);
-  for (std::size_t i = 0; i < states; ++i) EXPECT_NEAR(final_states[i], pass.final_states[i], 1e-6);
+  for (std::size_t i = 0; i < outputs; ++i) expect_close(y[i], pass.outputs[i], c.bounds(), "output");
+  for (std::size_t i = 0; i < states; ++i)
+    expect_close(final_states[i], pass.final_states[i], c.bounds(), "final state");
   ASSERT_EQ(rnn_backward(tape.get(), pointer(d.outputs), pointer(d.final_states),
                          d_x.empty() ? nullptr : d_x.data(), d_initial.data()),
             RNN_OK)
       << rnn_last_error();
 
   const auto sum = [&] { return weighted_sum(reference::forward(truth, sequences), d); };
+  const auto compare = [&](const std::vector<float>& gradient, reference::Vector& x,
+                           const std::string& name) {
+    for (std::size_t k = 0; k < std::min(sample, x.size()); ++k) {
+      const std::size_t i = x.size() <= sample ? k : static_cast<std::size_t>(random.below(x.size()));
+      expect_close(gradient[i], reference::central_difference(x[i], sum, c.step()), bounds,
+                   name + "[" + std::to_string(i) + "]");
+    }
+  };
   for (auto& [name, x] : truth.parameters) {
     std::vector<float> gradient(x.size());
     ASSERT_EQ(rnn_get_gradient(tape.get(), name.c_str(), gradient.data(), gradient.size()), RNN_OK);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      EXPECT_NEAR(gradient[i], reference::central_difference(x[i], sum), 1e-4) << name;
+    compare(gradient, x, name);
   }
-  for (std::size_t i = 0; i < d_x.size(); ++i)
-    EXPECT_NEAR(d_x[i], reference::central_difference(sequences.inputs[i], sum), 2e-5) << "input " << i;
-  for (std::size_t i = 0; i < sequences.initial_states.size(); ++i)
-    EXPECT_NEAR(d_initial[i], reference::central_difference(sequences.initial_states[i], sum), 2e-5)
-        << "initial state " << i;
+  if (!d_x.empty()) compare(d_x, sequences.inputs, "input");
+  if (initial != nullptr) compare(d_initial, sequences.initial_states, "initial state");
 }
 
 TEST(Gradient, OfTapes) {
-  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) check_tape(seed);
+  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) check_tape(random_case(seed), seed, 8);
+}
+
+// Of inputs and of initial and final states, for every cell with and without what goes around it.
+TEST(Gradient, OfTapesOfEveryCell) {
+  std::uint64_t seed = 1;
+  for (const auto& cell : kCells) {
+    for (const bool around : {false, true}) {
+      rnn_config_t n = config_of(cell, config(4, 5, around ? 0 : 3, 2));
+      if (around) n.flags |= RNN_BIDIRECTIONAL | RNN_RESIDUAL;
+      if (around && (n.flags & RNN_RESET_BEFORE) == 0) n.flags |= RNN_LAYER_NORM;
+      if (around && n.cell == RNN_CELL_LSTM) n.projection_size = 3;
+      n.initial_state = around ? RNN_INITIAL_FIXED : RNN_INITIAL_ZERO;
+      DataKind kind;
+      kind.resets = around;
+      Case c = make_case(n, kind, {5, 2, 7});
+      give_states(c);
+      c.dropout = around ? 0.3f : 0.0f;
+      check_tape(c, seed++, 1000);
+    }
+  }
+}
+
+// About as much is dropped as the rate says, the same for the same seed, and nothing without.
+TEST(Gradient, OfDroppedOutputs) {
+  Case c = make_case(config(1, 1, 1), DataKind{}, {90, 3, 50});
+  for (const float rate : {0.1f, 0.5f, 0.9f}) {
+    c.dropout = rate;
+    c.dropout_key = 5;
+    const std::vector<float> first = mask(c, 0, 37), second = mask(c, 1, 37);
+    EXPECT_EQ(mask(c, 0, 37), first);
+    EXPECT_NE(second, first);
+    c.dropout_key = 6;
+    EXPECT_NE(mask(c, 0, 37), first);
+    for (const std::vector<float>* values : {&first, &second}) {
+      std::size_t dropped = 0;
+      for (const float value : *values) {
+        dropped += value == 0.0f ? 1 : 0;
+        EXPECT_FLOAT_EQ(value, value == 0.0f ? 0.0f : 1.0f / (1.0f - rate));
+      }
+      // Four standard deviations of 5291 draws.
+      EXPECT_NEAR(static_cast<double>(dropped) / 5291.0, rate, 4 * std::sqrt(rate * (1 - rate) / 5291.0));
+    }
+  }
+  c.dropout = 0.0f;
+  EXPECT_EQ(mask(c, 0, 37), std::vector<float>(143 * 37, 1.0f));
 }
 
 TEST(Gradient, OfTapesAddsUp) {
@@ -284,7 +541,7 @@ TEST(Gradient, OfWindows) {
       rnn_config_t c = config(3, 5, 4, 2);
       c.initial_state = RNN_INITIAL_TRAINED;
       DataKind kind;
-      kind.target_per_sequence = per_sequence;
+      kind.pooling = per_sequence ? RNN_POOLING_LAST : RNN_POOLING_NONE;
       const Data data = make_data(c, {7, 3, 9, 6}, kind);
       const rnn_sequences_t in = data.get();
       const NetworkHandle network = create(c);
@@ -303,7 +560,7 @@ TEST(Gradient, OfWindows) {
       std::vector<reference::Vector> carried(4);
       for (std::size_t start = 0; start < 9; start += 3) {
         reference::Sequences window;
-        window.target_per_sequence = per_sequence;
+        window.pooling = kind.pooling;
         std::size_t first = 0;
         for (std::size_t n = 0; n < 4; first += data.lengths[n], ++n) {
           if (data.lengths[n] <= start) continue;

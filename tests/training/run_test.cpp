@@ -15,31 +15,12 @@
 
 #include "lib/training/options.h"
 #include "lib/training/walk.h"
-#include "tests/training/training_test.h"
+#include "tests/training/runs.h"
 
 namespace rnn::training_test {
 namespace {
 
 const rnn_config_t kConfig = config(3, 5, 4, 2);
-
-// Every report of a run, and when to stop it.
-struct Log {
-  std::vector<rnn_progress_t> updates, validations;
-  std::uint64_t stop_at = 0;  // updates
-
-  static std::int32_t add(const rnn_progress_t* progress, void* user) {
-    Log& log = *static_cast<Log*>(user);
-    (progress->event == RNN_EVENT_UPDATE ? log.updates : log.validations).push_back(*progress);
-    return progress->update == log.stop_at ? 1 : 0;
-  }
-};
-
-rnn_train_options_t logging_options(Log& log) {
-  auto o = sized<rnn_train_options_t>();
-  o.progress = &Log::add;
-  o.user = &log;
-  return o;
-}
 
 // ---- The way through the data ----------------------------------------------------------------------
 
@@ -350,7 +331,7 @@ TEST(Evaluation, IsTheReferences) {
       for (std::int32_t loss = 1; loss <= 3; ++loss) {
         DataKind kind;
         kind.loss = loss;
-        kind.target_per_sequence = per_sequence;
+        kind.pooling = per_sequence;
         kind.masks = true;
         kind.resets = lengths.size() == 4;
         const rnn_config_t c = config(2, 3, 2);
@@ -418,21 +399,6 @@ class Resume : public testing::Test {
   std::string path_;
 };
 
-struct Saver {
-  const TrainerHandle* trainer;
-  const char* path;
-  int reports = 0;  // of both kinds
-  int save_at = 0;  // 0: at each
-  bool stop = false;
-
-  static std::int32_t save(const rnn_progress_t*, void* user) {
-    Saver& saver = *static_cast<Saver*>(user);
-    if (++saver.reports != saver.save_at && saver.save_at != 0) return 0;
-    EXPECT_EQ(rnn_trainer_save(saver.trainer->get(), saver.path), RNN_OK) << rnn_last_error();
-    return saver.stop ? 1 : 0;
-  }
-};
-
 TEST_F(Resume, AtEveryReport) {
   Saver counter{nullptr, nullptr, 0, -1, false};
   const TrainerHandle whole = trainer(&Saver::save, &counter);
@@ -465,7 +431,7 @@ TEST_F(Resume, AfterKill) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       TrainerHandle saving;
-      Saver saver{&saving, path_.c_str()};
+      Saver saver{&saving, path_.c_str(), 0, 0, false};
       for (;;) {
         saving = trainer(&Saver::save, &saver);
         rnn_trainer_run(saving.get(), &in_);

@@ -54,18 +54,32 @@ inline std::vector<float> numbers(Random& random, std::size_t count) {
   return values;
 }
 
-// With random initial states, where they are parameters.
+// With random initial states, where they are parameters, and random gains, where there are some.
 inline NetworkHandle create(const rnn_config_t& c) {
   rnn_t* out = nullptr;
   EXPECT_EQ(rnn_create(&c, &out), RNN_OK) << rnn_last_error();
   NetworkHandle network(out);
+  if (out == nullptr) return network;
   Random random(17);
-  for (std::int32_t l = 0; c.initial_state != RNN_INITIAL_ZERO && l < std::max(c.num_layers, 1); ++l) {
-    const std::vector<float> values = numbers(random, static_cast<std::size_t>(c.hidden_size));
-    const std::string name = "initial_h_l" + std::to_string(l);
+  std::size_t count = 0;
+  EXPECT_EQ(rnn_parameter_count(out, &count), RNN_OK);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto info = sized<rnn_parameter_t>();
+    EXPECT_EQ(rnn_parameter_info(out, i, &info), RNN_OK);
+    const std::string name = info.name;
+    const bool gain = name.compare(0, 5, "norm_") == 0;
+    if (!gain && name.compare(0, 8, "initial_") != 0) continue;
+    std::vector<float> values = numbers(random, info.rows);
+    for (float& value : values) value = gain ? 1.0f + 0.5f * value : value;
     EXPECT_EQ(rnn_set_parameter(out, name.c_str(), values.data(), values.size()), RNN_OK) << rnn_last_error();
   }
   return network;
+}
+
+inline std::size_t state_size(const NetworkHandle& network) {
+  std::size_t size = 0;
+  EXPECT_EQ(rnn_state_size(network.get(), &size), RNN_OK);
+  return size;
 }
 
 inline TrainerHandle create_trainer(const NetworkHandle& network, const rnn_train_options_t& options) {
@@ -103,10 +117,10 @@ struct Data {
   std::vector<std::int32_t> classes;
   std::vector<float> weights;
   std::vector<std::uint8_t> resets;
-  bool target_per_sequence = false;
+  std::int32_t pooling = RNN_POOLING_NONE;
 
   std::size_t frames() const { return std::accumulate(lengths.begin(), lengths.end(), std::size_t{0}); }
-  std::size_t target_count() const { return target_per_sequence ? lengths.size() : frames(); }
+  std::size_t target_count() const { return pooling != RNN_POOLING_NONE ? lengths.size() : frames(); }
 
   rnn_sequences_t get() const {
     const auto pointer = [](const auto& v) { return v.empty() ? nullptr : v.data(); };
@@ -120,28 +134,34 @@ struct Data {
     s.classes = pointer(classes);
     s.weights = pointer(weights);
     s.resets = pointer(resets);
-    s.target_per_sequence = target_per_sequence ? 1 : 0;
+    s.pooling = pooling;
     return s;
   }
 };
 
 struct DataKind {
   bool one_hot = false;
-  bool target_per_sequence = false;
+  std::int32_t pooling = RNN_POOLING_NONE;
   bool masks = false;
   bool resets = false;
   std::int32_t loss = RNN_LOSS_CROSS_ENTROPY;
 };
+
+inline std::size_t output_size(const rnn_config_t& c) {
+  if (c.output_size != 0) return static_cast<std::size_t>(c.output_size);
+  const std::int32_t width = c.projection_size != 0 ? c.projection_size : c.hidden_size;
+  return static_cast<std::size_t>((c.flags & RNN_BIDIRECTIONAL) != 0 ? 2 * width : width);
+}
 
 inline Data make_data(const rnn_config_t& c, std::vector<std::size_t> lengths, const DataKind& kind,
                       std::uint64_t seed = 1) {
   Random random(seed);
   Data data;
   data.lengths = std::move(lengths);
-  data.target_per_sequence = kind.target_per_sequence;
+  data.pooling = kind.pooling;
   const std::size_t frames = data.frames(), targets = data.target_count();
   const auto inputs = static_cast<std::size_t>(c.input_size);
-  const auto outputs = static_cast<std::size_t>(c.output_size != 0 ? c.output_size : c.hidden_size);
+  const std::size_t outputs = output_size(c);
   const auto below = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
   if (kind.one_hot)
     for (std::size_t i = 0; i < frames; ++i) data.indices.push_back(below(inputs));

@@ -153,6 +153,73 @@ TEST(Init, Identity) {
   }
 }
 
+WeightsRef make_lstm(std::int32_t init, std::int32_t recurrent_init, float forget_bias,
+                     std::uint32_t flags = 0) {
+  rnn_config_t config = {};
+  config.struct_size = sizeof config;
+  config.cell = RNN_CELL_LSTM;
+  config.input_size = I;
+  config.hidden_size = H;
+  config.projection_size = 40;
+  config.init = init;
+  config.recurrent_init = recurrent_init;
+  config.forget_bias = forget_bias;
+  config.flags = flags;
+  config.embedding_size = 80;
+  if ((flags & RNN_TIED_HEAD) != 0) {
+    config.embedding_size = 40;
+    config.output_size = I;
+  }
+  config.seed = 5;
+  WeightsRef ref = WeightsRef::make(resolve(config), Allocator());
+  initialize(ref.mutate());
+  return ref;
+}
+
+// Each gate's block has the fans of its own shape.
+TEST(Init, GatesAreInitialisedEachForItself) {
+  const WeightsRef ref = make_lstm(RNN_INIT_XAVIER_UNIFORM, RNN_INIT_ORTHOGONAL, 0);
+  const std::vector<float> w = get(ref, "weight_ih_l0");
+  for (std::size_t gate = 0; gate < 4; ++gate) {
+    const auto begin = w.begin() + static_cast<std::ptrdiff_t>(gate * H * 80);
+    expect_uniform({begin, begin + H * 80}, std::sqrt(6.0 / (80 + H)));
+  }
+  expect_uniform(get(ref, "weight_hr_l0"), std::sqrt(6.0 / (40 + H)));
+  expect_uniform(get(ref, "embedding.weight"), std::sqrt(6.0 / (80 + I)));
+
+  // Higher than wide: the columns of each block are orthogonal.
+  const std::vector<float> u = get(ref, "weight_hh_l0");
+  for (std::size_t gate = 0; gate < 4; ++gate) {
+    for (std::size_t i = 0; i < 40; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) {
+        double sum = 0;
+        for (std::size_t k = 0; k < H; ++k)
+          sum += static_cast<double>(u[(gate * H + k) * 40 + i]) * u[(gate * H + k) * 40 + j];
+        ASSERT_NEAR(sum, i == j, 1e-6);
+      }
+    }
+  }
+}
+
+TEST(Init, ForgetBiasIsAdded) {
+  const std::vector<float> zero = get(make_lstm(0, 0, 0), "bias_ih_l0");
+  const std::vector<float> one = get(make_lstm(0, 0, 1), "bias_ih_l0");
+  for (std::size_t i = 0; i < 4 * H; ++i) EXPECT_EQ(one[i], i / H == 1 ? zero[i] + 1 : zero[i]);
+  const std::vector<float> alone = get(make_lstm(RNN_INIT_XAVIER_NORMAL, 0, 1.5f), "bias_ih_l0");
+  for (std::size_t i = 0; i < 4 * H; ++i) EXPECT_EQ(alone[i], i / H == 1 ? 1.5f : 0.0f);
+}
+
+TEST(Init, EmbeddingIsNormalUnlessItIsTheHead) {
+  expect_normal(get(make_lstm(0, 0, 0), "embedding.weight"), 1);
+  expect_uniform(get(make_lstm(0, 0, 0, RNN_TIED_HEAD), "embedding.weight"), 1 / std::sqrt(double{H}));
+}
+
+TEST(Init, GainsAreOne) {
+  const WeightsRef ref = make_lstm(0, 0, 0, RNN_LAYER_NORM);
+  for (const char* name : {"norm_ih_l0", "norm_hh_l0"})
+    for (const float gain : get(ref, name)) ASSERT_EQ(gain, 1.0f);
+}
+
 TEST(Init, LayersAndSeedsDiffer) {
   const WeightsRef a = make(0, 0, 1), b = make(0, 0, 2);
   EXPECT_NE(get(a, "weight_hh_l0"), get(a, "weight_hh_l1"));
@@ -178,6 +245,11 @@ TEST(Init, SameWeightsOnEveryMachine) {
   for (const auto& k : known)
     EXPECT_EQ(hash(all(make(k.init, k.recurrent_init, 42))), k.expected)
         << k.init << ", " << k.recurrent_init;
+
+  // And of a network with nearly all the parameters that there are.
+  EXPECT_EQ(hash(all(make_lstm(0, RNN_INIT_ORTHOGONAL, 1, RNN_LAYER_NORM | RNN_BIDIRECTIONAL))),
+            0x2448dc062d3e73ac);
+  EXPECT_EQ(hash(all(make_lstm(RNN_INIT_XAVIER_NORMAL, 0, 1, RNN_TIED_HEAD))), 0x9dbac1a1f81e13a7);
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ void check(const Plan& plan, const Data& data, bool with_resets) {
     }
     const bool first = segment.first == slice.first;
     ASSERT_EQ(segment.starts_slice, first && !reset_at(segment.first));
+    ASSERT_EQ(segment.opens_slice, first);
     ASSERT_TRUE(first || reset_at(segment.first));
     ASSERT_EQ(segment.ends_slice, segment.first + segment.length == slice.first + slice.length);
     ASSERT_TRUE(segment.ends_slice || reset_at(segment.first + segment.length));

@@ -191,6 +191,19 @@ rnn_config_t make_config(std::int32_t inputs, std::int32_t hidden, std::int32_t 
   return config;
 }
 
+// Every cell, with the options that change a step.
+std::vector<rnn_config_t> kinds() {
+  std::vector<rnn_config_t> list(5, make_config(7, 33, 7, 3));
+  list[0].flags = RNN_RELU | RNN_RESIDUAL | RNN_LAYER_NORM;
+  list[1].cell = list[2].cell = RNN_CELL_GRU;
+  list[1].flags = RNN_LAYER_NORM;
+  list[2].flags = RNN_RESET_BEFORE | RNN_RESIDUAL;
+  list[3].cell = list[4].cell = RNN_CELL_LSTM;
+  list[4].flags = RNN_RESIDUAL | RNN_LAYER_NORM;
+  list[4].projection_size = 12;
+  return list;
+}
+
 int check(const char* name, Outcome found) {
   const char* const texts[] = {"fine", "allocates or frees", "makes a system call", "fails",
                                "cannot be confined"};
@@ -209,8 +222,11 @@ int main() {
     return std::fprintf(stderr, "a system call is not noticed\n"), 1;
 
   int failures = 0;
-  for (const rnn_config_t& config :
-       {make_config(3, 16, 2, 1), make_config(50, 33, 0, 2), make_config(7, 300, 7, 3)}) {
+  std::vector<rnn_config_t> configs = kinds();
+  configs.push_back(make_config(3, 16, 2, 1));
+  configs.push_back(make_config(50, 33, 0, 2));
+  configs.push_back(make_config(7, 300, 7, 3));
+  for (const rnn_config_t& config : configs) {
     Streams streams(config);
     for (const Call& call : kCalls)
       failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
@@ -228,5 +244,12 @@ int main() {
                         }));
     }
   }
+  rnn_config_t embedding = make_config(7, 33, 7, 2);
+  embedding.embedding_size = 33;
+  embedding.flags = RNN_TIED_HEAD;
+  Streams streams(embedding);
+  for (const Call& call : kCalls)
+    if (std::strstr(call.name, "index") != nullptr)
+      failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
   return failures == 0 ? 0 : 1;
 }

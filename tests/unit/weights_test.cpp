@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "lib/network/error.h"
+#include "lib/kernels/pack.h"
 
 namespace rnn {
 namespace {
@@ -67,6 +66,51 @@ TEST(Weights, NamesAndShapesArePyTorchs) {
   EXPECT_EQ(names(*make(config)).back(), "head.weight 4 5");
 }
 
+using Names = std::vector<std::string>;
+
+TEST(Weights, NamesAndShapesOfGru) {
+  rnn_config_t config = make_config(3, 5, 0, 1);
+  config.cell = RNN_CELL_GRU;
+  config.initial_state = RNN_INITIAL_FIXED;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1",
+                                         "bias_hn_l0 5 1", "initial_h_l0 5 1"}));
+  config.flags = RNN_RESET_BEFORE;
+  EXPECT_EQ(names(*make(config)),
+            (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1", "initial_h_l0 5 1"}));
+  config.flags = RNN_NO_BIAS;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "initial_h_l0 5 1"}));
+}
+
+TEST(Weights, NamesAndShapesOfLstmWithEveryOption) {
+  rnn_config_t config = make_config(7, 5, 4, 2);
+  config.cell = RNN_CELL_LSTM;
+  config.flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM | RNN_RESIDUAL;
+  config.projection_size = 3;
+  config.embedding_size = 2;
+  config.initial_state = RNN_INITIAL_TRAINED;
+  Names expected = {"embedding.weight 7 2"};
+  for (const std::string suffix : {"_l0", "_l0_reverse", "_l1", "_l1_reverse"}) {
+    const std::string columns = suffix[2] == '0' ? "2" : "6";
+    for (const std::string& name :
+         {"weight_ih" + suffix + " 20 " + columns, "weight_hh" + suffix + " 20 3",
+          "weight_hr" + suffix + " 3 5", "bias_ih" + suffix + " 20 1", "norm_ih" + suffix + " 20 1",
+          "norm_hh" + suffix + " 20 1", "initial_h" + suffix + " 3 1", "initial_c" + suffix + " 5 1"})
+      expected.push_back(name);
+  }
+  expected.push_back("head.weight 4 6");
+  expected.push_back("head.bias 4 1");
+  EXPECT_EQ(names(*make(config)), expected);
+
+  config.flags |= RNN_TIED_HEAD;
+  config.embedding_size = 6;
+  config.output_size = 7;
+  const Names tied = names(*make(config));
+  EXPECT_EQ(tied.front(), "embedding.weight 7 6");
+  EXPECT_EQ(tied.size(), expected.size() - 1);
+  EXPECT_EQ(tied[tied.size() - 2], "initial_c_l1_reverse 5 1");
+  EXPECT_EQ(tied.back(), "head.bias 7 1");
+}
+
 TEST(Weights, Sizes) {
   const WeightsRef weights = make(make_config(3, 17, 0, 4));
   EXPECT_EQ(weights->width(), 32u);
@@ -75,12 +119,28 @@ TEST(Weights, Sizes) {
   EXPECT_EQ(weights->state_size(), 68u);
   EXPECT_EQ(weights->state_vectors(), 4u);
   EXPECT_EQ(make(make_config(3, 17, 9, 1))->output_size(), 9u);
+
+  rnn_config_t config = make_config(3, 17, 0, 2);
+  config.cell = RNN_CELL_LSTM;
+  config.flags = RNN_BIDIRECTIONAL;
+  config.projection_size = 5;
+  const WeightsRef lstm = make(config);
+  EXPECT_EQ(lstm->output_size(), 10u);
+  EXPECT_EQ(lstm->layer_input_size(1), 10u);
+  EXPECT_EQ(lstm->state_vectors(), 8u);
+  EXPECT_EQ(lstm->state_size(), 4u * (5 + 17));
+  EXPECT_EQ(lstm->state_offset(0, 3), 15u);
+  EXPECT_EQ(lstm->state_offset(1, 3), 20u + 51);
 }
 
 // Parameters are aligned, do not overlap, and what no parameter uses is zero, whatever was set.
 TEST(Weights, LayoutIsPaddedWithZeros) {
   for (const std::int32_t hidden : {1, 15, 16, 17, 40}) {
     rnn_config_t config = make_config(7, hidden, 3, 2);
+    config.cell = RNN_CELL_LSTM;
+    config.flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM;
+    config.embedding_size = 3;
+    config.projection_size = hidden / 2;
     config.initial_state = RNN_INITIAL_FIXED;
     WeightsRef ref = make(config);
     fill(ref, 1);
@@ -88,8 +148,9 @@ TEST(Weights, LayoutIsPaddedWithZeros) {
     for (std::size_t i = 0; i < ref->parameter_count(); ++i) {
       const Parameter& p = ref->parameter(i);
       EXPECT_EQ(p.offset % kernels::kPad, 0u) << p.name;
-      const bool vector = p.kind == Kind::bias || p.kind == Kind::initial || p.kind == Kind::head_bias;
-      EXPECT_EQ(p.stride, vector ? 1 : kernels::padded(p.columns)) << p.name;
+      const bool matrix = std::string(p.name).find("weight") != std::string::npos;
+      EXPECT_EQ(p.is_matrix(), matrix) << p.name;
+      EXPECT_EQ(p.stride, matrix ? kernels::padded(p.columns) : 1) << p.name;
       for (std::size_t r = 0; r < p.rows; ++r)
         for (std::size_t c = 0; c < p.columns; ++c) ++used.at(p.offset + r * p.stride + c);
     }
@@ -110,71 +171,152 @@ TEST(Weights, GetReturnsWhatWasSet) {
     ref->get(p, out.data());
     EXPECT_EQ(in, out) << p.name;
     EXPECT_EQ(ref->find(p.name), &p);
-    EXPECT_EQ(ref->find(p.kind, p.layer), &p);
+    EXPECT_EQ(ref->find(p.kind, p.strand, p.part), &p);
   }
   EXPECT_EQ(ref->find("weight_ih_l2"), nullptr);
   EXPECT_EQ(ref->find(""), nullptr);
   EXPECT_EQ(ref->find(Kind::initial, 0), nullptr);
 }
 
-// Column k of a packed matrix is what a one-hot input selects.
-void expect_packed(const Weights& weights, const Parameter& p, const kernels::Panels& panels) {
-  ASSERT_EQ(panels.rows, p.rows);
+// Column k of a packed matrix, which holds rows of the parameter, is what a one-hot input selects.
+void expect_packed(const Weights& weights, const Parameter& p, std::size_t first_row, std::size_t rows,
+                   const kernels::Panels& panels) {
+  ASSERT_EQ(panels.rows, rows);
   ASSERT_EQ(panels.depth, p.columns);
-  std::vector<float> values(p.count()), column(p.rows);
+  ASSERT_EQ(reinterpret_cast<std::uintptr_t>(panels.data) % 64, 0u);
+  std::vector<float> values(p.count()), column(rows);
   weights.get(p, values.data());
   for (std::size_t k = 0; k < p.columns; ++k) {
     const auto index = static_cast<std::int32_t>(k);
-    weights.table().gather(panels, 1, &index, {nullptr, 0, nullptr}, p.rows,
-                           {column.data(), p.rows, nullptr});
-    for (std::size_t r = 0; r < p.rows; ++r) ASSERT_EQ(column[r], values[r * p.columns + k]) << p.name;
+    weights.table().gather(panels, 1, &index, {nullptr, 0, nullptr}, rows, {column.data(), rows, nullptr});
+    for (std::size_t r = 0; r < rows; ++r)
+      ASSERT_EQ(column[r], values[(first_row + r) * p.columns + k]) << p.name;
   }
 }
 
 void expect_all_packed(const Weights& weights) {
-  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
-    expect_packed(weights, *weights.find(Kind::input, l), weights.layer(l).input);
-    expect_packed(weights, *weights.find(Kind::recurrent, l), weights.layer(l).recurrent);
-    const Parameter& bias = *weights.find(Kind::bias, l);
-    EXPECT_EQ(weights.layer(l).bias, weights.values() + bias.offset);
+  const std::size_t H = weights.hidden_size(), GH = weights.gates_size();
+  const auto vector = [&](Kind kind, std::size_t strand) {
+    return weights.values() + weights.find(kind, strand)->offset;
+  };
+  for (std::size_t s = 0; s < weights.strands(); ++s) {
+    const cells::LayerWeights& w = weights.strand(s);
+    const std::size_t joint = weights.cell().candidate ? GH - H : GH;
+    expect_packed(weights, *weights.find(Kind::input, s), 0, GH, w.input);
+    expect_packed(weights, *weights.find(Kind::recurrent, s), 0, joint, w.recurrent);
+    EXPECT_EQ(w.input.gates, GH == H ? 0 : GH / H);
+    EXPECT_EQ(w.recurrent.gates, joint == H ? 0 : joint / H);
+    EXPECT_EQ(w.candidate.data != nullptr, weights.cell().candidate);
+    if (weights.cell().candidate)
+      expect_packed(weights, *weights.find(Kind::recurrent, s), joint, H, w.candidate);
+    EXPECT_EQ(w.projection.data != nullptr, weights.has_projection());
+    if (weights.has_projection())
+      expect_packed(weights, *weights.find(Kind::projection, s), 0, weights.projected_size(), w.projection);
+    EXPECT_EQ(w.bias, vector(Kind::bias, s));
+    if (weights.cell().recurrent_bias) {
+      EXPECT_EQ(w.recurrent_bias, vector(Kind::recurrent_bias, s));
+    }
+    EXPECT_EQ(w.norm_input, weights.has(RNN_LAYER_NORM) ? vector(Kind::norm_input, s) : nullptr);
+    EXPECT_EQ(w.norm_recurrent, weights.has(RNN_LAYER_NORM) ? vector(Kind::norm_recurrent, s) : nullptr);
   }
-  expect_packed(weights, *weights.find(Kind::head, 0), weights.head());
-  EXPECT_EQ(weights.head_bias(), weights.values() + weights.find(Kind::head_bias, 0)->offset);
+  const Parameter* head = weights.find(weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0);
+  expect_packed(weights, *head, 0, weights.output_size(), weights.head());
+  EXPECT_EQ(weights.head_bias(), vector(Kind::head_bias, 0));
+}
+
+std::vector<rnn_config_t> kinds() {
+  std::vector<rnn_config_t> list(6, make_config(9, 70, 130, 3));
+  list[1].cell = RNN_CELL_GRU;
+  list[2].cell = RNN_CELL_GRU;
+  list[2].flags = RNN_RESET_BEFORE;
+  list[3].cell = RNN_CELL_LSTM;
+  list[3].flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM;
+  list[4].cell = RNN_CELL_LSTM;
+  list[4].projection_size = 21;
+  list[4].embedding_size = 11;
+  list[5].flags = RNN_RELU | RNN_TIED_HEAD | RNN_BIDIRECTIONAL;
+  list[5].embedding_size = 140;
+  list[5].output_size = 9;
+  return list;
 }
 
 TEST(Weights, PackedMatricesAreTheParameters) {
-  WeightsRef ref = make(make_config(9, 70, 130, 3));
-  fill(ref, 2);
-  expect_all_packed(*ref);
-  fill(ref, 3);
-  expect_all_packed(*ref);
+  for (const rnn_config_t& config : kinds()) {
+    WeightsRef ref = make(config);
+    fill(ref, 2);
+    expect_all_packed(*ref);
+    fill(ref, 3);
+    expect_all_packed(*ref);
 
-  WeightsRef by_jobs = make(make_config(9, 70, 130, 3));
-  std::copy_n(ref->values(), ref->value_count(), by_jobs.mutate().values());
-  for (std::size_t job = by_jobs->pack_jobs(); job-- > 0;) by_jobs.mutate().pack_job(job);
-  expect_all_packed(*by_jobs);
+    WeightsRef by_jobs = make(config);
+    std::copy_n(ref->values(), ref->value_count(), by_jobs.mutate().values());
+    for (std::size_t job = by_jobs->pack_jobs(); job-- > 0;) by_jobs.mutate().pack_job(job);
+    expect_all_packed(*by_jobs);
+  }
+}
+
+// The transpose of some of a parameter's rows, as backward passes pack it.
+TEST(Weights, TransposedRows) {
+  rnn_config_t config = make_config(9, 21, 0, 1);
+  config.cell = RNN_CELL_GRU;
+  WeightsRef ref = make(config);
+  fill(ref, 7);
+  const Parameter& p = *ref->find(Kind::recurrent, 0);
+  std::vector<float> values(p.count()), column(21);
+  ref->get(p, values.data());
+  for (const std::size_t first_row : {0u, 42u}) {
+    Buffer<float> packed(Allocator(), 128 * 21);
+    PackedMatrix matrix{0, first_row, true, {packed.data(), 21, 21, 0}, packed.data()};
+    pack_panels(ref->table(), p, ref->values() + p.offset, matrix, 0,
+                kernels::panel_count(ref->table(), matrix.panels));
+    for (std::size_t k = 0; k < 21; ++k) {
+      const auto index = static_cast<std::int32_t>(k);
+      ref->table().gather(matrix.panels, 1, &index, {nullptr, 0, nullptr}, 21, {column.data(), 21, nullptr});
+      for (std::size_t r = 0; r < 21; ++r) ASSERT_EQ(column[r], values[(first_row + k) * 21 + r]);
+    }
+  }
+}
+
+TEST(Weights, Embedding) {
+  rnn_config_t config = make_config(9, 5, 0, 1);
+  config.embedding_size = 21;
+  WeightsRef ref = make(config);
+  fill(ref, 8);
+  std::vector<float> values(9 * 21);
+  ref->get(*ref->find("embedding.weight"), values.data());
+  for (std::size_t i = 0; i < 9; ++i) {
+    for (std::size_t j = 0; j < 21; ++j) EXPECT_EQ(ref->embedding(i)[j], values[i * 21 + j]);
+    for (std::size_t j = 21; j < 32; ++j) EXPECT_EQ(ref->embedding(i)[j], 0.0f);
+  }
 }
 
 TEST(Weights, WhatIsAbsentIsZero) {
   rnn_config_t config = make_config(3, 17, 40, 2);
+  config.cell = RNN_CELL_GRU;
   config.flags = RNN_NO_BIAS;
   const WeightsRef ref = make(config);
   for (std::size_t l = 0; l < 2; ++l) {
     for (std::size_t i = 0; i < ref->width(); ++i) {
-      EXPECT_EQ(ref->layer(l).bias[i], 0.0f);
+      EXPECT_EQ(ref->strand(l).recurrent_bias[i], 0.0f);
       EXPECT_EQ(ref->initial(0, l)[i], 0.0f);
     }
+    for (std::size_t i = 0; i < ref->gates_width(); ++i) EXPECT_EQ(ref->strand(l).bias[i], 0.0f);
   }
   for (std::size_t i = 0; i < kernels::padded(40); ++i) EXPECT_EQ(ref->head_bias()[i], 0.0f);
 }
 
 TEST(Weights, InitialStates) {
   rnn_config_t config = make_config(3, 5, 0, 2);
+  config.cell = RNN_CELL_LSTM;
+  config.flags = RNN_BIDIRECTIONAL;
   config.initial_state = RNN_INITIAL_TRAINED;
   WeightsRef ref = make(config);
   fill(ref, 4);
-  for (std::size_t l = 0; l < 2; ++l)
-    EXPECT_EQ(ref->initial(0, l), ref->values() + ref->find(Kind::initial, l)->offset);
+  const char* const names[] = {"initial_h_l0",         "initial_h_l0_reverse", "initial_h_l1",
+                               "initial_h_l1_reverse", "initial_c_l0",         "initial_c_l0_reverse",
+                               "initial_c_l1",         "initial_c_l1_reverse"};
+  for (std::size_t v = 0; v < 8; ++v)
+    EXPECT_EQ(ref->initial(v / 4, v % 4), ref->values() + ref->find(names[v])->offset);
 }
 
 TEST(Weights, ReferencesAreCounted) {
@@ -195,7 +337,9 @@ TEST(Weights, ReferencesAreCounted) {
 }
 
 TEST(Weights, ACopyIsEqualAndIndependent) {
-  WeightsRef ref = make(make_config(3, 5, 2, 2));
+  rnn_config_t config = make_config(3, 5, 2, 2);
+  config.cell = RNN_CELL_LSTM;
+  WeightsRef ref = make(config);
   fill(ref, 5);
   WeightsRef copy = ref.copy();
   EXPECT_TRUE(ref.unique());
@@ -206,78 +350,6 @@ TEST(Weights, ACopyIsEqualAndIndependent) {
   fill(copy, 6);
   EXPECT_EQ(ref->values()[0], before);
   expect_all_packed(*ref);
-}
-
-TEST(Config, DefaultsAreResolved) {
-  const rnn_config_t resolved = resolve(make_config(3, 5, 0, 0));
-  EXPECT_EQ(resolved.struct_size, sizeof(rnn_config_t));
-  EXPECT_EQ(resolved.cell, RNN_CELL_VANILLA);
-  EXPECT_EQ(resolved.num_layers, 1);
-  EXPECT_EQ(resolved.init, RNN_INIT_PYTORCH);
-  EXPECT_EQ(resolved.recurrent_init, RNN_INIT_PYTORCH);
-  EXPECT_EQ(resolved.init_range, 0.08f);
-  EXPECT_EQ(resolved.allocator, nullptr);
-  rnn_config_t config = make_config(3, 5, 0, 0);
-  config.init = RNN_INIT_XAVIER_NORMAL;
-  EXPECT_EQ(resolve(config).recurrent_init, RNN_INIT_XAVIER_NORMAL);
-}
-
-TEST(Config, WhatIsOutOfRangeIsRefused) {
-  const auto refused = [](auto change) {
-    rnn_config_t config = make_config(3, 5, 2, 1);
-    change(config);
-    try {
-      resolve(config);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.status(), RNN_INVALID_ARGUMENT);
-      return std::string(error.what());
-    }
-    return std::string("accepted");
-  };
-  using C = rnn_config_t;
-  EXPECT_EQ(refused([](C& c) { c.hidden_size = 0; }), "hidden_size is 0; it must be 1..65536");
-  EXPECT_EQ(refused([](C& c) { c.hidden_size = -1; }), "hidden_size is -1; it must be 1..65536");
-  EXPECT_EQ(refused([](C& c) { c.hidden_size = 65537; }), "hidden_size is 65537; it must be 1..65536");
-  EXPECT_EQ(refused([](C& c) { c.input_size = 0; }), "input_size is 0; it must be 1..65536");
-  EXPECT_EQ(refused([](C& c) { c.input_size = 65537; }), "input_size is 65537; it must be 1..65536");
-  EXPECT_NE(refused([](C& c) { c.output_size = -1; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.output_size = 65537; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.num_layers = -1; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.num_layers = 65; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.cell = 99; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init = 99; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init = -1; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init = RNN_INIT_ORTHOGONAL; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init = RNN_INIT_IDENTITY; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.recurrent_init = 9; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init_range = -1; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init_range = std::numeric_limits<float>::infinity(); }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.init_range = std::numeric_limits<float>::quiet_NaN(); }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.initial_state = 3; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.compute = 1; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.flags = 2; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.reserved = 1; }), "accepted");
-  EXPECT_EQ(refused([](C& c) { c.num_layers = 64; }), "accepted");
-}
-
-TEST(Config, SameArchitecture) {
-  const rnn_config_t base = resolve(make_config(3, 5, 2, 2));
-  const auto same = [&](auto change) {
-    rnn_config_t other = base;
-    change(other);
-    EXPECT_EQ(same_architecture(base, other), same_architecture(other, base));
-    return same_architecture(base, other);
-  };
-  using C = rnn_config_t;
-  EXPECT_TRUE(
-      same([](C& c) { c.seed = 9, c.init = RNN_INIT_UNIFORM, c.recurrent_init = RNN_INIT_IDENTITY; }));
-  EXPECT_FALSE(same([](C& c) { c.cell = 2; }));
-  EXPECT_FALSE(same([](C& c) { c.input_size = 4; }));
-  EXPECT_FALSE(same([](C& c) { c.hidden_size = 4; }));
-  EXPECT_FALSE(same([](C& c) { c.output_size = 0; }));
-  EXPECT_FALSE(same([](C& c) { c.num_layers = 1; }));
-  EXPECT_FALSE(same([](C& c) { c.flags = RNN_NO_BIAS; }));
-  EXPECT_FALSE(same([](C& c) { c.initial_state = RNN_INITIAL_FIXED; }));
 }
 
 }  // namespace
