@@ -20,18 +20,22 @@ using namespace rnn::kernels;
 
 constexpr std::size_t kArray = 1024;  // numbers; twice as many fit the smallest L1 cache
 
-// A random matrix W[rows, depth], packed.
+// A random matrix W[rows, depth], packed; grouped if gates > 1.
 class Packed {
  public:
-  Packed(std::size_t rows, std::size_t depth)
-      : rows_(rows), depth_(depth), data_(rnn::Allocator(), packed_size(*table(), rows, depth)) {
+  Packed(std::size_t rows, std::size_t depth, std::size_t gates = 1)
+      : panels_{nullptr, rows, depth, gates > 1 ? gates : 0},
+        data_(rnn::Allocator(), packed_size(*table(), panels_)) {
     const Floats w = uniform_floats(rows * depth, -0.1f, 0.1f);
-    pack(*table(), rows, depth, w.data(), depth, 1, 0, panel_count(*table(), rows), data_.data());
+    pack(*table(), panels_, w.data(), depth, 1, 0, panel_count(*table(), panels_), data_.data());
+    panels_.data = data_.data();
   }
-  Panels panels() const { return {data_.data(), rows_, depth_}; }
+  Packed(const Packed&) = delete;
+  Packed& operator=(const Packed&) = delete;
+  const Panels& panels() const { return panels_; }
 
  private:
-  std::size_t rows_, depth_;
+  Panels panels_;
   Floats data_;
 };
 
@@ -69,28 +73,67 @@ void naive_gemv(benchmark::State& state, std::size_t N, std::size_t K) {
       [&] { naive::affine(N, K, w.data(), bias.data(), x.data(), y.data()); });
 }
 
-void vanilla_forward_benchmark(benchmark::State& state, std::size_t M, std::size_t H) {
-  const Packed w(H, H);
-  const std::size_t ld = stride_for(H);
-  const Floats pre = uniform_floats(M * ld);
-  Floats h(rnn::Allocator(), 2 * M * ld);
-  float *from = h.data(), *to = h.data() + M * ld;
-  run(state, product_flops(M, H, H), packed_bytes(H, H), [&] {
-    table()->vanilla_forward(w.panels(), M, {from, ld, nullptr}, {pre.data(), ld, nullptr}, padded(H),
-                             {to, ld, nullptr});
-    std::swap(from, to);
-  });
+// The kernels of one cell.
+struct CellKernels {
+  const char* name;
+  std::size_t gates;
+  void (*forward)(const CellForward&);
+  void (*backward)(const CellBackward&);
+};
+
+// One step of M rows: everything that a cell may have a use for.
+struct CellRows {
+  CellRows(std::size_t M, std::size_t H, std::size_t G)
+      : M(M), H(H), G(G), ld(stride_for(H)), ld_gates(stride_for(G * H)) {}
+
+  Rows states(std::size_t i) const { return {states_.data() + i * M * ld, ld, nullptr}; }
+  MutableRows states_to(std::size_t i) { return {states_.data() + i * M * ld, ld, nullptr}; }
+  Rows gates(std::size_t i) const { return {gates_.data() + i * M * ld_gates, ld_gates, nullptr}; }
+  MutableRows gates_to(std::size_t i) { return {gates_.data() + i * M * ld_gates, ld_gates, nullptr}; }
+
+  std::size_t M, H, G, ld, ld_gates;
+
+ private:
+  Floats states_ = uniform_floats(6 * M * ld);
+  Floats gates_ = uniform_floats(3 * M * ld_gates);
+};
+
+// Gates are what the last step left, which is as good as anything: the time does not depend on the data.
+void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size_t M, std::size_t H) {
+  const Packed w(cell.gates * H, H, cell.gates);
+  const Floats bias = uniform_floats(padded(H));
+  CellRows rows(M, H, cell.gates);
+  CellForward step{w.panels(),
+                   M,
+                   H,
+                   rows.states(0),
+                   rows.gates_to(0),
+                   rows.states(0),
+                   rows.states(1),
+                   bias.data(),
+                   rows.states_to(2),
+                   rows.states_to(3),
+                   rows.states_to(4)};
+  run(state, product_flops(M, cell.gates * H, H), packed_bytes(cell.gates * H, H),
+      [&] { cell.forward(step); });
 }
 
-void vanilla_backward_benchmark(benchmark::State& state, std::size_t M, std::size_t H) {
-  const Packed w(H, H);
-  const std::size_t ld = stride_for(H);
-  const Floats next = uniform_floats(M * ld), d_h = uniform_floats(M * ld), h = uniform_floats(M * ld);
-  Floats d_pre(rnn::Allocator(), M * ld);
-  run(state, product_flops(M, H, H), packed_bytes(H, H), [&] {
-    table()->vanilla_backward(w.panels(), M, M, {next.data(), ld, nullptr}, {d_h.data(), ld, nullptr},
-                              {h.data(), ld, nullptr}, padded(H), {d_pre.data(), ld, nullptr});
-  });
+void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::size_t M, std::size_t H) {
+  const Packed w(H, cell.gates * H);
+  CellRows rows(M, H, cell.gates);
+  CellBackward step{};
+  step.w = w.panels();
+  step.M = step.M_product = M;
+  step.H = H;
+  step.x = rows.gates(0);
+  step.d_h = step.h_prev = rows.states(0);
+  step.h = step.c_prev = rows.states(1);
+  step.c = step.inner = rows.states(2);
+  step.carry = rows.states_to(3);
+  step.gates = rows.gates_to(1);
+  step.d_sum = rows.gates_to(2);
+  run(state, product_flops(M, H, cell.gates * H), packed_bytes(H, cell.gates * H),
+      [&] { cell.backward(step); });
 }
 
 // c[M, N] += a[R, M]^T b[R, N]: the gradients of weights.
@@ -145,9 +188,16 @@ void add_products() {
   add("gemm/32x512x2048", gemm_benchmark, 32, 512, 2048);
   register_read_limit(packed_bytes(2048, 512));
   for (const std::size_t H : {128, 256, 512}) {
-    add("vanilla_forward/" + times({1, H}), vanilla_forward_benchmark, 1, H);
-    add("vanilla_forward/" + times({32, H}), vanilla_forward_benchmark, 32, H);
-    add("vanilla_backward/" + times({32, H}), vanilla_backward_benchmark, 32, H);
+    for (const CellKernels& cell :
+         {CellKernels{"vanilla", 1, table()->vanilla_forward, table()->vanilla_backward},
+          CellKernels{"gru", 3, table()->gru_forward, table()->gru_backward},
+          CellKernels{"lstm", 4, table()->lstm_forward, table()->lstm_backward}}) {
+      const std::string name = cell.name;
+      add(name + "_forward/" + times({1, H}), cell_forward_benchmark, cell, 1, H);
+      add(name + "_forward/" + times({32, H}), cell_forward_benchmark, cell, 32, H);
+      add(name + "_backward/" + times({32, H}), cell_backward_benchmark, cell, 32, H);
+      register_read_limit(packed_bytes(cell.gates * H, H));
+    }
     add("gemm_tn/" + times({H, H, 6400}), gemm_tn_benchmark, H, H, 6400);
   }
 }

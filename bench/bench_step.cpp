@@ -1,5 +1,5 @@
-// One step of a vanilla network with a head, through the C ABI, beside the naive one. The weights stay in the
-// cache. Networks of 65 inputs read indices (a character model), all others numbers.
+// One step of a network with a head, through the C ABI, beside the naive one. The weights stay in the
+// cache. Networks of 65 inputs read indices (a character model), and once more numbers; all others numbers.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,32 +13,33 @@ namespace {
 
 struct Size {
   std::size_t I, H, O;
-  bool by_index() const { return I == 65; }
+  bool by_index;
 };
-constexpr Size kSizes[] = {{1, 16, 1},      {1, 40, 1},      {65, 128, 65},
-                           {128, 256, 128}, {256, 512, 256}, {512, 1024, 512}};
+constexpr Size kSizes[] = {{1, 16, 1, false},      {1, 40, 1, false},      {65, 128, 65, true},
+                           {65, 128, 65, false},   {128, 256, 128, false}, {256, 512, 256, false},
+                           {512, 1024, 512, false}};
 
 constexpr std::size_t kInputs = 64;  // that a benchmark takes in turn
 
 // The weights that a step reads: an index selects one column of W_ih.
-std::size_t weight_bytes(const Size& size) {
-  return packed_bytes(size.H, size.by_index() ? 1 : size.I) + packed_bytes(size.H, size.H) +
+std::size_t weight_bytes(const Cell& cell, const Size& size) {
+  return cell.gates * packed_bytes(size.H, (size.by_index ? 1 : size.I) + size.H) +
          packed_bytes(size.O, size.H);
 }
 
-void count_step(benchmark::State& state, const Size& size) {
-  const std::size_t columns = (size.by_index() ? 0 : size.I) + size.H;
-  count_flops(state, 2.0 * static_cast<double>(size.H * columns + size.O * size.H));
-  count_bytes(state, weight_bytes(size));
+void count_step(benchmark::State& state, const Cell& cell, const Size& size) {
+  const std::size_t columns = (size.by_index ? 0 : size.I) + size.H;
+  count_flops(state, 2.0 * static_cast<double>(cell.gates * size.H * columns + size.O * size.H));
+  count_bytes(state, weight_bytes(cell, size));
   state.counters["steps_per_second"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // Calls step(index, y) or step(x, y).
 template <class Step>
-void run_steps(benchmark::State& state, const Size& size, const Step& step) {
+void run_steps(benchmark::State& state, const Cell& cell, const Size& size, const Step& step) {
   std::vector<float> y(size.O);
   std::size_t i = 0;
-  if (size.by_index()) {
+  if (size.by_index) {
     const Text text(size.I, 1, kInputs);
     for (auto _ : state) step(text.indices[i++ % kInputs], y.data());
   } else {
@@ -46,7 +47,7 @@ void run_steps(benchmark::State& state, const Size& size, const Step& step) {
     for (auto _ : state) step(&x[i++ % kInputs * size.I], y.data());
   }
   benchmark::DoNotOptimize(y.data());
-  count_step(state, size);
+  count_step(state, cell, size);
 }
 
 struct LibraryStep {
@@ -55,27 +56,33 @@ struct LibraryStep {
   void operator()(const float* x, float* y) const { rnn_step(rnn, x, y); }
 };
 
-void library_step(benchmark::State& state, Size size) {
-  const rnn::Network network = make_network(size.I, size.H, size.O);
-  run_steps(state, size, LibraryStep{network.get()});
+void library_step(benchmark::State& state, Cell cell, Size size) {
+  const rnn::Network network = make_network(cell, size.I, size.H, size.O);
+  run_steps(state, cell, size, LibraryStep{network.get()});
 }
 
-void naive_step(benchmark::State& state, Size size) {
-  const naive::Network network = naive_copy(make_network(size.I, size.H, size.O));
+void naive_step(benchmark::State& state, Cell cell, Size size) {
+  const naive::Network network = naive_copy(cell, make_network(cell, size.I, size.H, size.O));
   naive::Stream stream(network);
-  run_steps(state, size, [&](auto x, float* y) { stream.step(x, y); });
+  run_steps(state, cell, size, [&](auto x, float* y) { stream.step(x, y); });
+}
+
+std::string name(const char* side, const Cell& cell, const Size& size) {
+  return "step/" + std::string(side) + "/" + cell.name + "/" + std::to_string(size.I) + "x" +
+         std::to_string(size.H) + "x" + std::to_string(size.O) +
+         (size.I == 65 && !size.by_index ? "/dense" : "");
 }
 
 }  // namespace
 
 void register_benchmarks() {
   register_fma_limit();
-  for (const Size& size : kSizes) {
-    const std::string name =
-        "/vanilla/" + std::to_string(size.I) + "x" + std::to_string(size.H) + "x" + std::to_string(size.O);
-    benchmark::RegisterBenchmark(("step/rnn" + name).c_str(), library_step, size);
-    benchmark::RegisterBenchmark(("step/naive" + name).c_str(), naive_step, size);
-    register_read_limit(weight_bytes(size));
+  for (const Cell& cell : kCells) {
+    for (const Size& size : kSizes) {
+      benchmark::RegisterBenchmark(name("rnn", cell, size).c_str(), library_step, cell, size);
+      benchmark::RegisterBenchmark(name("naive", cell, size).c_str(), naive_step, cell, size);
+      register_read_limit(weight_bytes(cell, size));
+    }
   }
 }
 

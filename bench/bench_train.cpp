@@ -17,14 +17,14 @@ namespace {
 constexpr std::size_t kCharacters = 65, kSteps = 100, kBatch = 64;
 
 struct Size {
+  Cell cell;
   std::size_t H, L;
 };
 
 // Multiply-adds that are needed: forward W_hh, the head and W_ih of all layers but the first, whose inputs
 // are indices; backward each twice, for the gradients of vectors and of weights.
 double flops(const Size& size) {
-  const std::size_t weights =
-      size.H * size.H * size.L + size.H * size.H * (size.L - 1) + size.H * kCharacters;
+  const std::size_t weights = size.cell.gates * size.H * size.H * (2 * size.L - 1) + size.H * kCharacters;
   return 3.0 * 2.0 * static_cast<double>(weights * kBatch * kSteps);
 }
 
@@ -45,7 +45,7 @@ void library_train(benchmark::State& state, Size size, std::size_t threads) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.fresh_windows = 1;
   options.threads = static_cast<std::int32_t>(threads);
-  rnn::Trainer trainer(make_network(kCharacters, size.H, kCharacters, size.L), &options);
+  rnn::Trainer trainer(make_network(size.cell, kCharacters, size.H, kCharacters, size.L), &options);
   const Text text(kCharacters, kBatch, kSteps);
   const rnn_sequences_t batch = text.sequences();
   trainer.update(batch);  // makes room
@@ -53,7 +53,8 @@ void library_train(benchmark::State& state, Size size, std::size_t threads) {
 }
 
 void naive_train(benchmark::State& state, Size size) {
-  naive::Network network = naive_copy(make_network(kCharacters, size.H, kCharacters, size.L));
+  naive::Network network =
+      naive_copy(size.cell, make_network(size.cell, kCharacters, size.H, kCharacters, size.L));
   naive::Trainer trainer(network, 0.001f);
   const Text text(kCharacters, kBatch, kSteps);
   run_updates(state, size, 1,
@@ -61,8 +62,8 @@ void naive_train(benchmark::State& state, Size size) {
 }
 
 std::string name(const char* side, const Size& size, std::size_t threads) {
-  return "train/" + std::string(side) + "/vanilla/" + std::to_string(size.H) + "x" + std::to_string(size.L) +
-         "/batch" + std::to_string(kBatch) + "/threads" + std::to_string(threads);
+  return "train/" + std::string(side) + "/" + size.cell.name + "/" + std::to_string(size.H) + "x" +
+         std::to_string(size.L) + "/batch" + std::to_string(kBatch) + "/threads" + std::to_string(threads);
 }
 
 }  // namespace
@@ -70,12 +71,14 @@ std::string name(const char* side, const Size& size, std::size_t threads) {
 void register_benchmarks() {
   register_fma_limit();
   const std::set<std::size_t> threads = {1, 2, std::thread::hardware_concurrency()};
-  for (const std::size_t L : {1, 2}) {
-    for (const std::size_t H : {128, 256, 512}) {
-      const Size size = {H, L};
-      for (const std::size_t n : threads)
-        if (n > 0) benchmark::RegisterBenchmark(name("rnn", size, n).c_str(), library_train, size, n);
-      benchmark::RegisterBenchmark(name("naive", size, 1).c_str(), naive_train, size);
+  for (const Cell& cell : kCells) {
+    for (const std::size_t L : {1, 2}) {
+      for (const std::size_t H : {128, 256, 512}) {
+        const Size size = {cell, H, L};
+        for (const std::size_t n : threads)
+          if (n > 0) benchmark::RegisterBenchmark(name("rnn", size, n).c_str(), library_train, size, n);
+        benchmark::RegisterBenchmark(name("naive", size, 1).c_str(), naive_train, size);
+      }
     }
   }
 }

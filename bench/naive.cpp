@@ -8,7 +8,7 @@ namespace naive {
 void affine(std::size_t rows, std::size_t columns, const float* w, const float* bias, const float* x,
             float* y) {
   for (std::size_t i = 0; i < rows; ++i) {
-    float sum = bias[i];
+    float sum = bias != nullptr ? bias[i] : 0.0f;
     for (std::size_t j = 0; j < columns; ++j) sum += w[i * columns + j] * x[j];
     y[i] = sum;
   }
@@ -16,22 +16,79 @@ void affine(std::size_t rows, std::size_t columns, const float* w, const float* 
 
 namespace {
 
-// h[H] = tanh(bias + W_ih x + W_hh h_prev)
-void cell(const Layer& layer, std::size_t hidden, const float* x, const float* h_prev, float* h) {
-  affine(hidden, layer.inputs, layer.w_ih.data(), layer.bias.data(), x, h);
-  for (std::size_t i = 0; i < hidden; ++i) {
-    float sum = h[i];
-    for (std::size_t j = 0; j < hidden; ++j) sum += layer.w_hh[i * hidden + j] * h_prev[j];
-    h[i] = std::tanh(sum);
+float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+// out = bias + W_ih onehot(index)
+void select(const Layer& layer, int index, float* out) {
+  for (std::size_t i = 0; i < layer.bias.size(); ++i)
+    out[i] = layer.bias[i] + layer.w_ih[i * layer.inputs + index];
+}
+
+// The rest of a step, once s.gates holds the input projection.
+void cell(const Network& network, const Layer& layer, const Step& s) {
+  const std::size_t H = network.hidden;
+  float *a = s.gates, *u = s.product;
+  affine(network.gates() * H, H, layer.w_hh.data(), nullptr, s.h_prev, u);
+  for (std::size_t i = 0; i < H; ++i) {
+    switch (network.cell) {
+      case Cell::vanilla:
+        s.h[i] = a[i] = std::tanh(a[i] + u[i]);
+        break;
+      case Cell::gru:
+        u[2 * H + i] += layer.bias_hn[i];
+        a[i] = sigmoid(a[i] + u[i]);
+        a[H + i] = sigmoid(a[H + i] + u[H + i]);
+        a[2 * H + i] = std::tanh(a[2 * H + i] + a[i] * u[2 * H + i]);
+        s.h[i] = (1.0f - a[H + i]) * a[2 * H + i] + a[H + i] * s.h_prev[i];
+        break;
+      case Cell::lstm:
+        a[i] = sigmoid(a[i] + u[i]);
+        a[H + i] = sigmoid(a[H + i] + u[H + i]);
+        a[2 * H + i] = std::tanh(a[2 * H + i] + u[2 * H + i]);
+        a[3 * H + i] = sigmoid(a[3 * H + i] + u[3 * H + i]);
+        s.c[i] = a[H + i] * s.c_prev[i] + a[i] * a[2 * H + i];
+        s.h[i] = a[3 * H + i] * std::tanh(s.c[i]);
+        break;
+    }
   }
 }
 
-// The same with a one-hot x.
-void cell(const Layer& layer, std::size_t hidden, int index, const float* h_prev, float* h) {
-  for (std::size_t i = 0; i < hidden; ++i) {
-    float sum = layer.bias[i] + layer.w_ih[i * layer.inputs + index];
-    for (std::size_t j = 0; j < hidden; ++j) sum += layer.w_hh[i * hidden + j] * h_prev[j];
-    h[i] = std::tanh(sum);
+// From the gradient d_h[H] of the step's h: that of what the gates' activations read, into s.gates, that of
+// W_hh h_prev, into s.product, and what reaches h_prev past the product, added to d_h_prev. d_c is the
+// LSTM's: of the step's c on entry, of c_prev on return.
+void cell_backward(const Network& network, const Step& s, const float* d_h, float* d_c, float* d_h_prev) {
+  const std::size_t H = network.hidden;
+  float *a = s.gates, *u = s.product;
+  for (std::size_t i = 0; i < H; ++i) {
+    const float d = d_h[i];
+    switch (network.cell) {
+      case Cell::vanilla:
+        u[i] = a[i] = d * (1.0f - a[i] * a[i]);
+        break;
+      case Cell::gru: {
+        const float r = a[i], z = a[H + i], n = a[2 * H + i];
+        const float d_n = d * (1.0f - z) * (1.0f - n * n);
+        a[i] = d_n * u[2 * H + i] * r * (1.0f - r);
+        a[H + i] = d * (s.h_prev[i] - n) * z * (1.0f - z);
+        a[2 * H + i] = d_n;
+        u[i] = a[i];
+        u[H + i] = a[H + i];
+        u[2 * H + i] = d_n * r;
+        d_h_prev[i] += d * z;
+        break;
+      }
+      case Cell::lstm: {
+        const float in = a[i], forget = a[H + i], g = a[2 * H + i], out = a[3 * H + i];
+        const float t = std::tanh(s.c[i]);
+        const float d_cell = d_c[i] + d * out * (1.0f - t * t);
+        u[i] = a[i] = d_cell * g * in * (1.0f - in);
+        u[H + i] = a[H + i] = d_cell * s.c_prev[i] * forget * (1.0f - forget);
+        u[2 * H + i] = a[2 * H + i] = d_cell * in * (1.0f - g * g);
+        u[3 * H + i] = a[3 * H + i] = d * t * out * (1.0f - out);
+        d_c[i] = d_cell * forget;
+        break;
+      }
+    }
   }
 }
 
@@ -49,55 +106,77 @@ void add_transposed(std::size_t rows, std::size_t columns, const float* w, const
 
 }  // namespace
 
-Network::Network(std::size_t inputs, std::size_t hidden, std::size_t outputs, std::size_t num_layers)
-    : inputs(inputs), hidden(hidden), outputs(outputs), w_ho(outputs * hidden), bias_o(outputs) {
+Network::Network(Cell cell, std::size_t inputs, std::size_t hidden, std::size_t outputs,
+                 std::size_t num_layers)
+    : cell(cell), inputs(inputs), hidden(hidden), outputs(outputs), w_ho(outputs * hidden), bias_o(outputs) {
   for (std::size_t l = 0; l < num_layers; ++l) {
-    const std::size_t n = l == 0 ? inputs : hidden;
-    layers.push_back(
-        {n, std::vector<float>(hidden * n), std::vector<float>(hidden * hidden), std::vector<float>(hidden)});
+    const std::size_t n = l == 0 ? inputs : hidden, rows = gates() * hidden;
+    layers.push_back({n, std::vector<float>(rows * n), std::vector<float>(rows * hidden),
+                      std::vector<float>(rows), std::vector<float>(cell == Cell::gru ? hidden : 0)});
   }
 }
 
 std::vector<std::vector<float>*> Network::parameters() {
   std::vector<std::vector<float>*> result;
-  for (Layer& layer : layers) result.insert(result.end(), {&layer.w_ih, &layer.w_hh, &layer.bias});
+  for (Layer& layer : layers) {
+    result.insert(result.end(), {&layer.w_ih, &layer.w_hh, &layer.bias});
+    if (cell == Cell::gru) result.push_back(&layer.bias_hn);
+  }
   result.insert(result.end(), {&w_ho, &bias_o});
   return result;
 }
 
 Stream::Stream(const Network& network)
     : network_(network),
-      states_(network.layers.size(), std::vector<float>(network.hidden)),
-      next_(network.hidden) {}
+      h_(network.layers.size(), std::vector<float>(network.hidden)),
+      c_(h_),
+      gates_(network.gates() * network.hidden),
+      product_(gates_.size()),
+      next_h_(network.hidden),
+      next_c_(network.hidden) {}
 
 void Stream::step(const float* x, float* y) { step_from(0, x, y); }
 
 void Stream::step(int index, float* y) {
-  cell(network_.layers[0], network_.hidden, index, states_[0].data(), next_.data());
-  states_[0].swap(next_);
-  step_from(1, states_[0].data(), y);
+  select(network_.layers[0], index, gates_.data());
+  finish_layer(0);
+  step_from(1, h_[0].data(), y);
 }
 
-void Stream::step_from(std::size_t layer, const float* x, float* y) {
-  for (std::size_t l = layer; l < states_.size(); ++l) {
-    cell(network_.layers[l], network_.hidden, x, states_[l].data(), next_.data());
-    states_[l].swap(next_);
-    x = states_[l].data();
+void Stream::finish_layer(std::size_t l) {
+  cell(network_, network_.layers[l],
+       {h_[l].data(), c_[l].data(), gates_.data(), product_.data(), next_h_.data(), next_c_.data()});
+  h_[l].swap(next_h_);
+  c_[l].swap(next_c_);
+}
+
+void Stream::step_from(std::size_t first, const float* x, float* y) {
+  for (std::size_t l = first; l < network_.layers.size(); ++l) {
+    const Layer& layer = network_.layers[l];
+    affine(gates_.size(), layer.inputs, layer.w_ih.data(), layer.bias.data(), x, gates_.data());
+    finish_layer(l);
+    x = h_[l].data();
   }
   affine(network_.outputs, network_.hidden, network_.w_ho.data(), network_.bias_o.data(), x, y);
 }
 
 Trainer::Trainer(Network& network, float learning_rate)
     : network_(network),
-      gradients_(network.inputs, network.hidden, network.outputs, network.layers.size()),
+      gradients_(network.cell, network.inputs, network.hidden, network.outputs, network.layers.size()),
       m_(gradients_),
       v_(gradients_),
       learning_rate_(learning_rate),
-      states_(network.layers.size()) {}
+      records_(network.layers.size()) {}
 
 double Trainer::update(const int* indices, const int* classes, std::size_t count, std::size_t steps) {
   for (std::vector<float>* g : gradients_.parameters()) std::fill(g->begin(), g->end(), 0.0f);
-  for (std::vector<float>& states : states_) states.assign((steps + 1) * network_.hidden, 0.0f);
+  const std::size_t H = network_.hidden, G = network_.gates();
+  for (Record& record : records_) {
+    record.h.assign((steps + 1) * H, 0.0f);
+    record.c.assign((steps + 1) * H, 0.0f);
+    record.gates.resize(steps * G * H);
+    record.product.resize(steps * G * H);
+  }
   outputs_.resize(steps * network_.outputs);
 
   const float scale = 1.0f / static_cast<float>(count * steps);
@@ -111,14 +190,26 @@ double Trainer::update(const int* indices, const int* classes, std::size_t count
   return sum * scale;
 }
 
+Step Trainer::step(std::size_t layer, std::size_t t) {
+  const std::size_t H = network_.hidden, GH = network_.gates() * H;
+  Record& r = records_[layer];
+  return {&r.h[t * H],        &r.c[t * H],       &r.gates[t * GH],
+          &r.product[t * GH], &r.h[(t + 1) * H], &r.c[(t + 1) * H]};
+}
+
 void Trainer::forward(const int* indices, std::size_t steps) {
   const std::size_t H = network_.hidden, O = network_.outputs, L = network_.layers.size();
   for (std::size_t t = 0; t < steps; ++t) {
-    cell(network_.layers[0], H, indices[t], &states_[0][t * H], &states_[0][(t + 1) * H]);
-    for (std::size_t l = 1; l < L; ++l)
-      cell(network_.layers[l], H, &states_[l - 1][(t + 1) * H], &states_[l][t * H], &states_[l][(t + 1) * H]);
-    affine(O, H, network_.w_ho.data(), network_.bias_o.data(), &states_[L - 1][(t + 1) * H],
-           &outputs_[t * O]);
+    for (std::size_t l = 0; l < L; ++l) {
+      const Layer& layer = network_.layers[l];
+      const Step s = step(l, t);
+      if (l == 0)
+        select(layer, indices[t], s.gates);
+      else
+        affine(layer.bias.size(), H, layer.w_ih.data(), layer.bias.data(), step(l - 1, t).h, s.gates);
+      cell(network_, layer, s);
+    }
+    affine(O, H, network_.w_ho.data(), network_.bias_o.data(), step(L - 1, t).h, &outputs_[t * O]);
   }
 }
 
@@ -143,7 +234,7 @@ void Trainer::backward(const int* indices, std::size_t steps) {
   d_states_.assign(steps * H, 0.0f);
   for (std::size_t t = 0; t < steps; ++t) {
     const float* d_y = &outputs_[t * O];
-    add_outer(O, H, d_y, &states_[L - 1][(t + 1) * H], gradients_.w_ho.data());
+    add_outer(O, H, d_y, step(L - 1, t).h, gradients_.w_ho.data());
     for (std::size_t i = 0; i < O; ++i) gradients_.bias_o[i] += d_y[i];
     add_transposed(O, H, network_.w_ho.data(), d_y, &d_states_[t * H]);
   }
@@ -155,22 +246,25 @@ void Trainer::backward(const int* indices, std::size_t steps) {
 }
 
 void Trainer::backward_layer(std::size_t l, const int* indices, std::size_t steps) {
-  const std::size_t H = network_.hidden;
+  const std::size_t H = network_.hidden, GH = network_.gates() * H;
   const Layer& layer = network_.layers[l];
   Layer& gradients = gradients_.layers[l];
+  std::vector<float> d_initial(H);
+  d_c_.assign(H, 0.0f);
   for (std::size_t t = steps; t-- > 0;) {
-    const float* h = &states_[l][(t + 1) * H];
-    float* d = &d_states_[t * H];
-    for (std::size_t i = 0; i < H; ++i) d[i] *= 1.0f - h[i] * h[i];
+    const Step s = step(l, t);
+    float* const d_h_prev = t > 0 ? &d_states_[(t - 1) * H] : d_initial.data();
+    cell_backward(network_, s, &d_states_[t * H], d_c_.data(), d_h_prev);
 
-    add_outer(H, H, d, &states_[l][t * H], gradients.w_hh.data());
-    for (std::size_t i = 0; i < H; ++i) gradients.bias[i] += d[i];
-    if (t > 0) add_transposed(H, H, layer.w_hh.data(), d, &d_states_[(t - 1) * H]);
+    add_outer(GH, H, s.product, s.h_prev, gradients.w_hh.data());
+    for (std::size_t i = 0; i < GH; ++i) gradients.bias[i] += s.gates[i];
+    for (std::size_t i = 0; i < gradients.bias_hn.size(); ++i) gradients.bias_hn[i] += s.product[2 * H + i];
+    if (t > 0) add_transposed(GH, H, layer.w_hh.data(), s.product, d_h_prev);
     if (l == 0) {
-      for (std::size_t i = 0; i < H; ++i) gradients.w_ih[i * layer.inputs + indices[t]] += d[i];
+      for (std::size_t i = 0; i < GH; ++i) gradients.w_ih[i * layer.inputs + indices[t]] += s.gates[i];
     } else {
-      add_outer(H, H, d, &states_[l - 1][(t + 1) * H], gradients.w_ih.data());
-      add_transposed(H, H, layer.w_ih.data(), d, &d_inputs_[t * H]);
+      add_outer(GH, H, s.gates, step(l - 1, t).h, gradients.w_ih.data());
+      add_transposed(GH, H, layer.w_ih.data(), s.gates, &d_inputs_[t * H]);
     }
   }
 }

@@ -1,8 +1,8 @@
-// The other side of every comparison: a vanilla network as one first writes it in C++, with row-major loops,
-// std::vector and std::tanh, on one thread, compiled with -O2. Correct, and made neither slower nor faster on
-// purpose; tests/bench checks that it computes what the library computes.
+// The other side of every comparison: a network as one first writes it in C++, with row-major loops,
+// std::vector, std::tanh and std::exp, on one thread, compiled with -O2. Correct, and made neither slower nor
+// faster on purpose; tests/bench checks that it computes what the library computes.
 //
-// Shapes: w_ih[H, I], w_hh[H, H], bias[H], w_ho[O, H], bias_o[O].
+// Shapes, G gates in PyTorch's order: w_ih[G*H, I], w_hh[G*H, H], bias[G*H], w_ho[O, H], bias_o[O].
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,39 @@
 
 namespace naive {
 
-// y[rows] = bias + W[rows, columns] x
+enum class Cell { vanilla, gru, lstm };
+
+// y[rows] = bias + W[rows, columns] x; bias may be null.
 void affine(std::size_t rows, std::size_t columns, const float* w, const float* bias, const float* x,
             float* y);
 
 struct Layer {
   std::size_t inputs;
   std::vector<float> w_ih, w_hh, bias;
+  std::vector<float> bias_hn;  // [H]  of the GRU, whose n gate has a second bias; otherwise empty
 };
 
 struct Network {
+  Cell cell;
   std::size_t inputs, hidden, outputs;
   std::vector<Layer> layers;
   std::vector<float> w_ho, bias_o;
 
   // All parameters zero.
-  Network(std::size_t inputs, std::size_t hidden, std::size_t outputs, std::size_t num_layers);
+  Network(Cell cell, std::size_t inputs, std::size_t hidden, std::size_t outputs, std::size_t num_layers);
+
+  std::size_t gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }  // G
 
   // Every parameter, in the order of rnn_parameter_info.
   std::vector<std::vector<float>*> parameters();
+};
+
+// What one step of a layer reads, and what it leaves for the way back.
+struct Step {
+  const float *h_prev, *c_prev;  // [H]
+  float* gates;                  // [G*H]  in: bias + W_ih x; out: the activated gates
+  float* product;                // [G*H]  W_hh h_prev
+  float *h, *c;                  // [H]
 };
 
 // One stream over a network, which must outlive it.
@@ -39,11 +53,12 @@ class Stream {
   void step(int index, float* y);
 
  private:
+  void finish_layer(std::size_t layer);
   void step_from(std::size_t layer, const float* x, float* y);
 
   const Network& network_;
-  std::vector<std::vector<float>> states_;  // [L][H]
-  std::vector<float> next_;                 // [H]
+  std::vector<std::vector<float>> h_, c_;                 // [L][H]
+  std::vector<float> gates_, product_, next_h_, next_c_;  // [G*H], [H]
 };
 
 // Minibatch backpropagation through time from the zero state: mean softmax cross-entropy, Adam.
@@ -56,6 +71,13 @@ class Trainer {
   double update(const int* indices, const int* classes, std::size_t count, std::size_t steps);
 
  private:
+  // Of one layer, T steps. States have the initial one before them.
+  struct Record {
+    std::vector<float> h, c;            // [T + 1, H]
+    std::vector<float> gates, product;  // [T, G*H]
+  };
+
+  Step step(std::size_t layer, std::size_t t);
   void forward(const int* indices, std::size_t steps);
   double loss(const int* classes, std::size_t steps, float scale);
   void backward(const int* indices, std::size_t steps);
@@ -66,10 +88,11 @@ class Trainer {
   Network gradients_, m_, v_;
   float learning_rate_;
   int updates_ = 0;
-  std::vector<std::vector<float>> states_;  // [L][T + 1, H], row 0 the initial state
-  std::vector<float> outputs_;              // [T, O]: logits, then their gradients
-  std::vector<float> d_states_;             // [T, H]: gradients of the present layer's states
-  std::vector<float> d_inputs_;             // [T, H]: those of the layer below
+  std::vector<Record> records_;  // [L]
+  std::vector<float> outputs_;   // [T, O]: logits, then their gradients
+  std::vector<float> d_states_;  // [T, H]: gradients of the present layer's states
+  std::vector<float> d_inputs_;  // [T, H]: those of the layer below
+  std::vector<float> d_c_;       // [H]: of the LSTM's c, going back in time
 };
 
 }  // namespace naive

@@ -11,10 +11,22 @@
 
 namespace bench {
 
-// A vanilla network, the seed fixed.
-inline rnn::Network make_network(std::size_t inputs, std::size_t hidden, std::size_t outputs,
-                                 std::size_t num_layers = 1) {
+// A cell as both sides and the names of benchmarks know it.
+struct Cell {
+  const char* name;
+  std::int32_t id;
+  naive::Cell naive;
+  std::size_t gates;
+};
+constexpr Cell kCells[] = {{"vanilla", RNN_CELL_VANILLA, naive::Cell::vanilla, 1},
+                           {"gru", RNN_CELL_GRU, naive::Cell::gru, 3},
+                           {"lstm", RNN_CELL_LSTM, naive::Cell::lstm, 4}};
+
+// The seed is fixed.
+inline rnn::Network make_network(const Cell& cell, std::size_t inputs, std::size_t hidden,
+                                 std::size_t outputs, std::size_t num_layers = 1) {
   auto config = rnn::sized<rnn_config_t>();
+  config.cell = cell.id;
   config.input_size = static_cast<std::int32_t>(inputs);
   config.hidden_size = static_cast<std::int32_t>(hidden);
   config.output_size = static_cast<std::int32_t>(outputs);
@@ -23,10 +35,10 @@ inline rnn::Network make_network(std::size_t inputs, std::size_t hidden, std::si
   return rnn::Network(config);
 }
 
-inline naive::Network naive_copy(const rnn::Network& network) {
+inline naive::Network naive_copy(const Cell& cell, const rnn::Network& network) {
   const rnn_config_t config = network.config();
   naive::Network copy(
-      static_cast<std::size_t>(config.input_size), static_cast<std::size_t>(config.hidden_size),
+      cell.naive, static_cast<std::size_t>(config.input_size), static_cast<std::size_t>(config.hidden_size),
       static_cast<std::size_t>(config.output_size), static_cast<std::size_t>(config.num_layers));
   std::size_t index = 0;
   for (std::vector<float>* values : copy.parameters())

@@ -19,6 +19,11 @@ struct Size {
 };
 constexpr Size kSizes[] = {{1, 1, 1, 1}, {1, 16, 1, 1}, {3, 40, 2, 2}, {65, 128, 65, 1}, {20, 33, 7, 3}};
 
+class Naive : public testing::TestWithParam<Cell> {};
+
+INSTANTIATE_TEST_SUITE_P(Cells, Naive, testing::ValuesIn(kCells),
+                         [](const testing::TestParamInfo<Cell>& cell) { return cell.param.name; });
+
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
   double largest = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -29,10 +34,10 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 constexpr std::size_t kStepsTested = 50;
 constexpr double kStepTolerance = 1e-5;
 
-TEST(Naive, StepsAreTheSame) {
+TEST_P(Naive, StepsAreTheSame) {
   for (const Size& s : kSizes) {
-    rnn::Network network = make_network(s.I, s.H, s.O, s.L);
-    const naive::Network copy = naive_copy(network);
+    rnn::Network network = make_network(GetParam(), s.I, s.H, s.O, s.L);
+    const naive::Network copy = naive_copy(GetParam(), network);
     naive::Stream stream(copy);
     const std::vector<float> x = uniform(kStepsTested * s.I, -1.0f, 1.0f);
     std::vector<float> y(s.O), expected(s.O);
@@ -44,10 +49,10 @@ TEST(Naive, StepsAreTheSame) {
   }
 }
 
-TEST(Naive, StepsByIndexAreTheSame) {
+TEST_P(Naive, StepsByIndexAreTheSame) {
   for (const Size& s : kSizes) {
-    rnn::Network network = make_network(s.I, s.H, s.O, s.L);
-    const naive::Network copy = naive_copy(network);
+    rnn::Network network = make_network(GetParam(), s.I, s.H, s.O, s.L);
+    const naive::Network copy = naive_copy(GetParam(), network);
     naive::Stream stream(copy);
     const Text text(s.I, 1, kStepsTested);
     std::vector<float> y(s.O), expected(s.O);
@@ -66,10 +71,10 @@ constexpr float kLearningRate = 0.01f;
 constexpr double kWeightTolerance = 0.01 * kLearningRate;
 constexpr double kLossTolerance = 1e-5;
 
-TEST(Naive, TrainingIsTheSame) {
+TEST_P(Naive, TrainingIsTheSame) {
   for (const Size& s : {Size{5, 8, 5, 1}, Size{65, 40, 65, 1}, Size{12, 24, 12, 2}}) {
-    const rnn::Network network = make_network(s.I, s.H, s.O, s.L);
-    naive::Network copy = naive_copy(network);
+    const rnn::Network network = make_network(GetParam(), s.I, s.H, s.O, s.L);
+    naive::Network copy = naive_copy(GetParam(), network);
     const Text text(s.I, 8, 20);
     const rnn_sequences_t batch = text.sequences();
 
@@ -84,8 +89,8 @@ TEST(Naive, TrainingIsTheSame) {
       EXPECT_NEAR(trainer.update(batch).loss, loss, kLossTolerance) << s.H << " update " << update;
     }
 
-    const naive::Network before = naive_copy(network);
-    naive::Network trained = naive_copy(trainer.network());
+    const naive::Network before = naive_copy(GetParam(), network);
+    naive::Network trained = naive_copy(GetParam(), trainer.network());
     const auto expected = trained.parameters(), actual = copy.parameters();
     for (std::size_t k = 0; k < expected.size(); ++k)
       EXPECT_LE(distance(*actual[k], *expected[k]), kWeightTolerance) << s.H << " parameter " << k;
