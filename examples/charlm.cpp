@@ -1,15 +1,14 @@
 // A character language model: three sentences first, then a text.
 //
 //   charlm [TEXT] [options]      --help lists them
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
 
+#include "command_line.h"
 #include "language_model.h"
 #include "sentences.h"
 
@@ -21,6 +20,7 @@ constexpr char kDefaultText[] = "/usr/share/common-licenses/GPL-3";  // Debian's
 
 struct Options {
   std::string path;
+  std::string cell = "vanilla";
   int check_seeds = 0;
   LanguageModelOptions model;
 };
@@ -32,14 +32,19 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   app.add_option("--layers", model.layers, "Layers")->check(CLI::Range(1, 16))->capture_default_str();
+  add_cell_option(app, options.cell);
+  app.add_option("--embedding", model.embedding,
+                 "Size of a learned vector for each character; 0: none, one-hot")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  app.add_option("--dropout", model.dropout, "Part of each layer's output that the next one does not see")
+      ->capture_default_str();
   app.add_option("--seconds", model.seconds, "Time to train")->capture_default_str();
   app.add_option("--temperature", model.temperature, "Of the sample: low is safe, high is wild")
       ->capture_default_str();
   app.add_option("--prefix", model.prefix, "Start of the sample; default: the text's first word");
   app.add_option("--seed", model.seed, "Of weights, shuffling and sample")->capture_default_str();
-  app.add_option("--threads", model.threads, "0: all that there are")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_threads_option(app, model.threads);
   app.add_option("--out", model.out, "Where to save the model")->capture_default_str();
   app.add_option("--check-seeds", options.check_seeds, "Only learn the sentences, with so many seeds")
       ->check(CLI::Range(1, 1000000));
@@ -55,10 +60,13 @@ std::string read(const std::string& path) {
 
 void run(Options& options) {
   LanguageModelOptions& model = options.model;
+  model.cell = cell_of(options.cell);
   if (!(model.seconds > 0 && model.seconds <= 1e6))
     throw std::runtime_error("--seconds must be above 0, up to 1000000");
   if (!(model.temperature > 0 && model.temperature <= 1e6))
     throw std::runtime_error("--temperature must be above 0, up to 1000000");
+  if (!(model.dropout >= 0 && model.dropout < 1))
+    throw std::runtime_error("--dropout must be 0 or more, below 1");
   if (options.check_seeds > 0) {
     if (!check_sentences(model.seed, options.check_seeds))
       throw std::runtime_error("not all seeds learnt the sentences");
@@ -81,15 +89,8 @@ int main(int argc, char** argv) {
   options.model.out = (fs::path(argv[0]).parent_path() / "charlm.safetensors").string();
   CLI::App app("Learn three sentences, then a text, and write more of it.");
   add_options(app, options);
-  try {
-    app.parse(argc, argv);
+  return run_program("charlm", app, argc, argv, [&] {
     run(options);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    std::fprintf(stderr, "charlm: %s\n", error.what());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "charlm: %s\n", error.what());
-  }
-  return 1;
+  });
 }

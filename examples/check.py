@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run the examples, and hold README.md to them: check.py ROOT BUILD CHARLM MINIMAL [LIBRARY]
+"""Run the examples, and hold README.md to them: check.py ROOT BUILD PROGRAM... [LIBRARY.so]
 
-LIBRARY is the shared library; without it the parts that need one are left out.
+Without the shared library the parts that need it are left out.
 """
 
 import os
@@ -68,11 +68,18 @@ def check_subproject(blocks, root, scratch):
     expect(done.returncode == 0, f"README.md: the Meson subproject\n{done.stdout}{done.stderr}")
 
 
-def check_errors(charlm, scratch):
+def check_errors(program, scratch, cases):
+    for name, arguments in cases.items():
+        done = run(program, *arguments, cwd=scratch)
+        expect(done.returncode == 1 and re.fullmatch(rf"{program.name}: [^\n]+\n", done.stderr),
+               f"{program.name} on {name}: status {done.returncode}, {done.stderr!r}")
+
+
+def check_charlm_errors(charlm, scratch):
     (scratch / "empty").touch()
     (scratch / "short").write_text("too short")
     (scratch / "text").write_text("a text of some length, long enough\n" * 40)
-    cases = {
+    check_errors(charlm, scratch, {
         "a missing file": ["missing"],
         "a directory": ["."],
         "an empty file": ["empty"],
@@ -83,18 +90,42 @@ def check_errors(charlm, scratch):
         "no temperature": ["text", "--temperature", "0"],
         "no time": ["text", "--seconds", "nan"],
         "an unknown option": ["--unknown"],
-    }
-    for name, arguments in cases.items():
-        done = run(charlm, *arguments, cwd=scratch)
-        expect(done.returncode == 1 and re.fullmatch(r"charlm: [^\n]+\n", done.stderr),
-               f"charlm on {name}: status {done.returncode}, {done.stderr!r}")
+        "an unknown cell": ["text", "--cell", "elman"],
+        "full dropout": ["text", "--dropout", "1"],
+    })
 
 
-def check_text(charlm, scratch):
+def check_other_errors(programs, scratch):
+    (scratch / "gap.csv").write_text("year,sunspots\n1700,5\n1702,16\n")
+    (scratch / "few.csv").write_text("year,sunspots\n1700,5\n1701,11\n")
+    check_errors(programs["seq2seq"], scratch, {
+        "no hidden units": ["--hidden", "0"], "no updates": ["--updates", "0"], "an unknown option": ["--unknown"]})
+    check_errors(programs["chain"], scratch, {
+        "an unknown cell": ["--cell", "elman"], "an unknown option": ["--unknown"]})
+    check_errors(programs["adding"], scratch, {
+        "too short a length": ["--length", "1"], "an unknown network": ["--network", "gru"],
+        "a plot that cannot be written": ["--plot", "missing/plot.svg"]})
+    check_errors(programs["sunspots"], scratch, {
+        "a missing file": ["missing"], "a gap": ["gap.csv"], "too few years": ["few.csv"],
+        "a plot that cannot be written": ["--plot", "missing/plot.svg"]})
+
+
+def check_plots(programs, scratch):
+    plot = scratch / "it's a plot.svg"
+    commands = {"adding": ["--length", "3", "--updates", "2"], "sunspots": ["--networks", "1", "--updates", "20"]}
+    for name, arguments in commands.items():
+        done = run(programs[name], *arguments, "--plot", plot)
+        if shutil.which("gnuplot"):
+            expect(done.returncode == 0 and "</svg>" in plot.read_text(), f"{name} --plot: {done.stderr}")
+        else:
+            expect(done.returncode == 1 and "gnuplot" in done.stderr, f"{name} --plot without gnuplot: {done.stderr}")
+
+
+def check_text(charlm, scratch, *options):
     """A text of all bytes, among them those that no terminal likes."""
     (scratch / "bytes").write_bytes(bytes(range(256)) * 12)
-    done = run(charlm, "bytes", "--seconds", "0.5", "--hidden", "16", "--layers", "1", "--prefix", "ABC",
-               "--out", scratch / "model.safetensors", cwd=scratch)
+    done = run(charlm, "bytes", "--seconds", "0.5", "--hidden", "16", "--prefix", "ABC",
+               "--out", scratch / "model.safetensors", *options, cwd=scratch)
     expect(done.returncode == 0, f"charlm on all bytes: status {done.returncode}, {done.stderr!r}")
     expect("'hey' -> 'hey how are you'\n" in done.stdout, "charlm: no sentence")
     expect(re.search(r"characters/s, 0:00 left", done.stdout), "charlm: no progress")
@@ -104,15 +135,21 @@ def check_text(charlm, scratch):
 
 
 def main():
-    root, build, charlm, minimal = (pathlib.Path(path).resolve() for path in sys.argv[1:5])
+    paths = [pathlib.Path(path).resolve() for path in sys.argv[1:]]
+    root, build = paths[:2]
+    programs = {path.stem: path for path in paths[2:] if ".so" not in path.name}
+    library = next((path for path in paths[2:] if ".so" in path.name), None)
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory)
-        check_errors(charlm, scratch)
-        check_text(charlm, scratch)
-        blocks, python = check_readme(root, minimal)
+        check_charlm_errors(programs["charlm"], scratch)
+        check_other_errors(programs, scratch)
+        check_plots(programs, scratch)
+        check_text(programs["charlm"], scratch, "--layers", "1")
+        check_text(programs["charlm"], scratch, "--cell", "gru", "--layers", "1", "--embedding", "8")
+        check_text(programs["charlm"], scratch, "--cell", "lstm", "--layers", "2", "--dropout", "0.1")
+        blocks, python = check_readme(root, programs["minimal"])
         check_subproject(blocks, root, scratch)
-        if len(sys.argv) > 5:
-            library = pathlib.Path(sys.argv[5]).resolve()
+        if library:
             check_python(blocks, python, root, library)
             if shutil.which("pkg-config"):
                 check_link(blocks, root, build, library, scratch)

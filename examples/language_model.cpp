@@ -103,6 +103,7 @@ class Training {
     options.learning_rate = 0.003f;
     options.weight_decay = 0.3f;
     options.clip_norm = 1;
+    options.dropout = options_.dropout;
     options.batch_size = static_cast<std::int32_t>(training_.count);
     options.window = static_cast<std::int32_t>(kWindow);
     options.seed = options_.seed;
@@ -201,7 +202,9 @@ std::string first_word(const std::string& text) {
 
 rnn::Network create(const LanguageModelOptions& options, const Alphabet& alphabet) {
   auto config = rnn::sized<rnn_config_t>();
+  config.cell = options.cell;
   config.input_size = alphabet.size();
+  config.embedding_size = options.embedding;
   config.hidden_size = options.hidden;
   config.output_size = alphabet.size();
   config.num_layers = options.layers;

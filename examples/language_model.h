@@ -6,11 +6,14 @@
 
 struct LanguageModelOptions {
   std::string text;
-  std::string prefix;  // of the sample; empty: the first word of the text
-  std::string out;     // the file for the model
+  std::string prefix;     // of the sample; empty: the first word of the text
+  std::string out;        // the file for the model
+  std::int32_t cell = 0;  // RNN_CELL_...; 0: vanilla
   int hidden = 256;
   int layers = 2;
-  int threads = 0;  // 0: all
+  int embedding = 0;  // 0: none
+  int threads = 0;    // 0: all
+  float dropout = 0;
   double seconds = 45;
   double temperature = 0.7;
   std::uint64_t seed = 1;

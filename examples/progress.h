@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 class Progress {
  public:
-  // total: updates to do. work: characters per update.
-  Progress(std::uint64_t total, double work) : total_(total), work_(work) {}
+  // total: updates to do. work: what an update does, in `unit`.
+  Progress(std::uint64_t total, double work, std::string unit = "characters", std::FILE* out = stdout)
+      : total_(total), work_(work), unit_(std::move(unit)), out_(out) {}
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
@@ -24,11 +26,11 @@ class Progress {
     const int left = ended ? 0 : static_cast<int>(static_cast<double>(total_ - done) / rate + 0.5);
     const auto filled = static_cast<std::size_t>(kWidth * done / total_);
     const std::string bar = std::string(filled, '#') + std::string(kWidth - filled, '-');
-    std::printf("%s  [%s] %llu/%llu, %.0fk characters/s, %d:%02d left, %s%s", is_terminal_ ? "\r" : "",
-                bar.c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(total_),
-                rate * work_ / 1000, left / 60, left % 60, remark.c_str(),
-                is_terminal_ && !ended ? "\033[K" : "\n");
-    std::fflush(stdout);
+    std::fprintf(out_, "%s  [%s] %llu/%llu, %.0fk %s/s, %d:%02d left, %s%s", is_terminal_ ? "\r" : "",
+                 bar.c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(total_),
+                 rate * work_ / 1000, unit_.c_str(), left / 60, left % 60, remark.c_str(),
+                 is_terminal_ && !ended ? "\033[K" : "\n");
+    std::fflush(out_);
   }
 
  private:
@@ -37,7 +39,9 @@ class Progress {
 
   const std::uint64_t total_;
   const double work_;
-  const bool is_terminal_ = isatty(STDOUT_FILENO) != 0;
+  const std::string unit_;
+  std::FILE* const out_;
+  const bool is_terminal_ = isatty(fileno(out_)) != 0;
   const Clock::time_point start_ = Clock::now();
   double next_ = 0;
 };

@@ -1,0 +1,43 @@
+// What the programs' command lines have in common.
+#pragma once
+
+#include <rnn/rnn.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+inline std::int32_t cell_of(const std::string& name) {
+  return name == "lstm" ? RNN_CELL_LSTM : name == "gru" ? RNN_CELL_GRU : RNN_CELL_VANILLA;
+}
+
+// For cell_of.
+inline CLI::Option* add_cell_option(CLI::App& app, std::string& name) {
+  return app.add_option("--cell", name, "Of the hidden layers")
+      ->check(CLI::IsMember({"vanilla", "gru", "lstm"}))
+      ->capture_default_str();
+}
+
+inline CLI::Option* add_threads_option(CLI::App& app, int& threads) {
+  return app.add_option("--threads", threads, "0: all that there are")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+// Parse the arguments and call run(), which returns the exit status; what goes wrong becomes a line on stderr
+// and exit status 1.
+template <class Run>
+int run_program(const char* name, CLI::App& app, int argc, char** argv, Run run) {
+  try {
+    app.parse(argc, argv);
+    return run();
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+  }
+  return 1;
+}

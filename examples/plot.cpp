@@ -1,0 +1,50 @@
+#include "plot.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+
+namespace {
+
+// As gnuplot reads a string between single quotes.
+std::string quote(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string script(const Plot& plot, const std::string& path) {
+  std::string text =
+      "set terminal svg size 900,500 noenhanced background rgb 'white'\nset output " + quote(path);
+  text += "\nset title " + quote(plot.title) + "\nset xlabel " + quote(plot.x_label) + "\nset ylabel " +
+          quote(plot.y_label) + "\nset grid\n";
+  if (plot.is_logarithmic) text += "set logscale y\n";
+  for (std::size_t i = 0; i < plot.curves.size(); ++i)
+    text += (i == 0 ? "plot '-' with lines linewidth 2 title " : ", '-' with lines linewidth 2 title ") +
+            quote(plot.curves[i].title);
+  text += '\n';
+  for (const Curve& curve : plot.curves) {
+    for (std::size_t i = 0; i < curve.x.size(); ++i)
+      text += std::to_string(curve.x[i]) + ' ' + std::to_string(curve.y[i]) + '\n';
+    text += "e\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+void check_plot(const std::string& path) {
+  if (std::system("gnuplot --version >/dev/null 2>&1") != 0)
+    throw std::runtime_error("gnuplot, which draws the plot, is not installed (Debian: gnuplot-nox)");
+  if (!std::ofstream(path, std::ios::app)) throw std::runtime_error("cannot write " + path);
+}
+
+void write_plot(const Plot& plot, const std::string& path) {
+  std::signal(SIGPIPE, SIG_IGN);  // a gnuplot that ends early shall not end this program
+  std::FILE* gnuplot = popen("gnuplot", "w");
+  const bool is_written = gnuplot != nullptr && std::fputs(script(plot, path).c_str(), gnuplot) >= 0;
+  if (gnuplot == nullptr || pclose(gnuplot) != 0 || !is_written)
+    throw std::runtime_error("gnuplot could not draw " + path);
+}
