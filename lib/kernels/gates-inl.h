@@ -25,6 +25,23 @@ template <class Arch>
   store_columns<Arch>(row(rows, m) + g * H, unit, H, v);
 }
 
+// The number of units of one row at `base`, padded: there is no test of where it is and ends, of which the
+// step of a tiny network would feel some percent.
+struct PaddedUnits {
+  std::size_t count;
+  operator std::size_t() const noexcept { return count; }
+};
+template <class Arch, class AnyRows>
+[[gnu::always_inline]] inline Vec<Arch> load_units(const AnyRows& rows, std::size_t, std::size_t g,
+                                                   std::size_t unit, PaddedUnits H) noexcept {
+  return load_aligned<Arch>(rows.base + g * H + unit);
+}
+template <class Arch>
+[[gnu::always_inline]] inline void store_units(const MutableRows& rows, std::size_t, std::size_t g,
+                                               std::size_t unit, PaddedUnits H, Vec<Arch> v) noexcept {
+  store_aligned<Arch>(rows.base + g * H + unit, v);
+}
+
 // The gradient of h but for the product.
 template <class Arch>
 [[gnu::always_inline]] inline Vec<Arch> load_gradient(const CellBackward& step, std::size_t m,
@@ -58,12 +75,13 @@ void forward_step(const CellForward& step) noexcept {
 }
 
 // gates = bias + W_ih x for whole_step.
-template <class Arch, std::size_t G>
+template <std::size_t G>
 struct StepProjection {
   static constexpr std::size_t gates = G;
   const CellStep& step;
-  std::size_t n;
+  PaddedUnits n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
                                      const Vec<Arch> (&sum)[G]) const noexcept {
     float* const target = step.forward.gates.base + unit;
@@ -75,12 +93,14 @@ struct StepProjection {
 template <class Arch, class Output>
 void whole_step(const CellStep& step, const float* x, std::int32_t index) noexcept {
   const CellForward& forward = step.forward;
-  const StepProjection<Arch, Output::gates> projection{step, forward.H};
-  if (x != nullptr)
-    multiply_row<Arch>(step.input, x, projection);
-  else
+  const StepProjection<Output::gates> projection{step, {forward.H}};
+  if (x == nullptr)
     pick<Arch>(step.input, 1, &index, projection);
-  multiply_row<Arch>(forward.w, forward.x.base, Output{forward, forward.H});
+  else if (step.input.depth == 1)
+    multiply_number<Arch>(step.input, x[0], projection);
+  else
+    multiply_row<Arch>(step.input, x, projection);
+  multiply_row<Arch>(forward.w, forward.x.base, Output{forward, {forward.H}});
 }
 
 template <class Arch, class Output>
@@ -92,54 +112,67 @@ void backward_step(const CellBackward& step) noexcept {
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
 }
 
+// The activations of a vanilla cell: f(x), and d f' from h = f(x).
+struct Tanh {
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> value(Vec<Arch> x) noexcept {
+    return vtanh<Arch>(x);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> times_slope(Vec<Arch> d, Vec<Arch> h) noexcept {
+    return d * tanh_slope<Arch>(h);
+  }
+};
+struct Relu {
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> value(Vec<Arch> x) noexcept {
+    return vmax<Arch>(Vec<Arch>(0.0f), x);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> times_slope(Vec<Arch> d, Vec<Arch> h) noexcept {
+    return vselect<Arch>(h > Vec<Arch>(0.0f), d, Vec<Arch>(0.0f));
+  }
+};
+
 // h = f(gates + s). What backward needs is h: gates stay as they are.
-template <class Arch, Vec<Arch> (*f)(Vec<Arch>) noexcept>
+template <class Activation, class Units = std::size_t>
 struct VanillaForward {
   static constexpr std::size_t gates = 1;
   const CellForward& step;
-  std::size_t n;
+  Units n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
-    store_units<Arch>(step.h, m, 0, unit, n, f(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]));
+    const Vec<Arch> x = load_units<Arch>(step.gates, m, 0, unit, n) + sum[0];
+    store_units<Arch>(step.h, m, 0, unit, n, Activation::template value<Arch>(x));
   }
 };
 
 // gates = (d_h + s) f', which follows from h.
-template <class Arch, Vec<Arch> (*times_slope)(Vec<Arch>, Vec<Arch>) noexcept>
+template <class Activation>
 struct VanillaBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     const Vec<Arch> gradient = load_gradient<Arch>(step, m, unit) + sum[0];
-    store_units<Arch>(step.gates, m, 0, unit, n,
-                      times_slope(gradient, load_units<Arch>(step.h, m, 0, unit, n)));
+    const Vec<Arch> h = load_units<Arch>(step.h, m, 0, unit, n);
+    store_units<Arch>(step.gates, m, 0, unit, n, Activation::template times_slope<Arch>(gradient, h));
   }
 };
 
-template <class Arch>
-inline Vec<Arch> times_tanh_slope(Vec<Arch> gradient, Vec<Arch> h) noexcept {
-  return gradient * tanh_slope<Arch>(h);
-}
-template <class Arch>
-inline Vec<Arch> relu(Vec<Arch> x) noexcept {
-  return vmax<Arch>(Vec<Arch>(0.0f), x);
-}
-template <class Arch>
-inline Vec<Arch> times_relu_slope(Vec<Arch> gradient, Vec<Arch> h) noexcept {
-  return vselect<Arch>(h > Vec<Arch>(0.0f), gradient, Vec<Arch>(0.0f));
-}
-
 // i, f, o = sigmoid(gates + s)    g = tanh(gates + s)    c' = f * c + i * g    h = o * tanh(c')
-template <class Arch>
+template <class Units = std::size_t>
 struct LstmForward {
   static constexpr std::size_t gates = 4;
   const CellForward& step;
-  std::size_t n;
+  Units n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[4]) const noexcept {
     using V = Vec<Arch>;
@@ -159,12 +192,12 @@ struct LstmForward {
 
 // d = d_h + s    d_c = carry + d * o * (1 - tanh(c')^2)    carry = d_c * f
 // gates = d_c * g * i', d_c * c * f', d_c * i * g', d * tanh(c') * o'
-template <class Arch>
 struct LstmBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     using V = Vec<Arch>;
@@ -183,12 +216,13 @@ struct LstmBackward {
 };
 
 // r, z = sigmoid(gates + s)    inner = s + bias    n = tanh(gates + r * inner)    h = n + z * (h - n)
-template <class Arch>
+template <class Units = std::size_t>
 struct GruForward {
   static constexpr std::size_t gates = 3;
   const CellForward& step;
-  std::size_t n;
+  Units n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[3]) const noexcept {
     using V = Vec<Arch>;
@@ -208,12 +242,12 @@ struct GruForward {
 
 // d = d_h + carry + s    carry = d * z    d_n = d * (1 - z) * n'    d_z = d * (h - n) * z'
 // d_r = d_n * inner * r'    gates = d_r, d_z, d_n    d_sum = d_r, d_z, d_n * r
-template <class Arch>
 struct GruBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     using V = Vec<Arch>;
@@ -235,12 +269,12 @@ struct GruBackward {
 };
 
 // Reset before the product, its first half: r, z = sigmoid(gates + s)    inner = r * h
-template <class Arch>
 struct GruBeforeForward {
   static constexpr std::size_t gates = 2;
   const CellForward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[2]) const noexcept {
     const Vec<Arch> r = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
@@ -252,12 +286,12 @@ struct GruBeforeForward {
 };
 
 // Its second half: n = tanh(gates + s)    h = n + z * (h - n)
-template <class Arch>
 struct GruBeforeForwardState {
   static constexpr std::size_t gates = 1;
   const CellForward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     using V = Vec<Arch>;
@@ -271,12 +305,12 @@ struct GruBeforeForwardState {
 
 // Backwards the second half comes first: d = d_h + carry + s    carry = d * z
 // gates = r still, d * (h - n) * z', d * (1 - z) * n'
-template <class Arch>
 struct GruBeforeBackwardState {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     using V = Vec<Arch>;
@@ -291,12 +325,12 @@ struct GruBeforeBackwardState {
 };
 
 // Then the first, where s is the gradient of r * h: gates = s * h * r', ...    carry += s * r
-template <class Arch>
 struct GruBeforeBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
   std::size_t n;
 
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
     using V = Vec<Arch>;

@@ -7,6 +7,10 @@
 // panels and the T vectors of the last panel, if that has fewer; with one row (a step) several panels are
 // read at once, since one panel's accumulators do not hide the latency of the multiply-add.
 //
+// The last vector may be narrow: it then takes half the memory and time, which networks of a few vectors
+// notice, whose weights just fit in the L1 cache. One row has it in a tile with others, several rows in tiles
+// of its own.
+//
 // An output says how many gates (G) its matrix is grouped by, 1 for plain panels, and is handed G vectors at
 // a time: the sums of all gates of some units.
 #ifndef RNN_KERNELS_GEMM_INL_H_
@@ -58,14 +62,18 @@ constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
 // Panels of a matrix that is grouped by G gates, or plain ones (G = 1).
 template <class Arch, std::size_t G>
 struct PanelShape {
+  static constexpr std::size_t gates = G;
   static constexpr std::size_t vectors = G > 1 ? G : Shape<Arch>::panel_vectors;
   static constexpr std::size_t tails = G > 1 ? 1 : vectors;  // 0 to tails - 1 vectors follow the full panels
   static constexpr std::size_t rows = Shape<Arch>::accumulators / vectors;  // most rows of a tile
   static constexpr std::size_t step_panels = (Shape<Arch>::step_vectors - tails + 1) / vectors;
 
-  // Of the whole matrix.
-  static std::size_t all_vectors(const Panels& w) noexcept {
-    return (w.rows / G + lanes<Arch> - 1) / lanes<Arch> * G;
+  // Of the whole matrix, but for the narrow vectors.
+  static std::size_t wide_vectors(const Panels& w) noexcept {
+    return (w.rows / G + lanes<Arch> - 1 - (has_narrow<Arch> ? lanes<Narrow<Arch>> : 0)) / lanes<Arch> * G;
+  }
+  static std::size_t narrow_vectors(const Panels& w) noexcept {
+    return has_narrow<Arch> && (w.rows / G - 1) % lanes<Arch> < lanes<Narrow<Arch>> ? G : 0;
   }
 };
 
@@ -93,133 +101,169 @@ template <class Arch>
 }
 
 // The parts of k that have accumulators of their own; part p of a depth starts at depth * p / parts.
-inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? 4 : 1; }
+constexpr std::size_t kParts = 4;
+inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? kParts : 1; }
 
-// A tile's weights: F full panels of PV vectors and T vectors of the panel behind them.
-template <class Arch, std::size_t PV, std::size_t F, std::size_t T>
+// The length of an array that may have no elements.
+constexpr std::size_t array_length(std::size_t n) { return n > 0 ? n : 1; }
+
+// A tile's weights: F full panels of PV vectors, T vectors of the panel behind them, and NT narrow ones.
+template <class Arch, std::size_t PV, std::size_t F, std::size_t T, std::size_t NT>
 struct TileWeights {
-  static constexpr std::size_t L = lanes<Arch>, VT = F * PV + T;
-  const float* panels[F + 1];
+  static constexpr std::size_t L = lanes<Arch>, wide = F * PV + T, narrow = NT;
+  const float* panels[F + 2];
 
   TileWeights(const float* w, std::size_t depth) noexcept {
     RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
+    panels[F + 1] = panels[F] + depth * T * L;
   }
   Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept {
     return v < F * PV ? load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L)
                       : load_aligned<Arch>(panels[F] + (k * T + v - F * PV) * L);
   }
+  Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
+    return load_aligned<Narrow<Arch>>(panels[F + 1] + (k * NT + v) * lanes<Narrow<Arch>>);
+  }
 };
 
-// sum[MR, VT] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
+// Accumulators of one row of a tile.
+template <class Arch, class Weights>
+struct RowSums {
+  using N = Narrow<Arch>;
+  static constexpr std::size_t L = lanes<Arch>, VT = Weights::wide, NT = Weights::narrow;
+  static constexpr std::size_t size = VT * L + NT * lanes<N>;
+  Vec<Arch> wide[array_length(VT)];
+  Vec<N> narrow[array_length(NT)];
+
+  [[gnu::always_inline]] void clear() noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = Vec<Arch>(0.0f);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = Vec<N>(0.0f);
+  }
+  [[gnu::always_inline]] void add(const Weights& w, std::size_t k, float x) noexcept {
+    const Vec<Arch> value(x);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = vfma(w(k, v), value, wide[v]);
+    if constexpr (NT > 0) {
+      RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] =
+          vfma<N>(w.narrow_vector(k, v), vnarrow<Arch>(value), narrow[v]);
+    }
+  }
+  [[gnu::always_inline]] void add(const RowSums& other) noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = wide[v] + other.wide[v];
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = narrow[v] + other.narrow[v];
+  }
+  [[gnu::always_inline]] void load_sums(const float* p) noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = load_aligned<Arch>(p + v * L);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = load_aligned<N>(p + VT * L + v * lanes<N>);
+  }
+  [[gnu::always_inline]] void store_sums(float* p) const noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store_aligned<Arch>(p + v * L, wide[v]);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) store_aligned<N>(p + VT * L + v * lanes<N>, narrow[v]);
+  }
+};
+
+// sum[MR] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
 // line, those of the caller would be stored at each k. The shorter side of the tile is what stays in
 // registers beside them.
-template <class Arch, std::size_t MR, class Weights, std::size_t VT>
+template <class Arch, std::size_t MR, class Weights>
 [[gnu::always_inline]] inline void accumulate(const Weights& w, const float* const* x, std::size_t first,
-                                              std::size_t last, Vec<Arch> (&sum)[MR][VT]) noexcept {
+                                              std::size_t last, RowSums<Arch, Weights> (&sum)[MR]) noexcept {
+  constexpr std::size_t VT = Weights::wide, NT = Weights::narrow;
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
-  Vec<Arch> s[MR][VT];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = Vec<Arch>(0.0f);
-  }
+  RowSums<Arch, Weights> s[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].clear();
   for (std::size_t k = first; k < last; ++k) {
-    if constexpr (MR < VT) {
+    if constexpr (MR == 1) {
+      s[0].add(w, k, rows[0][k]);
+    } else if constexpr (NT > 0) {
+      static_assert(VT == 0, "of several rows a tile is wide or narrow");
+      Vec<Narrow<Arch>> weights[NT];
+      RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) weights[v] = w.narrow_vector(k, v);
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+        const Vec<Narrow<Arch>> value(rows[m][k]);
+        RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) s[m].narrow[v] =
+            vfma<Narrow<Arch>>(weights[v], value, s[m].narrow[v]);
+      }
+    } else if constexpr (MR < VT) {
       Vec<Arch> values[MR];
       RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(rows[m][k]);
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
         const Vec<Arch> weight = w(k, v);
-        RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m][v] = vfma(weight, values[m], s[m][v]);
+        RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] = vfma(weight, values[m], s[m].wide[v]);
       }
     } else {
       Vec<Arch> weights[VT];
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
       RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
         const Vec<Arch> value(rows[m][k]);
-        RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m][v] = vfma(weights[v], value, s[m][v]);
+        RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] = vfma(weights[v], value, s[m].wide[v]);
       }
     }
   }
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = s[m][v];
-  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m] = s[m];
 }
 
-// One row in four parts at once: sum[VT] = ((part 0 + part 1) + part 2) + part 3.
-template <class Arch, class Weights, std::size_t VT>
-[[gnu::always_inline]] inline void accumulate_parts(const Weights& w, std::size_t depth, const float* x,
-                                                    Vec<Arch> (&sum)[VT]) noexcept {
-  constexpr std::size_t parts = 4;
-  Vec<Arch> part[parts][VT];
-  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = Vec<Arch>(0.0f);
-  }
+// One row in four parts at once: ((part 0 + part 1) + part 2) + part 3.
+template <class Arch, class Weights>
+[[gnu::always_inline]] inline RowSums<Arch, Weights> accumulate_parts(const Weights& w, std::size_t depth,
+                                                                      const float* x) noexcept {
+  constexpr std::size_t parts = kParts;
+  RowSums<Arch, Weights> part[parts];
+  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].clear();
   const std::size_t common = depth / parts;  // steps that all parts have; some have one more
   for (std::size_t i = 0; i < common; ++i) {
     RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
       const std::size_t k = depth * p / parts + i;
-      const Vec<Arch> value(x[k]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = vfma(w(k, v), value, part[p][v]);
+      part[p].add(w, k, x[k]);
     }
   }
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
     const std::size_t k = depth * p / parts + common;
-    if (k < depth * (p + 1) / parts) {
-      const Vec<Arch> value(x[k]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) part[p][v] = vfma(w(k, v), value, part[p][v]);
-    }
+    if (k < depth * (p + 1) / parts) part[p].add(w, k, x[k]);
   }
-  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] =
-      ((part[0][v] + part[1][v]) + part[2][v]) + part[3][v];
+  RNN_UNROLL for (std::size_t p = 1; p < parts; ++p) part[0].add(part[p]);
+  return part[0];
 }
 
-template <class Arch, std::size_t MR, std::size_t VT>
-[[gnu::always_inline]] inline void store_tile(const Vec<Arch> (&sum)[MR][VT], float* sums) noexcept {
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v)
-        store_aligned<Arch>(sums + (m * VT + v) * lanes<Arch>, sum[m][v]);
-  }
-}
-
-// sums[MR, VT] = the products, row after row.
-template <class Arch, std::size_t MR, std::size_t PV, std::size_t F, std::size_t T>
+// sums[MR] = the products, row after row.
+template <class Arch, std::size_t MR, std::size_t PV, std::size_t F, std::size_t T, std::size_t NT>
 void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
-  constexpr std::size_t L = lanes<Arch>, VT = F * PV + T;
-  const TileWeights<Arch, PV, F, T> weights(w, depth);
-  Vec<Arch> sum[MR][VT];
-  if constexpr (MR == 1 && VT <= Shape<Arch>::part_vectors) {
-    if (parts > 1) {
-      accumulate_parts<Arch>(weights, depth, x[0], sum[0]);
-      return store_tile<Arch>(sum, sums);
-    }
+  using Weights = TileWeights<Arch, PV, F, T, NT>;
+  using Sums = RowSums<Arch, Weights>;
+  const Weights weights(w, depth);
+  if constexpr (MR == 1 && F * PV + T + NT <= Shape<Arch>::part_vectors) {
+    if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
   }
-  accumulate<Arch>(weights, x, 0, depth / parts, sum);
-  store_tile<Arch>(sum, sums);
+  Sums sum[MR];
+  accumulate<Arch>(weights, x, 0, parts > 1 ? depth / kParts : depth, sum);
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].store_sums(sums + m * Sums::size);
   for (std::size_t p = 1; p < parts; ++p) {
-    accumulate<Arch>(weights, x, depth * p / parts, depth * (p + 1) / parts, sum);
+    accumulate<Arch>(weights, x, depth * p / kParts, depth * (p + 1) / kParts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
-          load_aligned<Arch>(sums + (m * VT + v) * L) + sum[m][v];
+      Sums before;
+      before.load_sums(sums + m * Sums::size);
+      before.add(sum[m]);
+      before.store_sums(sums + m * Sums::size);
     }
-    store_tile<Arch>(sum, sums);
   }
 }
 
-// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors;
-// of one row, `full` panels and `tail` vectors.
-template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T>
+// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors
+// or the narrow ones; of one row, `full` panels and `tail` vectors, with or without the narrow ones.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
 inline void with_tail(std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
                       const float* const* x, float* sums) noexcept {
   if constexpr (T < P::tails) {
-    if (tail != T) return with_tail<Arch, P, MR, F, T + 1>(tail, parts, w, depth, x, sums);
-    if constexpr (F + T > 0) tile<Arch, MR, P::vectors, F, T>(parts, w, depth, x, sums);
+    if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, parts, w, depth, x, sums);
+    if constexpr (F + T > 0) tile<Arch, MR, P::vectors, F, T, NT>(parts, w, depth, x, sums);
   }
 }
-template <class Arch, class P, std::size_t F>
+template <class Arch, class P, std::size_t F, std::size_t NT>
 inline void with_panels(std::size_t full, std::size_t tail, std::size_t parts, const float* w,
                         std::size_t depth, const float* const* x, float* sums) noexcept {
   if constexpr (F <= P::step_panels) {
-    if (full != F) return with_panels<Arch, P, F + 1>(full, tail, parts, w, depth, x, sums);
-    with_tail<Arch, P, 1, F, 0>(tail, parts, w, depth, x, sums);
+    if (full != F) return with_panels<Arch, P, F + 1, NT>(full, tail, parts, w, depth, x, sums);
+    with_tail<Arch, P, 1, F, 0, NT>(tail, parts, w, depth, x, sums);
   }
 }
 template <class Arch, class P, std::size_t MR>
@@ -228,20 +272,29 @@ inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, 
   if constexpr (MR <= P::rows) {
     if (rows != MR) return with_rows<Arch, P, MR + 1>(rows, vectors, parts, w, depth, x, sums);
     if (vectors == P::vectors)
-      tile<Arch, MR, P::vectors, 1, 0>(parts, w, depth, x, sums);
+      tile<Arch, MR, P::vectors, 1, 0, 0>(parts, w, depth, x, sums);
     else
-      with_tail<Arch, P, MR, 0, 1>(vectors, parts, w, depth, x, sums);
+      with_tail<Arch, P, MR, 0, 1, 0>(vectors, parts, w, depth, x, sums);
+  }
+}
+template <class Arch, class P, std::size_t MR>
+inline void with_narrow_rows(std::size_t rows, std::size_t parts, const float* w, std::size_t depth,
+                             const float* const* x, float* sums) noexcept {
+  if constexpr (MR <= P::rows) {
+    if (rows != MR) return with_narrow_rows<Arch, P, MR + 1>(rows, parts, w, depth, x, sums);
+    tile<Arch, MR, P::vectors, 0, 0, P::gates>(parts, w, depth, x, sums);
   }
 }
 
 // y = init + W x. Grouped: n units.
-template <class Arch, std::size_t G>
+template <std::size_t G>
 struct Affine {
   static constexpr std::size_t gates = G;
   const Rows& init;  // by reference: a copy would load what the caller has just stored in smaller pieces
   const MutableRows& y;
   std::size_t n;
 
+  template <class Arch>
   void finish(std::size_t m, std::size_t column, const Vec<Arch> (&sum)[G]) const noexcept {
     RNN_UNROLL for (std::size_t g = 0; g < G; ++g) {
       Vec<Arch> value = sum[g];
@@ -273,23 +326,36 @@ template <class Arch, class Output>
 inline void multiply_row(const Panels& w, const float* x, const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
-  const std::size_t vectors = P::all_vectors(w), parts = part_count(w.rows);
+  const std::size_t vectors = P::wide_vectors(w), narrow = P::narrow_vectors(w), parts = part_count(w.rows);
   if constexpr (G <= Shape<Arch>::part_vectors) {
-    if (vectors == G) {  // a tiny network: the way through memory would count
+    if (vectors + narrow == G) {  // a tiny network: the way through memory would count
       constexpr std::size_t full = G > 1 ? 1 : 0;
-      Vec<Arch> sum[G];
-      accumulate_parts<Arch>(TileWeights<Arch, P::vectors, full, 1 - full>(w.data, w.depth), w.depth, x, sum);
-      return output.finish(0, 0, sum);
+      if (!has_narrow<Arch> || narrow == 0) {
+        const TileWeights<Arch, P::vectors, full, 1 - full, 0> weights(w.data, w.depth);
+        return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).wide);
+      }
+      if constexpr (has_narrow<Arch>) {
+        const TileWeights<Arch, P::vectors, 0, 0, G> weights(w.data, w.depth);
+        return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).narrow);
+      }
     }
   }
-  alignas(64) float sums[(P::step_panels * P::vectors + P::tails - 1) * L];
+  alignas(64) float sums[(P::step_panels * P::vectors + P::tails - 1 + (has_narrow<Arch> ? G : 0)) * L];
   const std::size_t all = vectors / P::vectors, tail = vectors % P::vectors;
   const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
   const float* panel = w.data;
   for (std::size_t i = 0, column = 0; i < tiles; ++i) {
-    const std::size_t full = all / tiles + (i < all % tiles ? 1 : 0), rest = i + 1 == tiles ? tail : 0;
-    with_panels<Arch, P, 0>(full, rest, parts, panel, w.depth, &x, sums);
-    finish_tile<Arch>(sums, 0, 1, column, full * P::vectors + rest, output);
+    const std::size_t full = all / tiles + (i < all % tiles ? 1 : 0);
+    const bool last = i + 1 == tiles;
+    const std::size_t rest = last ? tail : 0, wide = full * P::vectors + rest;
+    if (!has_narrow<Arch> || narrow == 0 || !last) {
+      with_panels<Arch, P, 0, 0>(full, rest, parts, panel, w.depth, &x, sums);
+      finish_tile<Arch>(sums, 0, 1, column, wide, output);
+    } else if constexpr (has_narrow<Arch>) {
+      with_panels<Arch, P, 0, G>(full, rest, parts, panel, w.depth, &x, sums);
+      finish_tile<Arch>(sums, 0, 1, column, wide, output);
+      finish_tile<Narrow<Arch>>(sums + wide * L, 0, 1, column + wide / G * L, G, output);
+    }
     panel += full * P::vectors * L * w.depth;
     column += full * P::vectors / G * L;
   }
@@ -307,16 +373,23 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
   constexpr std::size_t PV = P::vectors, MR = P::rows;
   alignas(64) float sums[MR * PV * L];
   const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
-  const std::size_t all = P::all_vectors(w), parts = part_count(w.rows);
-  for (std::size_t vector = 0; vector < all; vector += PV) {
+  const std::size_t wide = P::wide_vectors(w), all = wide + P::narrow_vectors(w), parts = part_count(w.rows);
+  for (std::size_t vector = 0; vector < all;) {
     const float* const panel = w.data + vector * L * w.depth;
-    const std::size_t vectors = all - vector < PV ? all - vector : PV;
+    const bool narrow = has_narrow<Arch> && vector == wide;
+    const std::size_t left = (narrow ? all : wide) - vector, vectors = left < PV ? left : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
-      with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
-      finish_tile<Arch>(sums, m0 + m, rows, vector / G * L, vectors, output);
+      if (!narrow) {
+        with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
+        finish_tile<Arch>(sums, m0 + m, rows, vector / G * L, vectors, output);
+      } else if constexpr (has_narrow<Arch>) {
+        with_narrow_rows<Arch, P, 1>(rows, parts, panel, w.depth, x + m, sums);
+        finish_tile<Narrow<Arch>>(sums, m0 + m, rows, vector / G * L, G, output);
+      }
       m += rows;
     }
+    vector += vectors;
   }
 }
 
@@ -337,26 +410,57 @@ void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::
           const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return multiply<Arch>(w, M, x, Affine<Arch, 2>{init, y, w.rows / 2});
+      return multiply<Arch>(w, M, x, Affine<2>{init, y, w.rows / 2});
     case 3:
-      return multiply<Arch>(w, M, x, Affine<Arch, 3>{init, y, w.rows / 3});
+      return multiply<Arch>(w, M, x, Affine<3>{init, y, w.rows / 3});
     case 4:
-      return multiply<Arch>(w, M, x, Affine<Arch, 4>{init, y, w.rows / 4});
+      return multiply<Arch>(w, M, x, Affine<4>{init, y, w.rows / 4});
     default:
-      return multiply<Arch>(w, M, x, Affine<Arch, 1>{init, y, n});
+      return multiply<Arch>(w, M, x, Affine<1>{init, y, n});
   }
+}
+
+// The `count` vectors of a matrix's one column, from `unit` on, times x, plus zero.
+template <class Arch, class Output>
+[[gnu::always_inline]] inline void scale_column(const float* w, std::size_t count, std::size_t unit, float x,
+                                                float zero, const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  for (std::size_t v = 0; v < count; v += G, unit += L) {
+    Vec<Arch> sum[G];
+    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] =
+        vfma<Arch>(load_aligned<Arch>(w + (v + g) * L), Vec<Arch>(x), Vec<Arch>(0.0f)) + Vec<Arch>(zero);
+    output.finish(0, unit, sum);
+  }
+}
+
+// multiply_row for a depth of 1, without the way through memory. Parts that are 0 make 0 of -0, to which a
+// small product may have been flushed; -0 leaves it.
+template <class Arch, class Output>
+inline void multiply_number(const Panels& w, float x, const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  using P = PanelShape<Arch, G>;
+  const std::size_t wide = P::wide_vectors(w);
+  const float zero = part_count(w.rows) > 1 ? 0.0f : -0.0f;
+  scale_column<Arch>(w.data, wide, 0, x, zero, output);
+  if constexpr (has_narrow<Arch>)
+    scale_column<Narrow<Arch>>(w.data + wide * L, P::narrow_vectors(w), wide / G * L, x, zero, output);
 }
 
 // Column index[m] of W, m < M, to `output`.
 template <class Arch, class Output>
 inline void pick(const Panels& w, std::size_t M, const std::int32_t* index, const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, PV = PanelShape<Arch, G>::vectors, L = lanes<Arch>;
-  const std::size_t all = PanelShape<Arch, G>::all_vectors(w);
+  const std::size_t all = PanelShape<Arch, G>::wide_vectors(w);
+  const bool narrow = PanelShape<Arch, G>::narrow_vectors(w) > 0;
   for (std::size_t m = 0; m < M; ++m) {
     const auto k = static_cast<std::size_t>(index[m]);
     for (std::size_t vector = 0; vector < all; vector += PV) {
       const std::size_t vectors = all - vector < PV ? all - vector : PV;
       finish_tile<Arch>(w.data + (vector * w.depth + k * vectors) * L, m, 1, vector / G * L, vectors, output);
+    }
+    if constexpr (has_narrow<Arch>) {
+      const float* const column = w.data + all * w.depth * L + k * G * lanes<Narrow<Arch>>;
+      if (narrow) finish_tile<Narrow<Arch>>(column, m, 1, all / G * L, G, output);
     }
   }
 }
@@ -366,106 +470,13 @@ void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Row
             const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return pick<Arch>(w, M, index, Affine<Arch, 2>{init, y, w.rows / 2});
+      return pick<Arch>(w, M, index, Affine<2>{init, y, w.rows / 2});
     case 3:
-      return pick<Arch>(w, M, index, Affine<Arch, 3>{init, y, w.rows / 3});
+      return pick<Arch>(w, M, index, Affine<3>{init, y, w.rows / 3});
     case 4:
-      return pick<Arch>(w, M, index, Affine<Arch, 4>{init, y, w.rows / 4});
+      return pick<Arch>(w, M, index, Affine<4>{init, y, w.rows / 4});
     default:
-      return pick<Arch>(w, M, index, Affine<Arch, 1>{init, y, n});
-  }
-}
-
-// Where the rows of a and b that follow the present block start: each step over r prefetches one line of
-// each.
-struct Ahead {
-  const float* a;
-  const float* b;
-};
-
-// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors].
-template <class Arch, std::size_t MR, std::size_t VT>
-inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
-                    std::size_t ldc, const Ahead& ahead) noexcept {
-  constexpr std::size_t L = lanes<Arch>;
-  Vec<Arch> sum[MR][VT];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
-  }
-  for (std::size_t r = 0; r < R; ++r) {
-    __builtin_prefetch(ahead.a + r * lda);
-    __builtin_prefetch(ahead.b + r * ldb);
-    Vec<Arch> vectors[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] = load<Arch>(b + r * ldb + v * L);
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      const Vec<Arch> value(a[r * lda + m]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(vectors[v], value, sum[m][v]);
-    }
-  }
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(c + m * ldc + v * L, sum[m][v]);
-  }
-}
-
-template <class Arch, std::size_t MR, std::size_t VT>
-inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
-                        const float* b, std::size_t ldb, float* c, std::size_t ldc,
-                        const Ahead& ahead) noexcept {
-  if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
-    if (vectors != VT) return dispatch_tn<Arch, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
-    if (rows != MR) return dispatch_tn<Arch, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
-    tile_tn<Arch, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
-  }
-}
-
-// Rows of a and b that are worked on at a time: b's share of a panel stays in the L1 cache.
-constexpr std::size_t kDepthBlock = 64;
-// Floats in a cache line.
-constexpr std::size_t kLine = 16;
-
-// The rows are too far apart for the hardware's prefetchers, so the tiles of one block fetch the lines of the
-// next: the first column of tiles those of a, the first tiles of a column those of b.
-template <class Arch>
-void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
-             std::size_t ldb, float* c, std::size_t ldc) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
-  if (M == 0) return;
-  const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
-  for (std::size_t r = 0; r < R; r += kDepthBlock, a += kDepthBlock * lda, b += kDepthBlock * ldb) {
-    const std::size_t depth = R - r < kDepthBlock ? R - r : kDepthBlock;
-    for (std::size_t n = 0; n < N; n += P) {
-      const std::size_t vectors = (N - n < P ? N - n : P) / lanes<Arch>;
-      for (std::size_t i = 0, m = 0; i < tiles; ++i) {
-        const std::size_t rows = small + (i < larger ? 1 : 0);
-        const Ahead ahead{n == 0 ? a + kDepthBlock * lda + m : a + m,
-                          i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n};
-        dispatch_tn<Arch, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc, ahead);
-        m += rows;
-      }
-    }
-  }
-}
-
-template <class Arch>
-void column_sums(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out) noexcept {
-  constexpr std::size_t L = lanes<Arch>, VT = kPad / L;
-  for (std::size_t n = 0; n < N; n += kPad) {
-    Vec<Arch> sum[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = load<Arch>(out + n + v * L);
-    for (std::size_t r = 0; r < R; ++r) {
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = sum[v] + load<Arch>(a + r * lda + n + v * L);
-    }
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(out + n + v * L, sum[v]);
-  }
-}
-
-template <class Arch>
-void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda,
-                 float* g, std::size_t ldg) noexcept {
-  for (std::size_t r = 0; r < R; ++r) {
-    float* target = g + static_cast<std::size_t>(index[r]) * ldg;
-    for (std::size_t n = 0; n < N; n += lanes<Arch>)
-      store<Arch>(target + n, load<Arch>(target + n) + load<Arch>(a + r * lda + n));
+      return pick<Arch>(w, M, index, Affine<1>{init, y, n});
   }
 }
 

@@ -7,37 +7,47 @@ std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to *
 
 bool is_grouped(const Panels& w) { return w.gates > 1; }
 
-// How a matrix is cut: panels of `panel` rows, or of as many units with a row for each gate.
+// How a matrix is cut: panels of `panel` rows, or of as many units with a row for each gate, and behind them
+// perhaps a narrow one.
 struct Cut {
   std::size_t gates;
   std::size_t rows;   // of one gate
   std::size_t panel;  // of one gate
+  std::size_t wide;   // rows of one gate that are not in the narrow panel
 
   Cut(const Table& table, const Panels& w)
       : gates(is_grouped(w) ? w.gates : 1),
         rows(w.rows / gates),
-        panel(is_grouped(w) ? table.lanes : table.panel) {}
+        panel(is_grouped(w) ? table.lanes : table.panel),
+        wide(rows) {
+    const std::size_t rest = rows % table.lanes;
+    if (table.narrow < table.lanes && rest <= table.narrow) wide -= rest;
+  }
+  std::size_t wide_panels() const { return (wide + panel - 1) / panel; }
 };
 
 }  // namespace
 
 std::size_t packed_size(const Table& table, const Panels& w) {
   const Cut cut(table, w);
-  return round_up(cut.rows, cut.panel) * cut.gates * w.depth;
+  return (round_up(cut.wide, table.lanes) + round_up(cut.rows - cut.wide, table.narrow)) * cut.gates *
+         w.depth;
 }
 
 std::size_t panel_count(const Table& table, const Panels& w) {
   const Cut cut(table, w);
-  return (cut.rows + cut.panel - 1) / cut.panel;
+  return cut.wide_panels() + (cut.wide < cut.rows ? 1 : 0);
 }
 
 void pack(const Table& table, const Panels& w, const float* values, std::size_t row_stride,
           std::size_t column_stride, std::size_t first, std::size_t last, float* packed) {
   const Cut cut(table, w);
   for (std::size_t panel = first; panel < last; ++panel) {
-    const std::size_t row = panel * cut.panel;
-    const std::size_t used = cut.rows - row < cut.panel ? cut.rows - row : cut.panel;
-    const std::size_t width = round_up(used, table.lanes);
+    const bool narrow = panel == cut.wide_panels();
+    const std::size_t row = narrow ? cut.wide : panel * cut.panel;
+    const std::size_t end = narrow ? cut.rows : cut.wide;
+    const std::size_t used = end - row < cut.panel ? end - row : cut.panel;
+    const std::size_t width = round_up(used, narrow ? table.narrow : table.lanes);
     float* target = packed + row * cut.gates * w.depth;
     for (std::size_t k = 0; k < w.depth; ++k) {
       for (std::size_t g = 0; g < cut.gates; ++g, target += width) {

@@ -1,6 +1,7 @@
 // Packed weights: see Panels. A plain matrix W[rows, depth] is cut into panels of `panel` rows; the last panel
 // has as many whole vectors of `lanes` rows as it needs. A matrix grouped by gates is cut into panels of `lanes`
-// units. A panel is stored column by column. Rows (units) beyond W's are zero.
+// units. Where `narrow` rows (units) take what whole vectors leave, they are a panel of their own behind the
+// others. A panel is stored column by column. Rows (units) beyond W's are zero.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,8 @@
 
 namespace rnn::kernels {
 
-// Floats that the packed matrix takes; whole panels, so that every panel starts 64-byte aligned where panels of
-// this table have a multiple of 16 rows. The data of `w` is not looked at.
+// Floats that the packed matrix takes; its panels start 64-byte aligned if it does where vectors of this table
+// have 16 lanes. The data of `w` is not looked at.
 std::size_t packed_size(const Table& table, const Panels& w);
 
 // Number of panels, each of which may be packed by a task of its own.

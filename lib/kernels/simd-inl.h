@@ -37,6 +37,23 @@ using Mask = xsimd::batch_bool<float, Arch>;
 template <class Arch>
 constexpr std::size_t lanes = Vec<Arch>::size;
 
+// The architecture of narrow vectors, which have half the lanes and cost about half as much; where there are
+// none, Arch itself.
+template <class Arch>
+struct NarrowArch {
+  using type = Arch;
+};
+#if defined(__AVX512F__)
+template <>
+struct NarrowArch<xsimd::avx512bw> {
+  using type = xsimd::fma3<xsimd::avx2>;
+};
+#endif
+template <class Arch>
+using Narrow = typename NarrowArch<Arch>::type;
+template <class Arch>
+constexpr bool has_narrow = lanes<Narrow<Arch>> < lanes<Arch>;
+
 // --- What each ISA does in its own way --------------------------------------------------------
 //
 // Fused operations: xsimd 8.1 multiplies and adds on AVX-512, and on NEON for c - a b.
@@ -132,6 +149,15 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
     return _mm256_andnot_ps(_mm256_castsi256_ps(below), x);
   }
 
+#if defined(__AVX512VL__)  // narrow vectors; AVX2's masked store is slow on Zen
+  static __mmask8 first(std::size_t n) noexcept { return static_cast<__mmask8>((1u << n) - 1u); }
+  static V load_partial(const float* p, std::size_t n) noexcept {
+    return _mm256_maskz_loadu_ps(first(n), p);
+  }
+  static void store_partial(float* p, V v, std::size_t n) noexcept {
+    _mm256_mask_storeu_ps(p, first(n), v);
+  }
+#else
   static __m256i first(std::size_t n) noexcept {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -142,6 +168,7 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static void store_partial(float* p, V v, std::size_t n) noexcept {
     _mm256_maskstore_ps(p, first(n), v);
   }
+#endif
 };
 #endif
 
@@ -178,6 +205,10 @@ struct Native<xsimd::avx512bw> {
   static I mul(I a, I b) noexcept { return _mm512_mullo_epi32(a, b); }
   static V zero_below(I i, I limit, V x) noexcept {
     return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(i, limit), x);
+  }
+
+  static Vec<xsimd::fma3<xsimd::avx2>> narrow(V v) noexcept {
+    return _mm512_maskz_extractf32x8_ps(0xff, v, 0);
   }
 
   static __mmask16 first(std::size_t n) noexcept {
@@ -321,6 +352,12 @@ inline Vec<Arch> vwith_sign(Vec<Arch> m, Vec<Arch> x) noexcept {
 template <class Arch>
 inline Vec<Arch> vselect(Mask<Arch> m, Vec<Arch> a, Vec<Arch> b) noexcept {
   return xsimd::select(m, a, b);
+}
+
+// The lower half of a vector.
+template <class Arch>
+inline Vec<Narrow<Arch>> vnarrow(Vec<Arch> v) noexcept {
+  return Native<Arch>::narrow(v);
 }
 
 // --- Bits -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ constexpr std::size_t padded(std::size_t n) { return (n + kPad - 1) / kPad * kPa
 // A matrix W[rows, depth] packed by pack.h, each panel column by column. Plain (gates = 0): panels of
 // Table::panel rows. Grouped by gates (2 or more), where row g * H + j, H = rows / gates, is gate g of unit
 // j: panels of Table::lanes units, a column of which holds the units' first gate, then their second, ...
+// If no more than Table::narrow rows (units) are left for the last vector, it has that many, and is a panel.
 struct Panels {
   const float* data;
   std::size_t rows;
@@ -116,8 +117,9 @@ struct Update {
 
 struct Table {
   const char* name;
-  std::size_t lanes;  // floats in a vector
-  std::size_t panel;  // rows of a full panel, a multiple of lanes
+  std::size_t lanes;   // floats in a vector
+  std::size_t panel;   // rows of a full panel, a multiple of lanes
+  std::size_t narrow;  // floats in a narrow vector; lanes where there are none
 
   // y[m, 0..n) = init[m] + W x[m], summed in the order that gemm-inl.h states. n is w.rows, or padded(w.rows)
   // for padded y and init, whose padding must be zero and stays so; of grouped w, n is w.rows. init may be

@@ -228,44 +228,44 @@ std::vector<float> transpose(const std::vector<float>& w, std::size_t rows, std:
   return transposed;
 }
 
+// Rows (units) that the panel from row `first` on has room for.
+std::size_t panel_width(const Table& table, std::size_t rows, std::size_t first, std::size_t panel) {
+  const std::size_t rest = rows % table.lanes;
+  const std::size_t wide = table.narrow < table.lanes && rest <= table.narrow ? rows - rest : rows;
+  if (first == wide) return table.narrow;
+  return std::min(panel, (wide - first + table.lanes - 1) / table.lanes * table.lanes);
+}
+
 // Elements are where table.h says, what is beyond the rows is zero, and panels can be packed one by one.
+void check_layout(const Table& table, std::size_t units, std::size_t gates, std::size_t depth,
+                  std::mt19937& random) {
+  const std::size_t groups = gates > 1 ? gates : 1, rows = units * groups;
+  const std::vector<float> w = randoms(rows * depth, random);
+  const Panels shape{nullptr, rows, depth, gates};
+  const std::vector<float> packed = packed_values(table, shape, w, depth, 1);
+  std::size_t panels = 0, at = 0;
+  for (std::size_t first = 0, width; first < units; first += width, ++panels) {
+    width = panel_width(table, units, first, gates > 1 ? table.lanes : table.panel);
+    for (std::size_t k = 0; k < depth; ++k)
+      for (std::size_t g = 0; g < groups; ++g)
+        for (std::size_t i = first; i < first + width; ++i, ++at)
+          ASSERT_EQ(packed.at(at), i < units ? w[(g * units + i) * depth + k] : 0.0f) << "element " << at;
+  }
+  EXPECT_EQ(packed.size(), at);
+  EXPECT_EQ(panel_count(table, shape), panels);
+  EXPECT_EQ(packed, packed_values(table, shape, transpose(w, rows, depth), 1, rows));
+}
+
 TEST_P(GemmTable, PackedLayout) {
   EXPECT_EQ(table.panel % table.lanes, 0u);
-  for (const std::size_t rows : {1u, 3u, 15u, 16u, 17u, 64u, 65u, 100u, 131u}) {
-    for (const std::size_t depth : {1u, 2u, 7u, 33u}) {
-      const std::vector<float> w = randoms(rows * depth, random);
-      const Panels shape{nullptr, rows, depth, 0};
-      ASSERT_EQ(panel_count(table, shape), (rows + table.panel - 1) / table.panel);
-      const std::vector<float> packed = packed_values(table, shape, w, depth, 1);
-      for (std::size_t first = 0; first < rows; first += table.panel) {
-        const std::size_t left = rows - first;
-        const std::size_t width = std::min(table.panel, (left + table.lanes - 1) / table.lanes * table.lanes);
-        for (std::size_t k = 0; k < depth; ++k)
-          for (std::size_t i = 0; i < width; ++i)
-            ASSERT_EQ(packed[first * depth + k * width + i], i < left ? w[(first + i) * depth + k] : 0.0f);
-      }
-      EXPECT_EQ(packed, packed_values(table, shape, transpose(w, rows, depth), 1, rows));
-    }
-  }
+  EXPECT_TRUE(table.narrow == table.lanes || 2 * table.narrow == table.lanes);
+  for (const std::size_t rows : {1u, 3u, 8u, 9u, 15u, 16u, 17u, 40u, 64u, 65u, 72u, 73u, 100u, 131u})
+    for (const std::size_t depth : {1u, 2u, 7u, 33u}) check_layout(table, rows, 0, depth, random);
 }
 
 TEST_P(GemmTable, PackedLayoutOfGates) {
-  for (const std::size_t units : {1u, 3u, 8u, 16u, 17u, 50u}) {
-    for (std::size_t gates = 2; gates <= 4; ++gates) {
-      const std::size_t depth = 1 + below(9), rows = units * gates, panel = gates * table.lanes;
-      const std::vector<float> w = randoms(rows * depth, random);
-      const Panels shape{nullptr, rows, depth, gates};
-      ASSERT_EQ(panel_count(table, shape), (units + table.lanes - 1) / table.lanes);
-      const std::vector<float> packed = packed_values(table, shape, w, depth, 1);
-      ASSERT_EQ(packed.size(), panel_count(table, shape) * panel * depth);
-      for (std::size_t i = 0; i < packed.size(); ++i) {
-        const std::size_t gate = i / table.lanes % gates, k = i / panel % depth;
-        const std::size_t unit = i / (panel * depth) * table.lanes + i % table.lanes;
-        ASSERT_EQ(packed[i], unit < units ? w[(gate * units + unit) * depth + k] : 0.0f) << "element " << i;
-      }
-      EXPECT_EQ(packed, packed_values(table, shape, transpose(w, rows, depth), 1, rows));
-    }
-  }
+  for (const std::size_t units : {1u, 3u, 8u, 9u, 16u, 17u, 24u, 40u, 50u})
+    for (std::size_t gates = 2; gates <= 4; ++gates) check_layout(table, units, gates, 1 + below(9), random);
 }
 
 }  // namespace

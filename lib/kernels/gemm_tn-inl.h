@@ -1,0 +1,106 @@
+// Products with the first matrix transposed, and sums over rows: the gradients of weights.
+#ifndef RNN_KERNELS_GEMM_TN_INL_H_
+#define RNN_KERNELS_GEMM_TN_INL_H_
+
+#include "lib/kernels/gemm-inl.h"
+
+namespace rnn::kernels {
+namespace {
+
+// Where the rows of a and b that follow the present block start: each step over r prefetches one line of
+// each.
+struct Ahead {
+  const float* a;
+  const float* b;
+};
+
+// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors].
+template <class Arch, std::size_t MR, std::size_t VT>
+inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
+                    std::size_t ldc, const Ahead& ahead) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  Vec<Arch> sum[MR][VT];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
+  }
+  for (std::size_t r = 0; r < R; ++r) {
+    __builtin_prefetch(ahead.a + r * lda);
+    __builtin_prefetch(ahead.b + r * ldb);
+    Vec<Arch> vectors[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] = load<Arch>(b + r * ldb + v * L);
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      const Vec<Arch> value(a[r * lda + m]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(vectors[v], value, sum[m][v]);
+    }
+  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(c + m * ldc + v * L, sum[m][v]);
+  }
+}
+
+template <class Arch, std::size_t MR, std::size_t VT>
+inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
+                        const float* b, std::size_t ldb, float* c, std::size_t ldc,
+                        const Ahead& ahead) noexcept {
+  if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
+    if (vectors != VT) return dispatch_tn<Arch, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    if (rows != MR) return dispatch_tn<Arch, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    tile_tn<Arch, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
+  }
+}
+
+// Rows of a and b that are worked on at a time: b's share of a panel stays in the L1 cache.
+constexpr std::size_t kDepthBlock = 64;
+// Floats in a cache line.
+constexpr std::size_t kLine = 16;
+
+// The rows are too far apart for the hardware's prefetchers, so the tiles of one block fetch the lines of the
+// next: the first column of tiles those of a, the first tiles of a column those of b.
+template <class Arch>
+void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
+             std::size_t ldb, float* c, std::size_t ldc) noexcept {
+  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
+  if (M == 0) return;
+  const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
+  for (std::size_t r = 0; r < R; r += kDepthBlock, a += kDepthBlock * lda, b += kDepthBlock * ldb) {
+    const std::size_t depth = R - r < kDepthBlock ? R - r : kDepthBlock;
+    for (std::size_t n = 0; n < N; n += P) {
+      const std::size_t vectors = (N - n < P ? N - n : P) / lanes<Arch>;
+      for (std::size_t i = 0, m = 0; i < tiles; ++i) {
+        const std::size_t rows = small + (i < larger ? 1 : 0);
+        const Ahead ahead{n == 0 ? a + kDepthBlock * lda + m : a + m,
+                          i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n};
+        dispatch_tn<Arch, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc, ahead);
+        m += rows;
+      }
+    }
+  }
+}
+
+template <class Arch>
+void column_sums(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out) noexcept {
+  constexpr std::size_t L = lanes<Arch>, VT = kPad / L;
+  for (std::size_t n = 0; n < N; n += kPad) {
+    Vec<Arch> sum[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = load<Arch>(out + n + v * L);
+    for (std::size_t r = 0; r < R; ++r) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = sum[v] + load<Arch>(a + r * lda + n + v * L);
+    }
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(out + n + v * L, sum[v]);
+  }
+}
+
+template <class Arch>
+void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda,
+                 float* g, std::size_t ldg) noexcept {
+  for (std::size_t r = 0; r < R; ++r) {
+    float* target = g + static_cast<std::size_t>(index[r]) * ldg;
+    for (std::size_t n = 0; n < N; n += lanes<Arch>)
+      store<Arch>(target + n, load<Arch>(target + n) + load<Arch>(a + r * lda + n));
+  }
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_GEMM_TN_INL_H_
