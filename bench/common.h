@@ -3,11 +3,16 @@
 // Names are stable, so that results compare between releases and machines:
 //   limit/read/<bytes>, limit/fma                      the machine's own, on the ISA in use
 //   kernel/<name>/<size>                               one kernel, or a peer of it (tanh_libmvec)
-//   step/<impl>/<cell>/<I>x<H>x<O>                     one step, the weights in the cache
-//   train/<impl>/<cell>/<H>x<L>/batch<B>/threads<N>    one update
+//   step/<impl>/<cell>/<size>                          one step; <size> is <I>x<H>x<O>, and /dense where the
+//                                                      inputs of 65 characters are numbers, not one-hot
+//   latency/<impl>/<cell>/<size>                       the same, call by call
+//   streams/<impl>/<cell>/<size>/<N>[/threads<N>]      one step of N streams
+//   sequence/<impl>/<cell>/<size>/T<T>xB<B>/threads<N> T steps of B sequences
+//   train/<impl>/<cell>/<H>x<L>[/T<T>]/batch<B>/threads<N>   one update; of 100 steps unless it says
 //
-// Counters: FLOPS, bytes_per_second, steps_per_second, and for scripts/bench_table.py: flops and bytes of one
-// iteration, the latter with its limit/read/<bytes>; workers: threads that share the work.
+// Counters: FLOPS, bytes_per_second, steps_per_second; p50, p99 and p999 of latency, in seconds; and for
+// scripts/bench_table.py: flops and bytes of one iteration, the latter with its limit/read/<bytes>; workers:
+// threads that share the work.
 #pragma once
 
 #include <benchmark/benchmark.h>

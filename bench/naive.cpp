@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace naive {
 
@@ -116,13 +117,20 @@ Network::Network(Cell cell, std::size_t inputs, std::size_t hidden, std::size_t 
   }
 }
 
-std::vector<std::vector<float>*> Network::parameters() {
-  std::vector<std::vector<float>*> result;
-  for (Layer& layer : layers) {
+std::vector<const std::vector<float>*> Network::parameters() const {
+  std::vector<const std::vector<float>*> result;
+  for (const Layer& layer : layers) {
     result.insert(result.end(), {&layer.w_ih, &layer.w_hh, &layer.bias});
     if (cell == Cell::gru) result.push_back(&layer.bias_hn);
   }
   result.insert(result.end(), {&w_ho, &bias_o});
+  return result;
+}
+
+std::vector<std::vector<float>*> Network::parameters() {
+  std::vector<std::vector<float>*> result;
+  for (const std::vector<float>* values : std::as_const(*this).parameters())
+    result.push_back(const_cast<std::vector<float>*>(values));
   return result;
 }
 

@@ -35,6 +35,7 @@ struct Network {
 
   // Every parameter, in the order of rnn_parameter_info.
   std::vector<std::vector<float>*> parameters();
+  std::vector<const std::vector<float>*> parameters() const;
 };
 
 // What one step of a layer reads, and what it leaves for the way back.

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "bench/naive.h"
@@ -46,6 +48,19 @@ inline naive::Network naive_copy(const Cell& cell, const rnn::Network& network) 
   return copy;
 }
 
+inline rnn::Network library_copy(const naive::Network& network) {
+  for (const Cell& cell : kCells) {
+    if (cell.naive != network.cell) continue;
+    rnn::Network copy =
+        make_network(cell, network.inputs, network.hidden, network.outputs, network.layers.size());
+    std::size_t index = 0;
+    for (const std::vector<float>* values : network.parameters())
+      copy.set_parameter(copy.parameter(index++).name, *values);
+    return copy;
+  }
+  throw std::logic_error("kCells lacks a cell");
+}
+
 inline std::vector<float> uniform(std::size_t n, float low, float high) {
   std::mt19937 random(1);
   std::uniform_real_distribution<float> distribution(low, high);
@@ -66,6 +81,11 @@ struct Text {
     classes.assign(indices.begin() + 1, indices.end());
     indices.pop_back();
   }
+
+  Text(std::vector<std::int32_t> indices, std::vector<std::int32_t> classes, std::size_t count)
+      : indices(std::move(indices)),
+        classes(std::move(classes)),
+        lengths(count, this->indices.size() / count) {}
 
   rnn_sequences_t sequences() const {
     auto result = rnn::sized<rnn_sequences_t>();

@@ -17,15 +17,23 @@ class Inference {
  public:
   virtual ~Inference() = default;
   virtual void run(const float* x, float* y) = 0;  // x[T, N, I], y[T, N, O]
+
+  // With one-hot inputs by their indices[T, N]; others get them as vectors.
+  virtual bool takes_indices() const { return false; }
+  virtual void run(const std::int32_t*, float*) {}
+
+  // The arrays are [N, T, ...] instead.
+  virtual bool batch_first() const { return false; }
 };
 
-// Updates of a character model by Adam from the zero state: mean softmax cross-entropy over T steps of N
-// sequences.
+// Updates of a character model from the zero state: mean softmax cross-entropy over T steps of N sequences,
+// Adam with a learning rate of kLearningRate and the usual constants (0.9, 0.999, 1e-8).
 class Training {
  public:
   virtual ~Training() = default;
   virtual double update() = 0;  // with the batch that it was made for; the loss before
 };
+constexpr float kLearningRate = 0.001f;
 
 struct Batch {
   std::size_t T, N;
@@ -33,15 +41,17 @@ struct Batch {
   const std::int32_t* classes;  // [T, N]
 };
 
-// A library, or one of several ways to use it. Models outlive what is made of them.
+// A library, or one of several ways to use it. What it makes is used by one thread, on which it may start
+// `threads` - 1 more, and nothing else that a peer made exists then but the check's librnn. Models outlive
+// what is made of them.
 struct Peer {
   std::string name;     // as in the benchmark's: "onednn", "torch", "torch_cell"
   std::string version;  // and what it chose for this CPU, if it says
-  // Null where the peer has no such thing, or not for this model.
+  // Null where the peer has no such thing; they return null where it is not for this model or these numbers.
   std::unique_ptr<Inference> (*make_inference)(const naive::Network& model, std::size_t T, std::size_t N,
                                                int threads);
-  // What is timed: the whole update, or as `training_note` says.
   std::unique_ptr<Training> (*make_training)(const naive::Network& model, const Batch& batch, int threads);
+  // Empty where the whole update is timed, else what is; the loss is then of no interest.
   std::string training_note;
 };
 

@@ -1,0 +1,15 @@
+// The two sides that every benchmark program has, in the form of peers.
+#pragma once
+
+#include "bench/peers/peer.h"
+
+namespace bench {
+
+// librnn through its C ABI. Inference uses one thread a call, so on several threads each gets its share of
+// the streams, as a host would do it with oneTBB.
+const Peer& librnn_side();
+
+// bench/naive.h; one thread.
+const Peer& naive_side();
+
+}  // namespace bench
