@@ -1,11 +1,12 @@
-// Whether a peer computes what librnn computes.
+#include "bench/agreement.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 #include "bench/sides.h"
-#include "bench/workloads.h"
 
 namespace bench {
 namespace {

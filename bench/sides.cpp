@@ -26,42 +26,44 @@ class Step final : public Inference {
   rnn::Network network_;
 };
 
+#if defined(RNN_BENCH_TBB)
+bool can_run_on(int threads, std::size_t streams) { return static_cast<std::size_t>(threads) <= streams; }
+
 // Runs body(i) for i < count, each on a thread of its own.
 class Workers {
  public:
-  explicit Workers(std::size_t count) : count_(count), arena_(static_cast<int>(count)) {}
+  explicit Workers(int count) : count_(static_cast<std::size_t>(count)), arena_(count) {}
   std::size_t count() const { return count_; }
 
   template <class Body>
   void run(const Body& body) {
     if (count_ == 1) return body(0);
-#if defined(RNN_BENCH_TBB)
     arena_.execute([&] { tbb::parallel_for(std::size_t{0}, count_, body, tbb::static_partitioner()); });
-#endif
   }
 
  private:
   std::size_t count_;
-#if defined(RNN_BENCH_TBB)
   tbb::task_arena arena_;
-#else
-  int arena_;
-#endif
 };
-
-bool can_run_on([[maybe_unused]] int threads, [[maybe_unused]] std::size_t streams) {
-#if defined(RNN_BENCH_TBB)
-  return static_cast<std::size_t>(threads) <= streams;
 #else
-  return threads == 1;
+bool can_run_on(int threads, std::size_t) { return threads == 1; }
+
+class Workers {
+ public:
+  explicit Workers(int) {}
+  std::size_t count() const { return 1; }
+
+  template <class Body>
+  void run(const Body& body) {
+    body(0);
+  }
+};
 #endif
-}
 
 // One step of each of N streams.
 class Streams final : public Inference {
  public:
-  Streams(const rnn::Network& network, std::size_t N, int threads)
-      : workers_(static_cast<std::size_t>(threads)) {
+  Streams(const rnn::Network& network, std::size_t N, int threads) : workers_(threads) {
     const rnn_config_t config = network.config();
     I_ = static_cast<std::size_t>(config.input_size);
     O_ = static_cast<std::size_t>(config.output_size);
@@ -94,7 +96,7 @@ class Streams final : public Inference {
 class Sequences final : public Inference {
  public:
   Sequences(const rnn::Network& network, std::size_t T, std::size_t N, int threads)
-      : workers_(static_cast<std::size_t>(threads)), T_(T), N_(N), lengths_(N, T), S_(network.state_size()) {
+      : workers_(threads), T_(T), N_(N), lengths_(N, T), S_(network.state_size()) {
     const rnn_config_t config = network.config();
     I_ = static_cast<std::size_t>(config.input_size);
     O_ = static_cast<std::size_t>(config.output_size);
