@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints one table of the results that scripts/bench has written.
+"""Prints the results that scripts/bench has written as one table, and one more for each other library.
 
   scripts/bench_table.py [--best] [folder]
 
@@ -9,10 +9,13 @@ They are CPU times, or wall-clock times where several threads work.
   x naive   how many times faster than the naive side of the same program
   of limit  how much of what the machine can do: the longer of a bare read of the same bytes and of the same
             multiply-adds in registers (on as many threads), divided by the time
+
+Latency is the median, p99 and p99.9 of single calls, as wall-clock times.
 """
 
 import argparse
 import collections
+import glob
 import json
 import os
 import re
@@ -20,26 +23,35 @@ import statistics
 import subprocess
 import sys
 
-KINDS = ["limit", "step", "train", "kernel"]
+KINDS = ["limit", "step", "latency", "streams", "sequence", "train", "kernel"]
 PEERS = "libmvec|sleef|xsimd"  # tanh_libmvec is compared with tanh_naive
+QUANTILES = {"p50": "median", "p99": "p99", "p999": "p99.9"}
 
 
 class Program:
-    """The results of one program, by name: seconds, and counters of the first repetition."""
+    """The results of one program, by name: seconds, and counters of the first repetition.
+
+    What a program has not is left out. Seconds of latency are the median call's."""
 
     def __init__(self, path, summarise):
         with open(path) as f:
             data = json.load(f)
         self.context = data["context"]
         times = collections.defaultdict(list)
+        quantiles = collections.defaultdict(list)
         self.counters = {}
         for run in data["benchmarks"]:
-            if run["run_type"] == "iteration":
+            if run["run_type"] == "iteration" and not run.get("error_occurred"):
                 name = run["name"]
+                for quantile in QUANTILES:
+                    if quantile in run:
+                        quantiles[name, quantile].append(run[quantile])
                 time = run["real_time" if run.get("workers", 1) > 1 else "cpu_time"]
                 times[name].append(time * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[run["time_unit"]])
                 self.counters.setdefault(name, run)
         self.seconds = {name: summarise(values) for name, values in times.items()}
+        self.quantiles = {key: summarise(values) for key, values in quantiles.items()}
+        self.seconds.update({name: value for (name, quantile), value in self.quantiles.items() if quantile == "p50"})
         self.repetitions = max((len(values) for values in times.values()), default=0)
 
     def naive(self, name):
@@ -66,7 +78,10 @@ class Program:
         naive = self.naive(name)
         read, fma = self.limit(name)
         limit = max(read or 0, fma or 0)
-        if "bytes" in counters and (fma or 0) <= (read or 0):
+        if (name, "p50") in self.quantiles:
+            rate = ", ".join(f"{text} {time_text(self.quantiles[name, quantile])}"
+                             for quantile, text in QUANTILES.items() if quantile != "p50")
+        elif "bytes" in counters and (fma or 0) <= (read or 0):
             rate = f"{counters['bytes'] / seconds / 1e9:.1f} GB/s"
         elif "flops" in counters:
             rate = f"{counters['flops'] / seconds / 1e9:.1f} GFLOP/s"
@@ -79,10 +94,34 @@ class Program:
 def order(name):
     """By kind, then by size as numbers, with both sides of a comparison next to each other."""
     kind, *rest = name.split("/")
-    if kind in ("step", "train"):
+    if kind not in ("limit", "kernel"):
         rest = rest[1:] + rest[:1]
     numbers = [[int(part) if part.isdigit() else part for part in re.split(r"(\d+)", word)] for word in rest]
     return KINDS.index(kind), numbers
+
+
+def print_peers(program, summary):
+    """Each workload of librnn and of the peers in the same program: times, and the fastest peer's by librnn's."""
+    workloads = collections.defaultdict(dict)
+    for name, seconds in program.seconds.items():
+        if name.count("/") > 1 and not name.startswith("limit/"):
+            kind, side, rest = name.split("/", 2)
+            workloads[f"{kind}/rnn/{rest}"][side] = seconds
+    sides = ["rnn"] + sorted({side for times in workloads.values() for side in times} - {"rnn"})
+    rows = [["benchmark", *sides, "x best peer"]]
+    for name in sorted(workloads, key=order):
+        times = workloads[name]
+        peers = [times[side] for side in sides[1:] if side in times]
+        ratio = f"{min(peers) / times['rnn']:.2f}" if peers and "rnn" in times else ""
+        cells = [time_text(times[side]) if side in times else "" for side in sides]
+        rows.append([name.replace("/rnn/", "/", 1), *cells, ratio])
+    print()
+    for side in sides[1:]:
+        print(f"{side} {program.context.get('peer_' + side, '')}")
+        if "training_of_" + side in program.context:
+            print(f"  train: {program.context['training_of_' + side]}")
+    print(f"{summary} of {program.repetitions} repetitions\n")
+    print_table(rows)
 
 
 def time_text(seconds):
@@ -116,24 +155,31 @@ def main():
     parser.add_argument("folder", nargs="?", default="build/bench")
     arguments = parser.parse_args()
 
-    paths = [os.path.join(arguments.folder, f"bench_{name}.json") for name in ("step", "train", "kernels")]
     summarise = min if arguments.best else statistics.median
-    programs = [Program(path, summarise) for path in paths if os.path.exists(path)]
-    if not programs:
+    summary = "shortest" if arguments.best else "medians"
+
+    def read(names):
+        paths = [os.path.join(arguments.folder, f"bench_{name}.json") for name in names]
+        return [Program(path, summarise) for pattern in paths for path in sorted(glob.glob(pattern))]
+
+    programs = read(("step", "train", "kernels"))
+    peers = read(["peer_*"])
+    if not programs + peers:
         sys.exit(f"{arguments.folder} holds no results; scripts/bench makes them")
 
-    context = programs[0].context
+    context = (programs + peers)[0].context
     print(f"{cpu_model()}, {context['num_cpus']} cores; {context['isa']}; librnn {context['librnn']}, "
           f"{context['compiler']}; {context['date']}")
-    print(("shortest" if arguments.best else "medians") +
-          f" of {'/'.join(str(p.repetitions) for p in programs)} repetitions\n")
-
-    rows = {}
-    for program in programs:
-        for name in program.seconds:
-            rows.setdefault(name, program.row(name))
-    head = ["benchmark", "time", "rate", "x naive", "of limit"]
-    print_table([head] + [rows[name] for name in sorted(rows, key=order)])
+    if programs:
+        print(f"{summary} of {'/'.join(str(p.repetitions) for p in programs)} repetitions\n")
+        rows = {}
+        for program in programs:
+            for name in program.seconds:
+                rows.setdefault(name, program.row(name))
+        print_table([["benchmark", "time", "rate", "x naive", "of limit"]] +
+                    [rows[name] for name in sorted(rows, key=order)])
+    for program in peers:
+        print_peers(program, summary)
 
 
 if __name__ == "__main__":
