@@ -15,19 +15,19 @@ const naive::Network& model(const Cell& cell, std::size_t I, std::size_t H, std:
 }
 
 Inputs::Inputs(const Size& size, std::size_t T, std::size_t N, std::size_t calls, bool batch_first)
-    : count_(T * N), width_(size.I), mask_(calls - 1) {
+    : count_(T * N), stride_(count_ * size.I), mask_(calls - 1) {
   const std::vector<std::int32_t> indices = Text(size.I, 1, calls * count_).indices;
-  const std::vector<float> values = uniform(size.by_index ? 0 : calls * count_ * width_, -1.0f, 1.0f);
+  const std::vector<float> values = uniform(size.by_index ? 0 : calls * stride_, -1.0f, 1.0f);
   indices_.resize(calls * count_);
-  x_.resize(calls * count_ * width_);
+  x_.resize(calls * stride_);
   for (std::size_t i = 0; i < calls * count_; ++i) {
     const std::size_t t = i % count_ / N, n = i % N;
     const std::size_t to = batch_first ? i / count_ * count_ + n * T + t : i;
     indices_[to] = indices[i];
     if (size.by_index)
-      x_[to * width_ + static_cast<std::size_t>(indices[i])] = 1.0f;
+      x_[to * size.I + static_cast<std::size_t>(indices[i])] = 1.0f;
     else
-      std::copy_n(&values[i * width_], width_, &x_[to * width_]);
+      std::copy_n(&values[i * size.I], size.I, &x_[to * size.I]);
   }
 }
 

@@ -39,10 +39,10 @@ class Inputs {
  public:
   Inputs(const Size& size, std::size_t T, std::size_t N, std::size_t calls, bool batch_first);
   const std::int32_t* indices(std::size_t call) const { return &indices_[(call & mask_) * count_]; }
-  const float* x(std::size_t call) const { return &x_[(call & mask_) * count_ * width_]; }
+  const float* x(std::size_t call) const { return &x_[(call & mask_) * stride_]; }
 
  private:
-  std::size_t count_, width_, mask_;
+  std::size_t count_, stride_, mask_;
   std::vector<std::int32_t> indices_;  // [calls, T, N] or [calls, N, T]
   std::vector<float> x_;               // [..., I]
 };

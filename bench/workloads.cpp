@@ -102,10 +102,12 @@ void with_calls(benchmark::State& state, const Peer& peer, const InferenceWork& 
   // Some inputs in turn, but not so many that they push weights out of the cache.
   const Inputs inputs(work.size, work.T, work.N, work.T * work.N > 1 ? 2 : 64, inference->batch_first());
   std::vector<float> y(work.T * work.N * O);
-  if (by_index && inference->takes_indices())
-    measure([&](std::size_t i) { inference->run(inputs.indices(i), y.data()); });
+  Inference* const run = inference.get();
+  float* const out = y.data();
+  if (by_index && run->takes_indices())
+    measure([&inputs, run, out](std::size_t i) { run->run(inputs.indices(i), out); });
   else
-    measure([&](std::size_t i) { inference->run(inputs.x(i), y.data()); });
+    measure([&inputs, run, out](std::size_t i) { run->run(inputs.x(i), out); });
   benchmark::DoNotOptimize(y.data());
 }
 

@@ -101,20 +101,22 @@ def order(name):
 
 
 def print_peers(program, summary):
-    """Each workload of librnn and of the peers in the same program: times, and the fastest peer's by librnn's."""
+    """Each workload of librnn and of the peers in the same program: times, the fastest peer's by librnn's, and
+    librnn's of the limit."""
     workloads = collections.defaultdict(dict)
     for name, seconds in program.seconds.items():
         if name.count("/") > 1 and not name.startswith("limit/"):
             kind, side, rest = name.split("/", 2)
             workloads[f"{kind}/rnn/{rest}"][side] = seconds
     sides = ["rnn"] + sorted({side for times in workloads.values() for side in times} - {"rnn"})
-    rows = [["benchmark", *sides, "x best peer"]]
+    rows = [["benchmark", *sides, "x best peer", "of limit"]]
     for name in sorted(workloads, key=order):
         times = workloads[name]
         peers = [times[side] for side in sides[1:] if side in times]
         ratio = f"{min(peers) / times['rnn']:.2f}" if peers and "rnn" in times else ""
         cells = [time_text(times[side]) if side in times else "" for side in sides]
-        rows.append([name.replace("/rnn/", "/", 1), *cells, ratio])
+        limit = max(limit or 0 for limit in program.limit(name)) / times["rnn"] if "rnn" in times else 0
+        rows.append([name.replace("/rnn/", "/", 1), *cells, ratio, f"{limit:.0%}" if limit else ""])
     print()
     for side in sides[1:]:
         print(f"{side} {program.context.get('peer_' + side, '')}")
