@@ -23,33 +23,36 @@ inline Block<Arch> fill_block(float value) noexcept {
   return block;
 }
 
+alignas(64) constexpr float kColumns[kPad] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // Columns [column, column + kPad) of a row that has n; `fill` where there are none.
 template <class Arch>
 inline Block<Arch> load_block(const float* p, std::size_t column, std::size_t n, float fill) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
   Block<Arch> block;
+  p += column;
   if (column + kPad <= n) {
-    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-        block.v[i] = load<Arch>(p + column + i * lanes<Arch>);
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) block.v[i] = load<Arch>(p + i * L);
     return block;
   }
-  alignas(64) float columns[kPad];
-  for (std::size_t i = 0; i < kPad; ++i) columns[i] = column + i < n ? p[column + i] : fill;
-  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-      block.v[i] = load_aligned<Arch>(columns + i * lanes<Arch>);
+  const std::size_t count = n - column;
+  const Vec<Arch> limit(static_cast<float>(count)), none(fill);
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) {
+    block.v[i] = none;
+    if (count >= (i + 1) * L)
+      block.v[i] = load<Arch>(p + i * L);
+    else if (count > i * L)
+      block.v[i] = vselect<Arch>(load_aligned<Arch>(kColumns + i * L) < limit,
+                                 load_partial<Arch>(p + i * L, count - i * L), none);
+  }
   return block;
 }
 
 template <class Arch>
 inline void store_block(float* p, std::size_t column, std::size_t n, const Block<Arch>& block) noexcept {
-  if (column + kPad <= n) {
-    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-        store<Arch>(p + column + i * lanes<Arch>, block.v[i]);
-    return;
-  }
-  alignas(64) float columns[kPad];
+  constexpr std::size_t L = lanes<Arch>;
   RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-      store_aligned<Arch>(columns + i * lanes<Arch>, block.v[i]);
-  for (std::size_t i = 0; column + i < n; ++i) p[column + i] = columns[i];
+    if (n > column + i * L) store_columns<Arch>(p, column + i * L, n, block.v[i]);
 }
 
 template <class Arch>
@@ -74,9 +77,9 @@ inline float largest(const float* x, std::size_t n) noexcept {
   }
   alignas(64) float s[kPad];
   store_block<Arch>(s, 0, kPad, most);
-  float result = s[0];
-  for (std::size_t i = 1; i < kPad; ++i) result = s[i] > result ? s[i] : result;
-  return result;
+  for (std::size_t width = kPad / 2; width > 0; width /= 2)
+    for (std::size_t i = 0; i < width; ++i) s[i] = s[i] > s[i + width] ? s[i] : s[i + width];
+  return s[0];
 }
 
 // y = exp((x - most) * scale); the sum of it.
