@@ -113,7 +113,10 @@ void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size
                    bias.data(),
                    rows.states_to(2),
                    rows.states_to(3),
-                   rows.states_to(4)};
+                   rows.states_to(4),
+                   nullptr,
+                   {},
+                   nullptr};
   run(state, product_flops(M, cell.gates * H, H), packed_bytes(cell.gates * H, H),
       [&] { cell.forward(step); });
 }

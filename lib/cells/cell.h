@@ -41,6 +41,8 @@ struct ForwardStep {
   std::size_t hidden;                     // H
   kernels::Rows previous[kMaxStates];     // [M, P] h, [M, H] c before the step
   kernels::MutableRows gates;             // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
+  const std::int32_t* index;              // [M]  if not null, one-hot inputs, whose W_ih x + b the step adds
+                                          // itself; not with Cell::candidate or layer normalisation
   kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
   kernels::MutableRows inner;             // [M, H]  if Cell::inner
   kernels::MutableRows unprojected;       // [M, H]  h before projection, if there is one

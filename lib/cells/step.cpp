@@ -46,6 +46,9 @@ void forward(const Cell& cell, const Table& table, const LayerWeights& weights, 
   kernel.H = step.hidden;
   kernel.x = step.previous[0];
   kernel.gates = step.gates;
+  kernel.index = step.index;
+  kernel.input = weights.input;
+  kernel.input_bias = weights.bias;
   kernel.h_prev = step.previous[0];
   kernel.c_prev = step.previous[1];
   kernel.bias = weights.recurrent_bias;

@@ -42,6 +42,35 @@ template <class Arch>
   store_aligned<Arch>(rows.base + g * H + unit, v);
 }
 
+// Units [unit, unit + lanes), where a vector of a tile starts, of gate g of column k of a packed matrix of G
+// gates.
+template <class Arch, std::size_t G>
+[[gnu::always_inline]] inline Vec<Arch> load_column(const Panels& w, std::size_t k, std::size_t g,
+                                                    std::size_t unit) noexcept {
+  constexpr std::size_t L = lanes<Arch>, PV = Shape<Arch>::panel_vectors;
+  if constexpr (G > 1 || is_narrow<Arch>) {
+    return load_aligned<Arch>(w.data + unit * G * w.depth + (k * G + g) * L);
+  } else {
+    const std::size_t vector = unit / L, first = vector / PV * PV;
+    const std::size_t left = PanelShape<Arch, 1>::wide_vectors(w) - first, vectors = left < PV ? left : PV;
+    return load_aligned<Arch>(w.data + (first * w.depth + k * vectors + vector - first) * L);
+  }
+}
+
+// What the product is added to in gate g of G: W_ih x + b.
+template <class Arch, std::size_t G>
+[[gnu::always_inline]] inline Vec<Arch> load_input(const CellForward& step, std::size_t m, std::size_t g,
+                                                   std::size_t unit, std::size_t H) noexcept {
+  if (step.index == nullptr) return load_units<Arch>(step.gates, m, g, unit, H);
+  return load_columns<Arch>(step.input_bias + g * H, unit, H) +
+         load_column<Arch, G>(step.input, static_cast<std::size_t>(step.index[m]), g, unit);
+}
+template <class Arch, std::size_t G>
+[[gnu::always_inline]] inline Vec<Arch> load_input(const CellForward& step, std::size_t m, std::size_t g,
+                                                   std::size_t unit, PaddedUnits H) noexcept {
+  return load_units<Arch>(step.gates, m, g, unit, H);
+}
+
 // The gradient of h but for the product.
 template <class Arch>
 [[gnu::always_inline]] inline Vec<Arch> load_gradient(const CellBackward& step, std::size_t m,
@@ -141,10 +170,15 @@ struct VanillaForward {
   const CellForward& step;
   Units n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    if (step.index == nullptr) visit(step.gates, 1);
+    visit(step.h, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
-    const Vec<Arch> x = load_units<Arch>(step.gates, m, 0, unit, n) + sum[0];
+    const Vec<Arch> x = load_input<Arch, 1>(step, m, 0, unit, n) + sum[0];
     store_units<Arch>(step.h, m, 0, unit, n, Activation::template value<Arch>(x));
   }
 };
@@ -156,6 +190,12 @@ struct VanillaBackward {
   const CellBackward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.d_h, 1);
+    visit(step.h, 1);
+    visit(step.gates, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
@@ -172,14 +212,21 @@ struct LstmForward {
   const CellForward& step;
   Units n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 4);
+    visit(step.c_prev, 1);
+    visit(step.c, 1);
+    visit(step.h, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[4]) const noexcept {
     using V = Vec<Arch>;
-    const V i = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
-    const V f = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
-    const V g = vtanh<Arch>(load_units<Arch>(step.gates, m, 2, unit, n) + sum[2]);
-    const V o = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 3, unit, n) + sum[3]);
+    const V i = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 0, unit, n) + sum[0]);
+    const V f = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 1, unit, n) + sum[1]);
+    const V g = vtanh<Arch>(load_input<Arch, 4>(step, m, 2, unit, n) + sum[2]);
+    const V o = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 3, unit, n) + sum[3]);
     const V c = vfma<Arch>(f, load_units<Arch>(step.c_prev, m, 0, unit, n), i * g);
     store_units<Arch>(step.gates, m, 0, unit, n, i);
     store_units<Arch>(step.gates, m, 1, unit, n, f);
@@ -197,6 +244,14 @@ struct LstmBackward {
   const CellBackward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 4);
+    visit(step.c_prev, 1);
+    visit(step.c, 1);
+    visit(step.d_h, 1);
+    visit(step.carry, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
@@ -222,14 +277,21 @@ struct GruForward {
   const CellForward& step;
   Units n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 3);
+    visit(step.h_prev, 1);
+    visit(step.inner, 1);
+    visit(step.h, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[3]) const noexcept {
     using V = Vec<Arch>;
-    const V r = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 0, unit, n) + sum[0]);
-    const V z = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
+    const V r = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 0, unit, n) + sum[0]);
+    const V z = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 1, unit, n) + sum[1]);
     const V inner = sum[2] + load_columns<Arch>(step.bias, unit, n);
-    const V candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_units<Arch>(step.gates, m, 2, unit, n)));
+    const V candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     store_units<Arch>(step.gates, m, 0, unit, n, r);
     store_units<Arch>(step.gates, m, 1, unit, n, z);
@@ -247,6 +309,15 @@ struct GruBackward {
   const CellBackward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 3);
+    visit(step.h_prev, 1);
+    visit(step.d_h, 1);
+    visit(step.carry, 1);
+    visit(step.inner, 1);
+    visit(step.d_sum, 3);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
@@ -274,6 +345,12 @@ struct GruBeforeForward {
   const CellForward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 2);
+    visit(step.h_prev, 1);
+    visit(step.inner, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[2]) const noexcept {
@@ -291,6 +368,12 @@ struct GruBeforeForwardState {
   const CellForward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 3);
+    visit(step.h_prev, 1);
+    visit(step.h, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
@@ -310,6 +393,13 @@ struct GruBeforeBackwardState {
   const CellBackward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 3);
+    visit(step.h_prev, 1);
+    visit(step.d_h, 1);
+    visit(step.carry, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
@@ -330,6 +420,12 @@ struct GruBeforeBackward {
   const CellBackward& step;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 1);
+    visit(step.h_prev, 1);
+    visit(step.carry, 1);
+  }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {

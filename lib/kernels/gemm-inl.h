@@ -294,6 +294,11 @@ struct Affine {
   const MutableRows& y;
   std::size_t n;
 
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(init, G);
+    visit(y, G);
+  }
   template <class Arch>
   void finish(std::size_t m, std::size_t column, const Vec<Arch> (&sum)[G]) const noexcept {
     RNN_UNROLL for (std::size_t g = 0; g < G; ++g) {
@@ -361,6 +366,26 @@ inline void multiply_row(const Panels& w, const float* x, const Output& output) 
   }
 }
 
+// Floats in a cache line.
+constexpr std::size_t kLine = 16;
+
+// Fetches into the L2 cache what `output` reads and writes for rows [m0, m0 + rows), columns (units) [column,
+// column + columns): the multiply-adds of the tile hide the time, while at its end each line would be waited
+// for.
+template <class Output>
+[[gnu::always_inline]] inline void prefetch_tile(const Output& output, std::size_t m0, std::size_t rows,
+                                                 std::size_t column, std::size_t columns) noexcept {
+  const std::size_t end = column + columns < output.n ? column + columns : output.n;
+  output.visit([&](const auto& operand, std::size_t gates) {
+    if (operand.pointers == nullptr && (operand.base == nullptr || operand.stride == 0)) return;
+    for (std::size_t m = m0; m < m0 + rows; ++m) {
+      const float* const p = row(operand, m);
+      for (std::size_t g = 0; g < gates; ++g)
+        for (std::size_t i = column; i < end; i += kLine) __builtin_prefetch(p + g * output.n + i, 0, 2);
+    }
+  });
+}
+
 // Rows of x that are worked on while a panel is in the cache.
 constexpr std::size_t kRowBlock = 96;
 
@@ -380,6 +405,7 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
     const std::size_t left = (narrow ? all : wide) - vector, vectors = left < PV ? left : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
+      prefetch_tile(output, m0 + m, rows, vector / G * L, vectors / G * L);
       if (!narrow) {
         with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
         finish_tile<Arch>(sums, m0 + m, rows, vector / G * L, vectors, output);

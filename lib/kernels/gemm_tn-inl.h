@@ -51,8 +51,6 @@ inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, co
 
 // Rows of a and b that are worked on at a time: b's share of a panel stays in the L1 cache.
 constexpr std::size_t kDepthBlock = 64;
-// Floats in a cache line.
-constexpr std::size_t kLine = 16;
 
 // The rows are too far apart for the hardware's prefetchers, so the tiles of one block fetch the lines of the
 // next: the first column of tiles those of a, the first tiles of a column those of b.
@@ -77,26 +75,38 @@ void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::s
   }
 }
 
+// Rows that are fetched ahead: they are too far apart for the hardware's prefetchers.
+constexpr std::size_t kRowsAhead = 16;
+
+// VT vectors of out += sum over r of a[r, vectors].
+template <class Arch, std::size_t VT>
+inline void sum_columns(std::size_t R, const float* a, std::size_t lda, float* out) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  Vec<Arch> sum[VT];
+  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = load<Arch>(out + v * L);
+  for (std::size_t r = 0; r < R; ++r, a += lda) {
+    RNN_UNROLL for (std::size_t i = 0; i < VT * L; i += kLine) __builtin_prefetch(a + kRowsAhead * lda + i);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = sum[v] + load<Arch>(a + v * L);
+  }
+  RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(out + v * L, sum[v]);
+}
+
 template <class Arch>
 void column_sums(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out) noexcept {
-  constexpr std::size_t L = lanes<Arch>, VT = kPad / L;
-  for (std::size_t n = 0; n < N; n += kPad) {
-    Vec<Arch> sum[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = load<Arch>(out + n + v * L);
-    for (std::size_t r = 0; r < R; ++r) {
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[v] = sum[v] + load<Arch>(a + r * lda + n + v * L);
-    }
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(out + n + v * L, sum[v]);
-  }
+  constexpr std::size_t VT = kPad / lanes<Arch>, wide = VT < 4 ? 4 * kPad : kPad;
+  std::size_t n = 0;
+  for (; n + wide <= N; n += wide) sum_columns<Arch, wide / lanes<Arch>>(R, a + n, lda, out + n);
+  for (; n < N; n += kPad) sum_columns<Arch, VT>(R, a + n, lda, out + n);
 }
 
 template <class Arch>
 void scatter_add(std::size_t R, std::size_t N, const std::int32_t* index, const float* a, std::size_t lda,
                  float* g, std::size_t ldg) noexcept {
-  for (std::size_t r = 0; r < R; ++r) {
-    float* target = g + static_cast<std::size_t>(index[r]) * ldg;
+  for (std::size_t r = 0; r < R; ++r, a += lda) {
+    float* const target = g + static_cast<std::size_t>(index[r]) * ldg;
+    for (std::size_t n = 0; n < N; n += kLine) __builtin_prefetch(a + kRowsAhead * lda + n);
     for (std::size_t n = 0; n < N; n += lanes<Arch>)
-      store<Arch>(target + n, load<Arch>(target + n) + load<Arch>(a + r * lda + n));
+      store<Arch>(target + n, load<Arch>(target + n) + load<Arch>(a + n));
   }
 }
 

@@ -53,6 +53,13 @@ template <class Arch>
 using Narrow = typename NarrowArch<Arch>::type;
 template <class Arch>
 constexpr bool has_narrow = lanes<Narrow<Arch>> < lanes<Arch>;
+// True for the architecture of this unit's narrow vectors.
+template <class Arch>
+constexpr bool is_narrow = false;
+#if defined(__AVX512F__)
+template <>
+constexpr bool is_narrow<xsimd::fma3<xsimd::avx2>> = true;
+#endif
 
 // --- What each ISA does in its own way --------------------------------------------------------
 //

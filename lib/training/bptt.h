@@ -137,6 +137,11 @@ class Bptt {
   void compute_initial_gradients(const Group& g) noexcept;
   void store_initial_gradients(const Group& g) noexcept;
 
+  // Steps take the projection of one-hot inputs from W_ih themselves.
+  bool picks_inputs(std::size_t strand) const noexcept {
+    const Dimensions& d = w_.dimensions;
+    return w_.one_hot && strand < d.directions && !d.layer_norm && !d.cell.candidate;
+  }
   // The group's segments that reach step t, and their first row among the plan's, or the states'.
   std::size_t steps(const Group& g) const noexcept { return w_.plan.segment(g.first).length; }
   std::size_t active(const Group& g, std::size_t t) const noexcept;

@@ -79,6 +79,7 @@ void Bptt::load_inputs(const Group& g, Block block) noexcept {
 
 // gates = W_ih x + b; with layer normalisation, of W_ih x.
 void Bptt::project_inputs(const Group& g, Block block, std::size_t strand) noexcept {
+  if (picks_inputs(strand)) return;
   const Dimensions& d = w_.dimensions;
   const kernels::Table& table = pass_.weights->table();
   const cells::LayerWeights& weights = pass_.weights->strand(strand);
@@ -114,6 +115,7 @@ void Bptt::step_forward(const Group& g, const Step& step, std::size_t strand) no
   f.rows = step.count;
   f.hidden = d.hidden;
   f.gates = s.gates.rows(first);
+  if (picks_inputs(strand)) f.index = &w_.indices[first];
   for (std::size_t p = 0; p < d.parts; ++p) {
     f.previous[p] = s.states[p].read(step.previous);
     f.next[p] = s.states[p].rows(w_.plan.segments() + first);

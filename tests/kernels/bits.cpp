@@ -161,7 +161,10 @@ class Step {
             bias_.data(),
             writable(inner_, H),
             writable(h_, H),
-            writable(c_, H)};
+            writable(c_, H),
+            nullptr,
+            {},
+            nullptr};
   }
   CellBackward backward_step(const Panels& w, const Rows& x, std::size_t M_product) {
     return {w,

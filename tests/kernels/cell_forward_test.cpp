@@ -73,7 +73,10 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               bias.data(),
               inner.writable(),
               h.writable(),
-              c.writable()};
+              c.writable(),
+              nullptr,
+              {},
+              nullptr};
     }
 
     // Row m by itself.
@@ -88,7 +91,10 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               bias.data(),
               inner.writable_from(m),
               h.writable_from(m),
-              c.writable_from(m)};
+              c.writable_from(m),
+              nullptr,
+              {},
+              nullptr};
     }
 
     void expect_near_truth(const Sums& sums) const {
@@ -176,6 +182,33 @@ TEST_P(ForwardStep, TakesAFinishedProduct) {
       table->gemm(w.panels(), c.M, c.x.rows(), {nullptr, 0, nullptr}, n, product.writable());
       CellForward step = c.step({nullptr, 0, 0, 0});
       step.x = product.rows();
+      const std::vector<float> values = c.run(*table, step);
+      ASSERT_TRUE(same_bits(values.data(), expected.data(), values.size()))
+          << table->name << ", " << describe(size);
+    }
+  }
+}
+
+// One-hot inputs need no projection before the step.
+TEST_P(ForwardStep, TakesColumnsOfTheInputWeights) {
+  if (GetParam().product_gates != GetParam().gates) GTEST_SKIP() << "has two products";
+  for (const Size& size : sizes()) {
+    Case c(GetParam(), size);
+    const std::size_t n = c.kind.gates * c.H, inputs = 7;
+    const std::vector<float> input = randoms(n * inputs, c.random), bias = randoms(n, c.random);
+    std::vector<std::int32_t> index(c.M);
+    for (std::int32_t& i : index) i = static_cast<std::int32_t>(c.random() % inputs);
+    for (const Table* table : tables()) {
+      const Packed w(*table, n, c.K, c.w.data(), c.kind.gates),
+          w_ih(*table, n, inputs, input.data(), c.kind.gates);
+      table->gather(w_ih.panels(), c.M, index.data(), {bias.data(), 0, nullptr}, n, c.gates.writable());
+      c.gates_before = c.gates.values();
+      const std::vector<float> expected = c.run(*table, c.step(w.panels()));
+      if (c.kind.gates > 1) c.gates_before = randoms(c.M * n, c.random);
+      CellForward step = c.step(w.panels());
+      step.index = index.data();
+      step.input = w_ih.panels();
+      step.input_bias = bias.data();
       const std::vector<float> values = c.run(*table, step);
       ASSERT_TRUE(same_bits(values.data(), expected.data(), values.size()))
           << table->name << ", " << describe(size);
