@@ -10,12 +10,14 @@ using Kind = Parameter::Kind;
 
 // Of products, the largest first: the larger, the less often are activations read again. Panels of every ISA
 // divide their columns, and what a kernel does at a time their rows.
-constexpr Gradients::TileShape kTileShapes[] = {{384, 256}, {192, 256}, {96, 256},
-                                                {96, 128},  {48, 128},  {24, 128}};
+constexpr Gradients::TileShape kTileShapes[] = {{384, 256}, {192, 256}, {96, 256}, {96, 128},
+                                                {48, 128},  {24, 128},  {24, 64},  {12, 64}};
 // Of several threads each has so many of the largest.
 constexpr std::size_t kTilesPerThread = 3;
 // Rows of what is summed by columns (vectors, and W_ih of one-hot inputs), and columns of an embedding.
 constexpr std::size_t kStripe = 64;
+// Rows of a pass whose gradients two sums read one after the other, the second one from the cache.
+constexpr std::size_t kSharedRows = 64;
 
 bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
   return p.kind == Kind::input && w.one_hot && p.strand < w.dimensions.directions;
@@ -23,6 +25,15 @@ bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
 
 bool is_lookup(const Weights& weights, const Parameter& p) noexcept {
   return p.kind == Kind::embedding && !weights.has(RNN_TIED_HEAD);
+}
+
+// A tile of W_hh takes the same rows of W_ih along: their sums are of the same gradients, but for the last
+// gate of a cell with its own sum.
+bool takes_inputs(const Workspace& w, const Parameter& p, const Gradients::TileShape& shape) noexcept {
+  const Dimensions& d = w.dimensions;
+  const bool whole_vectors = shape.rows % kernels::kPad == 0 && d.hidden % kernels::kPad == 0;
+  return p.kind == Kind::recurrent && w.one_hot && p.strand < d.directions && !d.layer_norm &&
+         !d.cell.candidate && whole_vectors;
 }
 
 // The bias of a strand whose inputs are one-hot: its gradient is the sum of the columns of W_ih's.
@@ -50,6 +61,7 @@ class Gradients::TileSum {
 
   void clear() noexcept;
   void add_all(bool initial, float* columns) noexcept;
+  void add_recurrent_with(TileSum& inputs, float* columns) noexcept;
 
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
@@ -61,7 +73,9 @@ class Gradients::TileSum {
                    b.at(first_b, tile_.column), b.stride, c_, p_.stride);
   }
   void add_recurrent() noexcept;
-  void add_one_hot(float* columns) noexcept;
+  void clear_columns(float* columns) noexcept;
+  void add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept;
+  void add_columns(const float* columns) noexcept;
   void add_lookups() noexcept;
   void add_tied_lookups() noexcept;
   void add_column_sums(const Matrix& a, std::size_t count, std::size_t column = 0) noexcept;
@@ -93,7 +107,11 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
       add_tied_lookups();
       return add_product(w_.outputs, w_.head_inputs(), w_.output_rows());
     case Kind::input:
-      if (is_one_hot(w_, p_)) return add_one_hot(columns);
+      if (is_one_hot(w_, p_)) {
+        clear_columns(columns);
+        add_to_columns(0, rows, columns);
+        return add_columns(columns);
+      }
       return add_product(strand().d_projection, w_.layers[p_.strand / w_.dimensions.directions].inputs, rows);
     case Kind::recurrent:
       return add_recurrent();
@@ -129,17 +147,49 @@ void Gradients::TileSum::add_recurrent() noexcept {
     add_product(s.d_product, s.states[0], runs.runs[i].count, runs.runs[i].row, runs.runs[i].previous);
 }
 
+// The same of W_hh without a candidate, with the one-hot inputs' sums of the same rows.
+void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noexcept {
+  inputs.clear_columns(columns);
+  const Runs& runs = w_.runs(p_.strand);
+  for (std::size_t i = 0; i < runs.count; ++i) {
+    const Run& run = runs.runs[i];
+    for (std::size_t at = 0; at < run.count; at += kSharedRows) {
+      const std::size_t count = std::min(kSharedRows, run.count - at);
+      add_product(strand().d_product, strand().states[0], count, run.row + at, run.previous + at);
+      inputs.add_to_columns(run.row + at, count, columns);
+    }
+  }
+  inputs.add_columns(columns);
+}
+
 // Column `index` of W_ih gathers the gradients of the rows with that input. Their sum is made in the
 // transposed matrix, where a column is contiguous.
-void Gradients::TileSum::add_one_hot(float* columns) noexcept {
+void Gradients::TileSum::clear_columns(float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
-  const Matrix& a = strand().d_projection;
-  const std::size_t width = kernels::padded(tile_.rows);
   float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
-  for (std::size_t i = 0; i < d.inputs; ++i) std::fill_n(sums + i * d.gate_stride, width, 0.0f);
-  table_.scatter_add(w_.plan.rows(), width, w_.indices.data(), a.at(0, tile_.row), a.stride, sums,
-                     d.gate_stride);
-  if (bias_ != nullptr) table_.column_sums(d.inputs, width, sums, d.gate_stride, bias_);
+  for (std::size_t i = 0; i < d.inputs; ++i)
+    std::fill_n(sums + i * d.gate_stride, kernels::padded(tile_.rows), 0.0f);
+}
+
+// Where the gradient of the product is that of the gates, W_hh's sum has just read it.
+void Gradients::TileSum::add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const std::size_t end = tile_.row + kernels::padded(tile_.rows);
+  std::size_t shared = tile_.row;
+  if (!d.layer_norm) shared = d.cell.own_sum ? std::clamp(d.gates - d.hidden, shared, end) : end;
+  if (shared % kernels::kPad != 0) shared = tile_.row;
+  const auto add = [&](const Matrix& a, std::size_t row, std::size_t width) {
+    table_.scatter_add(count, width, &w_.indices[first], a.at(first, row), a.stride,
+                       columns + p_.strand * d.inputs * d.gate_stride + row, d.gate_stride);
+  };
+  if (shared > tile_.row) add(strand().d_product, tile_.row, shared - tile_.row);
+  if (end > shared) add(strand().d_projection, shared, end - shared);
+}
+
+void Gradients::TileSum::add_columns(const float* columns) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
+  if (bias_ != nullptr) table_.column_sums(d.inputs, kernels::padded(tile_.rows), sums, d.gate_stride, bias_);
   constexpr std::size_t kBlock = 16;  // a cache line of the result
   for (std::size_t first = 0; first < d.inputs; first += kBlock) {
     const std::size_t last = std::min(first + kBlock, d.inputs);
@@ -206,11 +256,20 @@ Gradients::Gradients(const Weights& weights, Threads& threads)
 void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, float* gradients) {
   const double operations =
       2.0 * static_cast<double>(weights.value_count()) * static_cast<double>(w.plan.rows());
-  threads_.run(operations, tile_count_, [&](std::size_t i) {
-    TileSum tile(w, weights, tiles_[i], gradients);
-    if (mode.overwrite) tile.clear();
-    tile.add_all(mode.initial, columns_.data());
-  });
+  threads_.run(operations, tile_count_,
+               [&](std::size_t i) { compute_tile(w, weights, tiles_[i], mode, gradients); });
+}
+
+void Gradients::compute_tile(const Workspace& w, const Weights& weights, const Tile& tile, Mode mode,
+                             float* gradients) {
+  TileSum sum(w, weights, tile, gradients);
+  if (mode.overwrite) sum.clear();
+  if (tile.inputs == kNone) return sum.add_all(mode.initial, columns_.data());
+  const std::size_t width = kernels::padded(weights.parameter(tile.inputs).columns);
+  const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone};
+  TileSum inputs(w, weights, rows, gradients);
+  if (mode.overwrite) inputs.clear();
+  sum.add_recurrent_with(inputs, columns_.data());
 }
 
 // Tiles depend on the architecture, the number of threads and the kind of inputs.
@@ -246,6 +305,10 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
                     bool measure) {
   const Parameter& p = weights.parameter(parameter);
   if (goes_with_inputs(w, p)) return;
+  if (is_one_hot(w, p) && takes_inputs(w, *weights.find(Kind::recurrent, p.strand), shape)) return;
+  std::size_t inputs = kNone;
+  if (takes_inputs(w, p, shape))
+    inputs = static_cast<std::size_t>(weights.find(Kind::input, p.strand) - &weights.parameter(0));
   const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
   TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
   if (is_one_hot(w, p)) step = {kStripe, columns};
@@ -257,7 +320,12 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
     end = std::min(row + step.rows, row < bound ? bound : p.rows);
     for (std::size_t column = 0; column < columns; column += step.columns, ++tile_count_)
       if (!measure)
-        tiles_[tile_count_] = {parameter, row, end - row, column, std::min(step.columns, columns - column)};
+        tiles_[tile_count_] = {parameter,
+                               row,
+                               end - row,
+                               column,
+                               std::min(step.columns, columns - column),
+                               column == 0 ? inputs : kNone};
   }
 }
 

@@ -35,15 +35,19 @@ class Gradients {
   void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
 
  private:
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   // Rows [row, row + rows), columns [column, column + columns) of a parameter's gradient.
   struct Tile {
     std::size_t parameter;
     std::size_t row, rows;
     std::size_t column, columns;
+    std::size_t inputs;  // of W_hh: one-hot inputs' W_ih, if the tile has the same rows of it along, or kNone
   };
 
   class TileSum;
 
+  void compute_tile(const Workspace& workspace, const Weights& weights, const Tile& tile, Mode mode,
+                    float* gradients);
   void cut(const Workspace& workspace, const Weights& weights, std::size_t parameter, const TileShape& shape,
            bool measure);
 
