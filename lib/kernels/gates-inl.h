@@ -42,6 +42,34 @@ template <class Arch>
   store_aligned<Arch>(rows.base + g * H + unit, v);
 }
 
+// The number of units of rows that stand at even distances, a multiple of the lanes: there is no test either,
+// which several rows feel, of which a gate's vector is loaded and stored in a few cycles.
+struct WholeUnits {
+  std::size_t count;
+  operator std::size_t() const noexcept { return count; }
+};
+template <class Arch, class AnyRows>
+[[gnu::always_inline]] inline Vec<Arch> load_units(const AnyRows& rows, std::size_t m, std::size_t g,
+                                                   std::size_t unit, WholeUnits H) noexcept {
+  return load<Arch>(rows.base + m * rows.stride + g * H + unit);
+}
+template <class Arch>
+[[gnu::always_inline]] inline void store_units(const MutableRows& rows, std::size_t m, std::size_t g,
+                                               std::size_t unit, WholeUnits H, Vec<Arch> v) noexcept {
+  store<Arch>(rows.base + m * rows.stride + g * H + unit, v);
+}
+
+// Units of a vector that all rows have.
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> load_vector(const float* p, std::size_t unit,
+                                                    std::size_t H) noexcept {
+  return load_columns<Arch>(p, unit, H);
+}
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> load_vector(const float* p, std::size_t unit, WholeUnits) noexcept {
+  return load<Arch>(p + unit);
+}
+
 // Units [unit, unit + lanes), where a vector of a tile starts, of gate g of column k of a packed matrix of G
 // gates.
 template <class Arch, std::size_t G>
@@ -58,11 +86,11 @@ template <class Arch, std::size_t G>
 }
 
 // What the product is added to in gate g of G: W_ih x + b.
-template <class Arch, std::size_t G>
+template <class Arch, std::size_t G, class Units>
 [[gnu::always_inline]] inline Vec<Arch> load_input(const CellForward& step, std::size_t m, std::size_t g,
-                                                   std::size_t unit, std::size_t H) noexcept {
+                                                   std::size_t unit, Units H) noexcept {
   if (step.index == nullptr) return load_units<Arch>(step.gates, m, g, unit, H);
-  return load_columns<Arch>(step.input_bias + g * H, unit, H) +
+  return load_vector<Arch>(step.input_bias + g * H, unit, H) +
          load_column<Arch, G>(step.input, static_cast<std::size_t>(step.index[m]), g, unit);
 }
 template <class Arch, std::size_t G>
@@ -72,10 +100,10 @@ template <class Arch, std::size_t G>
 }
 
 // The gradient of h but for the product.
-template <class Arch>
+template <class Arch, class Units>
 [[gnu::always_inline]] inline Vec<Arch> load_gradient(const CellBackward& step, std::size_t m,
-                                                      std::size_t unit) noexcept {
-  return is_zero(step.d_h) ? Vec<Arch>(0.0f) : load_units<Arch>(step.d_h, m, 0, unit, step.H);
+                                                      std::size_t unit, Units H) noexcept {
+  return is_zero(step.d_h) ? Vec<Arch>(0.0f) : load_units<Arch>(step.d_h, m, 0, unit, H);
 }
 
 // v (1 - v), the slope of the sigmoid whose value is v.
@@ -89,10 +117,21 @@ inline Vec<Arch> tanh_slope(Vec<Arch> v) noexcept {
   return vfnma<Arch>(v, v, Vec<Arch>(1.0f));
 }
 
+// True if WholeUnits fits all that `output` reads and writes.
 template <class Arch, class Output>
+inline bool is_whole(const Output& output) noexcept {
+  bool whole = output.n % lanes<Arch> == 0;
+  output.visit([&](const auto& operand, std::size_t) { whole = whole && operand.pointers == nullptr; });
+  return whole;
+}
+
+template <class Arch, template <class> class Output>
 void forward_step(const CellForward& step) noexcept {
-  constexpr std::size_t G = Output::gates;
-  const Output output{step, step.H};
+  using Whole = Output<WholeUnits>;
+  const Output<std::size_t> output{step, step.H};
+  constexpr std::size_t G = Whole::gates;
+  if (step.w.data != nullptr && step.M > 1 && is_whole<Arch>(output))
+    return multiply<Arch>(step.w, step.M, step.x, Whole{step, {step.H}});
   if (step.w.data != nullptr) return multiply<Arch>(step.w, step.M, step.x, output);
   for (std::size_t m = 0; m < step.M; ++m) {
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) {
@@ -132,10 +171,13 @@ void whole_step(const CellStep& step, const float* x, std::int32_t index) noexce
   multiply_row<Arch>(forward.w, forward.x.base, Output{forward, {forward.H}});
 }
 
-template <class Arch, class Output>
+template <class Arch, template <class> class Output>
 void backward_step(const CellBackward& step) noexcept {
-  const Output output{step, step.H};
-  if (step.M_product > 0) multiply<Arch>(step.w, step.M_product, step.x, output);
+  const Output<std::size_t> output{step, step.H};
+  if (step.M_product > 1 && is_whole<Arch>(output))
+    multiply<Arch>(step.w, step.M_product, step.x, Output<WholeUnits>{step, {step.H}});
+  else if (step.M_product > 0)
+    multiply<Arch>(step.w, step.M_product, step.x, output);
   const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
   for (std::size_t m = step.M_product; m < step.M; ++m)
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
@@ -164,7 +206,7 @@ struct Relu {
 };
 
 // h = f(gates + s). What backward needs is h: gates stay as they are.
-template <class Activation, class Units = std::size_t>
+template <class Activation, class Units>
 struct VanillaForward {
   static constexpr std::size_t gates = 1;
   const CellForward& step;
@@ -184,11 +226,11 @@ struct VanillaForward {
 };
 
 // gates = (d_h + s) f', which follows from h.
-template <class Activation>
+template <class Activation, class Units>
 struct VanillaBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -199,14 +241,23 @@ struct VanillaBackward {
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
-    const Vec<Arch> gradient = load_gradient<Arch>(step, m, unit) + sum[0];
+    const Vec<Arch> gradient = load_gradient<Arch>(step, m, unit, n) + sum[0];
     const Vec<Arch> h = load_units<Arch>(step.h, m, 0, unit, n);
     store_units<Arch>(step.gates, m, 0, unit, n, Activation::template times_slope<Arch>(gradient, h));
   }
 };
 
+template <class Units>
+using TanhForward = VanillaForward<Tanh, Units>;
+template <class Units>
+using ReluForward = VanillaForward<Relu, Units>;
+template <class Units>
+using TanhBackward = VanillaBackward<Tanh, Units>;
+template <class Units>
+using ReluBackward = VanillaBackward<Relu, Units>;
+
 // i, f, o = sigmoid(gates + s)    g = tanh(gates + s)    c' = f * c + i * g    h = o * tanh(c')
-template <class Units = std::size_t>
+template <class Units>
 struct LstmForward {
   static constexpr std::size_t gates = 4;
   const CellForward& step;
@@ -239,10 +290,11 @@ struct LstmForward {
 
 // d = d_h + s    d_c = carry + d * o * (1 - tanh(c')^2)    carry = d_c * f
 // gates = d_c * g * i', d_c * c * f', d_c * i * g', d * tanh(c') * o'
+template <class Units>
 struct LstmBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -260,7 +312,7 @@ struct LstmBackward {
     const V g = load_units<Arch>(step.gates, m, 2, unit, n), o = load_units<Arch>(step.gates, m, 3, unit, n);
     const V c_prev = load_units<Arch>(step.c_prev, m, 0, unit, n);
     const V c = vtanh<Arch>(load_units<Arch>(step.c, m, 0, unit, n));
-    const V d = load_gradient<Arch>(step, m, unit) + sum[0];
+    const V d = load_gradient<Arch>(step, m, unit, n) + sum[0];
     const V d_c = vfma<Arch>(d * o, tanh_slope<Arch>(c), load_units<Arch>(step.carry, m, 0, unit, n));
     store_units<Arch>(step.gates, m, 0, unit, n, d_c * g * sigmoid_slope<Arch>(i));
     store_units<Arch>(step.gates, m, 1, unit, n, d_c * c_prev * sigmoid_slope<Arch>(f));
@@ -271,7 +323,7 @@ struct LstmBackward {
 };
 
 // r, z = sigmoid(gates + s)    inner = s + bias    n = tanh(gates + r * inner)    h = n + z * (h - n)
-template <class Units = std::size_t>
+template <class Units>
 struct GruForward {
   static constexpr std::size_t gates = 3;
   const CellForward& step;
@@ -290,7 +342,7 @@ struct GruForward {
     using V = Vec<Arch>;
     const V r = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 0, unit, n) + sum[0]);
     const V z = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 1, unit, n) + sum[1]);
-    const V inner = sum[2] + load_columns<Arch>(step.bias, unit, n);
+    const V inner = sum[2] + load_vector<Arch>(step.bias, unit, n);
     const V candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     store_units<Arch>(step.gates, m, 0, unit, n, r);
@@ -304,10 +356,11 @@ struct GruForward {
 
 // d = d_h + carry + s    carry = d * z    d_n = d * (1 - z) * n'    d_z = d * (h - n) * z'
 // d_r = d_n * inner * r'    gates = d_r, d_z, d_n    d_sum = d_r, d_z, d_n * r
+template <class Units>
 struct GruBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -325,7 +378,8 @@ struct GruBackward {
     const V r = load_units<Arch>(step.gates, m, 0, unit, n), z = load_units<Arch>(step.gates, m, 1, unit, n);
     const V candidate = load_units<Arch>(step.gates, m, 2, unit, n);
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
-    const V d = (load_gradient<Arch>(step, m, unit) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+    const V d =
+        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
     const V d_n = d * (V(1.0f) - z) * tanh_slope<Arch>(candidate);
     const V d_z = d * (h_prev - candidate) * sigmoid_slope<Arch>(z);
     const V d_r = d_n * load_units<Arch>(step.inner, m, 0, unit, n) * sigmoid_slope<Arch>(r);
@@ -340,10 +394,11 @@ struct GruBackward {
 };
 
 // Reset before the product, its first half: r, z = sigmoid(gates + s)    inner = r * h
+template <class Units>
 struct GruBeforeForward {
   static constexpr std::size_t gates = 2;
   const CellForward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -363,10 +418,11 @@ struct GruBeforeForward {
 };
 
 // Its second half: n = tanh(gates + s)    h = n + z * (h - n)
+template <class Units>
 struct GruBeforeForwardState {
   static constexpr std::size_t gates = 1;
   const CellForward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -388,10 +444,11 @@ struct GruBeforeForwardState {
 
 // Backwards the second half comes first: d = d_h + carry + s    carry = d * z
 // gates = r still, d * (h - n) * z', d * (1 - z) * n'
+template <class Units>
 struct GruBeforeBackwardState {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
@@ -407,7 +464,8 @@ struct GruBeforeBackwardState {
     const V z = load_units<Arch>(step.gates, m, 1, unit, n),
             candidate = load_units<Arch>(step.gates, m, 2, unit, n);
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
-    const V d = (load_gradient<Arch>(step, m, unit) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+    const V d =
+        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
     store_units<Arch>(step.gates, m, 1, unit, n, d * (h_prev - candidate) * sigmoid_slope<Arch>(z));
     store_units<Arch>(step.gates, m, 2, unit, n, d * (V(1.0f) - z) * tanh_slope<Arch>(candidate));
     store_units<Arch>(step.carry, m, 0, unit, n, d * z);
@@ -415,10 +473,11 @@ struct GruBeforeBackwardState {
 };
 
 // Then the first, where s is the gradient of r * h: gates = s * h * r', ...    carry += s * r
+template <class Units>
 struct GruBeforeBackward {
   static constexpr std::size_t gates = 1;
   const CellBackward& step;
-  std::size_t n;
+  Units n;
 
   template <class Visit>
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
