@@ -27,6 +27,15 @@ bool is_lookup(const Weights& weights, const Parameter& p) noexcept {
   return p.kind == Kind::embedding && !weights.has(RNN_TIED_HEAD);
 }
 
+// At once if they are whole: small networks would feel the calls.
+void clear_rows(float* p, std::size_t rows, std::size_t columns, std::size_t stride) noexcept {
+  if (columns == stride) {
+    columns *= rows;
+    rows = 1;
+  }
+  for (std::size_t row = 0; row < rows; ++row) std::fill_n(p + row * stride, columns, 0.0f);
+}
+
 // A tile of W_hh takes the same rows of W_ih along: their sums are of the same gradients, but for the last
 // gate of a cell with its own sum.
 bool takes_inputs(const Workspace& w, const Parameter& p, const Gradients::TileShape& shape) noexcept {
@@ -93,7 +102,7 @@ class Gradients::TileSum {
 
 void Gradients::TileSum::clear() noexcept {
   if (p_.is_matrix())
-    for (std::size_t row = 0; row < tile_.rows; ++row) std::fill_n(c_ + row * p_.stride, tile_.columns, 0.0f);
+    clear_rows(c_, tile_.rows, tile_.columns, p_.stride);
   else
     std::fill_n(c_, kernels::padded(tile_.rows), 0.0f);
   if (bias_ != nullptr) std::fill_n(bias_, kernels::padded(tile_.rows), 0.0f);
@@ -166,9 +175,8 @@ void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noe
 // transposed matrix, where a column is contiguous.
 void Gradients::TileSum::clear_columns(float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
-  float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
-  for (std::size_t i = 0; i < d.inputs; ++i)
-    std::fill_n(sums + i * d.gate_stride, kernels::padded(tile_.rows), 0.0f);
+  clear_rows(columns + p_.strand * d.inputs * d.gate_stride + tile_.row, d.inputs,
+             kernels::padded(tile_.rows), d.gate_stride);
 }
 
 // Where the gradient of the product is that of the gates, W_hh's sum has just read it.
