@@ -23,11 +23,12 @@ constexpr std::size_t kArray = 1024;  // numbers; twice as many fit the smallest
 // A random matrix W[rows, depth], packed; grouped if gates > 1.
 class Packed {
  public:
-  Packed(std::size_t rows, std::size_t depth, std::size_t gates = 1)
+  Packed(std::size_t rows, std::size_t depth, std::size_t gates = 1, Format format = Format::f32)
       : panels_{nullptr, rows, depth, gates > 1 ? gates : 0},
-        data_(rnn::Allocator(), packed_size(*table(), panels_)) {
+        data_(rnn::Allocator(), packed_size(*table(format), panels_)) {
     const Floats w = uniform_floats(rows * depth, -0.1f, 0.1f);
-    pack(*table(), panels_, w.data(), depth, 1, 0, panel_count(*table(), panels_), data_.data());
+    const Table& t = *table(format);
+    pack(t, panels_, w.data(), depth, 1, 0, panel_count(t, panels_), data_.data());
     panels_.data = data_.data();
   }
   Packed(const Packed&) = delete;
@@ -55,14 +56,14 @@ double product_flops(std::size_t M, std::size_t N, std::size_t K) {
 }
 
 // y[M, N] = x[M, K] W[N, K]^T
-void gemm_benchmark(benchmark::State& state, std::size_t M, std::size_t N, std::size_t K) {
-  const Packed w(N, K);
+void gemm_benchmark(benchmark::State& state, Format format, std::size_t M, std::size_t N, std::size_t K) {
+  const Packed w(N, K, 1, format);
   const std::size_t ldx = stride_for(K), ldy = stride_for(N);
   const Floats x = uniform_floats(M * ldx);
   Floats y(rnn::Allocator(), M * ldy);
-  run(state, product_flops(M, N, K), packed_bytes(N, K), [&] {
-    table()->gemm(w.panels(), M, {x.data(), ldx, nullptr}, {nullptr, 0, nullptr}, N,
-                  {y.data(), ldy, nullptr});
+  run(state, product_flops(M, N, K), packed_bytes(N, K) / table(format)->pack, [&] {
+    table(format)->gemm(w.panels(), M, {x.data(), ldx, nullptr}, {nullptr, 0, nullptr}, N,
+                        {y.data(), ldy, nullptr});
   });
 }
 
@@ -76,6 +77,7 @@ void naive_gemv(benchmark::State& state, std::size_t N, std::size_t K) {
 // The kernels of one cell.
 struct CellKernels {
   const char* name;
+  Format format;
   std::size_t gates;
   void (*forward)(const CellForward&);
   void (*backward)(const CellBackward&);
@@ -100,7 +102,7 @@ struct CellRows {
 
 // Gates are what the last step left, which is as good as anything: the time does not depend on the data.
 void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size_t M, std::size_t H) {
-  const Packed w(cell.gates * H, H, cell.gates);
+  const Packed w(cell.gates * H, H, cell.gates, cell.format);
   const Floats bias = uniform_floats(padded(H));
   CellRows rows(M, H, cell.gates);
   CellForward step{w.panels(),
@@ -117,12 +119,12 @@ void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size
                    nullptr,
                    {},
                    nullptr};
-  run(state, product_flops(M, cell.gates * H, H), packed_bytes(cell.gates * H, H),
+  run(state, product_flops(M, cell.gates * H, H), packed_bytes(cell.gates * H, H) / table(cell.format)->pack,
       [&] { cell.forward(step); });
 }
 
 void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::size_t M, std::size_t H) {
-  const Packed w(H, cell.gates * H);
+  const Packed w(H, cell.gates * H, 1, cell.format);
   CellRows rows(M, H, cell.gates);
   CellBackward step{};
   step.w = w.panels();
@@ -135,17 +137,17 @@ void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::siz
   step.carry = rows.states_to(3);
   step.gates = rows.gates_to(1);
   step.d_sum = rows.gates_to(2);
-  run(state, product_flops(M, H, cell.gates * H), packed_bytes(H, cell.gates * H),
+  run(state, product_flops(M, H, cell.gates * H), packed_bytes(H, cell.gates * H) / table(cell.format)->pack,
       [&] { cell.backward(step); });
 }
 
 // c[M, N] += a[R, M]^T b[R, N]: the gradients of weights.
-void gemm_tn_benchmark(benchmark::State& state, std::size_t M, std::size_t N, std::size_t R) {
+void gemm_tn_benchmark(benchmark::State& state, Format format, std::size_t M, std::size_t N, std::size_t R) {
   const std::size_t lda = stride_for(M), ldb = stride_for(N), ldc = stride_for(N);
   const Floats a = uniform_floats(R * lda), b = uniform_floats(R * ldb);
   Floats c(rnn::Allocator(), M * ldc);
   const FloatMode mode;
-  for (auto _ : state) table()->gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc);
+  for (auto _ : state) table(format)->gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc);
   count_flops(state, product_flops(M, N, R));
 }
 
@@ -179,29 +181,31 @@ void add(const std::string& name, Function&& function, Arguments... arguments) {
   benchmark::RegisterBenchmark(("kernel/" + name).c_str(), function, arguments...);
 }
 
-void add_products() {
+// Names of another format than f32 end in its own: gemm_bf16.
+void add_products(Format format, const std::string& suffix) {
+  const Table& t = *table(format);
   for (const std::size_t n : {128, 256, 512, 1024, 2048, 4096}) {
-    add("gemv/" + times({n, n}), gemm_benchmark, 1, n, n);
-    add("gemv_naive/" + times({n, n}), naive_gemv, n, n);
-    register_read_limit(packed_bytes(n, n));
+    add("gemv" + suffix + "/" + times({n, n}), gemm_benchmark, format, 1, n, n);
+    register_read_limit(packed_bytes(n, n) / t.pack);
   }
   for (const std::size_t M : {1, 2, 4, 8, 16, 32})
-    add("gemm/" + times({M, 512, 512}), gemm_benchmark, M, 512, 512);
-  add("gemm/32x2048x512", gemm_benchmark, 32, 2048, 512);
-  add("gemm/32x512x2048", gemm_benchmark, 32, 512, 2048);
-  register_read_limit(packed_bytes(2048, 512));
+    add("gemm" + suffix + "/" + times({M, 512, 512}), gemm_benchmark, format, M, 512, 512);
+  add("gemm" + suffix + "/32x2048x512", gemm_benchmark, format, 32, 2048, 512);
+  add("gemm" + suffix + "/32x512x2048", gemm_benchmark, format, 32, 512, 2048);
+  register_read_limit(packed_bytes(2048, 512) / t.pack);
   for (const std::size_t H : {128, 256, 512}) {
-    for (const CellKernels& cell :
-         {CellKernels{"vanilla", 1, table()->vanilla_forward, table()->vanilla_backward},
-          CellKernels{"gru", 3, table()->gru_forward, table()->gru_backward},
-          CellKernels{"lstm", 4, table()->lstm_forward, table()->lstm_backward}}) {
+    for (const CellKernels& cell : {CellKernels{"vanilla", format, 1, t.vanilla_forward, t.vanilla_backward},
+                                    CellKernels{"gru", format, 3, t.gru_forward, t.gru_backward},
+                                    CellKernels{"lstm", format, 4, t.lstm_forward, t.lstm_backward}}) {
       const std::string name = cell.name;
-      add(name + "_forward/" + times({1, H}), cell_forward_benchmark, cell, 1, H);
-      add(name + "_forward/" + times({32, H}), cell_forward_benchmark, cell, 32, H);
-      add(name + "_backward/" + times({32, H}), cell_backward_benchmark, cell, 32, H);
-      register_read_limit(packed_bytes(cell.gates * H, H));
+      add(name + "_forward" + suffix + "/" + times({1, H}), cell_forward_benchmark, cell, 1, H);
+      add(name + "_forward" + suffix + "/" + times({32, H}), cell_forward_benchmark, cell, 32, H);
+      if (cell.backward != nullptr)
+        add(name + "_backward" + suffix + "/" + times({32, H}), cell_backward_benchmark, cell, 32, H);
+      register_read_limit(packed_bytes(cell.gates * H, H) / t.pack);
     }
-    add("gemm_tn/" + times({H, H, 6400}), gemm_tn_benchmark, H, H, 6400);
+    if (t.gemm_tn != nullptr)
+      add("gemm_tn" + suffix + "/" + times({H, H, 6400}), gemm_tn_benchmark, format, H, H, 6400);
   }
 }
 
@@ -213,7 +217,10 @@ void add_array(const std::string& name, ArrayFunction f, float low, float high) 
 
 void register_benchmarks() {
   register_fma_limit();
-  add_products();
+  add_products(Format::f32, "");
+  add_products(Format::bf16, "_bf16");
+  for (const std::size_t n : {128, 256, 512, 1024, 2048, 4096})
+    add("gemv_naive/" + times({n, n}), naive_gemv, n, n);
 
   // The time of the library's tanh does not depend on the data.
   add_array("tanh", table()->tanh, -3.0f, 3.0f);

@@ -9,32 +9,81 @@ namespace rnn::kernels {
 extern const Table sse2_table;
 extern const Table avx2_table;
 extern const Table avx512_table;
+extern const Products sse2_bf16;
+extern const Products avx2_bf16;
+extern const Products avx512_bf16;
+extern const Products avx512bf16_bf16;
 #else
 extern const Table neon_table;
+extern const Products neon_bf16;
 #endif
 
 namespace {
 
 // The tables that this CPU and its operating system can run, worst first. To add an ISA: its table here, with
 // a test of exactly the flags that meson.build compiles it with.
-struct Available {
-  const Table* tables[3];
-  std::size_t count = 0;
-
+class Available {
+ public:
   Available() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    tables[count++] = &sse2_table;
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2) tables[count++] = &avx2_table;
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-      tables[count++] = &avx512_table;
+    add(sse2_table);
+    add(sse2_bf16);
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    add(avx2_table);
+    add(avx2_bf16);
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512cd") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl"))
+      return;
+    add(avx512_table);
+    add(avx512_bf16);
+    if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16_bf16);
 #else
-    tables[count++] = &neon_table;
+    add(neon_table);
+    add(neon_bf16);
 #endif
   }
+  Available(const Available&) = delete;
+  Available& operator=(const Available&) = delete;
+
+  TableList list(Format format) const {
+    const List& tables = lists_[static_cast<std::size_t>(format)];
+    return {tables.begin, tables.begin + tables.count};
+  }
+  // The best table of `format` with the instruction set of one of f32.
+  const Table* best(const Table* table, Format format) const {
+    if (table == nullptr) return nullptr;
+    std::size_t isa = 0;
+    while (lists_[0].begin[isa] != table) ++isa;
+    return best_[isa][static_cast<std::size_t>(format)];
+  }
+
+ private:
+  static constexpr std::size_t kIsas = 3, kMost = 4;
+  struct List {
+    const Table* begin[kMost];
+    std::size_t count = 0;
+  };
+
+  void add(const Table& table) {
+    List& list = lists_[static_cast<std::size_t>(table.format)];
+    list.begin[list.count++] = &table;
+    best_[lists_[0].count - 1][static_cast<std::size_t>(table.format)] = &table;
+  }
+  // With everything else from the last table of f32.
+  void add(const Products& products) {
+    const List& plain = lists_[0];
+    Table& table = low_[low_count_++];
+    table = *plain.begin[plain.count - 1];
+    static_cast<Products&>(table) = products;
+    add(table);
+  }
+
+  List lists_[kFormats];
+  const Table* best_[kIsas][kFormats] = {};
+  Table low_[(kFormats - 1) * kMost];
+  std::size_t low_count_ = 0;
 };
 
 const Available& available() {
@@ -52,11 +101,11 @@ const Table* choose() {
 
 }  // namespace
 
-TableList all() { return {available().tables, available().tables + available().count}; }
+TableList all(Format format) { return available().list(format); }
 
-const Table* table() {
+const Table* table(Format format) {
   static const Table* const chosen = choose();
-  return chosen;
+  return available().best(chosen, format);
 }
 
 const char* requested() {

@@ -10,11 +10,13 @@ struct TableList {
   const Table* const* end;
 };
 
-// Every table of this build that this CPU can run, the best last.
-TableList all();
+// Every table of this build that this CPU can run, the best last. Of formats other than f32 there may be more
+// than one of an instruction set; the second is named after the instructions that it needs besides.
+TableList all(Format format = Format::f32);
 
-// The chosen table, decided once; null if RNN_ISA names one that is not among all().
-const Table* table();
+// The chosen table, decided once; null if RNN_ISA names one that is not among all(). Of another format it is
+// the best of the same instruction set.
+const Table* table(Format format = Format::f32);
 
 // The value of RNN_ISA that was found, or null.
 const char* requested();

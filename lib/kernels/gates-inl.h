@@ -125,14 +125,14 @@ inline bool is_whole(const Output& output) noexcept {
   return whole;
 }
 
-template <class Arch, template <class> class Output>
+template <class Arch, template <class> class Output, class Number = F32>
 void forward_step(const CellForward& step) noexcept {
   using Whole = Output<WholeUnits>;
   const Output<std::size_t> output{step, step.H};
   constexpr std::size_t G = Whole::gates;
   if (step.w.data != nullptr && step.M > 1 && is_whole<Arch>(output))
-    return multiply<Arch>(step.w, step.M, step.x, Whole{step, {step.H}});
-  if (step.w.data != nullptr) return multiply<Arch>(step.w, step.M, step.x, output);
+    return multiply<Arch>(Number{}, step.w, step.M, step.x, Whole{step, {step.H}});
+  if (step.w.data != nullptr) return multiply<Arch>(Number{}, step.w, step.M, step.x, output);
   for (std::size_t m = 0; m < step.M; ++m) {
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) {
       Vec<Arch> sum[G];
@@ -158,26 +158,26 @@ struct StepProjection {
   }
 };
 
-template <class Arch, class Output>
+template <class Arch, class Output, class Number = F32>
 void whole_step(const CellStep& step, const float* x, std::int32_t index) noexcept {
   const CellForward& forward = step.forward;
   const StepProjection<Output::gates> projection{step, {forward.H}};
   if (x == nullptr)
-    pick<Arch>(step.input, 1, &index, projection);
+    pick<Arch>(Number{}, step.input, 1, &index, projection);
   else if (step.input.depth == 1)
-    multiply_number<Arch>(step.input, x[0], projection);
+    multiply_number<Arch>(Number{}, step.input, x, projection);
   else
-    multiply_row<Arch>(step.input, x, projection);
-  multiply_row<Arch>(forward.w, forward.x.base, Output{forward, {forward.H}});
+    multiply_row<Arch>(Number{}, step.input, x, projection);
+  multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output{forward, {forward.H}});
 }
 
-template <class Arch, template <class> class Output>
+template <class Arch, template <class> class Output, class Number = F32>
 void backward_step(const CellBackward& step) noexcept {
   const Output<std::size_t> output{step, step.H};
   if (step.M_product > 1 && is_whole<Arch>(output))
-    multiply<Arch>(step.w, step.M_product, step.x, Output<WholeUnits>{step, {step.H}});
+    multiply<Arch>(Number{}, step.w, step.M_product, step.x, Output<WholeUnits>{step, {step.H}});
   else if (step.M_product > 0)
-    multiply<Arch>(step.w, step.M_product, step.x, output);
+    multiply<Arch>(Number{}, step.w, step.M_product, step.x, output);
   const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
   for (std::size_t m = step.M_product; m < step.M; ++m)
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);

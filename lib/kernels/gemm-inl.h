@@ -59,9 +59,30 @@ struct Shape<xsimd::fma3<xsimd::avx2>> {
 template <class Arch>
 constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
 
+// How a slot of weights is multiplied by x and added to a sum. formats-inl.h has others, of which a slot may
+// take two words of x, the second before the first.
+struct F32 {
+  static constexpr std::size_t words = 1;
+
+  // What word `word` of x is multiplied by.
+  template <std::size_t word, class Arch>
+  [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
+    return slots;
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
+    return vfma<Arch>(w, x, sum);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> add(Vec<Arch> a, Vec<Arch> b) noexcept {
+    return a + b;
+  }
+};
+
 // Panels of a matrix that is grouped by G gates, or plain ones (G = 1).
-template <class Arch, std::size_t G>
+template <class Arch, std::size_t G, class NumberType = F32>
 struct PanelShape {
+  using Number = NumberType;
   static constexpr std::size_t gates = G;
   static constexpr std::size_t vectors = G > 1 ? G : Shape<Arch>::panel_vectors;
   static constexpr std::size_t tails = G > 1 ? 1 : vectors;  // 0 to tails - 1 vectors follow the full panels
@@ -108,14 +129,20 @@ inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? k
 constexpr std::size_t array_length(std::size_t n) { return n > 0 ? n : 1; }
 
 // A tile's weights: F full panels of PV vectors, T vectors of the panel behind them, and NT narrow ones.
-template <class Arch, std::size_t PV, std::size_t F, std::size_t T, std::size_t NT>
+template <class Arch, class P, std::size_t F, std::size_t T, std::size_t NT>
 struct TileWeights {
-  static constexpr std::size_t L = lanes<Arch>, wide = F * PV + T, narrow = NT;
+  using Number = typename P::Number;
+  static constexpr std::size_t L = lanes<Arch>, PV = P::vectors, wide = F * PV + T, narrow = NT;
   const float* panels[F + 2];
 
   TileWeights(const float* w, std::size_t depth) noexcept {
     RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
     panels[F + 1] = panels[F] + depth * T * L;
+  }
+  // Leave out the first k columns, of weights without narrow vectors.
+  void skip(std::size_t k) noexcept {
+    RNN_UNROLL for (std::size_t f = 0; f < F; ++f) panels[f] += k * PV * L;
+    panels[F] += k * T * L;
   }
   Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept {
     return v < F * PV ? load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L)
@@ -130,6 +157,7 @@ struct TileWeights {
 template <class Arch, class Weights>
 struct RowSums {
   using N = Narrow<Arch>;
+  using Number = typename Weights::Number;
   static constexpr std::size_t L = lanes<Arch>, VT = Weights::wide, NT = Weights::narrow;
   static constexpr std::size_t size = VT * L + NT * lanes<N>;
   Vec<Arch> wide[array_length(VT)];
@@ -139,16 +167,24 @@ struct RowSums {
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = Vec<Arch>(0.0f);
     RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = Vec<N>(0.0f);
   }
-  [[gnu::always_inline]] void add(const Weights& w, std::size_t k, float x) noexcept {
-    const Vec<Arch> value(x);
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = vfma(w(k, v), value, wide[v]);
+  // Column k of the weights, times words of x.
+  [[gnu::always_inline]] void add(const Weights& w, std::size_t k, const float* x) noexcept {
+    if constexpr (Number::words > 1) add_word<1>(w, k, x + k * Number::words);
+    add_word<0>(w, k, x + k * Number::words);
+  }
+  template <std::size_t word>
+  [[gnu::always_inline]] void add_word(const Weights& w, std::size_t k, const float* x) noexcept {
+    const Vec<Arch> value(x[word]);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
+        Number::template dot<Arch>(Number::template factor<word, Arch>(w(k, v)), value, wide[v]);
     if constexpr (NT > 0) {
       RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] =
           vfma<N>(w.narrow_vector(k, v), vnarrow<Arch>(value), narrow[v]);
     }
   }
   [[gnu::always_inline]] void add(const RowSums& other) noexcept {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = wide[v] + other.wide[v];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
+        Number::template add<Arch>(wide[v], other.wide[v]);
     RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = narrow[v] + other.narrow[v];
   }
   [[gnu::always_inline]] void load_sums(const float* p) noexcept {
@@ -161,20 +197,45 @@ struct RowSums {
   }
 };
 
-// sum[MR] = sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
-// line, those of the caller would be stored at each k. The shorter side of the tile is what stays in
-// registers beside them.
+// One word of each row of x, at x[m][at], by column k of the weights. The shorter side of the tile is what
+// stays in registers beside the accumulators.
+template <std::size_t word, class Arch, std::size_t MR, class Weights>
+[[gnu::always_inline]] inline void add_rows(const Weights& w, std::size_t k, const float* const (&x)[MR],
+                                            std::size_t at, RowSums<Arch, Weights> (&s)[MR]) noexcept {
+  constexpr std::size_t VT = Weights::wide;
+  using Number = typename Weights::Number;
+  if constexpr (MR < VT) {
+    Vec<Arch> values[MR];
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(x[m][at]);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
+      const Vec<Arch> weight = Number::template factor<word, Arch>(w(k, v));
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] =
+          Number::template dot<Arch>(weight, values[m], s[m].wide[v]);
+    }
+  } else {
+    Vec<Arch> weights[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = Number::template factor<word, Arch>(w(k, v));
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      const Vec<Arch> value(x[m][at]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] =
+          Number::template dot<Arch>(weights[v], value, s[m].wide[v]);
+    }
+  }
+}
+
+// sum[MR] += sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
+// line, those of the caller would be stored at each k.
 template <class Arch, std::size_t MR, class Weights>
 [[gnu::always_inline]] inline void accumulate(const Weights& w, const float* const* x, std::size_t first,
                                               std::size_t last, RowSums<Arch, Weights> (&sum)[MR]) noexcept {
-  constexpr std::size_t VT = Weights::wide, NT = Weights::narrow;
+  constexpr std::size_t VT = Weights::wide, NT = Weights::narrow, words = Weights::Number::words;
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
   RowSums<Arch, Weights> s[MR];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].clear();
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m] = sum[m];
   for (std::size_t k = first; k < last; ++k) {
     if constexpr (MR == 1) {
-      s[0].add(w, k, rows[0][k]);
+      s[0].add(w, k, rows[0]);
     } else if constexpr (NT > 0) {
       static_assert(VT == 0, "of several rows a tile is wide or narrow");
       Vec<Narrow<Arch>> weights[NT];
@@ -184,20 +245,9 @@ template <class Arch, std::size_t MR, class Weights>
         RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) s[m].narrow[v] =
             vfma<Narrow<Arch>>(weights[v], value, s[m].narrow[v]);
       }
-    } else if constexpr (MR < VT) {
-      Vec<Arch> values[MR];
-      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(rows[m][k]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
-        const Vec<Arch> weight = w(k, v);
-        RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] = vfma(weight, values[m], s[m].wide[v]);
-      }
     } else {
-      Vec<Arch> weights[VT];
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w(k, v);
-      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-        const Vec<Arch> value(rows[m][k]);
-        RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] = vfma(weights[v], value, s[m].wide[v]);
-      }
+      if constexpr (words > 1) add_rows<1, Arch>(w, k, rows, k * words + 1, s);
+      add_rows<0, Arch>(w, k, rows, k * words, s);
     }
   }
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m] = s[m];
@@ -214,30 +264,32 @@ template <class Arch, class Weights>
   for (std::size_t i = 0; i < common; ++i) {
     RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
       const std::size_t k = depth * p / parts + i;
-      part[p].add(w, k, x[k]);
+      part[p].add(w, k, x);
     }
   }
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
     const std::size_t k = depth * p / parts + common;
-    if (k < depth * (p + 1) / parts) part[p].add(w, k, x[k]);
+    if (k < depth * (p + 1) / parts) part[p].add(w, k, x);
   }
   RNN_UNROLL for (std::size_t p = 1; p < parts; ++p) part[0].add(part[p]);
   return part[0];
 }
 
 // sums[MR] = the products, row after row.
-template <class Arch, std::size_t MR, std::size_t PV, std::size_t F, std::size_t T, std::size_t NT>
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
 void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
-  using Weights = TileWeights<Arch, PV, F, T, NT>;
+  using Weights = TileWeights<Arch, P, F, T, NT>;
   using Sums = RowSums<Arch, Weights>;
   const Weights weights(w, depth);
-  if constexpr (MR == 1 && F * PV + T + NT <= Shape<Arch>::part_vectors) {
+  if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
     if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
   }
   Sums sum[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
   accumulate<Arch>(weights, x, 0, parts > 1 ? depth / kParts : depth, sum);
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].store_sums(sums + m * Sums::size);
   for (std::size_t p = 1; p < parts; ++p) {
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
     accumulate<Arch>(weights, x, depth * p / kParts, depth * (p + 1) / kParts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       Sums before;
@@ -250,31 +302,32 @@ void tile(std::size_t parts, const float* w, std::size_t depth, const float* con
 
 // Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors
 // or the narrow ones; of one row, `full` panels and `tail` vectors, with or without the narrow ones.
-template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-inline void with_tail(std::size_t tail, std::size_t parts, const float* w, std::size_t depth,
+// A span says which columns of w it is about: of all, the number of parts.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT, class Span>
+inline void with_tail(std::size_t tail, const Span& span, const float* w, std::size_t depth,
                       const float* const* x, float* sums) noexcept {
   if constexpr (T < P::tails) {
-    if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, parts, w, depth, x, sums);
-    if constexpr (F + T > 0) tile<Arch, MR, P::vectors, F, T, NT>(parts, w, depth, x, sums);
+    if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, span, w, depth, x, sums);
+    if constexpr (F + T > 0) tile<Arch, P, MR, F, T, NT>(span, w, depth, x, sums);
   }
 }
-template <class Arch, class P, std::size_t F, std::size_t NT>
-inline void with_panels(std::size_t full, std::size_t tail, std::size_t parts, const float* w,
+template <class Arch, class P, std::size_t F, std::size_t NT, class Span>
+inline void with_panels(std::size_t full, std::size_t tail, const Span& span, const float* w,
                         std::size_t depth, const float* const* x, float* sums) noexcept {
   if constexpr (F <= P::step_panels) {
-    if (full != F) return with_panels<Arch, P, F + 1, NT>(full, tail, parts, w, depth, x, sums);
-    with_tail<Arch, P, 1, F, 0, NT>(tail, parts, w, depth, x, sums);
+    if (full != F) return with_panels<Arch, P, F + 1, NT>(full, tail, span, w, depth, x, sums);
+    with_tail<Arch, P, 1, F, 0, NT>(tail, span, w, depth, x, sums);
   }
 }
-template <class Arch, class P, std::size_t MR>
-inline void with_rows(std::size_t rows, std::size_t vectors, std::size_t parts, const float* w,
+template <class Arch, class P, std::size_t MR, class Span>
+inline void with_rows(std::size_t rows, std::size_t vectors, const Span& span, const float* w,
                       std::size_t depth, const float* const* x, float* sums) noexcept {
   if constexpr (MR <= P::rows) {
-    if (rows != MR) return with_rows<Arch, P, MR + 1>(rows, vectors, parts, w, depth, x, sums);
+    if (rows != MR) return with_rows<Arch, P, MR + 1>(rows, vectors, span, w, depth, x, sums);
     if (vectors == P::vectors)
-      tile<Arch, MR, P::vectors, 1, 0, 0>(parts, w, depth, x, sums);
+      tile<Arch, P, MR, 1, 0, 0>(span, w, depth, x, sums);
     else
-      with_tail<Arch, P, MR, 0, 1, 0>(vectors, parts, w, depth, x, sums);
+      with_tail<Arch, P, MR, 0, 1, 0>(vectors, span, w, depth, x, sums);
   }
 }
 template <class Arch, class P, std::size_t MR>
@@ -282,7 +335,7 @@ inline void with_narrow_rows(std::size_t rows, std::size_t parts, const float* w
                              const float* const* x, float* sums) noexcept {
   if constexpr (MR <= P::rows) {
     if (rows != MR) return with_narrow_rows<Arch, P, MR + 1>(rows, parts, w, depth, x, sums);
-    tile<Arch, MR, P::vectors, 0, 0, P::gates>(parts, w, depth, x, sums);
+    tile<Arch, P, MR, 0, 0, P::gates>(parts, w, depth, x, sums);
   }
 }
 
@@ -328,7 +381,7 @@ template <class Arch, class Output>
 // One row: up to step_panels full panels at once, cut as equally as can be, the last ones together with the
 // tail.
 template <class Arch, class Output>
-inline void multiply_row(const Panels& w, const float* x, const Output& output) noexcept {
+inline void multiply_row(F32, const Panels& w, const float* x, const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
   const std::size_t vectors = P::wide_vectors(w), narrow = P::narrow_vectors(w), parts = part_count(w.rows);
@@ -336,11 +389,11 @@ inline void multiply_row(const Panels& w, const float* x, const Output& output) 
     if (vectors + narrow == G) {  // a tiny network: the way through memory would count
       constexpr std::size_t full = G > 1 ? 1 : 0;
       if (!has_narrow<Arch> || narrow == 0) {
-        const TileWeights<Arch, P::vectors, full, 1 - full, 0> weights(w.data, w.depth);
+        const TileWeights<Arch, P, full, 1 - full, 0> weights(w.data, w.depth);
         return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).wide);
       }
       if constexpr (has_narrow<Arch>) {
-        const TileWeights<Arch, P::vectors, 0, 0, G> weights(w.data, w.depth);
+        const TileWeights<Arch, P, 0, 0, G> weights(w.data, w.depth);
         return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).narrow);
       }
     }
@@ -421,8 +474,8 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
 
 // Every element of W x[m], m < M, to `output`.
 template <class Arch, class Output>
-inline void multiply(const Panels& w, std::size_t M, const Rows& x, const Output& output) noexcept {
-  if (M == 1) return multiply_row<Arch>(w, row(x, 0), output);
+inline void multiply(F32, const Panels& w, std::size_t M, const Rows& x, const Output& output) noexcept {
+  if (M == 1) return multiply_row<Arch>(F32{}, w, row(x, 0), output);
   const float* pointers[kRowBlock];
   for (std::size_t m0 = 0; m0 < M; m0 += kRowBlock) {
     const std::size_t count = M - m0 < kRowBlock ? M - m0 : kRowBlock;
@@ -431,18 +484,18 @@ inline void multiply(const Panels& w, std::size_t M, const Rows& x, const Output
   }
 }
 
-template <class Arch>
+template <class Arch, class Number = F32>
 void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
           const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return multiply<Arch>(w, M, x, Affine<2>{init, y, w.rows / 2});
+      return multiply<Arch>(Number{}, w, M, x, Affine<2>{init, y, w.rows / 2});
     case 3:
-      return multiply<Arch>(w, M, x, Affine<3>{init, y, w.rows / 3});
+      return multiply<Arch>(Number{}, w, M, x, Affine<3>{init, y, w.rows / 3});
     case 4:
-      return multiply<Arch>(w, M, x, Affine<4>{init, y, w.rows / 4});
+      return multiply<Arch>(Number{}, w, M, x, Affine<4>{init, y, w.rows / 4});
     default:
-      return multiply<Arch>(w, M, x, Affine<1>{init, y, n});
+      return multiply<Arch>(Number{}, w, M, x, Affine<1>{init, y, n});
   }
 }
 
@@ -462,19 +515,20 @@ template <class Arch, class Output>
 // multiply_row for a depth of 1, without the way through memory. Parts that are 0 make 0 of -0, to which a
 // small product may have been flushed; -0 leaves it.
 template <class Arch, class Output>
-inline void multiply_number(const Panels& w, float x, const Output& output) noexcept {
+inline void multiply_number(F32, const Panels& w, const float* x, const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
   const std::size_t wide = P::wide_vectors(w);
   const float zero = part_count(w.rows) > 1 ? 0.0f : -0.0f;
-  scale_column<Arch>(w.data, wide, 0, x, zero, output);
+  scale_column<Arch>(w.data, wide, 0, x[0], zero, output);
   if constexpr (has_narrow<Arch>)
-    scale_column<Narrow<Arch>>(w.data + wide * L, P::narrow_vectors(w), wide / G * L, x, zero, output);
+    scale_column<Narrow<Arch>>(w.data + wide * L, P::narrow_vectors(w), wide / G * L, x[0], zero, output);
 }
 
 // Column index[m] of W, m < M, to `output`.
 template <class Arch, class Output>
-inline void pick(const Panels& w, std::size_t M, const std::int32_t* index, const Output& output) noexcept {
+inline void pick(F32, const Panels& w, std::size_t M, const std::int32_t* index,
+                 const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, PV = PanelShape<Arch, G>::vectors, L = lanes<Arch>;
   const std::size_t all = PanelShape<Arch, G>::wide_vectors(w);
   const bool narrow = PanelShape<Arch, G>::narrow_vectors(w) > 0;
@@ -491,18 +545,18 @@ inline void pick(const Panels& w, std::size_t M, const std::int32_t* index, cons
   }
 }
 
-template <class Arch>
+template <class Arch, class Number = F32>
 void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
             const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return pick<Arch>(w, M, index, Affine<2>{init, y, w.rows / 2});
+      return pick<Arch>(Number{}, w, M, index, Affine<2>{init, y, w.rows / 2});
     case 3:
-      return pick<Arch>(w, M, index, Affine<3>{init, y, w.rows / 3});
+      return pick<Arch>(Number{}, w, M, index, Affine<3>{init, y, w.rows / 3});
     case 4:
-      return pick<Arch>(w, M, index, Affine<4>{init, y, w.rows / 4});
+      return pick<Arch>(Number{}, w, M, index, Affine<4>{init, y, w.rows / 4});
     default:
-      return pick<Arch>(w, M, index, Affine<1>{init, y, n});
+      return pick<Arch>(Number{}, w, M, index, Affine<1>{init, y, n});
   }
 }
 

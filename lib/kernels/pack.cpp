@@ -26,12 +26,43 @@ struct Cut {
   std::size_t wide_panels() const { return (wide + panel - 1) / panel; }
 };
 
+// Of a panel, of slots.
+std::size_t columns(const Table& table, const Panels& w) { return (w.depth + table.pack - 1) / table.pack; }
+
+// Rows of a panel: of W and the slots of a column.
+struct Column {
+  const float* source;
+  std::size_t row_stride;
+  std::size_t used;
+  float* target;
+  std::size_t width;
+};
+
+void fill_with_zeros(const Column& c) {
+  for (std::size_t i = c.used; i < c.width; ++i) c.target[i] = 0.0f;
+}
+
+void store_f32(const Column& c) {
+  for (std::size_t i = 0; i < c.used; ++i) c.target[i] = c.source[i * c.row_stride];
+  fill_with_zeros(c);
+}
+
+// Two numbers to a slot, or the last and a zero.
+void store_bf16(const Column& c, std::size_t column_stride, bool both) {
+  for (std::size_t i = 0; i < c.used; ++i) {
+    const float* const source = c.source + i * c.row_stride;
+    const std::uint32_t slot = bf16_bits(source[0]) | (both ? bf16_bits(source[column_stride]) << 16 : 0u);
+    std::memcpy(c.target + i, &slot, sizeof slot);
+  }
+  fill_with_zeros(c);
+}
+
 }  // namespace
 
 std::size_t packed_size(const Table& table, const Panels& w) {
   const Cut cut(table, w);
   return (round_up(cut.wide, table.lanes) + round_up(cut.rows - cut.wide, table.narrow)) * cut.gates *
-         w.depth;
+         columns(table, w);
 }
 
 std::size_t panel_count(const Table& table, const Panels& w) {
@@ -48,12 +79,15 @@ void pack(const Table& table, const Panels& w, const float* values, std::size_t 
     const std::size_t end = narrow ? cut.rows : cut.wide;
     const std::size_t used = end - row < cut.panel ? end - row : cut.panel;
     const std::size_t width = round_up(used, narrow ? table.narrow : table.lanes);
-    float* target = packed + row * cut.gates * w.depth;
-    for (std::size_t k = 0; k < w.depth; ++k) {
+    float* target = packed + row * cut.gates * columns(table, w);
+    for (std::size_t k = 0; k < w.depth; k += table.pack) {
       for (std::size_t g = 0; g < cut.gates; ++g, target += width) {
         const float* const source = values + (g * cut.rows + row) * row_stride + k * column_stride;
-        for (std::size_t i = 0; i < used; ++i) target[i] = source[i * row_stride];
-        for (std::size_t i = used; i < width; ++i) target[i] = 0.0f;
+        const Column column{source, row_stride, used, target, width};
+        if (table.format == Format::f32)
+          store_f32(column);
+        else
+          store_bf16(column, column_stride, k + 1 < w.depth);
       }
     }
   }

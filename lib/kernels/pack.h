@@ -1,25 +1,38 @@
-// Packed weights: see Panels. A plain matrix W[rows, depth] is cut into panels of `panel` rows; the last panel
-// has as many whole vectors of `lanes` rows as it needs. A matrix grouped by gates is cut into panels of `lanes`
-// units. Where `narrow` rows (units) take what whole vectors leave, they are a panel of their own behind the
-// others. A panel is stored column by column. Rows (units) beyond W's are zero.
+// Packed weights: see Panels. A plain matrix W[rows, depth] is cut into panels of `panel` rows; the last
+// panel has as many whole vectors of `lanes` rows as it needs. A matrix grouped by gates is cut into panels
+// of `lanes` units. Where `narrow` rows (units) take what whole vectors leave, they are a panel of their own
+// behind the others. A panel is stored column by column, a column of slots after the other. Rows (units)
+// beyond W's are zero.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "lib/kernels/table.h"
 
 namespace rnn::kernels {
 
-// Floats that the packed matrix takes; its panels start 64-byte aligned if it does where vectors of this table
-// have 16 lanes. The data of `w` is not looked at.
+// Slots of 32 bits that the packed matrix takes; its panels start 64-byte aligned if it does where vectors of
+// this table have 16 lanes. The data of `w` is not looked at.
 std::size_t packed_size(const Table& table, const Panels& w);
 
 // Number of panels, each of which may be packed by a task of its own.
 std::size_t panel_count(const Table& table, const Panels& w);
 
-// Pack panels [first, last) of the matrix whose element (i, k) is at values[i * row_stride + k * column_stride]
-// to `packed`: strides exchanged pack the transposed matrix.
+// Pack panels [first, last) of the matrix whose element (i, k) is at values[i * row_stride + k *
+// column_stride] to `packed`: strides exchanged pack the transposed matrix.
 void pack(const Table& table, const Panels& w, const float* values, std::size_t row_stride,
           std::size_t column_stride, std::size_t first, std::size_t last, float* packed);
+
+// The bits of the nearest bf16, of two the even one; subnormals become zeros, a NaN stays one.
+inline std::uint32_t bf16_bits(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  const std::uint32_t nearest = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  const std::uint32_t number = magnitude < 0x00800000u ? bits >> 16 & 0x8000u : nearest;
+  return magnitude > 0x7f800000u ? bits >> 16 | 0x40u : number;
+}
 
 }  // namespace rnn::kernels

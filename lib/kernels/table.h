@@ -22,6 +22,11 @@ constexpr std::size_t padded(std::size_t n) { return (n + kPad - 1) / kPad * kPa
 // Table::panel rows. Grouped by gates (2 or more), where row g * H + j, H = rows / gates, is gate g of unit
 // j: panels of Table::lanes units, a column of which holds the units' first gate, then their second, ...
 // If no more than Table::narrow rows (units) are left for the last vector, it has that many, and is a panel.
+//
+// k goes by slots of 32 bits, of which each holds Table::pack numbers of one row: one float; two bf16, the
+// lower half first; or four int8, in the order k, k + 2, k + 1, k + 3. A panel has ceil(depth / pack) columns
+// of slots. What is beyond W's depth is zero. Behind the columns of an int8 panel are two more: what the rows
+// are multiplied by (floats), and 128 times the sum of each row's int8 (32-bit integers).
 struct Panels {
   const float* data;
   std::size_t rows;
@@ -42,6 +47,11 @@ struct MutableRows {
   std::size_t stride;
   float* const* pointers;
 };
+
+// The format of packed weights. What they are multiplied by is rounded to it too; sums and everything else
+// are f32.
+enum class Format : std::int32_t { f32, bf16, int8 };
+constexpr std::size_t kFormats = 3;
 
 // One step of a cell over M rows. Vectors of H (or G*H) are read and written to the element: what pads their
 // rows is not touched. What a cell has no use for is null.
@@ -119,8 +129,11 @@ struct Update {
   float clip_value;      // after scaling; infinity when off
 };
 
-struct Table {
+// The kernels that multiply by weights, of one format.
+struct Products {
   const char* name;
+  Format format;
+  std::size_t pack;    // numbers in a slot of packed weights
   std::size_t lanes;   // floats in a vector
   std::size_t panel;   // rows of a full panel, a multiple of lanes
   std::size_t narrow;  // floats in a narrow vector; lanes where there are none
@@ -136,11 +149,6 @@ struct Table {
   // c[M, N] += sum over r of a[r, m] b[r, n], r ascending. N is a multiple of kPad.
   void (*gemm_tn)(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
                   const float* b, std::size_t ldb, float* c, std::size_t ldc);
-  // out[N] += sum over r of a[r, N], r ascending.
-  void (*column_sums)(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out);
-  // g[index[r], N] += a[r, N], r ascending.
-  void (*scatter_add)(std::size_t R, std::size_t N, const std::int32_t* index, const float* a,
-                      std::size_t lda, float* g, std::size_t ldg);
 
   // The steps of the cells: formulas in gates-inl.h.
   void (*vanilla_forward)(const CellForward& step);
@@ -160,6 +168,14 @@ struct Table {
   void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with inner
   void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and the carry's z d_h
   void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of the carry
+};
+
+struct Table : Products {
+  // out[N] += sum over r of a[r, N], r ascending.
+  void (*column_sums)(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out);
+  // g[index[r], N] += a[r, N], r ascending.
+  void (*scatter_add)(std::size_t R, std::size_t N, const std::int32_t* index, const float* a,
+                      std::size_t lda, float* g, std::size_t ldg);
 
   // normalized[m, N] = (x[m] - mean) deviation[m], deviation = 1 / sqrt(variance + 1e-5), y[m] = gain *
   // normalized[m]

@@ -8,8 +8,8 @@
 
 namespace rnn::kernels {
 
-std::vector<const Table*> tables() {
-  const TableList list = all();
+std::vector<const Table*> tables(Format format) {
+  const TableList list = all(format);
   return {list.begin, list.end};
 }
 

@@ -22,7 +22,10 @@ namespace rnn::kernels {
 constexpr double kRoundoff = 0x1p-24;
 
 // Every table that this CPU can run.
-std::vector<const Table*> tables();
+std::vector<const Table*> tables(Format format = Format::f32);
+
+// Formats other than f32.
+constexpr Format kLowFormats[] = {Format::bf16};
 
 // Tables with FMA give the same bits.
 inline bool has_fma(const Table& table) { return std::strcmp(table.name, "sse2") != 0; }

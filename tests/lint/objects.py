@@ -3,7 +3,7 @@
 
 The ODR trap: an inline function that the AVX-512 unit emits as a weak symbol may be the copy that the linker keeps
 for everybody, in the library or in the program around it. So an object of an instruction set may define nothing but
-its table, and nothing weak at all. And the library may not put names into a program that are not its own, nor run
+its table, or its products in other formats than f32, and nothing weak at all. And the library may not put names into a program that are not its own, nor run
 code when it is loaded, nor use thread-local storage beside the last error.
 """
 
@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-ISA_OBJECT = re.compile(r"isa_(\w+)\.cpp\.o$")
+ISA_OBJECT = re.compile(r"(isa|low)_([a-z0-9]+)\.cpp\.o$")
 
 # What the compiler calls by itself.
 ISA_UNDEFINED = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
@@ -43,11 +43,12 @@ def symbols(archive):
 
 
 def check_isa_object(name, entries):
-    isa = ISA_OBJECT.search(name)[1]
-    table = f"rnn::kernels::{isa}_table"
+    kind, isa = ISA_OBJECT.search(name).groups()
+    formats = {"isa": ["table"], "low": ["bf16", "int8"]}[kind]
+    own = {f"rnn::kernels::{isa}_{f}" for f in formats}
     strong = [n for t, n in entries if t in "TDRBGS"]
-    if strong != [table]:
-        failures.append(f"{name}: defines {strong}; it must define {table} and nothing else")
+    if not strong or not own.issuperset(strong):
+        failures.append(f"{name}: defines {strong}; it must define one of {sorted(own)} and nothing else")
     for t, n in entries:
         if t in "WVu" or t in "wv":
             failures.append(f"{name}: weak or unique symbol {n}")
@@ -87,7 +88,8 @@ def check_thread_local(archive):
 def main():
     archive, shared, *isas = sys.argv[1:]
     objects = symbols(archive)
-    found = sorted(ISA_OBJECT.search(name)[1] for name in objects if ISA_OBJECT.search(name))
+    matches = [ISA_OBJECT.search(name) for name in objects]
+    found = sorted(match[2] for match in matches if match and match[1] == "isa")
     if found != sorted(isas):
         failures.append(f"objects of {found}; expected those of {sorted(isas)}")
     for name, entries in sorted(objects.items()):

@@ -1,0 +1,7 @@
+#if !defined(__aarch64__)
+#error "compiled without its flags: see lib/kernels/meson.build"
+#endif
+#define RNN_ISA neon
+#define RNN_ARCH xsimd::neon64
+#define RNN_BF16 Bf16Widened
+#include "lib/kernels/low_isa-inl.h"

@@ -1,0 +1,7 @@
+#if !defined(__SSE2__) || defined(__AVX__)
+#error "compiled without its flags: see lib/kernels/meson.build"
+#endif
+#define RNN_ISA sse2
+#define RNN_ARCH xsimd::sse2
+#define RNN_BF16 Bf16Widened
+#include "lib/kernels/low_isa-inl.h"
