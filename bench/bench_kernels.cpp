@@ -219,6 +219,7 @@ void register_benchmarks() {
   register_fma_limit();
   add_products(Format::f32, "");
   add_products(Format::bf16, "_bf16");
+  add_products(Format::int8, "_int8");
   for (const std::size_t n : {128, 256, 512, 1024, 2048, 4096})
     add("gemv_naive/" + times({n, n}), naive_gemv, n, n);
 

@@ -10,12 +10,17 @@ extern const Table sse2_table;
 extern const Table avx2_table;
 extern const Table avx512_table;
 extern const Products sse2_bf16;
+extern const Products sse2_int8;
 extern const Products avx2_bf16;
+extern const Products avx2_int8;
 extern const Products avx512_bf16;
+extern const Products avx512_int8;
 extern const Products avx512bf16_bf16;
+extern const Products avx512vnni_int8;
 #else
 extern const Table neon_table;
 extern const Products neon_bf16;
+extern const Products neon_int8;
 #endif
 
 namespace {
@@ -29,19 +34,24 @@ class Available {
     __builtin_cpu_init();
     add(sse2_table);
     add(sse2_bf16);
+    add(sse2_int8);
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
     add(avx2_table);
     add(avx2_bf16);
+    add(avx2_int8);
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512cd") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl"))
       return;
     add(avx512_table);
     add(avx512_bf16);
+    add(avx512_int8);
     if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16_bf16);
+    if (__builtin_cpu_supports("avx512vnni")) add(avx512vnni_int8);
 #else
     add(neon_table);
     add(neon_bf16);
+    add(neon_int8);
 #endif
   }
   Available(const Available&) = delete;

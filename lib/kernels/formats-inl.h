@@ -50,19 +50,23 @@ struct Bf16 {
   static constexpr std::size_t pack = 2;
   static constexpr std::size_t more_columns = 0;  // of a panel, behind those of slots
 
+  // The largest magnitude of x, if it matters.
   template <class Arch>
   static float largest(const float*, std::size_t) noexcept {
     return 1.0f;
   }
-  // Sums of `rows` rows, ready.
+  // Sums are what they should be.
   template <class Arch>
   static void finish(const float*, std::size_t, std::size_t, const float*, float*) noexcept {}
 
-  // Column k % pack of slots.
+  // The k-th numbers of slots, k < pack, times 1, and that finished.
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> pick(Vec<Arch> slots, std::size_t k) noexcept {
-    return k % 2 == 0 ? lower_half<Arch>(slots) : upper_half<Arch>(slots);
+    return k == 0 ? lower_half<Arch>(slots) : upper_half<Arch>(slots);
   }
+  template <class Arch>
+  static void finish_picked(const float*, std::size_t, float*) noexcept {}
+
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> add(Vec<Arch> a, Vec<Arch> b) noexcept {
     return a + b;
@@ -139,6 +143,251 @@ struct Bf16Native : Bf16 {
  private:
   [[gnu::always_inline]] static __m512bh as_bf16(__m512 slots) noexcept {
     return reinterpret_cast<const __m512bh&>(slots);
+  }
+};
+#endif
+
+// --- int8 -------------------------------------------------------------------------------------
+
+// Vectors of integers, as the floats of the same bits.
+template <class Arch>
+struct Integers;
+
+#if defined(__SSE2__) && !defined(__AVX2__)
+template <>
+struct Integers<xsimd::sse2> {
+  using V = Vec<xsimd::sse2>;
+  static V round(V x) noexcept { return _mm_castsi128_ps(_mm_cvtps_epi32(x)); }
+  static V to_float(V i) noexcept { return _mm_cvtepi32_ps(bits(i)); }
+  static V subtract(V a, V b) noexcept { return _mm_castsi128_ps(_mm_sub_epi32(bits(a), bits(b))); }
+  static V max(V a, V b) noexcept {
+    const __m128i larger = _mm_cmpgt_epi32(bits(a), bits(b));
+    return _mm_castsi128_ps(_mm_or_si128(_mm_and_si128(larger, bits(a)), _mm_andnot_si128(larger, bits(b))));
+  }
+  static V add(V a, V b) noexcept { return _mm_castsi128_ps(_mm_add_epi32(bits(a), bits(b))); }
+  // The even and the odd bytes of slots, widened to 16 bits.
+  static V even(V w) noexcept { return _mm_castsi128_ps(_mm_srai_epi16(_mm_slli_epi16(bits(w), 8), 8)); }
+  static V odd(V w) noexcept { return _mm_castsi128_ps(_mm_srai_epi16(bits(w), 8)); }
+  // sum + the products of two pairs of 16 bits.
+  static V dot(V w, V x, V sum) noexcept {
+    return _mm_castsi128_ps(_mm_add_epi32(bits(sum), _mm_madd_epi16(bits(w), bits(x))));
+  }
+  // Numbers of 16 bits.
+  static void store_narrowed(float* out, V i) noexcept {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi32(bits(i), bits(i)));
+  }
+
+ private:
+  static __m128i bits(V x) noexcept { return _mm_castps_si128(x); }
+};
+#endif
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <>
+struct Integers<xsimd::fma3<xsimd::avx2>> {
+  using V = Vec<xsimd::fma3<xsimd::avx2>>;
+  static V round(V x) noexcept { return _mm256_castsi256_ps(_mm256_cvtps_epi32(x)); }
+  static V to_float(V i) noexcept { return _mm256_cvtepi32_ps(bits(i)); }
+  static V subtract(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_sub_epi32(bits(a), bits(b))); }
+  static V max(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_max_epi32(bits(a), bits(b))); }
+  static V add(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_add_epi32(bits(a), bits(b))); }
+  static V even(V w) noexcept {
+    return _mm256_castsi256_ps(_mm256_srai_epi16(_mm256_slli_epi16(bits(w), 8), 8));
+  }
+  static V odd(V w) noexcept { return _mm256_castsi256_ps(_mm256_srai_epi16(bits(w), 8)); }
+  static V dot(V w, V x, V sum) noexcept {
+    return _mm256_castsi256_ps(_mm256_add_epi32(bits(sum), _mm256_madd_epi16(bits(w), bits(x))));
+  }
+  static void store_narrowed(float* out, V i) noexcept {
+    const __m256i halves = _mm256_permute4x64_epi64(_mm256_packs_epi32(bits(i), bits(i)), 0xd8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(halves));
+  }
+
+ private:
+  static __m256i bits(V x) noexcept { return _mm256_castps_si256(x); }
+};
+#endif
+
+#if defined(__AVX512F__)
+// The unmasked forms of some draw a false warning: see simd-inl.h.
+template <>
+struct Integers<xsimd::avx512bw> {
+  using V = Vec<xsimd::avx512bw>;
+  static V round(V x) noexcept { return _mm512_castsi512_ps(_mm512_maskz_cvtps_epi32(0xffff, x)); }
+  static V to_float(V i) noexcept { return _mm512_maskz_cvtepi32_ps(0xffff, bits(i)); }
+  static V subtract(V a, V b) noexcept { return _mm512_castsi512_ps(_mm512_sub_epi32(bits(a), bits(b))); }
+  static V max(V a, V b) noexcept {
+    return _mm512_castsi512_ps(_mm512_maskz_max_epi32(0xffff, bits(a), bits(b)));
+  }
+  static V add(V a, V b) noexcept { return _mm512_castsi512_ps(_mm512_add_epi32(bits(a), bits(b))); }
+  static V even(V w) noexcept {
+    return _mm512_castsi512_ps(_mm512_srai_epi16(_mm512_slli_epi16(bits(w), 8), 8));
+  }
+  static V odd(V w) noexcept { return _mm512_castsi512_ps(_mm512_srai_epi16(bits(w), 8)); }
+  static V dot(V w, V x, V sum) noexcept {
+    return _mm512_castsi512_ps(_mm512_add_epi32(bits(sum), _mm512_madd_epi16(bits(w), bits(x))));
+  }
+  static void store_narrowed(float* out, V i) noexcept {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_maskz_cvtepi32_epi16(0xffff, bits(i)));
+  }
+#if defined(__AVX512VNNI__)
+  // sum + the products of four bytes of x, without a sign, and of w.
+  static V dot_bytes(V w, V x, V sum) noexcept {
+    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(bits(sum), bits(x), bits(w)));
+  }
+  // Numbers of 8 bits, increased by 128, in the order of slots.
+  static void store_bytes(float* out, V i) noexcept {
+    const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    const __m128i bytes = _mm_shuffle_epi8(_mm512_maskz_cvtepi32_epi8(0xffff, bits(i)), order);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
+  }
+#endif
+
+ private:
+  static __m512i bits(V x) noexcept { return _mm512_castps_si512(x); }
+};
+#endif
+
+#if defined(__aarch64__)
+template <>
+struct Integers<xsimd::neon64> {
+  using V = Vec<xsimd::neon64>;
+  static V round(V x) noexcept { return vreinterpretq_f32_s32(vcvtnq_s32_f32(x)); }
+  static V to_float(V i) noexcept { return vcvtq_f32_s32(bits(i)); }
+  static V subtract(V a, V b) noexcept { return vreinterpretq_f32_s32(vsubq_s32(bits(a), bits(b))); }
+  static V max(V a, V b) noexcept { return vreinterpretq_f32_s32(vmaxq_s32(bits(a), bits(b))); }
+  static V add(V a, V b) noexcept { return vreinterpretq_f32_s32(vaddq_s32(bits(a), bits(b))); }
+  static V even(V w) noexcept { return vreinterpretq_f32_s16(vshrq_n_s16(vshlq_n_s16(pairs(w), 8), 8)); }
+  static V odd(V w) noexcept { return vreinterpretq_f32_s16(vshrq_n_s16(pairs(w), 8)); }
+  static V dot(V w, V x, V sum) noexcept {
+    const int32x4_t low = vmull_s16(vget_low_s16(pairs(w)), vget_low_s16(pairs(x)));
+    const int32x4_t products = vpaddq_s32(low, vmull_high_s16(pairs(w), pairs(x)));
+    return vreinterpretq_f32_s32(vaddq_s32(bits(sum), products));
+  }
+  static void store_narrowed(float* out, V i) noexcept {
+    vst1_s16(reinterpret_cast<std::int16_t*>(out), vmovn_s32(bits(i)));
+  }
+
+ private:
+  static int32x4_t bits(V x) noexcept { return vreinterpretq_s32_f32(x); }
+  static int16x8_t pairs(V x) noexcept { return vreinterpretq_s16_f32(x); }
+};
+#endif
+
+// What int8 has in common. Sums are integers.
+struct Int8 {
+  static constexpr std::size_t pack = 4;
+  static constexpr std::size_t more_columns = 2;
+
+  // The largest by their bits: infinity is larger than any number, and a NaN than that.
+  template <class Arch>
+  static float largest(const float* x, std::size_t n) noexcept {
+    Vec<Arch> most(0.0f);
+    for (std::size_t i = 0; i < n; i += lanes<Arch>)
+      most = Integers<Arch>::max(most, vabs<Arch>(load_from<Arch>(x, i, n)));
+    alignas(64) std::int32_t each[lanes<Arch>];
+    vbits<Arch>(most).store_aligned(each);
+    for (std::size_t i = 1; i < lanes<Arch>; ++i) each[0] = each[i] > each[0] ? each[i] : each[0];
+    float result;
+    __builtin_memcpy(&result, each, sizeof result);
+    return result;
+  }
+
+  // Numbers [i, i + lanes) of n, rounded: all zero if the largest is as good as zero, or not a finite number,
+  // which the scale then passes on.
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> quantize(const float* x, std::size_t i, std::size_t n,
+                                                   float largest) noexcept {
+    if (!(largest >= 0x1p-100f && largest < __builtin_inff())) return Vec<Arch>(0.0f);
+    return Integers<Arch>::round(load_from<Arch>(x, i, n) * Vec<Arch>(127.0f / largest));
+  }
+
+  // Sums of `rows` rows to floats. Behind the columns of a panel are the rows' scales, and what is too much
+  // in their sums if x was increased by 128.
+  template <class Arch, bool increased>
+  static void finish_sums(const float* scales, std::size_t vectors, std::size_t rows, const float* largest,
+                          float* sums) noexcept {
+    constexpr std::size_t L = lanes<Arch>;
+    for (std::size_t m = 0; m < rows; ++m) {
+      const Vec<Arch> scale(largest[m] / 127.0f);
+      for (std::size_t v = 0; v < vectors; ++v, sums += L) {
+        Vec<Arch> sum = load_aligned<Arch>(sums);
+        if (increased) sum = Integers<Arch>::subtract(sum, load_aligned<Arch>(scales + (vectors + v) * L));
+        store_aligned<Arch>(sums,
+                            Integers<Arch>::to_float(sum) * (load_aligned<Arch>(scales + v * L) * scale));
+      }
+    }
+  }
+
+  // The sum with x of 1, which is 127 of its 127th.
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> pick(Vec<Arch> slots, std::size_t k) noexcept {
+    using I = IntVec<Arch>;
+    const I bits = vbits<Arch>(slots);
+    const I shifted = k == 0   ? bits
+                      : k == 1 ? vshr<16, Arch>(bits)
+                      : k == 2 ? vshr<8, Arch>(bits)
+                               : vshr<24, Arch>(bits);
+    const I value = ((shifted & I(255)) ^ I(128)) - I(128);
+    return vfrom_bits<Arch>(vshl<7, Arch>(value) - value);
+  }
+  template <class Arch>
+  static void finish_picked(const float* scales, std::size_t vectors, float* sums) noexcept {
+    const float one = 1.0f;
+    finish_sums<Arch, false>(scales, vectors, 1, &one, sums);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> add(Vec<Arch> a, Vec<Arch> b) noexcept {
+    return Integers<Arch>::add(a, b);
+  }
+};
+
+// A word of x is two numbers of 16 bits.
+struct Int8Widened : Int8 {
+  static constexpr std::size_t words = 2;
+
+  template <std::size_t word, class Arch>
+  [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
+    return word == 0 ? Integers<Arch>::even(slots) : Integers<Arch>::odd(slots);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
+    return Integers<Arch>::dot(w, x, sum);
+  }
+  template <class Arch>
+  static void convert(const float* x, std::size_t n, float largest, float* out) noexcept {
+    for (std::size_t i = 0; i < n; i += lanes<Arch>)
+      Integers<Arch>::store_narrowed(out + i / 2, quantize<Arch>(x, i, n, largest));
+  }
+  template <class Arch>
+  static void finish(const float* scales, std::size_t vectors, std::size_t rows, const float* largest,
+                     float* sums) noexcept {
+    finish_sums<Arch, false>(scales, vectors, rows, largest, sums);
+  }
+};
+
+#if defined(__AVX512VNNI__)
+// A word of x is four numbers, increased by 128 since they have no sign.
+struct Int8Native : Int8 {
+  static constexpr std::size_t words = 1;
+
+  template <std::size_t, class Arch>
+  [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
+    return slots;
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
+    return Integers<Arch>::dot_bytes(w, x, sum);
+  }
+  template <class Arch>
+  static void convert(const float* x, std::size_t n, float largest, float* out) noexcept {
+    for (std::size_t i = 0; i < n; i += lanes<Arch>)
+      Integers<Arch>::store_bytes(out + i / 4, quantize<Arch>(x, i, n, largest));
+  }
+  template <class Arch>
+  static void finish(const float* scales, std::size_t vectors, std::size_t rows, const float* largest,
+                     float* sums) noexcept {
+    finish_sums<Arch, true>(scales, vectors, rows, largest, sums);
   }
 };
 #endif

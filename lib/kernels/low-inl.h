@@ -87,12 +87,12 @@ struct Operand {
   std::size_t count;
   std::size_t depth;
 
-  void add(const float* row) noexcept {
+  [[gnu::noinline]] void add(const float* row) noexcept {
     x[count] = row;
     largest[count++] = Number::template largest<Arch>(row, depth);
   }
   // Columns [first, last) of slots of each row.
-  void convert(std::size_t first, std::size_t last) noexcept {
+  [[gnu::noinline]] void convert(std::size_t first, std::size_t last) noexcept {
     const std::size_t k = first * Number::pack,
                       end = last * Number::pack < depth ? last * Number::pack : depth;
     for (std::size_t m = 0; m < count; ++m) {
@@ -210,7 +210,6 @@ inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* ind
   alignas(64) float sums[PV * L];
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
   const std::size_t all = P::vector_count(w);
-  const float one = 1.0f;
   for (std::size_t m = 0; m < M; ++m) {
     const auto k = static_cast<std::size_t>(index[m]);
     for (std::size_t vector = 0; vector < all; vector += PV) {
@@ -218,8 +217,9 @@ inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* ind
       const float* const panel = w.data + vector * L * stride;
       const float* const column = panel + k / Number::pack * vectors * L;
       for (std::size_t v = 0; v < vectors; ++v)
-        store_aligned<Arch>(sums + v * L, Number::template pick<Arch>(load_aligned<Arch>(column + v * L), k));
-      Number::template finish<Arch>(panel + columns * vectors * L, vectors, 1, &one, sums);
+        store_aligned<Arch>(
+            sums + v * L, Number::template pick<Arch>(load_aligned<Arch>(column + v * L), k % Number::pack));
+      Number::template finish_picked<Arch>(panel + columns * vectors * L, vectors, sums);
       finish_tile<Arch>(sums, m, 1, vector / G * L, vectors, output);
     }
   }

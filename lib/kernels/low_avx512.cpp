@@ -5,4 +5,5 @@
 #define RNN_ISA avx512
 #define RNN_ARCH xsimd::avx512bw
 #define RNN_BF16 Bf16Widened
+#define RNN_INT8 Int8Widened
 #include "lib/kernels/low_isa-inl.h"

@@ -42,4 +42,35 @@ const Products RNN_JOIN(RNN_ISA, _bf16) = {
 };
 #endif
 
+#if defined(RNN_INT8)
+extern const Products RNN_JOIN(RNN_ISA, _int8);
+const Products RNN_JOIN(RNN_ISA, _int8) = {
+    RNN_STRING(RNN_ISA),
+    Format::int8,
+    RNN_INT8::pack,
+    lanes<RNN_ARCH>,
+    panel_rows<RNN_ARCH>,
+    lanes<RNN_ARCH>,
+    &gemm<RNN_ARCH, RNN_INT8>,
+    &gather<RNN_ARCH, RNN_INT8>,
+    nullptr,
+    &forward_step<RNN_ARCH, VanillaForward<Tanh>, RNN_INT8>,
+    nullptr,
+    &whole_step<RNN_ARCH, VanillaForward<Tanh, PaddedUnits>, RNN_INT8>,
+    &forward_step<RNN_ARCH, VanillaForward<Relu>, RNN_INT8>,
+    nullptr,
+    &whole_step<RNN_ARCH, VanillaForward<Relu, PaddedUnits>, RNN_INT8>,
+    &forward_step<RNN_ARCH, LstmForward<>, RNN_INT8>,
+    nullptr,
+    &whole_step<RNN_ARCH, LstmForward<PaddedUnits>, RNN_INT8>,
+    &forward_step<RNN_ARCH, GruForward<>, RNN_INT8>,
+    nullptr,
+    &whole_step<RNN_ARCH, GruForward<PaddedUnits>, RNN_INT8>,
+    &forward_step<RNN_ARCH, GruBeforeForward, RNN_INT8>,
+    &forward_step<RNN_ARCH, GruBeforeForwardState, RNN_INT8>,
+    nullptr,
+    nullptr,
+};
+#endif
+
 }  // namespace rnn::kernels

@@ -1,5 +1,10 @@
 #include "lib/kernels/pack.h"
 
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
 namespace rnn::kernels {
 namespace {
 
@@ -26,35 +31,85 @@ struct Cut {
   std::size_t wide_panels() const { return (wide + panel - 1) / panel; }
 };
 
-// Of a panel, of slots.
-std::size_t columns(const Table& table, const Panels& w) { return (w.depth + table.pack - 1) / table.pack; }
+// Of a panel: of slots, and what is behind them.
+std::size_t columns(const Table& table, const Panels& w) {
+  return (w.depth + table.pack - 1) / table.pack + (table.format == Format::int8 ? 2 : 0);
+}
 
-// Rows of a panel: of W and the slots of a column.
-struct Column {
+// One panel: where its first row is in W, and where it goes.
+struct Panel {
   const float* source;
-  std::size_t row_stride;
-  std::size_t used;
+  std::size_t gate_stride, row_stride, column_stride;
+  std::size_t gates, used, width, depth;
   float* target;
-  std::size_t width;
+
+  const float* row(std::size_t g, std::size_t i) const { return source + g * gate_stride + i * row_stride; }
 };
 
-void fill_with_zeros(const Column& c) {
-  for (std::size_t i = c.used; i < c.width; ++i) c.target[i] = 0.0f;
-}
-
-void store_f32(const Column& c) {
-  for (std::size_t i = 0; i < c.used; ++i) c.target[i] = c.source[i * c.row_stride];
-  fill_with_zeros(c);
-}
-
-// Two numbers to a slot, or the last and a zero.
-void store_bf16(const Column& c, std::size_t column_stride, bool both) {
-  for (std::size_t i = 0; i < c.used; ++i) {
-    const float* const source = c.source + i * c.row_stride;
-    const std::uint32_t slot = bf16_bits(source[0]) | (both ? bf16_bits(source[column_stride]) << 16 : 0u);
-    std::memcpy(c.target + i, &slot, sizeof slot);
+void pack_f32(const Panel& p) {
+  float* target = p.target;
+  for (std::size_t k = 0; k < p.depth; ++k) {
+    for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
+      const float* const source = p.row(g, 0) + k * p.column_stride;
+      for (std::size_t i = 0; i < p.used; ++i) target[i] = source[i * p.row_stride];
+      for (std::size_t i = p.used; i < p.width; ++i) target[i] = 0.0f;
+    }
   }
-  fill_with_zeros(c);
+}
+
+void pack_bf16(const Panel& p) {
+  float* target = p.target;
+  for (std::size_t k = 0; k < p.depth; k += 2) {
+    const bool both = k + 1 < p.depth;
+    for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
+      const float* const source = p.row(g, 0) + k * p.column_stride;
+      for (std::size_t i = 0; i < p.used; ++i) {
+        const float* const pair = source + i * p.row_stride;
+        const std::uint32_t slot = bf16_bits(pair[0]) | (both ? bf16_bits(pair[p.column_stride]) << 16 : 0u);
+        std::memcpy(target + i, &slot, sizeof slot);
+      }
+      for (std::size_t i = p.used; i < p.width; ++i) target[i] = 0.0f;
+    }
+  }
+}
+
+// The largest magnitude of row i of gate g; a NaN if there is one.
+float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
+  float largest = 0.0f;
+  for (std::size_t k = 0; k < p.depth; ++k) {
+    const float magnitude = std::fabs(p.row(g, i)[k * p.column_stride]);
+    if (!(magnitude <= largest)) largest = magnitude;
+    if (std::isnan(largest)) break;
+  }
+  return largest;
+}
+
+// Row by row: its slots, its scale and the sum of its numbers.
+void pack_int8(const Panel& p) {
+  const std::size_t columns = (p.depth + 3) / 4, height = p.gates * p.width;
+  for (std::size_t g = 0; g < p.gates; ++g) {
+    for (std::size_t i = 0; i < p.width; ++i) {
+      float* const target = p.target + g * p.width + i;
+      const float largest = i < p.used ? largest_of_row(p, g, i) : 0.0f;
+      const bool usable = largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
+      const float inverse = usable ? 127.0f / largest : 0.0f, scale = largest / 127.0f;
+      std::int32_t sum = 0;
+      for (std::size_t c = 0; c < columns; ++c) {
+        std::uint32_t slot = 0;
+        for (std::size_t k = 4 * c; usable && k < p.depth && k < 4 * c + 4; ++k) {
+          static constexpr unsigned shifts[] = {0, 16, 8, 24};  // the order of a slot
+          const auto number =
+              static_cast<std::int32_t>(std::lrint(p.row(g, i)[k * p.column_stride] * inverse));
+          sum += number;
+          slot |= (static_cast<std::uint32_t>(number) & 255u) << shifts[k % 4];
+        }
+        std::memcpy(target + c * height, &slot, sizeof slot);
+      }
+      sum *= 128;
+      target[columns * height] = scale;
+      std::memcpy(target + (columns + 1) * height, &sum, sizeof sum);
+    }
+  }
 }
 
 }  // namespace
@@ -79,16 +134,25 @@ void pack(const Table& table, const Panels& w, const float* values, std::size_t 
     const std::size_t end = narrow ? cut.rows : cut.wide;
     const std::size_t used = end - row < cut.panel ? end - row : cut.panel;
     const std::size_t width = round_up(used, narrow ? table.narrow : table.lanes);
-    float* target = packed + row * cut.gates * columns(table, w);
-    for (std::size_t k = 0; k < w.depth; k += table.pack) {
-      for (std::size_t g = 0; g < cut.gates; ++g, target += width) {
-        const float* const source = values + (g * cut.rows + row) * row_stride + k * column_stride;
-        const Column column{source, row_stride, used, target, width};
-        if (table.format == Format::f32)
-          store_f32(column);
-        else
-          store_bf16(column, column_stride, k + 1 < w.depth);
-      }
+    const Panel p{values + row * row_stride,
+                  cut.rows * row_stride,
+                  row_stride,
+                  column_stride,
+                  cut.gates,
+                  used,
+                  width,
+                  w.depth,
+                  packed + row * cut.gates * columns(table, w)};
+    switch (table.format) {
+      case Format::f32:
+        pack_f32(p);
+        break;
+      case Format::bf16:
+        pack_bf16(p);
+        break;
+      case Format::int8:
+        pack_int8(p);
+        break;
     }
   }
 }

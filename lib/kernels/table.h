@@ -129,7 +129,8 @@ struct Update {
   float clip_value;      // after scaling; infinity when off
 };
 
-// The kernels that multiply by weights, of one format.
+// The kernels that multiply by weights, of one format. Those of int8 have no backward half and no gemm_tn:
+// null.
 struct Products {
   const char* name;
   Format format;

@@ -38,6 +38,29 @@ float bf16_product(const std::vector<float>& w, const std::vector<float>& x, std
   return sum;
 }
 
+// A row of int8 and what it is multiplied by.
+struct Quantized {
+  std::vector<std::int32_t> values;
+  float scale;
+};
+
+Quantized int8_row(const float* x, std::size_t K) {
+  float largest = 0;
+  for (std::size_t k = 0; k < K; ++k) largest = std::max(largest, std::fabs(x[k]));
+  Quantized row{std::vector<std::int32_t>(K), largest / 127.0f};
+  if (largest < 0x1p-100f) return row;
+  const float inverse = 127.0f / largest;
+  for (std::size_t k = 0; k < K; ++k)
+    row.values[k] = static_cast<std::int32_t>(std::nearbyint(x[k] * inverse));
+  return row;
+}
+
+float int8_product(const Quantized& w, const Quantized& x) {
+  std::int32_t sum = 0;
+  for (std::size_t k = 0; k < w.values.size(); ++k) sum += w.values[k] * x.values[k];
+  return static_cast<float>(sum) * (w.scale * x.scale);
+}
+
 std::size_t part_count(std::size_t N, std::size_t columns) { return N <= 64 && columns <= 2048 ? 4 : 1; }
 
 struct Shape {
@@ -53,8 +76,8 @@ struct Expected {
   std::vector<float> y, magnitudes;
 };
 
-Expected expected(const Shape& s, const std::vector<float>& w, const std::vector<float>& x,
-                  const std::vector<float>& init) {
+Expected expected_bf16(const Shape& s, const std::vector<float>& w, const std::vector<float>& x,
+                       const std::vector<float>& init) {
   Expected e;
   std::vector<std::vector<float>> rows;
   for (std::size_t i = 0; i < s.N; ++i) rows.push_back(bf16_row(&w[i * s.K], s.K));
@@ -70,9 +93,22 @@ Expected expected(const Shape& s, const std::vector<float>& w, const std::vector
   return e;
 }
 
-// Without fused multiply-add each product of bf16 is exact still, and each sum is rounded.
+Expected expected_int8(const Shape& s, const std::vector<float>& w, const std::vector<float>& x,
+                       const std::vector<float>& init) {
+  Expected e;
+  std::vector<Quantized> rows;
+  for (std::size_t i = 0; i < s.N; ++i) rows.push_back(int8_row(&w[i * s.K], s.K));
+  for (std::size_t m = 0; m < s.M; ++m) {
+    const Quantized row = int8_row(&x[m * s.K], s.K);
+    for (std::size_t i = 0; i < s.N; ++i) e.y.push_back(init[m * s.N + i] + int8_product(rows[i], row));
+  }
+  return e;
+}
+
+// Without fused multiply-add each product of bf16 is exact still, and each sum is rounded. Sums of int8 are
+// exact.
 void expect_values(const Table& table, const std::vector<float>& y, const Expected& e, std::size_t K) {
-  if (has_fma(table)) {
+  if (has_fma(table) || table.format == Format::int8) {
     ASSERT_TRUE(same_bits(y.data(), e.y.data(), y.size()));
     return;
   }
@@ -85,20 +121,22 @@ void check(const Shape& s, std::mt19937& random) {
   const FloatMode mode;
   const std::vector<float> w = randoms(s.N * s.K, random), x = randoms(s.M * s.K, random),
                            init = randoms(s.M * s.N, random);
-  const Expected e = expected(s, w, x, init);
   Edge x_edge(s.M * s.K), y_edge(s.M * s.N);
   float* const in = x_edge.last(s.M * s.K);
   std::copy(x.begin(), x.end(), in);
   float* const out = y_edge.last(s.M * s.N);
-  for (const Table* table : tables(Format::bf16)) {
-    for (std::size_t gates = 1; gates <= 4; ++gates) {
-      if (s.N % gates != 0) continue;
-      SCOPED_TRACE(testing::Message() << table->name << ", gates " << gates);
-      const Packed packed(*table, s.N, s.K, w.data(), gates);
-      table->gemm(packed.panels(), s.M, {in, s.K, nullptr}, {init.data(), s.N, nullptr}, s.N,
-                  {out, s.N, nullptr});
-      expect_values(*table, std::vector<float>(out, out + s.M * s.N), e, s.K);
-      if (testing::Test::HasFatalFailure()) return;
+  for (const Format format : kLowFormats) {
+    const Expected e = (format == Format::bf16 ? expected_bf16 : expected_int8)(s, w, x, init);
+    for (const Table* table : tables(format)) {
+      for (std::size_t gates = 1; gates <= 4; ++gates) {
+        if (s.N % gates != 0) continue;
+        SCOPED_TRACE(testing::Message() << table->name << ", gates " << gates);
+        const Packed packed(*table, s.N, s.K, w.data(), gates);
+        table->gemm(packed.panels(), s.M, {in, s.K, nullptr}, {init.data(), s.N, nullptr}, s.N,
+                    {out, s.N, nullptr});
+        expect_values(*table, std::vector<float>(out, out + s.M * s.N), e, s.K);
+        if (testing::Test::HasFatalFailure()) return;
+      }
     }
   }
 }
@@ -240,6 +278,34 @@ TEST(Bf16, HasTheSameBitsOnEveryTableForAnyExponents) {
       if (first.empty()) first = y;
       ASSERT_TRUE(same_bits(y.data(), first.data(), N)) << table->name << ", round " << round;
     }
+  }
+}
+
+// What x of K numbers gives with rows of weights of all kinds.
+std::vector<float> int8_results(const Table& table, const std::vector<float>& w,
+                                const std::vector<float>& x) {
+  const FloatMode mode;
+  const std::size_t N = w.size() / x.size();
+  const Packed packed(table, N, x.size(), w.data());
+  std::vector<float> y(N);
+  table.gemm(packed.panels(), 1, {x.data(), 0, nullptr}, {nullptr, 0, nullptr}, N, {y.data(), 0, nullptr});
+  return y;
+}
+
+TEST(Int8, PassesOnWhatIsNotFiniteAndNoMore) {
+  const float infinity = from_bits(0x7f800000u), nan = from_bits(0x7fc00000u), tiny = 0x1p-120f;
+  const std::vector<float> w = {1, -2, 3, 0, 0, 0, tiny, -tiny, 0, infinity, 1, 1, nan, 1, 1};
+  for (const Table* table : tables(Format::int8)) {
+    SCOPED_TRACE(table->name);
+    for (const std::vector<float>& x : {std::vector<float>{1, 2, 4}, {0, 0, 0}, {tiny, tiny, 0}}) {
+      const std::vector<float> y = int8_results(*table, w, x);
+      for (const std::size_t i : {0, 1, 2})
+        EXPECT_NEAR(y[i], w[3 * i] * x[0] + w[3 * i + 1] * x[1] + w[3 * i + 2] * x[2], 0.1) << i;
+      EXPECT_EQ(y[1], 0.0f);
+      EXPECT_TRUE(std::isnan(y[3]) && std::isnan(y[4]));
+    }
+    for (const std::vector<float>& x : {std::vector<float>{1, infinity, 4}, {0, 0, -infinity}, {1, nan, 2}})
+      for (const float y : int8_results(*table, w, x)) EXPECT_TRUE(std::isnan(y));
   }
 }
 
