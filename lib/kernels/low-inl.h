@@ -7,6 +7,7 @@
 
 #include "lib/kernels/formats-inl.h"
 #include "lib/kernels/gemm-inl.h"
+#include "lib/kernels/gemm_tn-inl.h"
 
 namespace rnn::kernels {
 namespace {
@@ -250,10 +251,16 @@ inline void convert_pairs(const float* a, std::size_t lda, std::size_t R, std::s
   }
 }
 
+// A column of cache lines that the next block will read.
+struct AheadLines {
+  const float* start;
+  std::size_t stride;
+};
+
 // c[MR, VT vectors] += sum over pairs of a[pair, m] b[pair, vectors].
 template <class Arch, class Number, std::size_t MR, std::size_t VT>
-inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float* c,
-                       std::size_t ldc) noexcept {
+inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float* c, std::size_t ldc,
+                       const AheadLines& ahead) noexcept {
   constexpr std::size_t L = lanes<Arch>, words = Number::words, lda = kLowColumns / words,
                         ldb = panel_rows<Arch>;
   Vec<Arch> sum[MR][VT];
@@ -261,6 +268,8 @@ inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float*
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
   }
   for (std::size_t r = 0; r < pairs; ++r, a += lda * words, b += ldb) {
+    __builtin_prefetch(ahead.start + 2 * r * ahead.stride);
+    __builtin_prefetch(ahead.start + (2 * r + 1) * ahead.stride);
     if constexpr (words > 1) {
       Vec<Arch> vectors[VT];
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] =
@@ -287,16 +296,18 @@ inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float*
 
 template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void dispatch_pairs(std::size_t rows, std::size_t vectors, std::size_t pairs, const float* a,
-                           const float* b, float* c, std::size_t ldc) noexcept {
+                           const float* b, float* c, std::size_t ldc, const AheadLines& ahead) noexcept {
   if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
-    if (vectors != VT) return dispatch_pairs<Arch, Number, MR, VT + 1>(rows, vectors, pairs, a, b, c, ldc);
-    if (rows != MR) return dispatch_pairs<Arch, Number, MR + 1, VT>(rows, vectors, pairs, a, b, c, ldc);
-    tile_pairs<Arch, Number, MR, VT>(pairs, a, b, c, ldc);
+    if (vectors != VT)
+      return dispatch_pairs<Arch, Number, MR, VT + 1>(rows, vectors, pairs, a, b, c, ldc, ahead);
+    if (rows != MR)
+      return dispatch_pairs<Arch, Number, MR + 1, VT>(rows, vectors, pairs, a, b, c, ldc, ahead);
+    tile_pairs<Arch, Number, MR, VT>(pairs, a, b, c, ldc, ahead);
   }
 }
 
-// Both are converted where they are used, b anew for each block of a's columns: its slots of a panel stay in
-// the L1 cache.
+// As with f32, tiles of one block fetch the lines of the next. Both are converted where they are used, b anew
+// for each block of a's columns: its slots of a panel stay in the L1 cache.
 template <class Arch, class Number>
 void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
                  std::size_t ldb, float* c, std::size_t ldc) noexcept {
@@ -304,8 +315,10 @@ void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, st
   constexpr std::size_t columns = kLowColumns / Number::words;
   alignas(64) float a_words[kLowPairs * kLowColumns];
   alignas(64) float b_slots[kLowPairs * P];
+  const std::size_t b_lines = (N + kLine - 1) / kLine, a_lines = (M + kLine - 1) / kLine;
   for (std::size_t r = 0; r < R; r += kLowDepth, a += kLowDepth * lda, b += kLowDepth * ldb) {
     const std::size_t depth = R - r < kLowDepth ? R - r : kLowDepth, pairs = (depth + 1) / 2;
+    std::size_t tile = 0;
     for (std::size_t m0 = 0; m0 < M; m0 += columns) {
       const std::size_t count = M - m0 < columns ? M - m0 : columns;
       convert_pairs<Arch, Number, true>(a + m0, lda, depth, count, columns, a_words);
@@ -313,10 +326,14 @@ void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, st
       for (std::size_t n = 0; n < N; n += P) {
         const std::size_t width = N - n < P ? N - n : P;
         convert_pairs<Arch, Number, false>(b + n, ldb, depth, width, P, b_slots);
-        for (std::size_t i = 0, m = 0; i < tiles; ++i) {
+        for (std::size_t i = 0, m = 0; i < tiles; ++i, ++tile) {
           const std::size_t rows = small + (i < larger ? 1 : 0);
+          const AheadLines ahead = tile < b_lines ? AheadLines{b + kLowDepth * ldb + tile * kLine, ldb}
+                                   : tile < b_lines + a_lines
+                                       ? AheadLines{a + kLowDepth * lda + (tile - b_lines) * kLine, lda}
+                                       : AheadLines{b_slots, 0};
           dispatch_pairs<Arch, Number, 1, 1>(rows, width / lanes<Arch>, pairs, a_words + m, b_slots,
-                                             c + (m0 + m) * ldc + n, ldc);
+                                             c + (m0 + m) * ldc + n, ldc, ahead);
           m += rows;
         }
       }

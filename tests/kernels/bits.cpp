@@ -102,6 +102,21 @@ void products(const Table& table) {
   add("backward", d);
 }
 
+// In another format than f32: one matrix with few rows, and one deep enough to go by chunks.
+void low_products(Format format, const char* name, const char* tn_name) {
+  constexpr std::size_t M = 11, H = 64, N = 80, K = 2100;
+  const Table& low = *table(format);
+  const std::vector<float> w = numbers(N * K, 1), x = numbers(M * K, 2), init = numbers(M * N, 3);
+  std::vector<float> few(M * H), deep(M * N), c(N * N);
+  low.gemm(Packed(low, H, 61, 0, w).panels(), M, rows(x, K), rows(init, N), H, writable(few, H));
+  low.gemm(Packed(low, N, K, 0, w).panels(), M, rows(x, K), rows(init, N), N, writable(deep, N));
+  few.insert(few.end(), deep.begin(), deep.end());
+  add(name, few);
+  if (low.gemm_tn == nullptr) return;
+  low.gemm_tn(N, N, M, deep.data(), N, init.data(), N, c.data(), N);
+  add(tn_name, c);
+}
+
 // One step of a cell with G gates and what it leaves, forward and then backward.
 class Step {
  public:
@@ -328,6 +343,8 @@ int main(int argc, char** argv) {
   if (chosen == nullptr || std::strcmp(chosen->name, "sse2") == 0)
     return std::puts("no fused multiply-add here"), 77;
   products(*chosen);
+  low_products(Format::bf16, "gemm_bf16", "gemm_tn_bf16");
+  low_products(Format::int8, "gemm_int8", nullptr);
   cells(*chosen);
   norms(*chosen);
   losses(*chosen);
