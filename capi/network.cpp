@@ -51,6 +51,18 @@ rnn_status_t rnn_clone(const rnn_t* rnn, rnn_t** out) {
   });
 }
 
+rnn_status_t rnn_convert(const rnn_t* rnn, int32_t compute, rnn_t** out) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    check_pointer(out, "out");
+    rnn::check_compute(compute);
+    rnn::WeightsRef weights = rnn->network.weights_ref().converted(compute);
+    rnn_handle* converted = rnn->network.allocator().make<rnn_handle>(rnn->network);
+    converted->network.use(std::move(weights));
+    *out = converted;
+  });
+}
+
 rnn_status_t rnn_sync(rnn_t* stream, const rnn_t* source) {
   return guard(__func__, [&] {
     check_pointer(stream, "stream");

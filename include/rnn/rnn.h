@@ -155,8 +155,14 @@ enum { /* rnn_config_t.initial_state */
   RNN_INITIAL_TRAINED = 2 /* a parameter that training learns */
 };
 
+/* What the matrix products of a network compute with. Parameters are floats in all of them, as are sums but
+ * for RNN_COMPUTE_INT8's, states, outputs and gradients; so are files. */
 enum { /* rnn_config_t.compute */
-  RNN_COMPUTE_F32 = 0 /* default */
+  RNN_COMPUTE_F32 = 0,  /* default */
+  RNN_COMPUTE_BF16 = 1, /* what is multiplied is rounded to bfloat16: half the bytes to read, and on CPUs with
+                           AVX512_BF16 up to twice the products in a second; for training, too */
+  RNN_COMPUTE_INT8 = 2  /* weights are rounded to 8 bits with a scale for each row, and each vector that they
+                           are multiplied by with a scale of its own: a quarter of the bytes. Not for training */
 };
 
 enum { /* rnn_config_t.flags, added together */
@@ -240,6 +246,17 @@ RNN_API rnn_status_t rnn_fork(const rnn_t *rnn, rnn_t **out);
  * Realtime no: allocates
  * Since    0.1 */
 RNN_API rnn_status_t rnn_clone(const rnn_t *rnn, rnn_t **out);
+
+/* Make another network: a copy of the parameters and of the state, that computes with other numbers. Its
+ * outputs are about those of `rnn`; rnn_evaluate tells how near.
+ *
+ * compute  RNN_COMPUTE_...; that of `rnn` too
+ * out      written on success; the caller destroys the handle by rnn_destroy
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no: allocates
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_convert(const rnn_t *rnn, int32_t compute, rnn_t **out);
 
 /* Let `stream` use the weights of `source` from now on, shared, and keep its own state.
  *

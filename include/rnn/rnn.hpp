@@ -109,6 +109,11 @@ class Network {
     check(rnn_clone(get(), &handle));
     return Network(handle);
   }
+  Network convert(std::int32_t compute) const {
+    rnn_t* handle = nullptr;
+    check(rnn_convert(get(), compute, &handle));
+    return Network(handle);
+  }
   void sync(const Network& source) { check(rnn_sync(get(), source.get())); }
 
   void step(const float* x, float* y) { check(rnn_step(get(), x, y)); }

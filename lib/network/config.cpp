@@ -127,7 +127,8 @@ Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcep
                               {"output_size", a.output_size, b.output_size},
                               {"num_layers", a.num_layers, b.num_layers},
                               {"projection_size", a.projection_size, b.projection_size},
-                              {"embedding_size", a.embedding_size, b.embedding_size}};
+                              {"embedding_size", a.embedding_size, b.embedding_size},
+                              {"compute", a.compute, b.compute}};
   for (const Difference& size : sizes)
     if (size.a != size.b) return size;
   for (const Flag& flag : kFlags)
@@ -139,6 +140,13 @@ Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcep
 }
 
 }  // namespace
+
+void check_compute(std::int32_t compute) {
+  if (compute < RNN_COMPUTE_F32 || compute > RNN_COMPUTE_INT8)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "compute is %d; it must be %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16) or %d (RNN_COMPUTE_INT8)",
+                compute, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8);
+}
 
 rnn_config_t resolve(const rnn_config_t& config) {
   rnn_config_t resolved = config;
@@ -163,9 +171,7 @@ rnn_config_t resolve(const rnn_config_t& config) {
   if (config.init_range == 0.0f) resolved.init_range = kInitRange;
 
   check_range("initial_state", config.initial_state, RNN_INITIAL_ZERO, RNN_INITIAL_TRAINED);
-  if (config.compute != RNN_COMPUTE_F32)
-    throw Error(RNN_INVALID_ARGUMENT, "compute is %d; it must be %d (RNN_COMPUTE_F32)", config.compute,
-                RNN_COMPUTE_F32);
+  check_compute(config.compute);
   check_flags(resolved);
   check_projection(resolved);
   check_range("embedding_size", config.embedding_size, 0, kMaxSize);

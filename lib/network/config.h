@@ -9,8 +9,11 @@ namespace rnn {
 // looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
 rnn_config_t resolve(const rnn_config_t& config);
 
+// Throws Error(RNN_INVALID_ARGUMENT) unless it is one of RNN_COMPUTE_...
+void check_compute(std::int32_t compute);
+
 // True if weights of one configuration fit a network of the other: cell, sizes, layers, flags, kind of
-// initial state (stored or zero). Both are resolved.
+// initial state (stored or zero), compute. Both are resolved.
 bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept;
 
 // Throws Error(RNN_MISMATCH) that names the first difference where these are not the same architecture.

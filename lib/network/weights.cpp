@@ -15,8 +15,14 @@ namespace {
 using Kind = Parameter::Kind;
 using kernels::padded;
 
-const kernels::Table& available_table() {
-  if (const kernels::Table* table = kernels::table()) return *table;
+kernels::Format format_of(std::int32_t compute) noexcept {
+  return compute == RNN_COMPUTE_BF16   ? kernels::Format::bf16
+         : compute == RNN_COMPUTE_INT8 ? kernels::Format::int8
+                                       : kernels::Format::f32;
+}
+
+const kernels::Table& available_table(std::int32_t compute) {
+  if (const kernels::Table* table = kernels::table(format_of(compute))) return *table;
   std::string names;
   const kernels::TableList tables = kernels::all();
   for (const kernels::Table* const* i = tables.begin; i != tables.end; ++i)
@@ -106,7 +112,7 @@ void pack_panels(const kernels::Table& table, const Parameter& parameter, const 
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
     : config_(config),
       allocator_(allocator),
-      table_(&available_table()),
+      table_(&available_table(config.compute)),
       cell_(cells::find(config.cell, config.flags & cells::kVariants)) {
   lay_out_parameters();
   lay_out_matrices();
@@ -255,6 +261,15 @@ WeightsRef WeightsRef::copy() const {
   WeightsRef result = make(weights_->config_, weights_->allocator_);
   std::copy(weights_->values_.begin(), weights_->values_.end(), result.weights_->values_.begin());
   std::copy(weights_->packed_.begin(), weights_->packed_.end(), result.weights_->packed_.begin());
+  return result;
+}
+
+WeightsRef WeightsRef::converted(std::int32_t compute) const {
+  rnn_config_t config = weights_->config_;
+  config.compute = compute;
+  WeightsRef result = make(config, weights_->allocator_);
+  std::copy(weights_->values_.begin(), weights_->values_.end(), result.weights_->values_.begin());
+  result.weights_->pack();
   return result;
 }
 

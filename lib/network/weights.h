@@ -192,6 +192,7 @@ class WeightsRef {
 
   static WeightsRef make(const rnn_config_t& config, const Allocator& allocator);
   WeightsRef copy() const;  // equal values in weights of their own
+  WeightsRef converted(std::int32_t compute) const;  // the same, for another type of compute
 
   bool unique() const noexcept;
   const Weights& operator*() const noexcept { return *weights_; }

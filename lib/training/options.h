@@ -12,6 +12,9 @@ namespace rnn {
 // Throws Error(RNN_INVALID_ARGUMENT).
 rnn_train_options_t resolve_options(const rnn_train_options_t& options);
 
+// Throws Error(RNN_INVALID_ARGUMENT) if what the network computes with is not for training.
+void check_trainable(const Weights& weights);
+
 // Check resolved options against the network; all but the patterns of groups, which Optimizer resolves.
 void check_network_options(const Weights& weights, const rnn_train_options_t& options);
 

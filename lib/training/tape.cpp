@@ -7,6 +7,7 @@
 #include "lib/network/error.h"
 #include "lib/network/sequences.h"
 #include "lib/training/bptt.h"
+#include "lib/training/options.h"
 
 namespace rnn {
 
@@ -40,6 +41,7 @@ struct Tape::Implementation {
 Tape::Tape(const Network& network, std::int32_t threads) {
   if (threads < 0 || threads > 1024)
     throw Error(RNN_INVALID_ARGUMENT, "threads is %d; it must be 0..1024", threads);
+  check_trainable(network.weights());
   implementation_ = network.allocator().make<Implementation>(network, threads);
 }
 

@@ -177,6 +177,7 @@ void give(const rnn_progress_t& progress, rnn_progress_t* out) noexcept {
 
 Trainer::Trainer(const Network& network, const rnn_train_options_t& options) {
   const rnn_train_options_t resolved = resolve_options(options);
+  check_trainable(network.weights());
   check_network_options(network.weights(), resolved);
   if (resolved.validation != nullptr) {
     check_inputs(network.weights(), *resolved.validation, "validation");

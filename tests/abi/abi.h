@@ -165,6 +165,8 @@ PIN(RNN_INITIAL_ZERO, RNN_INITIAL_ZERO == 0);
 PIN(RNN_INITIAL_FIXED, RNN_INITIAL_FIXED == 1);
 PIN(RNN_INITIAL_TRAINED, RNN_INITIAL_TRAINED == 2);
 PIN(RNN_COMPUTE_F32, RNN_COMPUTE_F32 == 0);
+PIN(RNN_COMPUTE_BF16, RNN_COMPUTE_BF16 == 1);
+PIN(RNN_COMPUTE_INT8, RNN_COMPUTE_INT8 == 2);
 PIN(RNN_NO_BIAS, RNN_NO_BIAS == 1);
 PIN(RNN_RELU, RNN_RELU == 2);
 PIN(RNN_RESET_BEFORE, RNN_RESET_BEFORE == 4);
@@ -200,6 +202,7 @@ struct functions {
   rnn_status_t (*create)(const rnn_config_t *, rnn_t **);
   rnn_status_t (*fork)(const rnn_t *, rnn_t **);
   rnn_status_t (*clone)(const rnn_t *, rnn_t **);
+  rnn_status_t (*convert)(const rnn_t *, int32_t, rnn_t **);
   rnn_status_t (*sync)(rnn_t *, const rnn_t *);
   void (*destroy)(rnn_t *);
   rnn_status_t (*step)(rnn_t *, const float *, float *);
@@ -246,7 +249,8 @@ struct functions {
 };
 extern const struct functions all_functions;
 const struct functions all_functions = {
-    rnn_status_string, rnn_last_error, rnn_version, rnn_isa, rnn_create, rnn_fork, rnn_clone, rnn_sync,
+    rnn_status_string, rnn_last_error, rnn_version, rnn_isa, rnn_create, rnn_fork, rnn_clone, rnn_convert,
+    rnn_sync,
     rnn_destroy, rnn_step, rnn_step_index, rnn_step_many, rnn_step_many_index, rnn_state_size, rnn_reset,
     rnn_get_state, rnn_set_state, rnn_parameter_count, rnn_parameter_info, rnn_get_parameter,
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,

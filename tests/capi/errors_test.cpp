@@ -89,8 +89,8 @@ TEST(Create, RefusesEachField) {
   }
   (c = good).initial_state = 3;
   expect_refused(c, "initial_state is 3");
-  (c = good).compute = 1;
-  expect_refused(c, "compute is 1");
+  (c = good).compute = 3;
+  expect_refused(c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
   (c = good).flags = 128;
   expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_NO_BIAS 1");
 }

@@ -32,6 +32,7 @@ struct Case {
   std::int32_t embedding = 0;
   std::int32_t pooling = RNN_POOLING_NONE;
   float dropout = 0.0f;
+  std::int32_t compute = RNN_COMPUTE_F32;
 };
 
 rnn_config_t config_of(const Case& c) {
@@ -40,6 +41,7 @@ rnn_config_t config_of(const Case& c) {
   n.flags = c.flags;
   n.projection_size = c.projection;
   n.embedding_size = c.embedding;
+  n.compute = c.compute;
   n.initial_state = RNN_INITIAL_TRAINED;
   return n;
 }
@@ -56,7 +58,10 @@ const std::vector<Case>& cells_and_options() {
       {RNN_ADAM, 3, true, true, RNN_CELL_GRU, RNN_LAYER_NORM, 0, 24, 0, 0.5f},
       {RNN_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_LAYER_NORM, 0, 0, RNN_POOLING_LAST},
       {RNN_ADAM, 1, true, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, RNN_POOLING_MEAN},
-      {RNN_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_RELU, 0, 0, RNN_POOLING_MAX, 0.2f}};
+      {RNN_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_RELU, 0, 0, RNN_POOLING_MAX, 0.2f},
+      {RNN_ADAM, 2, true, true, RNN_CELL_VANILLA, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16},
+      {RNN_ADAM, 2, false, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, 0, 0, RNN_COMPUTE_BF16},
+      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16}};
   return cases;
 }
 

@@ -1,0 +1,93 @@
+// Training with bf16 goes where training with floats goes; int8 is for running alone.
+#include <cmath>
+#include <cstdint>
+
+#include "tests/training/runs.h"
+
+namespace rnn::training_test {
+namespace {
+
+NetworkHandle convert(const NetworkHandle& network, std::int32_t compute) {
+  rnn_t* out = nullptr;
+  EXPECT_EQ(rnn_convert(network.get(), compute, &out), RNN_OK) << rnn_last_error();
+  return NetworkHandle(out);
+}
+
+// By which one update of plain gradient descent changes the values.
+std::vector<float> change(const NetworkHandle& network, const rnn_sequences_t& batch) {
+  const TrainerHandle trainer = create_trainer(network, sgd(1.0f));
+  EXPECT_EQ(rnn_trainer_update(trainer.get(), &batch, nullptr), RNN_OK) << rnn_last_error();
+  std::vector<float> result = values(trainer);
+  const std::vector<float> before = values(network);
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] -= before[i];
+  return result;
+}
+
+double norm(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += double{value} * value;
+  return std::sqrt(sum);
+}
+
+class Bf16 : public testing::TestWithParam<std::int32_t> {};
+INSTANTIATE_TEST_SUITE_P(Cells, Bf16, testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM));
+
+TEST_P(Bf16, HasTheGradientsOfTheFloats) {
+  for (const bool one_hot : {false, true}) {
+    for (const std::uint32_t flags : {0u, RNN_BIDIRECTIONAL | RNN_RESIDUAL, +RNN_LAYER_NORM}) {
+      rnn_config_t c = config(9, 37, 6, 2);
+      c.cell = GetParam();
+      c.flags = flags;
+      DataKind kind;
+      kind.one_hot = one_hot;
+      const Data data = make_data(c, {12, 3, 20, 7, 1, 5, 6, 9, 15}, kind);
+      const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
+      std::vector<float> difference = change(network, data.get());
+      const std::vector<float> expected = change(floats, data.get());
+      for (std::size_t i = 0; i < difference.size(); ++i) difference[i] -= expected[i];
+      EXPECT_LT(norm(difference), 0.02 * norm(expected)) << "flags " << flags;
+      EXPECT_GT(norm(difference), 1e-5 * norm(expected)) << "flags " << flags;
+    }
+  }
+}
+
+TEST_P(Bf16, LearnsAsTheFloatsDo) {
+  rnn_config_t c = config(9, 32, 6);
+  c.cell = GetParam();
+  const Data data = make_data(c, {12, 3, 20, 7, 1, 5, 6, 9, 15}, {});
+  const rnn_sequences_t in = data.get();
+  auto o = sized<rnn_train_options_t>();
+  o.learning_rate = 0.01f;
+  o.epochs = 60;
+  const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
+  const double before = loss_of(floats, in);
+  ASSERT_EQ(rnn_train(floats.get(), &in, &o), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_train(network.get(), &in, &o), RNN_OK) << rnn_last_error();
+  EXPECT_LT(loss_of(floats, in), 0.3 * before);
+  EXPECT_NEAR(loss_of(network, in), loss_of(floats, in), 0.05 * before);
+}
+
+TEST(Int8, IsEvaluatedAndNotTrained) {
+  const rnn_config_t c = config(9, 32, 6);
+  const Data data = make_data(c, {12, 3, 20, 7}, {});
+  const rnn_sequences_t in = data.get();
+  const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_INT8);
+  EXPECT_NEAR(loss_of(network, in), loss_of(floats, in), 0.02);
+  EXPECT_NE(loss_of(network, in), loss_of(floats, in));
+
+  const std::string message = "the network's compute is 2 (RNN_COMPUTE_INT8), which is not for training";
+  const auto refused = [&](rnn_status_t status) {
+    EXPECT_EQ(status, RNN_INVALID_ARGUMENT);
+    EXPECT_NE(std::string(rnn_last_error()).find(message), std::string::npos) << rnn_last_error();
+  };
+  rnn_trainer_t* trainer = nullptr;
+  rnn_tape_t* tape = nullptr;
+  refused(rnn_train(network.get(), &in, nullptr));
+  refused(rnn_trainer_create(network.get(), nullptr, &trainer));
+  refused(rnn_tape_create(network.get(), 1, &tape));
+  EXPECT_EQ(trainer, nullptr);
+  EXPECT_EQ(tape, nullptr);
+}
+
+}  // namespace
+}  // namespace rnn::training_test
