@@ -21,6 +21,7 @@ constexpr char kDefaultText[] = "/usr/share/common-licenses/GPL-3";  // Debian's
 struct Options {
   std::string path;
   std::string cell = "vanilla";
+  bool bf16 = false;
   int check_seeds = 0;
   LanguageModelOptions model;
 };
@@ -33,6 +34,7 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--layers", model.layers, "Layers")->check(CLI::Range(1, 16))->capture_default_str();
   add_cell_option(app, options.cell);
+  app.add_flag("--bf16", options.bf16, "Compute with bfloat16");
   app.add_option("--embedding", model.embedding,
                  "Size of a learned vector for each character; 0: none, one-hot")
       ->check(CLI::Range(0, 4096))
@@ -61,6 +63,7 @@ std::string read(const std::string& path) {
 void run(Options& options) {
   LanguageModelOptions& model = options.model;
   model.cell = cell_of(options.cell);
+  model.compute = options.bf16 ? RNN_COMPUTE_BF16 : RNN_COMPUTE_F32;
   if (!(model.seconds > 0 && model.seconds <= 1e6))
     throw std::runtime_error("--seconds must be above 0, up to 1000000");
   if (!(model.temperature > 0 && model.temperature <= 1e6))

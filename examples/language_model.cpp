@@ -208,6 +208,7 @@ rnn::Network create(const LanguageModelOptions& options, const Alphabet& alphabe
   config.hidden_size = options.hidden;
   config.output_size = alphabet.size();
   config.num_layers = options.layers;
+  config.compute = options.compute;
   config.seed = options.seed;
   return rnn::Network(config);
 }

@@ -6,9 +6,10 @@
 
 struct LanguageModelOptions {
   std::string text;
-  std::string prefix;     // of the sample; empty: the first word of the text
-  std::string out;        // the file for the model
-  std::int32_t cell = 0;  // RNN_CELL_...; 0: vanilla
+  std::string prefix;        // of the sample; empty: the first word of the text
+  std::string out;           // the file for the model
+  std::int32_t cell = 0;     // RNN_CELL_...; 0: vanilla
+  std::int32_t compute = 0;  // RNN_COMPUTE_...
   int hidden = 256;
   int layers = 2;
   int embedding = 0;  // 0: none
