@@ -1,6 +1,8 @@
 // A network's configuration: checked, its defaults resolved.
 #pragma once
 
+#include <cstdint>
+
 #include "rnn/rnn.h"
 
 namespace rnn {

@@ -61,7 +61,7 @@ TEST_P(Compute, IsNearTheFloats) {
       const Floats expected = step_all(floats.get(), x), y = step_all(network.get(), x);
       EXPECT_LT(largest_difference(y, expected), 0.03f * largest(expected))
           << "cell " << kind.cell << ", flags " << kind.flags << ", hidden " << hidden;
-      EXPECT_GT(largest_difference(y, expected), 0.0f);
+      if (hidden > 1) EXPECT_GT(largest_difference(y, expected), 0.0f);
     }
   }
 }
@@ -102,7 +102,7 @@ TEST_P(Compute, OfAStreamDoesNotDependOnOthers) {
     sequences.lengths = lengths.data();
     sequences.inputs = all.data();
     Floats y(kStreams * kSteps * 6);
-    ASSERT_EQ(rnn_forward(first.get(), &sequences, nullptr, y.data(), nullptr), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_forward(first.get(), &sequences, nullptr, y.data()), RNN_OK) << rnn_last_error();
     for (size_t n = 0; n < kStreams; ++n)
       EXPECT_TRUE(same_bits({&y[n * kSteps * 6], &y[n * kSteps * 6] + kSteps * 6}, expected[n]));
   }
