@@ -69,7 +69,8 @@ struct CellForward {
       inner;      // [M, H]  GRU: W_hn h + b_hn for backward, written if not null; reset before: r * h_prev
   MutableRows h;  // [M, H]  written; LSTM: o * tanh(c')
   MutableRows c;  // [M, H]  LSTM: written
-  // One-hot inputs of a cell whose gates are all in one product; if index is null, there are none.
+  // One-hot inputs of a cell whose gates are all in one product, with weights of f32; if index is null, there
+  // are none.
   const std::int32_t* index;  // [M]  gates are not read: in is b + column `index` of W_ih
   Panels input;               // W_ih, grouped as W_hh
   const float* input_bias;    // [G*H]  b

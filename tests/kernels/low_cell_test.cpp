@@ -87,8 +87,20 @@ std::vector<float> run_forward(const Forward& kind, const Table& table, const Pa
   Block gates(M, kind.gates * H, random), h_prev(M, H, random), c_prev(M, H, random), inner(M, H, random),
       h(M, H, random), c(M, H, random);
   const std::vector<float> bias = randoms(H, random);
-  (table.*kind.kernel)({w, M, H, x, gates.writable(), h_prev.rows(), c_prev.rows(), bias.data(),
-                        inner.writable(), h.writable(), c.writable()});
+  (table.*kind.kernel)({w,
+                        M,
+                        H,
+                        x,
+                        gates.writable(),
+                        h_prev.rows(),
+                        c_prev.rows(),
+                        bias.data(),
+                        inner.writable(),
+                        h.writable(),
+                        c.writable(),
+                        nullptr,
+                        {},
+                        nullptr});
   std::vector<float> all = gates.values;
   for (const Block* block : {&inner, &h, &c}) append(all, block->values);
   return all;
@@ -191,7 +203,10 @@ struct WholeStep {
             inner_bias.data(),
             {nullptr, 0, nullptr},
             {h.data(), 0, nullptr},
-            {c.data(), 0, nullptr}};
+            {c.data(), 0, nullptr},
+            nullptr,
+            {},
+            nullptr};
   }
   std::vector<float> state(const Array& h, const Array& c) const {
     std::vector<float> all(h.begin(), h.begin() + H);
