@@ -55,10 +55,4 @@ const Parameter& find_parameter(const Weights& weights, const char* name, std::s
   return *parameter;
 }
 
-bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {
-  const auto p = reinterpret_cast<std::uintptr_t>(a);
-  const auto q = reinterpret_cast<std::uintptr_t>(b);
-  return p < q ? q - p < a_size : p - q < b_size;
-}
-
 }  // namespace rnn::capi

@@ -34,6 +34,10 @@ Allocator read_allocator(const rnn_allocator_t* given, const char* name);
 const Parameter& find_parameter(const Weights& weights, const char* name, std::size_t count);
 
 // True if two ranges of bytes share one. Does not throw.
-bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept;
+inline bool overlap(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {
+  const auto p = reinterpret_cast<std::uintptr_t>(a);
+  const auto q = reinterpret_cast<std::uintptr_t>(b);
+  return p < q ? q - p < a_size : p - q < b_size;
+}
 
 }  // namespace rnn::capi

@@ -85,6 +85,7 @@ void Network::connect() noexcept {
       *step = {layer.input, layer.bias, weights.hidden_size(), forward};
     }
   }
+  is_single_ = weights.num_layers() == 1 && weights.has_head() && !weights.has_projection();
 }
 
 void Network::use(WeightsRef weights) noexcept {
@@ -109,6 +110,24 @@ void Network::step(std::int32_t index, float* y) noexcept {
 // From x or, if that is null, a one-hot input.
 inline void Network::step_from(const float* x, std::int32_t index, float* y) noexcept {
   const kernels::FloatMode mode;
+  if (is_single_)
+    step_single(x, index, y);
+  else
+    step_layers(x, index, y);
+}
+
+// One kernel and the head.
+inline void Network::step_single(const float* x, std::int32_t index, float* y) noexcept {
+  step_function_(steps_[half_], x, index);
+  half_ = 1 - half_;
+  if (y == nullptr) return;
+  const Weights& weights = *weights_;
+  weights.table().gemm(weights.head(), 1, steps_[half_].forward.x, one(weights.head_bias()),
+                       weights.output_size(), one_to(y));
+}
+
+// Any other network. Its own function: a tiny network would feel the larger frame.
+[[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
   const Weights& weights = *weights_;
   const kernels::Table& table = weights.table();
   const std::size_t L = weights.num_layers();
