@@ -125,14 +125,21 @@ inline bool is_whole(const Output& output) noexcept {
   return whole;
 }
 
+template <class Arch, template <class> class Output, class Number, class Step>
+inline void multiply_units(const Step& step, std::size_t M) noexcept {
+  const Output<std::size_t> output{step, step.H};
+  if constexpr (Number::fast) {
+    if (M > 1 && is_whole<Arch>(output))
+      return multiply<Arch>(Number{}, step.w, M, step.x, Output<WholeUnits>{step, {step.H}});
+  }
+  multiply<Arch>(Number{}, step.w, M, step.x, output);
+}
+
 template <class Arch, template <class> class Output, class Number = F32>
 void forward_step(const CellForward& step) noexcept {
-  using Whole = Output<WholeUnits>;
   const Output<std::size_t> output{step, step.H};
-  constexpr std::size_t G = Whole::gates;
-  if (step.w.data != nullptr && step.M > 1 && is_whole<Arch>(output))
-    return multiply<Arch>(Number{}, step.w, step.M, step.x, Whole{step, {step.H}});
-  if (step.w.data != nullptr) return multiply<Arch>(Number{}, step.w, step.M, step.x, output);
+  constexpr std::size_t G = Output<std::size_t>::gates;
+  if (step.w.data != nullptr) return multiply_units<Arch, Output, Number>(step, step.M);
   for (std::size_t m = 0; m < step.M; ++m) {
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) {
       Vec<Arch> sum[G];
@@ -174,10 +181,7 @@ void whole_step(const CellStep& step, const float* x, std::int32_t index) noexce
 template <class Arch, template <class> class Output, class Number = F32>
 void backward_step(const CellBackward& step) noexcept {
   const Output<std::size_t> output{step, step.H};
-  if (step.M_product > 1 && is_whole<Arch>(output))
-    multiply<Arch>(Number{}, step.w, step.M_product, step.x, Output<WholeUnits>{step, {step.H}});
-  else if (step.M_product > 0)
-    multiply<Arch>(Number{}, step.w, step.M_product, step.x, output);
+  if (step.M_product > 0) multiply_units<Arch, Output, Number>(step, step.M_product);
   const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
   for (std::size_t m = step.M_product; m < step.M; ++m)
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
