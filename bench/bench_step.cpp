@@ -9,6 +9,8 @@ namespace bench {
 void register_benchmarks() {
   register_fma_limit();
   register_steps(librnn_side());
+  register_steps(bf16_side());
+  register_steps(int8_side());
   register_steps(naive_side());
   register_latencies(librnn_side());
   register_streams(librnn_side());

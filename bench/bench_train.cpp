@@ -12,6 +12,7 @@ void register_benchmarks() {
     register_training(side);
     register_small_training(side);
   }
+  register_training(bf16_side());
 }
 
 }  // namespace bench

@@ -140,10 +140,11 @@ class Sequences final : public Inference {
   std::vector<float> before_, after_;   // [N, S]
 };
 
+template <std::int32_t compute>
 std::unique_ptr<Inference> library_inference(const naive::Network& model, std::size_t T, std::size_t N,
                                              int threads) {
   if (!can_run_on(threads, N)) return nullptr;
-  rnn::Network network = library_copy(model);
+  rnn::Network network = library_copy(model).convert(compute);
   if (T > 1) return std::make_unique<Sequences>(network, T, N, threads);
   if (N > 1) return std::make_unique<Streams>(network, N, threads);
   return std::make_unique<Step>(std::move(network));
@@ -169,12 +170,14 @@ class LibraryTraining final : public Training {
   rnn::Trainer trainer_;
 };
 
+template <std::int32_t compute>
 std::unique_ptr<Training> library_training(const naive::Network& model, const Batch& batch, int threads) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.learning_rate = kLearningRate;
   options.fresh_windows = 1;
   options.threads = threads;
-  return std::make_unique<LibraryTraining>(batch, rnn::Trainer(library_copy(model), &options));
+  return std::make_unique<LibraryTraining>(batch,
+                                           rnn::Trainer(library_copy(model).convert(compute), &options));
 }
 
 class NaiveInference final : public Inference {
@@ -235,7 +238,20 @@ std::unique_ptr<Training> naive_training(const naive::Network& model, const Batc
 }  // namespace
 
 const Peer& librnn_side() {
-  static const Peer side{"rnn", rnn_version(), library_inference, library_training, ""};
+  static const Peer side{"rnn", rnn_version(), library_inference<RNN_COMPUTE_F32>,
+                         library_training<RNN_COMPUTE_F32>, ""};
+  return side;
+}
+
+const Peer& bf16_side() {
+  static const Peer side{
+      "rnn_bf16", rnn_version(), library_inference<RNN_COMPUTE_BF16>, library_training<RNN_COMPUTE_BF16>, "",
+      2};
+  return side;
+}
+
+const Peer& int8_side() {
+  static const Peer side{"rnn_int8", rnn_version(), library_inference<RNN_COMPUTE_INT8>, nullptr, "", 1};
   return side;
 }
 

@@ -49,10 +49,12 @@ std::string name(const char* kind, const Peer& peer, const Cell& cell, const Siz
 }
 
 // The weights that a step reads: an index selects one column of W_ih.
-std::size_t weight_bytes(const InferenceWork& work) {
+std::size_t weight_bytes(const Peer& peer, const InferenceWork& work) {
   const Size& size = work.size;
   const std::size_t inputs = size.by_index ? std::min(work.T * work.N, size.I) : size.I;
-  return work.cell.gates * packed_bytes(size.H, inputs + size.H) + packed_bytes(size.O, size.H);
+  const std::size_t bytes =
+      work.cell.gates * packed_bytes(size.H, inputs + size.H) + packed_bytes(size.O, size.H);
+  return bytes / 4 * peer.weight_bytes;
 }
 
 double flops(const InferenceWork& work) {
@@ -119,10 +121,10 @@ void add_inference(const Peer& peer, const InferenceWork& work, const std::strin
       const Clock::time_point start = Clock::now();
       for (auto _ : state) call(i++);
       count(state, flops(work), static_cast<double>(work.T * work.N), work.threads, seconds_since(start));
-      if (work.T == 1) count_bytes(state, weight_bytes(work));
+      if (work.T == 1) count_bytes(state, weight_bytes(peer, work));
     });
   });
-  if (work.T == 1) register_read_limit(weight_bytes(work));
+  if (work.T == 1) register_read_limit(weight_bytes(peer, work));
 }
 
 // A call is timed by itself. To read the clock costs 20 to 50 ns, so short calls are timed in groups that

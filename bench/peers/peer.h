@@ -53,6 +53,7 @@ struct Peer {
   std::unique_ptr<Training> (*make_training)(const naive::Network& model, const Batch& batch, int threads);
   // Empty where the whole update is timed, else what is; the loss is then of no interest.
   std::string training_note;
+  std::size_t weight_bytes = 4;  // of one weight that a step reads
 };
 
 // Of the library that the program is linked with.
