@@ -5,8 +5,8 @@
 
 namespace bench {
 
-// librnn through its C ABI, and computing with bf16 and int8: the latter has no training. Inference uses one thread a call, so on several threads each gets its share of
-// the streams, as a host would do it with oneTBB.
+// librnn through its C ABI, and computing with bf16 and int8: the latter has no training. Inference uses one
+// thread a call, so on several threads each gets its share of the streams, as a host would do it with oneTBB.
 const Peer& librnn_side();
 const Peer& bf16_side();
 const Peer& int8_side();

@@ -51,8 +51,8 @@ inline Block<Arch> load_block(const float* p, std::size_t column, std::size_t n,
 template <class Arch>
 inline void store_block(float* p, std::size_t column, std::size_t n, const Block<Arch>& block) noexcept {
   constexpr std::size_t L = lanes<Arch>;
-  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-    if (n > column + i * L) store_columns<Arch>(p, column + i * L, n, block.v[i]);
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) if (n > column + i * L)
+      store_columns<Arch>(p, column + i * L, n, block.v[i]);
 }
 
 template <class Arch>
@@ -72,8 +72,8 @@ inline float largest(const float* x, std::size_t n) noexcept {
   Block<Arch> most = fill_block<Arch>(lowest);
   for (std::size_t j = 0; j < n; j += kPad) {
     const Block<Arch> block = load_block<Arch>(x, j, n, lowest);
-    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-        most.v[i] = vselect<Arch>(block.v[i] > most.v[i], block.v[i], most.v[i]);
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) most.v[i] =
+        vselect<Arch>(block.v[i] > most.v[i], block.v[i], most.v[i]);
   }
   alignas(64) float s[kPad];
   store_block<Arch>(s, 0, kPad, most);
@@ -112,8 +112,8 @@ void softmax(std::size_t N, const float* x, float scale, float* y) noexcept {
 }
 
 template <class Arch>
-void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t ldy, const std::int32_t* classes,
-                           const float* scale, SoftmaxRow* rows) noexcept {
+void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t ldy,
+                           const std::int32_t* classes, const float* scale, SoftmaxRow* rows) noexcept {
   for (std::size_t m = 0; m < M; ++m, y += ldy) {
     const float most = largest<Arch>(y, N);
     const auto target = static_cast<std::size_t>(classes[m]);
@@ -126,8 +126,8 @@ void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t l
 }
 
 template <class Arch>
-void squared_error(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets, std::size_t ldt,
-                   const float* scale, float* loss) noexcept {
+void squared_error(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets,
+                   std::size_t ldt, const float* scale, float* loss) noexcept {
   for (std::size_t m = 0; m < M; ++m, y += ldy, targets += ldt) {
     Block<Arch> sum = fill_block<Arch>(0.0f);
     const Vec<Arch> factor(scale != nullptr ? 2.0f * scale[m] : 0.0f);

@@ -122,7 +122,8 @@ inline IntVec<Arch> random_bits(IntVec<Arch> column, IntVec<Arch> first, IntVec<
   return vxor<Arch>(x, vshr<16, Arch>(x));
 }
 
-alignas(64) constexpr std::int32_t kColumnNumbers[kPad] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+alignas(64) constexpr std::int32_t kColumnNumbers[kPad] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                           8, 9, 10, 11, 12, 13, 14, 15};
 
 template <class Arch>
 void dropout(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key, std::size_t first,

@@ -12,8 +12,8 @@ float sum_squares(std::size_t n, const float* x) noexcept {
   Block<Arch> sum = fill_block<Arch>(0.0f);
   for (std::size_t j = 0; j < n; j += kPad) {
     const Block<Arch> block = load_block<Arch>(x, j, n, 0.0f);
-    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-        sum.v[i] = vfma<Arch>(block.v[i], block.v[i], sum.v[i]);
+    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) sum.v[i] =
+        vfma<Arch>(block.v[i], block.v[i], sum.v[i]);
   }
   return add_lanes<Arch>(sum);
 }
@@ -26,8 +26,15 @@ struct Step {
   bool with_momentum, nesterov;
 
   explicit Step(const Update& u) noexcept
-      : rate(u.rate), momentum(u.momentum), beta1(u.beta1), beta2(u.beta2), rest1(1.0f - u.beta1),
-        rest2(1.0f - u.beta2), epsilon(u.epsilon), decay(u.decay), with_momentum(u.momentum != 0.0f),
+      : rate(u.rate),
+        momentum(u.momentum),
+        beta1(u.beta1),
+        beta2(u.beta2),
+        rest1(1.0f - u.beta1),
+        rest2(1.0f - u.beta2),
+        epsilon(u.epsilon),
+        decay(u.decay),
+        with_momentum(u.momentum != 0.0f),
         nesterov(u.nesterov) {}
 
   // True where m, v are in use.
@@ -72,7 +79,8 @@ struct Step {
 };
 
 template <class Arch, Rule rule>
-inline void update_all(const Update& u, std::size_t n, float* p, const float* g, float* m, float* v) noexcept {
+inline void update_all(const Update& u, std::size_t n, float* p, const float* g, float* m,
+                       float* v) noexcept {
   const Step<Arch, rule> step(u);
   const Vec<Arch> scale(u.gradient_scale), low(-u.clip_value), high(u.clip_value);
   const bool first = step.first();
@@ -91,11 +99,16 @@ inline void update_all(const Update& u, std::size_t n, float* p, const float* g,
 template <class Arch>
 void update(const Update& u, std::size_t n, float* p, const float* g, float* m, float* v) noexcept {
   switch (u.rule) {
-    case Rule::adam: return update_all<Arch, Rule::adam>(u, n, p, g, m, v);
-    case Rule::adamw: return update_all<Arch, Rule::adamw>(u, n, p, g, m, v);
-    case Rule::sgd: return update_all<Arch, Rule::sgd>(u, n, p, g, m, v);
-    case Rule::adagrad: return update_all<Arch, Rule::adagrad>(u, n, p, g, m, v);
-    case Rule::rmsprop: return update_all<Arch, Rule::rmsprop>(u, n, p, g, m, v);
+    case Rule::adam:
+      return update_all<Arch, Rule::adam>(u, n, p, g, m, v);
+    case Rule::adamw:
+      return update_all<Arch, Rule::adamw>(u, n, p, g, m, v);
+    case Rule::sgd:
+      return update_all<Arch, Rule::sgd>(u, n, p, g, m, v);
+    case Rule::adagrad:
+      return update_all<Arch, Rule::adagrad>(u, n, p, g, m, v);
+    case Rule::rmsprop:
+      return update_all<Arch, Rule::rmsprop>(u, n, p, g, m, v);
   }
 }
 

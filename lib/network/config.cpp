@@ -143,9 +143,10 @@ Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcep
 
 void check_compute(std::int32_t compute) {
   if (compute < RNN_COMPUTE_F32 || compute > RNN_COMPUTE_INT8)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "compute is %d; it must be %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16) or %d (RNN_COMPUTE_INT8)",
-                compute, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8);
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "compute is %d; it must be %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16) or %d (RNN_COMPUTE_INT8)",
+        compute, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8);
 }
 
 rnn_config_t resolve(const rnn_config_t& config) {

@@ -140,10 +140,11 @@ rnn_train_options_t resolve_options(const rnn_train_options_t& options) {
 
 void check_trainable(const Weights& weights) {
   if (weights.config().compute == RNN_COMPUTE_INT8)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "the network's compute is %d (RNN_COMPUTE_INT8), which is not for training; rnn_convert makes one "
-                "of %d (RNN_COMPUTE_F32) or %d (RNN_COMPUTE_BF16)",
-                RNN_COMPUTE_INT8, RNN_COMPUTE_F32, RNN_COMPUTE_BF16);
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "the network's compute is %d (RNN_COMPUTE_INT8), which is not for training; rnn_convert makes one "
+        "of %d (RNN_COMPUTE_F32) or %d (RNN_COMPUTE_BF16)",
+        RNN_COMPUTE_INT8, RNN_COMPUTE_F32, RNN_COMPUTE_BF16);
 }
 
 void check_network_options(const Weights& weights, const rnn_train_options_t& o) {

@@ -1,0 +1,340 @@
+// The tiles of matrix products: weights times some rows of x, in registers.
+//
+// A tile is MR rows of x times VT vectors of outputs, all in registers. The weights' vectors come from F full
+// panels and the T vectors of the last panel, if that has fewer; with one row (a step) several panels are
+// read at once, since one panel's accumulators do not hide the latency of the multiply-add.
+//
+// The last vector may be narrow: it then takes half the memory and time, which networks of a few vectors
+// notice, whose weights just fit in the L1 cache. One row has it in a tile with others, several rows in tiles
+// of its own.
+#ifndef RNN_KERNELS_TILE_INL_H_
+#define RNN_KERNELS_TILE_INL_H_
+
+#include "lib/kernels/simd-inl.h"
+#include "lib/kernels/table.h"
+
+#if defined(__clang__)
+#define RNN_UNROLL _Pragma("unroll")
+#else
+#define RNN_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace rnn::kernels {
+namespace {
+
+// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 needs one
+// more for the product. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
+template <class Arch>
+struct Shape {
+  static constexpr std::size_t panel_vectors = 4;
+  static constexpr std::size_t accumulators = 24;
+  static constexpr std::size_t step_vectors = 20;  // most vectors at once for one row
+  static constexpr std::size_t part_vectors = 6;   // most vectors of which a row's four parts run at once
+};
+#if defined(__SSE2__) && !defined(__AVX512F__)
+template <>
+struct Shape<xsimd::sse2> {
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t accumulators = 9;
+  static constexpr std::size_t step_vectors = 12;
+  static constexpr std::size_t part_vectors = 3;
+};
+#endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <>
+struct Shape<xsimd::fma3<xsimd::avx2>> {
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t accumulators = 12;
+  static constexpr std::size_t step_vectors = 12;
+  static constexpr std::size_t part_vectors = 3;
+};
+#endif
+
+template <class Arch>
+constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
+
+// How a slot of weights is multiplied by x and added to a sum. formats-inl.h has others, of which a slot may
+// take two words of x, the second before the first.
+struct F32 {
+  static constexpr std::size_t words = 1;
+  static constexpr bool fast = true;  // what saves a few percent is worth its code
+
+  // What word `word` of x is multiplied by.
+  template <std::size_t word, class Arch>
+  [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
+    return slots;
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
+    return vfma<Arch>(w, x, sum);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] static Vec<Arch> add(Vec<Arch> a, Vec<Arch> b) noexcept {
+    return a + b;
+  }
+};
+
+// Panels of a matrix that is grouped by G gates, or plain ones (G = 1).
+template <class Arch, std::size_t G, class NumberType = F32>
+struct PanelShape {
+  using Number = NumberType;
+  static constexpr std::size_t gates = G;
+  static constexpr std::size_t vectors = G > 1 ? G : Shape<Arch>::panel_vectors;
+  static constexpr std::size_t tails = G > 1 ? 1 : vectors;  // 0 to tails - 1 vectors follow the full panels
+  static constexpr std::size_t rows = Shape<Arch>::accumulators / vectors;  // most rows of a tile
+  static constexpr std::size_t step_panels = (Shape<Arch>::step_vectors - tails + 1) / vectors;
+
+  // Of the whole matrix, but for the narrow vectors.
+  static std::size_t wide_vectors(const Panels& w) noexcept {
+    return (w.rows / G + lanes<Arch> - 1 - (has_narrow<Arch> ? lanes<Narrow<Arch>> : 0)) / lanes<Arch> * G;
+  }
+  static std::size_t narrow_vectors(const Panels& w) noexcept {
+    return has_narrow<Arch> && (w.rows / G - 1) % lanes<Arch> < lanes<Narrow<Arch>> ? G : 0;
+  }
+};
+
+inline const float* row(const Rows& rows, std::size_t m) noexcept {
+  return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
+}
+inline float* row(const MutableRows& rows, std::size_t m) noexcept {
+  return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
+}
+inline bool is_zero(const Rows& rows) noexcept { return rows.base == nullptr && rows.pointers == nullptr; }
+
+// Lanes [column, column + lanes) of a row that has n.
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> load_columns(const float* p, std::size_t column,
+                                                     std::size_t n) noexcept {
+  return column + lanes<Arch> <= n ? load<Arch>(p + column) : load_partial<Arch>(p + column, n - column);
+}
+template <class Arch>
+[[gnu::always_inline]] inline void store_columns(float* p, std::size_t column, std::size_t n,
+                                                 Vec<Arch> v) noexcept {
+  if (column + lanes<Arch> <= n)
+    store<Arch>(p + column, v);
+  else
+    store_partial<Arch>(p + column, v, n - column);
+}
+
+// The parts of k that have accumulators of their own; part p of a depth starts at depth * p / parts.
+constexpr std::size_t kParts = 4;
+inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? kParts : 1; }
+
+// The length of an array that may have no elements.
+constexpr std::size_t array_length(std::size_t n) { return n > 0 ? n : 1; }
+
+// A tile's weights: F full panels of PV vectors, T vectors of the panel behind them, and NT narrow ones.
+template <class Arch, class P, std::size_t F, std::size_t T, std::size_t NT>
+struct TileWeights {
+  using Number = typename P::Number;
+  static constexpr std::size_t L = lanes<Arch>, PV = P::vectors, wide = F * PV + T, narrow = NT;
+  const float* panels[F + 2];
+
+  TileWeights(const float* w, std::size_t depth) noexcept {
+    RNN_UNROLL for (std::size_t f = 0; f <= F; ++f) panels[f] = w + f * depth * PV * L;
+    panels[F + 1] = panels[F] + depth * T * L;
+  }
+  // Leave out the first k columns, of weights without narrow vectors.
+  void skip(std::size_t k) noexcept {
+    RNN_UNROLL for (std::size_t f = 0; f < F; ++f) panels[f] += k * PV * L;
+    panels[F] += k * T * L;
+  }
+  Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept {
+    return v < F * PV ? load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L)
+                      : load_aligned<Arch>(panels[F] + (k * T + v - F * PV) * L);
+  }
+  Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
+    return load_aligned<Narrow<Arch>>(panels[F + 1] + (k * NT + v) * lanes<Narrow<Arch>>);
+  }
+};
+
+// Accumulators of one row of a tile.
+template <class Arch, class Weights>
+struct RowSums {
+  using N = Narrow<Arch>;
+  using Number = typename Weights::Number;
+  static constexpr std::size_t L = lanes<Arch>, VT = Weights::wide, NT = Weights::narrow;
+  static constexpr std::size_t size = VT * L + NT * lanes<N>;
+  Vec<Arch> wide[array_length(VT)];
+  Vec<N> narrow[array_length(NT)];
+
+  [[gnu::always_inline]] void clear() noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = Vec<Arch>(0.0f);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = Vec<N>(0.0f);
+  }
+  // Column k of the weights, times words of x.
+  [[gnu::always_inline]] void add(const Weights& w, std::size_t k, const float* x) noexcept {
+    if constexpr (Number::words > 1) add_word<1>(w, k, x + k * Number::words);
+    add_word<0>(w, k, x + k * Number::words);
+  }
+  template <std::size_t word>
+  [[gnu::always_inline]] void add_word(const Weights& w, std::size_t k, const float* x) noexcept {
+    const Vec<Arch> value(x[word]);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
+        Number::template dot<Arch>(Number::template factor<word, Arch>(w(k, v)), value, wide[v]);
+    if constexpr (NT > 0) {
+      RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] =
+          vfma<N>(w.narrow_vector(k, v), vnarrow<Arch>(value), narrow[v]);
+    }
+  }
+  [[gnu::always_inline]] void add(const RowSums& other) noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
+        Number::template add<Arch>(wide[v], other.wide[v]);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = narrow[v] + other.narrow[v];
+  }
+  [[gnu::always_inline]] void load_sums(const float* p) noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] = load_aligned<Arch>(p + v * L);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] = load_aligned<N>(p + VT * L + v * lanes<N>);
+  }
+  [[gnu::always_inline]] void store_sums(float* p) const noexcept {
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store_aligned<Arch>(p + v * L, wide[v]);
+    RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) store_aligned<N>(p + VT * L + v * lanes<N>, narrow[v]);
+  }
+};
+
+// One word of each row of x, at x[m][at], by column k of the weights. The shorter side of the tile is what
+// stays in registers beside the accumulators.
+template <std::size_t word, class Arch, std::size_t MR, class Weights>
+[[gnu::always_inline]] inline void add_rows(const Weights& w, std::size_t k, const float* const (&x)[MR],
+                                            std::size_t at, RowSums<Arch, Weights> (&s)[MR]) noexcept {
+  constexpr std::size_t VT = Weights::wide;
+  using Number = typename Weights::Number;
+  if constexpr (MR < VT) {
+    Vec<Arch> values[MR];
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(x[m][at]);
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
+      const Vec<Arch> weight = Number::template factor<word, Arch>(w(k, v));
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] =
+          Number::template dot<Arch>(weight, values[m], s[m].wide[v]);
+    }
+  } else {
+    Vec<Arch> weights[VT];
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = Number::template factor<word, Arch>(w(k, v));
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      const Vec<Arch> value(x[m][at]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] =
+          Number::template dot<Arch>(weights[v], value, s[m].wide[v]);
+    }
+  }
+}
+
+// sum[MR] += sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
+// line, those of the caller would be stored at each k.
+template <class Arch, std::size_t MR, class Weights>
+[[gnu::always_inline]] inline void accumulate(const Weights& w, const float* const* x, std::size_t first,
+                                              std::size_t last, RowSums<Arch, Weights> (&sum)[MR]) noexcept {
+  constexpr std::size_t VT = Weights::wide, NT = Weights::narrow, words = Weights::Number::words;
+  const float* rows[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
+  RowSums<Arch, Weights> s[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m] = sum[m];
+  for (std::size_t k = first; k < last; ++k) {
+    if constexpr (MR == 1) {
+      s[0].add(w, k, rows[0]);
+    } else if constexpr (NT > 0) {
+      static_assert(VT == 0, "of several rows a tile is wide or narrow");
+      Vec<Narrow<Arch>> weights[NT];
+      RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) weights[v] = w.narrow_vector(k, v);
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+        const Vec<Narrow<Arch>> value(rows[m][k]);
+        RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) s[m].narrow[v] =
+            vfma<Narrow<Arch>>(weights[v], value, s[m].narrow[v]);
+      }
+    } else {
+      if constexpr (words > 1) add_rows<1, Arch>(w, k, rows, k * words + 1, s);
+      add_rows<0, Arch>(w, k, rows, k * words, s);
+    }
+  }
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m] = s[m];
+}
+
+// One row in four parts at once: ((part 0 + part 1) + part 2) + part 3.
+template <class Arch, class Weights>
+[[gnu::always_inline]] inline RowSums<Arch, Weights> accumulate_parts(const Weights& w, std::size_t depth,
+                                                                      const float* x) noexcept {
+  constexpr std::size_t parts = kParts;
+  RowSums<Arch, Weights> part[parts];
+  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].clear();
+  const std::size_t common = depth / parts;  // steps that all parts have; some have one more
+  for (std::size_t i = 0; i < common; ++i) {
+    RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
+      const std::size_t k = depth * p / parts + i;
+      part[p].add(w, k, x);
+    }
+  }
+  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
+    const std::size_t k = depth * p / parts + common;
+    if (k < depth * (p + 1) / parts) part[p].add(w, k, x);
+  }
+  RNN_UNROLL for (std::size_t p = 1; p < parts; ++p) part[0].add(part[p]);
+  return part[0];
+}
+
+// sums[MR] = the products, row after row.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
+void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
+  using Weights = TileWeights<Arch, P, F, T, NT>;
+  using Sums = RowSums<Arch, Weights>;
+  const Weights weights(w, depth);
+  if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
+    if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
+  }
+  Sums sum[MR];
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
+  accumulate<Arch>(weights, x, 0, parts > 1 ? depth / kParts : depth, sum);
+  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].store_sums(sums + m * Sums::size);
+  for (std::size_t p = 1; p < parts; ++p) {
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
+    accumulate<Arch>(weights, x, depth * p / kParts, depth * (p + 1) / kParts, sum);
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      Sums before;
+      before.load_sums(sums + m * Sums::size);
+      before.add(sum[m]);
+      before.store_sums(sums + m * Sums::size);
+    }
+  }
+}
+
+// Call tile with the run-time counts as template arguments: of `rows` rows one full panel or `tail` vectors
+// or the narrow ones; of one row, `full` panels and `tail` vectors, with or without the narrow ones.
+// A span says which columns of w it is about: of all, the number of parts.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT, class Span>
+inline void with_tail(std::size_t tail, const Span& span, const float* w, std::size_t depth,
+                      const float* const* x, float* sums) noexcept {
+  if constexpr (T < P::tails) {
+    if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, span, w, depth, x, sums);
+    if constexpr (F + T > 0) tile<Arch, P, MR, F, T, NT>(span, w, depth, x, sums);
+  }
+}
+template <class Arch, class P, std::size_t F, std::size_t NT, class Span>
+inline void with_panels(std::size_t full, std::size_t tail, const Span& span, const float* w,
+                        std::size_t depth, const float* const* x, float* sums) noexcept {
+  if constexpr (F <= P::step_panels) {
+    if (full != F) return with_panels<Arch, P, F + 1, NT>(full, tail, span, w, depth, x, sums);
+    with_tail<Arch, P, 1, F, 0, NT>(tail, span, w, depth, x, sums);
+  }
+}
+template <class Arch, class P, std::size_t MR, class Span>
+inline void with_rows(std::size_t rows, std::size_t vectors, const Span& span, const float* w,
+                      std::size_t depth, const float* const* x, float* sums) noexcept {
+  if constexpr (MR <= P::rows) {
+    if (rows != MR) return with_rows<Arch, P, MR + 1>(rows, vectors, span, w, depth, x, sums);
+    if (vectors == P::vectors)
+      tile<Arch, P, MR, 1, 0, 0>(span, w, depth, x, sums);
+    else
+      with_tail<Arch, P, MR, 0, 1, 0>(vectors, span, w, depth, x, sums);
+  }
+}
+template <class Arch, class P, std::size_t MR>
+inline void with_narrow_rows(std::size_t rows, std::size_t parts, const float* w, std::size_t depth,
+                             const float* const* x, float* sums) noexcept {
+  if constexpr (MR <= P::rows) {
+    if (rows != MR) return with_narrow_rows<Arch, P, MR + 1>(rows, parts, w, depth, x, sums);
+    tile<Arch, P, MR, 0, 0, P::gates>(parts, w, depth, x, sums);
+  }
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_TILE_INL_H_
