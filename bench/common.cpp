@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
@@ -79,6 +80,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("compiler", "GCC " __VERSION__);
 #endif
   benchmark::AddCustomContext("librnn", rnn_version());
+  // What scripts/bench was called with, for its report.
+  if (const char* command = std::getenv("RNN_BENCH_COMMAND")) benchmark::AddCustomContext("command", command);
   bench::register_benchmarks();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -36,6 +36,7 @@ class Program:
     def __init__(self, path, summarise):
         with open(path) as f:
             data = json.load(f)
+        self.name = os.path.basename(path)[len("bench_"):-len(".json")]
         self.context = data["context"]
         times = collections.defaultdict(list)
         quantiles = collections.defaultdict(list)
@@ -72,12 +73,16 @@ class Program:
             fma = counters["flops"] / peak / counters.get("workers", 1)
         return read, fma
 
+    def of_limit(self, name):
+        """How much of what the machine can do; 0 where unknown."""
+        return max(limit or 0 for limit in self.limit(name)) / self.seconds[name]
+
     def row(self, name):
         seconds = self.seconds[name]
         counters = self.counters[name]
         naive = self.naive(name)
         read, fma = self.limit(name)
-        limit = max(read or 0, fma or 0)
+        of_limit = self.of_limit(name)
         if (name, "p50") in self.quantiles:
             rate = ", ".join(f"{text} {time_text(self.quantiles[name, quantile])}"
                              for quantile, text in QUANTILES.items() if quantile != "p50")
@@ -88,7 +93,14 @@ class Program:
         else:
             rate = f"{counters.get('elements', 0) / seconds / 1e9:.2f} G/s"
         return [name, time_text(seconds), rate, f"{naive / seconds:.2f}" if naive else "",
-                f"{limit / seconds:.0%}" if limit and not name.startswith("limit/") else ""]
+                f"{of_limit:.0%}" if of_limit and not name.startswith("limit/") else ""]
+
+
+def read_programs(folder, names, summarise=statistics.median):
+    """The results in a folder. A program of which a filter left nothing has written an empty file."""
+    paths = [os.path.join(folder, f"bench_{name}.json") for name in names]
+    return [Program(path, summarise) for pattern in paths for path in sorted(glob.glob(pattern))
+            if os.path.getsize(path)]
 
 
 def order(name):
@@ -115,8 +127,8 @@ def print_peers(program, summary):
         peers = [times[side] for side in sides[1:] if side in times]
         ratio = f"{min(peers) / times['rnn']:.2f}" if peers and "rnn" in times else ""
         cells = [time_text(times[side]) if side in times else "" for side in sides]
-        limit = max(limit or 0 for limit in program.limit(name)) / times["rnn"] if "rnn" in times else 0
-        rows.append([name.replace("/rnn/", "/", 1), *cells, ratio, f"{limit:.0%}" if limit else ""])
+        of_limit = program.of_limit(name) if "rnn" in times else 0
+        rows.append([name.replace("/rnn/", "/", 1), *cells, ratio, f"{of_limit:.0%}" if of_limit else ""])
     print()
     for side in sides[1:]:
         print(f"{side} {program.context.get('peer_' + side, '')}")
@@ -132,14 +144,18 @@ def time_text(seconds):
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
-def cpu_model():
+def lscpu(key):
     try:
         environment = {**os.environ, "LC_ALL": "C"}
         lines = subprocess.run(["lscpu"], capture_output=True, text=True, env=environment).stdout
     except OSError:
         lines = ""
-    found = re.search(r"^Model name:\s*(.+)$", lines, re.MULTILINE)
-    return found.group(1) if found else "unknown CPU"
+    found = re.search(rf"^{key}:\s*(.+)$", lines, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def cpu_model():
+    return lscpu("Model name") or "unknown CPU"
 
 
 def print_table(rows):
@@ -159,13 +175,8 @@ def main():
 
     summarise = min if arguments.best else statistics.median
     summary = "shortest" if arguments.best else "medians"
-
-    def read(names):
-        paths = [os.path.join(arguments.folder, f"bench_{name}.json") for name in names]
-        return [Program(path, summarise) for pattern in paths for path in sorted(glob.glob(pattern))]
-
-    programs = read(("step", "train", "kernels"))
-    peers = read(["peer_*"])
+    programs = read_programs(arguments.folder, ["step", "train", "kernels"], summarise)
+    peers = read_programs(arguments.folder, ["peer_*"], summarise)
     if not programs + peers:
         sys.exit(f"{arguments.folder} holds no results; scripts/bench makes them")
 
