@@ -1,71 +1,31 @@
-// Single kernels of the table in use, on data in the cache; tanh beside that of other libraries, gemv beside
-// the naive one.
+// Single kernels of the table in use, on data in the cache, beside those of other libraries and naive ones.
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <initializer_list>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bench/common.h"
 #include "bench/machine.h"
 #include "bench/naive.h"
-#include "lib/kernels/dispatch.h"
-#include "lib/kernels/float_mode.h"
-#include "lib/kernels/pack.h"
+#include "bench/products.h"
 
 namespace bench {
 namespace {
 
 using namespace rnn::kernels;
 
-constexpr std::size_t kArray = 1024;  // numbers; twice as many fit the smallest L1 cache
+constexpr std::size_t kArray = 1024;     // numbers; twice as many fit the smallest L1 cache
+constexpr double kTanhTolerance = 1e-6;  // of the value
 
-// A random matrix W[rows, depth], packed; grouped if gates > 1.
-class Packed {
- public:
-  Packed(std::size_t rows, std::size_t depth, std::size_t gates = 1, Format format = Format::f32)
-      : panels_{nullptr, rows, depth, gates > 1 ? gates : 0},
-        data_(rnn::Allocator(), packed_size(*table(format), panels_)) {
-    const Floats w = uniform_floats(rows * depth, -0.1f, 0.1f);
-    const Table& t = *table(format);
-    pack(t, panels_, w.data(), depth, 1, 0, panel_count(t, panels_), data_.data());
-    panels_.data = data_.data();
-  }
-  Packed(const Packed&) = delete;
-  Packed& operator=(const Packed&) = delete;
-  const Panels& panels() const { return panels_; }
-
- private:
-  Panels panels_;
-  Floats data_;
-};
-
-// A stride for M rows of n; not a multiple of 128, which would put too many rows into one set of a cache.
-std::size_t stride_for(std::size_t n) { return padded(n) + (padded(n) % 128 == 0 ? kPad : 0); }
-
-template <class Kernel>
-void run(benchmark::State& state, double flops, std::size_t bytes, const Kernel& kernel) {
-  const FloatMode mode;
-  for (auto _ : state) kernel();
-  count_flops(state, flops);
-  count_bytes(state, bytes);
-}
-
-double product_flops(std::size_t M, std::size_t N, std::size_t K) {
-  return 2.0 * static_cast<double>(M * N * K);
-}
-
-// y[M, N] = x[M, K] W[N, K]^T
-void gemm_benchmark(benchmark::State& state, Format format, std::size_t M, std::size_t N, std::size_t K) {
-  const Packed w(N, K, 1, format);
-  const std::size_t ldx = stride_for(K), ldy = stride_for(N);
-  const Floats x = uniform_floats(M * ldx);
-  Floats y(rnn::Allocator(), M * ldy);
-  run(state, product_flops(M, N, K), packed_bytes(N, K) / table(format)->pack, [&] {
-    table(format)->gemm(w.panels(), M, {x.data(), ldx, nullptr}, {nullptr, 0, nullptr}, N,
-                        {y.data(), ldy, nullptr});
-  });
-}
+constexpr std::size_t kGemvSizes[] = {128, 256, 512, 1024, 2048, 4096};
+constexpr struct {
+  std::size_t M, N, K;
+} kGemmSizes[] = {{1, 512, 512},  {2, 512, 512},  {4, 512, 512},   {8, 512, 512},
+                  {16, 512, 512}, {32, 512, 512}, {32, 2048, 512}, {32, 512, 2048}};
 
 void naive_gemv(benchmark::State& state, std::size_t N, std::size_t K) {
   const Floats w = uniform_floats(N * K), x = uniform_floats(K), bias = uniform_floats(N);
@@ -184,14 +144,12 @@ void add(const std::string& name, Function&& function, Arguments... arguments) {
 // Names of another format than f32 end in its own: gemm_bf16.
 void add_products(Format format, const std::string& suffix) {
   const Table& t = *table(format);
-  for (const std::size_t n : {128, 256, 512, 1024, 2048, 4096}) {
+  for (const std::size_t n : kGemvSizes) {
     add("gemv" + suffix + "/" + times({n, n}), gemm_benchmark, format, 1, n, n);
     register_read_limit(packed_bytes(n, n) / t.pack);
   }
-  for (const std::size_t M : {1, 2, 4, 8, 16, 32})
-    add("gemm" + suffix + "/" + times({M, 512, 512}), gemm_benchmark, format, M, 512, 512);
-  add("gemm" + suffix + "/32x2048x512", gemm_benchmark, format, 32, 2048, 512);
-  add("gemm" + suffix + "/32x512x2048", gemm_benchmark, format, 32, 512, 2048);
+  for (const auto& [M, N, K] : kGemmSizes)
+    add("gemm" + suffix + "/" + times({M, N, K}), gemm_benchmark, format, M, N, K);
   register_read_limit(packed_bytes(2048, 512) / t.pack);
   for (const std::size_t H : {128, 256, 512}) {
     for (const CellKernels& cell : {CellKernels{"vanilla", format, 1, t.vanilla_forward, t.vanilla_backward},
@@ -210,7 +168,38 @@ void add_products(Format format, const std::string& suffix) {
 }
 
 void add_array(const std::string& name, ArrayFunction f, float low, float high) {
-  if (f != nullptr) add(name + "/" + std::to_string(kArray), array_benchmark, f, low, high);
+  add(name + "/" + std::to_string(kArray), array_benchmark, f, low, high);
+}
+
+// Ends the program if the other library's tanh is not tanh.
+void add_tanh(const std::string& name, ArrayFunction f) {
+  if (f == nullptr) return;
+  const Floats x = uniform_floats(kArray, -3.0f, 3.0f);
+  Floats y(rnn::Allocator(), kArray), expected(rnn::Allocator(), kArray);
+  f(x.data(), y.data(), kArray);
+  table()->tanh(x.data(), expected.data(), kArray);
+  for (std::size_t i = 0; i < kArray; ++i) {
+    const double actual{y[i]}, value{expected[i]};
+    if (std::fabs(actual - value) <= kTanhTolerance * std::fabs(value)) continue;
+    std::fprintf(stderr, "%s does not compute what librnn computes: tanh(%.9g) is %.9g; librnn's is %.9g\n",
+                 name.c_str(), double{x[i]}, actual, value);
+    std::exit(1);
+  }
+  add_array(name, f, -3.0f, 3.0f);
+}
+
+std::vector<Algebra> algebra() {
+  return {
+#if defined(RNN_BENCH_OPENBLAS)
+    openblas(),
+#endif
+#if defined(RNN_BENCH_EIGEN)
+        eigen(),
+#endif
+#if defined(RNN_BENCH_EIGEN_AVX2)
+        eigen_avx2(),
+#endif
+  };
 }
 
 }  // namespace
@@ -220,20 +209,27 @@ void register_benchmarks() {
   add_products(Format::f32, "");
   add_products(Format::bf16, "_bf16");
   add_products(Format::int8, "_int8");
-  for (const std::size_t n : {128, 256, 512, 1024, 2048, 4096})
-    add("gemv_naive/" + times({n, n}), naive_gemv, n, n);
+  for (const std::size_t n : kGemvSizes) add("gemv_naive/" + times({n, n}), naive_gemv, n, n);
 
   // The time of the library's tanh does not depend on the data.
   add_array("tanh", table()->tanh, -3.0f, 3.0f);
   add_array("tanh_subnormal", table()->tanh, 1e-42f, 1e-38f);
   add_array("tanh_saturated", table()->tanh, 20.0f, 1e30f);
   add_array("tanh_naive", naive_tanh, -3.0f, 3.0f);
-  add_array("tanh_libmvec", machine().tanh_libmvec, -3.0f, 3.0f);
-  add_array("tanh_sleef", machine().tanh_sleef, -3.0f, 3.0f);
-  add_array("tanh_xsimd", machine().tanh_xsimd, -3.0f, 3.0f);
+  add_tanh("tanh_libmvec", machine().tanh_libmvec);
+  add_tanh("tanh_sleef", machine().tanh_sleef);
+  add_tanh("tanh_xsimd", machine().tanh_xsimd);
   add_array("sigmoid", table()->sigmoid, -3.0f, 3.0f);
   add_array("exp", table()->exp, -3.0f, 3.0f);
   add_array("softmax", softmax, -3.0f, 3.0f);
+
+  for (const Algebra& peer : algebra()) {
+    const std::string name = peer.name;
+    benchmark::AddCustomContext("peer_" + name, std::string(peer.version) + "; " + peer.choice);
+    for (const std::size_t n : kGemvSizes) register_gemv(peer, n, n);
+    for (const auto& [M, N, K] : kGemmSizes) register_gemm(peer, M, N, K);
+    add_tanh("tanh_" + name, peer.tanh);
+  }
 }
 
 }  // namespace bench

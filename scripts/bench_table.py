@@ -24,7 +24,7 @@ import subprocess
 import sys
 
 KINDS = ["limit", "step", "latency", "streams", "sequence", "train", "kernel"]
-PEERS = "libmvec|sleef|xsimd"  # tanh_libmvec is compared with tanh_naive
+PEERS = "libmvec|sleef|xsimd|openblas|eigen_avx2|eigen"  # tanh_libmvec is compared with tanh_naive
 QUANTILES = {"p50": "median", "p99": "p99", "p999": "p99.9"}
 
 
