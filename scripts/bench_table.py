@@ -183,6 +183,9 @@ def main():
     context = (programs + peers)[0].context
     print(f"{cpu_model()}, {context['num_cpus']} cores; {context['isa']}; librnn {context['librnn']}, "
           f"{context['compiler']}; {context['date']}")
+    for key, version in sorted({item for program in programs for item in program.context.items()
+                                if item[0].startswith("peer_")}):
+        print(f"{key[len('peer_'):]} {version}")
     if programs:
         print(f"{summary} of {'/'.join(str(p.repetitions) for p in programs)} repetitions\n")
         rows = {}
