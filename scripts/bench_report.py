@@ -105,9 +105,10 @@ def json_text(value, depth=0):
     return "{\n" + ",\n".join(lines) + "\n" + " " * depth + "}" if lines else "{}"
 
 
-# A library: its name, colour and mark. Ways to use one (torch_cell) are named after it.
-SIDES = {"rnn": ("librnn", RED, 7), "onednn": ("oneDNN", BLUE, 5), "onnxruntime": ("ONNX Runtime", GREEN, 9),
-         "torch": ("PyTorch", PURPLE, 13), "rtneural": ("RTNeural", ORANGE, 11), "naive": ("plain C++", GREY, 4)}
+# A library, or librnn with other numbers: its name, colour and mark. Ways to use one (torch_cell) are named after it.
+SIDES = {"rnn": ("librnn", RED, 7), "rnn_bf16": ("librnn, bf16", RED, 6), "rnn_int8": ("librnn, int8", RED, 8),
+         "onednn": ("oneDNN", BLUE, 5), "onnxruntime": ("ONNX Runtime", GREEN, 9), "torch": ("PyTorch", PURPLE, 13),
+         "rtneural": ("RTNeural", ORANGE, 11), "naive": ("plain C++", GREY, 4)}
 
 
 def side_name(side):
@@ -116,7 +117,7 @@ def side_name(side):
 
 def side_style(side):
     _, colour, mark = SIDES.get(side, (side, SKY, 6))
-    return Style(colour, mark, 3 if side == "rnn" else 1.5)
+    return Style(colour, mark, 3 if side == "rnn" else 1.5, 2 if side.startswith("rnn_") else 1)
 
 
 # What is drawn.
@@ -156,7 +157,8 @@ class Results:
         """side -> {x: y} for a pattern with groups 'side' and 'x'; of a library's ways, the fastest."""
         best = {}
         for match, values in self.matching(pattern):
-            key = match["side"].split("_")[0], int(match["x"])
+            side = match["side"] if match["side"] in SIDES else match["side"].split("_")[0]
+            key = side, int(match["x"])
             if key not in best or values["seconds"] < best[key]["seconds"]:
                 best[key] = values
         sides = collections.defaultdict(dict)
@@ -273,14 +275,14 @@ def training(results):
             if not sides:
                 continue
             sizes = {H for points in sides.values() for H in points}
-            top = results.peak or max(rate for points in sides.values() for rate in points.values())
+            top = max([results.peak or 0, *(rate for points in sides.values() for rate in points.values())])
             low, high = min(sizes) / 1.15, max(sizes) * 1.15
             panel = Panel(f"{title}, {L} layer{'s' * (L > 1)}", "hidden units", "GFLOP/s",
                           ["set logscale x 2", f"set xrange [{low}:{high}]", f"set yrange [0:{top * 1.1}]",
                            hidden_sizes(sizes)])
             add_sides(panel, sides)
             if results.peak:
-                panel.add([(low, top), (high, top)], Style(BLACK, width=1.5, dash=2), "multiply-add peak of a core")
+                panel.add([(low, results.peak), (high, results.peak)], Style(BLACK, width=1.5, dash=2), "multiply-add peak of a core")
             panels.append(panel)
     drawn = {curve.title for panel in panels for curve in panel.curves}
     notes = ["whole updates of a character model on one thread: 65 characters, 100 steps, a batch of 64, Adam"]
