@@ -66,7 +66,7 @@ def floats(values):
     return None if values is None else (c_float * len(values))(*values)
 
 
-class Library:
+class Binding:
     def __init__(self, path):
         self.functions = ctypes.CDLL(path)
         self.functions.rnn_last_error.restype = c_char_p
@@ -83,33 +83,33 @@ def sequences(lengths, inputs, targets=None):
 
 
 class Network:
-    def __init__(self, library, **config):
-        self.library, self.handle = library, c_void_p()
-        library.call("rnn_create", byref(Config(**config)), byref(self.handle))
+    def __init__(self, binding, **config):
+        self.binding, self.handle = binding, c_void_p()
+        binding.call("rnn_create", byref(Config(**config)), byref(self.handle))
         size = c_size_t()
-        library.call("rnn_state_size", self.handle, byref(size))
+        binding.call("rnn_state_size", self.handle, byref(size))
         self.state_size = size.value
         config = Config()
-        library.call("rnn_get_config", self.handle, byref(config))
+        binding.call("rnn_get_config", self.handle, byref(config))
         directions = 2 if config.flags & BIDIRECTIONAL else 1
         self.output_size = config.output_size or directions * (config.projection_size or config.hidden_size)
         self.input_size = config.input_size
 
     def __del__(self):
-        self.library.functions.rnn_destroy(self.handle)
+        self.binding.functions.rnn_destroy(self.handle)
 
     def names(self):
         """The parameters' names, and how many values each has."""
         count, result = c_size_t(), {}
-        self.library.call("rnn_parameter_count", self.handle, byref(count))
+        self.binding.call("rnn_parameter_count", self.handle, byref(count))
         for i in range(count.value):
             parameter = Parameter()
-            self.library.call("rnn_parameter_info", self.handle, c_size_t(i), byref(parameter))
+            self.binding.call("rnn_parameter_info", self.handle, c_size_t(i), byref(parameter))
             result[parameter.name.decode()] = parameter.rows * parameter.columns
         return result
 
     def set(self, name, values):
-        self.library.call("rnn_set_parameter", self.handle, name.encode(), floats(values), c_size_t(len(values)))
+        self.binding.call("rnn_set_parameter", self.handle, name.encode(), floats(values), c_size_t(len(values)))
 
     def forward(self, lengths, inputs, initial_states=None):
         """Outputs [F, O] and final states [N, S], flat."""
@@ -117,12 +117,12 @@ class Network:
         final = (c_float * (len(lengths) * self.state_size))()
         options = ForwardOptions(initial_states=floats(initial_states),
                                  final_states=ctypes.cast(final, POINTER(c_float)))
-        self.library.call("rnn_forward", self.handle, byref(sequences(lengths, inputs)), byref(options), y)
+        self.binding.call("rnn_forward", self.handle, byref(sequences(lengths, inputs)), byref(options), y)
         return list(y), list(final)
 
     def gradients(self, lengths, inputs, initial_states, d_outputs, d_final_states):
         """As forward; then the gradients of the inputs, of the initial states, and by name of the parameters."""
-        call, tape = self.library.call, c_void_p()
+        call, tape = self.binding.call, c_void_p()
         call("rnn_tape_create", self.handle, c_int32(1), byref(tape))
         try:
             y = (c_float * (sum(lengths) * self.output_size))()
@@ -139,11 +139,11 @@ class Network:
                 gradients[name] = list(values)
             return list(y), list(final), list(d_inputs), list(d_initial), gradients
         finally:
-            self.library.functions.rnn_tape_destroy(tape)
+            self.binding.functions.rnn_tape_destroy(tape)
 
     def train(self, lengths, inputs, targets, updates, **options):
         """The losses of so many updates with the same batch, each before its update. The network stays as it is."""
-        call, trainer = self.library.call, c_void_p()
+        call, trainer = self.binding.call, c_void_p()
         call("rnn_trainer_create", self.handle, byref(TrainOptions(**options)), byref(trainer))
         try:
             losses = []
@@ -154,4 +154,4 @@ class Network:
                 losses.append(progress.loss)
             return losses
         finally:
-            self.library.functions.rnn_trainer_destroy(trainer)
+            self.binding.functions.rnn_trainer_destroy(trainer)

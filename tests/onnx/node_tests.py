@@ -121,7 +121,7 @@ def set_parameters(network, case, hidden):
         network.set("bias_ih" + suffix, [a + b for a, b in zip(w, r)])
 
 
-def make_network(library, rnn, case):
+def make_network(binding, rnn, case):
     operator = case.node.operator
     flags = 0
     if case.directions == 2:
@@ -133,15 +133,15 @@ def make_network(library, rnn, case):
     if "Relu" in case.activations():
         flags |= rnn.RELU
     hidden = case.inputs["R"].shape[2]
-    network = rnn.Network(library, cell=getattr(rnn, OPERATORS[operator][0]), input_size=case.inputs["W"].shape[2],
+    network = rnn.Network(binding, cell=getattr(rnn, OPERATORS[operator][0]), input_size=case.inputs["W"].shape[2],
                           hidden_size=hidden, flags=flags)
     set_parameters(network, case, hidden)
     return network, hidden
 
 
-def run(library, rnn, case):
+def run(binding, rnn, case):
     """[(output, values, stored values)]"""
-    network, hidden = make_network(library, rnn, case)
+    network, hidden = make_network(binding, rnn, case)
     frames = Frames(case)
     D = case.directions
     parts = [role for role in ("initial_h", "initial_c") if role in case.inputs]
@@ -185,7 +185,7 @@ def main():
     if not data.is_dir():
         print(f"{data} is missing (Debian: libonnx-testdata)")
         sys.exit(77)
-    library = rnn.Library(sys.argv[2])
+    binding = rnn.Binding(sys.argv[2])
     cases = [Case(folder) for folder in sorted(data.iterdir()) if (folder / "model.onnx").exists()]
     passed, failed, skipped = 0, 0, {}
     for case in cases:
@@ -197,7 +197,7 @@ def main():
             skipped[reason] = skipped.get(reason, 0) + 1
             print(f"{line} skipped: {reason}")
             continue
-        results = run(library, rnn, case)
+        results = run(binding, rnn, case)
         ok = bool(results)
         for output, ours, stored in results:
             ok = ok and len(ours) == len(stored) and all(

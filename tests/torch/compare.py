@@ -109,17 +109,17 @@ class Case:
                 results["d " + name.replace("hh", "hn")] = gradient[2 * self.hidden:]
         return results
 
-    def network(self, rnn, library):
+    def network(self, rnn, binding):
         flags = ((0 if self.bias else rnn.NO_BIAS) | (rnn.RELU if self.cell == "relu" else 0)
                  | (rnn.BIDIRECTIONAL if self.directions == 2 else 0))
         cell = {"GRU": rnn.GRU, "LSTM": rnn.LSTM, "LSTM projected": rnn.LSTM}.get(self.cell, rnn.VANILLA)
-        network = rnn.Network(library, cell=cell, input_size=self.inputs, hidden_size=self.hidden,
+        network = rnn.Network(binding, cell=cell, input_size=self.inputs, hidden_size=self.hidden,
                               num_layers=self.layers, flags=flags, projection_size=self.projection)
         set_parameters(network, self.module, self.cell == "GRU")
         return network
 
-    def our_results(self, rnn, library):
-        network = self.network(rnn, library)
+    def our_results(self, rnn, binding):
+        network = self.network(rnn, binding)
         x, initial = self.frames(self.x), self.by_sequence(self.states)
         y, final, d_x, d_initial, gradients = network.gradients(
             self.lengths, x, initial, self.frames(self.d_y), self.by_sequence(self.d_states))
@@ -174,7 +174,7 @@ class Worst:
             self.value, self.where = value, where
 
 
-def compare_cell(rnn, library, cell):
+def compare_cell(rnn, binding, cell):
     ours, theirs, count = Worst(), Worst(), 0
     options = itertools.product((1, 2, 3), (False, True), (False, True), (True, False), SIZES)
     for seed, option in enumerate(options):
@@ -182,7 +182,7 @@ def compare_cell(rnn, library, cell):
         truth = case.torch_results(torch.float64)
         single = case.torch_results(torch.float32)
         case.module.double()
-        results = case.our_results(rnn, library)
+        results = case.our_results(rnn, binding)
         if set(results) != set(truth):
             sys.exit(f"{case.name}: {sorted(set(results) ^ set(truth))}")
         for name, values in truth.items():
@@ -207,7 +207,7 @@ def torch_losses(modules, optimizer, x, targets, updates):
     return losses
 
 
-def compare_training(rnn, library, name, rule, rate, momentum, updates=10):
+def compare_training(rnn, binding, name, rule, rate, momentum, updates=10):
     source = random.Random(1)
     I, H, O, N, T = 5, 16, 3, 6, 9
     lstm, head = torch.nn.LSTM(I, H, 2, batch_first=True).double(), torch.nn.Linear(H, O).double()
@@ -218,7 +218,7 @@ def compare_training(rnn, library, name, rule, rate, momentum, updates=10):
             parameter.requires_grad_(False)
     x, targets = numbers(source, N, T, I), numbers(source, N, T, O)
 
-    network = rnn.Network(library, cell=rnn.LSTM, input_size=I, hidden_size=H, output_size=O, num_layers=2)
+    network = rnn.Network(binding, cell=rnn.LSTM, input_size=I, hidden_size=H, output_size=O, num_layers=2)
     set_parameters(network, lstm, False)
     for key, parameter in head.named_parameters():
         network.set("head." + key, parameter.detach().flatten().tolist())
@@ -241,12 +241,12 @@ def main():
     import librnn as rnn
 
     torch.set_num_threads(1)
-    library = rnn.Library(sys.argv[2])
+    binding = rnn.Binding(sys.argv[2])
     print(f"librnn against PyTorch {torch.__version__} in float64, largest relative differences, "
           f"at most {BOUND:.0e} allowed")
-    passed = [compare_cell(rnn, library, cell) for cell in CELLS]
-    passed.append(compare_training(rnn, library, "Adam", rnn.ADAM, 0.01, 0.0))
-    passed.append(compare_training(rnn, library, "SGD", rnn.SGD, 0.1, 0.9))
+    passed = [compare_cell(rnn, binding, cell) for cell in CELLS]
+    passed.append(compare_training(rnn, binding, "Adam", rnn.ADAM, 0.01, 0.0))
+    passed.append(compare_training(rnn, binding, "SGD", rnn.SGD, 0.1, 0.9))
     sys.exit(not all(passed))
 
 
