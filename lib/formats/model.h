@@ -1,0 +1,25 @@
+// A network as a file of another library describes it, in librnn's names, before it is built.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lib/network/weights.h"
+
+namespace rnn {
+
+struct Model {
+  rnn_config_t config{};  // zero is the default
+  // Row-major, by the names of rnn_parameter_t. A bias is the sum of those that the file has; the other
+  // library's gates are in the order of RNN_CELL_...
+  std::map<std::string, std::vector<float>> parameters;
+  std::map<std::string, std::string> metadata;  // what the file says beside the network, such as a sample rate
+};
+
+// Throws Error(RNN_BAD_FORMAT) where the configuration is wrong, or a parameter is missing, of another size, not
+// finite, or left over. Takes no more memory than a small multiple of the model's.
+WeightsRef build(const Model& model, const Allocator& allocator);
+
+}  // namespace rnn
