@@ -15,11 +15,12 @@ struct Model {
   // Row-major, by the names of rnn_parameter_t. A bias is the sum of those that the file has; the other
   // library's gates are in the order of RNN_CELL_...
   std::map<std::string, std::vector<float>> parameters;
-  std::map<std::string, std::string> metadata;  // what the file says beside the network, such as a sample rate
+  std::map<std::string, std::string>
+      metadata;  // what the file says beside the network, such as a sample rate
 };
 
-// Throws Error(RNN_BAD_FORMAT) where the configuration is wrong, or a parameter is missing, of another size, not
-// finite, or left over. Takes no more memory than a small multiple of the model's.
+// Throws Error(RNN_BAD_FORMAT) where the configuration is wrong, or a parameter is missing, of another size,
+// not finite, or left over. Takes no more memory than a small multiple of the model's.
 WeightsRef build(const Model& model, const Allocator& allocator);
 
 }  // namespace rnn

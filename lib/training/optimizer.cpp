@@ -34,6 +34,12 @@ kernels::Rule kernel_rule(std::int32_t optimizer) noexcept {
   }
 }
 
+// 1 - beta^n. It is 1 once beta^n < 2^-54, and ln beta <= beta - 1.
+double bias_correction(float beta, std::uint64_t n) noexcept {
+  const auto b = static_cast<double>(beta);
+  return static_cast<double>(n) * (1.0 - b) > 38.0 ? 1.0 : 1.0 - exact_power(b, n);
+}
+
 // True if the pattern fits the whole name. After a mismatch, the last star takes in one character more.
 bool fits(const char* pattern, const char* name) noexcept {
   const char* star = nullptr;
@@ -138,8 +144,8 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale,
   double epsilon = options_.epsilon;
   if (options_.optimizer == RNN_ADAMW) decay *= rate;
   if (options_.optimizer == RNN_ADAM || options_.optimizer == RNN_ADAMW) {
-    const double c1 = 1.0 - exact_power(static_cast<double>(options_.beta1), update + 1);
-    const double c2 = std::sqrt(1.0 - exact_power(static_cast<double>(options_.beta2), update + 1));
+    const double c1 = bias_correction(options_.beta1, update + 1);
+    const double c2 = std::sqrt(bias_correction(options_.beta2, update + 1));
     rate *= c2 / c1;
     epsilon *= c2;
   }

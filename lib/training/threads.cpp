@@ -42,6 +42,12 @@ std::size_t Threads::count(double operations) const noexcept {
 // can find out after others have begun, this thread does what they leave.
 void Threads::run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),
                   const void* task) noexcept {
+  const std::size_t workers = std::min(tasks, count(operations));
+  if (workers <= 1) {  // without what only several threads need, which small networks would feel
+    const kernels::FloatMode mode;
+    for (std::size_t i = 0; i < tasks; ++i) call(task, i);
+    return;
+  }
   std::atomic<std::size_t> next{0};
   // oneTBB orders what is before, in and after the tasks. These say so to ThreadSanitizer, which does not see
   // it.
@@ -56,8 +62,6 @@ void Threads::run(double operations, std::size_t tasks, void (*call)(const void*
     }
     ended.exchange(true, std::memory_order_release);
   };
-  const std::size_t workers = std::min(tasks, count(operations));
-  if (workers <= 1) return work();
 
   begun.store(true, std::memory_order_release);
   const auto parallel = [&] {

@@ -79,8 +79,10 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   }
   if (options.free_running > 0.0f)
     pass = free_running.change(pass, options.free_running, key(Draw::free_running, gathered.passes));
-  pass.dropout = options.dropout;
-  pass.dropout_key = key(Draw::dropout, gathered.passes);
+  if (options.dropout > 0.0f) {
+    pass.dropout = options.dropout;
+    pass.dropout_key = key(Draw::dropout, gathered.passes);
+  }
   const double loss = bptt.train(pass, gradients.data(), gathered.passes > 0).loss;
   if (!std::isfinite(loss))
     throw Error(RNN_NOT_FINITE,
