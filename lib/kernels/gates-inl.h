@@ -264,6 +264,7 @@ using ReluBackward = VanillaBackward<Relu, Units>;
 template <class Units>
 struct LstmForward {
   static constexpr std::size_t gates = 4;
+  static constexpr bool halves = true;
   const CellForward& step;
   Units n;
 
@@ -275,18 +276,41 @@ struct LstmForward {
     visit(step.h, 1);
   }
   template <class Arch>
+  [[gnu::always_inline]] void begin(std::size_t m, std::size_t unit,
+                                    const Vec<Arch> (&sum)[4]) const noexcept {
+    Vec<Arch> gate[4];
+    activate<Arch>(m, unit, sum, gate);
+    RNN_UNROLL for (std::size_t g = 0; g < 4; ++g) store_units<Arch>(step.gates, m, g, unit, n, gate[g]);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void end(std::size_t m, std::size_t unit, const Vec<Arch> (&)[4]) const noexcept {
+    Vec<Arch> gate[4];
+    RNN_UNROLL for (std::size_t g = 0; g < 4; ++g) gate[g] = load_units<Arch>(step.gates, m, g, unit, n);
+    advance<Arch>(m, unit, gate);
+  }
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[4]) const noexcept {
-    using V = Vec<Arch>;
-    const V i = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 0, unit, n) + sum[0]);
-    const V f = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 1, unit, n) + sum[1]);
-    const V g = vtanh<Arch>(load_input<Arch, 4>(step, m, 2, unit, n) + sum[2]);
-    const V o = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 3, unit, n) + sum[3]);
-    const V c = vfma<Arch>(f, load_units<Arch>(step.c_prev, m, 0, unit, n), i * g);
-    store_units<Arch>(step.gates, m, 0, unit, n, i);
-    store_units<Arch>(step.gates, m, 1, unit, n, f);
-    store_units<Arch>(step.gates, m, 2, unit, n, g);
-    store_units<Arch>(step.gates, m, 3, unit, n, o);
+    Vec<Arch> gate[4];
+    activate<Arch>(m, unit, sum, gate);
+    RNN_UNROLL for (std::size_t g = 0; g < 4; ++g) store_units<Arch>(step.gates, m, g, unit, n, gate[g]);
+    advance<Arch>(m, unit, gate);
+  }
+
+ private:
+  template <class Arch>
+  [[gnu::always_inline]] void activate(std::size_t m, std::size_t unit, const Vec<Arch> (&sum)[4],
+                                       Vec<Arch> (&gate)[4]) const noexcept {
+    gate[0] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 0, unit, n) + sum[0]);
+    gate[1] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 1, unit, n) + sum[1]);
+    gate[2] = vtanh<Arch>(load_input<Arch, 4>(step, m, 2, unit, n) + sum[2]);
+    gate[3] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 3, unit, n) + sum[3]);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void advance(std::size_t m, std::size_t unit,
+                                      const Vec<Arch> (&gate)[4]) const noexcept {
+    const auto& [i, f, g, o] = gate;
+    const Vec<Arch> c = vfma<Arch>(f, load_units<Arch>(step.c_prev, m, 0, unit, n), i * g);
     store_units<Arch>(step.c, m, 0, unit, n, c);
     store_units<Arch>(step.h, m, 0, unit, n, o * vtanh<Arch>(c));
   }
@@ -330,6 +354,7 @@ struct LstmBackward {
 template <class Units>
 struct GruForward {
   static constexpr std::size_t gates = 3;
+  static constexpr bool halves = true;
   const CellForward& step;
   Units n;
 
@@ -341,16 +366,37 @@ struct GruForward {
     visit(step.h, 1);
   }
   template <class Arch>
+  [[gnu::always_inline]] void begin(std::size_t m, std::size_t unit,
+                                    const Vec<Arch> (&sum)[3]) const noexcept {
+    RNN_UNROLL for (std::size_t g = 0; g < 2; ++g)
+        store_units<Arch>(step.gates, m, g, unit, n, activate<Arch>(m, g, unit, sum[g]));
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void end(std::size_t m, std::size_t unit, const Vec<Arch> (&sum)[3]) const noexcept {
+    advance<Arch>(m, unit, load_units<Arch>(step.gates, m, 0, unit, n),
+                  load_units<Arch>(step.gates, m, 1, unit, n), sum[2]);
+  }
+  template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
                                      const Vec<Arch> (&sum)[3]) const noexcept {
-    using V = Vec<Arch>;
-    const V r = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 0, unit, n) + sum[0]);
-    const V z = vsigmoid<Arch>(load_input<Arch, 3>(step, m, 1, unit, n) + sum[1]);
-    const V inner = sum[2] + load_vector<Arch>(step.bias, unit, n);
-    const V candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
-    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    const Vec<Arch> r = activate<Arch>(m, 0, unit, sum[0]), z = activate<Arch>(m, 1, unit, sum[1]);
+    advance<Arch>(m, unit, r, z, sum[2]);
     store_units<Arch>(step.gates, m, 0, unit, n, r);
     store_units<Arch>(step.gates, m, 1, unit, n, z);
+  }
+
+ private:
+  template <class Arch>
+  [[gnu::always_inline]] Vec<Arch> activate(std::size_t m, std::size_t g, std::size_t unit,
+                                            Vec<Arch> sum) const noexcept {
+    return vsigmoid<Arch>(load_input<Arch, 3>(step, m, g, unit, n) + sum);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void advance(std::size_t m, std::size_t unit, Vec<Arch> r, Vec<Arch> z,
+                                      Vec<Arch> sum) const noexcept {
+    const Vec<Arch> inner = sum + load_vector<Arch>(step.bias, unit, n);
+    const Vec<Arch> candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
+    const Vec<Arch> h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     store_units<Arch>(step.gates, m, 2, unit, n, candidate);
     if (step.inner.base != nullptr || step.inner.pointers != nullptr)
       store_units<Arch>(step.inner, m, 0, unit, n, inner);

@@ -36,6 +36,13 @@ struct Affine {
   }
 };
 
+// True for an output whose finish is begin and then end, with what is between them in memory. Of many vectors
+// all begin first: one after the other, each would wait for its activations, one of which needs another.
+template <class Output, class = void>
+constexpr bool has_halves = false;
+template <class Output>
+constexpr bool has_halves<Output, decltype(void(Output::halves))> = true;
+
 // Hand a tile's sums on while they are in the cache: rows from m0 on, columns (units) from `column` on, up to
 // output.n.
 template <class Arch, class Output>
@@ -43,12 +50,22 @@ template <class Arch, class Output>
                                                std::size_t column, std::size_t vectors,
                                                const Output& output) noexcept {
   constexpr std::size_t L = lanes<Arch>, G = Output::gates;
-  for (std::size_t m = 0; m < rows; ++m, sums += vectors * L) {
-    for (std::size_t v = 0, i = column; v < vectors && i < output.n; v += G, i += L) {
-      Vec<Arch> sum[G];
-      RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] = load_aligned<Arch>(sums + (v + g) * L);
-      output.finish(m0 + m, i, sum);
+  const auto each = [&](const auto& visit) __attribute__((always_inline)) {
+    const float* p = sums;
+    for (std::size_t m = 0; m < rows; ++m, p += vectors * L) {
+      for (std::size_t v = 0, i = column; v < vectors && i < output.n; v += G, i += L) {
+        Vec<Arch> sum[G];
+        RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] = load_aligned<Arch>(p + (v + g) * L);
+        visit(m0 + m, i, sum);
+      }
     }
+  };
+  using Sums = const Vec<Arch>(&)[G];
+  if constexpr (has_halves<Output>) {
+    each([&](std::size_t m, std::size_t unit, Sums sum) { output.begin(m, unit, sum); });
+    each([&](std::size_t m, std::size_t unit, Sums sum) { output.end(m, unit, sum); });
+  } else {
+    each([&](std::size_t m, std::size_t unit, Sums sum) { output.finish(m, unit, sum); });
   }
 }
 
