@@ -37,6 +37,10 @@ template <>
 inline constexpr std::size_t kMinimumSize<rnn_parameter_group_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_evaluation_t> = 32;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_save_options_t> = 48;
+template <>
+inline constexpr std::size_t kMinimumSize<rnn_load_options_t> = 40;
 
 // Larger than any struct will be: a struct_size beyond it was never set.
 constexpr std::size_t kMaximumSize = 65536;

@@ -61,7 +61,7 @@ typedef int32_t rnn_status_t;
 enum {
   RNN_OK = 0,
   RNN_INVALID_ARGUMENT = 1, /* an argument is NULL, out of range, or contradicts another */
-  RNN_NOT_FOUND = 2,        /* no parameter of that name */
+  RNN_NOT_FOUND = 2,        /* no parameter or metadata of that name */
   RNN_MISMATCH = 10,        /* the state, weights or checkpoint belong to another architecture */
   RNN_NOT_FINITE = 11,      /* a loss or gradient became NaN or infinite; the last good weights stay */
   RNN_OUT_OF_MEMORY = 20,
@@ -824,28 +824,94 @@ RNN_API void rnn_tape_destroy(rnn_tape_t *tape);
 
 /* ---- Files --------------------------------------------------------------------------------------- */
 
-/* Save the network as a safetensors file with PyTorch's tensor names, its configuration in the metadata.
- * Atomic: a crash at any instant leaves the old file or the new one.
+enum { /* rnn_save_options_t.format */
+  RNN_FORMAT_SAFETENSORS = 1, /* PyTorch's tensor names, the configuration in the metadata */
+  RNN_FORMAT_ONNX = 2,        /* RNN, GRU and LSTM nodes and what is around them */
+  RNN_FORMAT_BINARY = 3,      /* the same contents as safetensors, without JSON, with a checksum */
+  RNN_FORMAT_C = 4            /* a binary file as an array in C99 or C++, to be compiled in */
+};
+
+typedef struct rnn_save_options {
+  size_t struct_size;
+  int32_t format;        /* RNN_FORMAT_...; 0: by the path's suffix, .safetensors, .onnx, .rnn (binary) or .h (C) */
+  int32_t without_probe; /* 1: no probe; see rnn_save */
+  /* What stands before PyTorch's names: the paths of modules, each with a point at its end. With those of its own
+   * modules, load_state_dict(strict=True) takes a safetensors file of a network that torch.nn.RNN, GRU or LSTM,
+   * with an Embedding and a Linear, can be. */
+  const char *layers;    /* default "" */
+  const char *head;      /* default "head." */
+  const char *embedding; /* default "embedding." */
+  const char *name;      /* of the array in C: an identifier; default "network" */
+} rnn_save_options_t;
+
+typedef struct rnn_load_options {
+  size_t struct_size;
+  uint32_t flags;        /* RNN_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
+  int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
+  /* Which tensors of a PyTorch state dict are the network: what stands before weight_ih_l0, or before weight; * stands
+   * for any characters, ? for one. Other tensors are passed over if layers is given, and else refused. NULL: found by
+   * themselves, by their names' ends and their shapes. */
+  const char *layers;    /* "lstm.", "encoder.*", ... */
+  const char *head;      /* "fc."; "": none */
+  const char *embedding; /* "tokens."; "": none */
+} rnn_load_options_t;
+
+/* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a probe
+ * in the file's metadata. Atomic: a crash at any instant leaves the old file or the new one.
+ * The probe is what the network gives for three fixed steps, outputs and states. Where it gives something that is
+ * not finite, there is none.
  *
  * path     UTF-8
- * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
 
-/* Create a network from a file, and a stream over it in the initial state.
+/* The same in any format.
+ *
+ * path     UTF-8
+ * options  NULL: all defaults
+ * Errors   RNN_INVALID_ARGUMENT (also when neither options nor the path say which format), RNN_FILE_ERROR,
+ *          RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (the format cannot hold this network, or is not in this build)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_save_options_t *options);
+
+/* Create a network from a file, and a stream over it in the initial state. The contents say what the file is: one
+ * that rnn_save_as wrote (but in C), a safetensors file with the state dict of a PyTorch module, or a file of
+ * another library that this build reads.
+ * Where the file has a probe, the network must give what it says, within 1e-5 (RNN_COMPUTE_F32), 0.02 (BF16) or 0.05
+ * (INT8) of the largest value of each vector, and of 1 at least. A state dict may have one of its own: tensors
+ * probe.inputs [steps, I] (with an embedding indices [steps], int64) and probe.outputs [steps, O], what the module
+ * gives for that sequence from the initial state.
  *
  * path      UTF-8
  * allocator NULL: the C++ runtime's
  * out       written on success; the caller destroys the handle by rnn_destroy
- * Errors    RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED
+ * Errors    RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT (also when the network gives something else than the
+ *           probe says, and when several modules of a state dict could be the network), RNN_OUT_OF_MEMORY,
+ *           RNN_UNSUPPORTED
  * Threads   any
  * Realtime  no
  * Since     0.1 */
 RNN_API rnn_status_t rnn_load(const char *path, const rnn_allocator_t *allocator, rnn_t **out);
 
-/* The same file in memory.
+/* The same with options.
+ *
+ * path      UTF-8
+ * options   NULL: all defaults
+ * allocator NULL: the C++ runtime's
+ * out       written on success; the caller destroys the handle by rnn_destroy
+ * Errors    as rnn_load; RNN_INVALID_ARGUMENT (also when an option does not fit what the file holds)
+ * Threads   any
+ * Realtime  no
+ * Since     0.1 */
+RNN_API rnn_status_t rnn_load_as(const char *path, const rnn_load_options_t *options,
+                                 const rnn_allocator_t *allocator, rnn_t **out);
+
+/* The file that rnn_save writes, in memory; in a build without formats, that of RNN_FORMAT_BINARY.
  *
  * memory   [capacity] bytes  written on success; NULL with capacity 0 only asks for the size
  * size     written on success: bytes written, or needed
@@ -856,7 +922,20 @@ RNN_API rnn_status_t rnn_load(const char *path, const rnn_allocator_t *allocator
  * Since    0.1 */
 RNN_API rnn_status_t rnn_save_memory(const rnn_t *rnn, void *memory, size_t capacity, size_t *size);
 
-/* Create a network from a file in memory.
+/* The file that rnn_save_as writes, in memory; without a format, that of rnn_save_memory.
+ *
+ * options  NULL: all defaults
+ * memory   [capacity] bytes  written on success; NULL with capacity 0 only asks for the size
+ * size     written on success: bytes written, or needed; text in C has no zero byte at its end
+ * Errors   RNN_INVALID_ARGUMENT (also when capacity is too small; the message says what is needed),
+ *          RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (the format cannot hold this network, or is not in this build)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_save_memory_as(const rnn_t *rnn, const rnn_save_options_t *options, void *memory,
+                                        size_t capacity, size_t *size);
+
+/* Create a network from a file in memory; see rnn_load. A build without formats reads RNN_FORMAT_BINARY alone.
  *
  * memory    [size] bytes  read
  * allocator NULL: the C++ runtime's
@@ -867,6 +946,62 @@ RNN_API rnn_status_t rnn_save_memory(const rnn_t *rnn, void *memory, size_t capa
  * Since     0.1 */
 RNN_API rnn_status_t rnn_load_memory(const void *memory, size_t size, const rnn_allocator_t *allocator,
                                      rnn_t **out);
+
+/* The same with options.
+ *
+ * memory    [size] bytes  read
+ * options   NULL: all defaults
+ * allocator NULL: the C++ runtime's
+ * out       written on success; the caller destroys the handle by rnn_destroy
+ * Errors    as rnn_load_memory; RNN_INVALID_ARGUMENT (also when an option does not fit what the file holds)
+ * Threads   any
+ * Realtime  no
+ * Since     0.1 */
+RNN_API rnn_status_t rnn_load_memory_as(const void *memory, size_t size, const rnn_load_options_t *options,
+                                        const rnn_allocator_t *allocator, rnn_t **out);
+
+/* Keep text with the network's weights, such as a vocabulary or a sample rate: streams that share weights share it,
+ * and it goes into files and comes back from them. If the weights are shared, this handle first gets a copy of its
+ * own.
+ *
+ * key      UTF-8, not empty; what begins with "rnn." is the library's own
+ * value    UTF-8; NULL: no longer keep any under this key
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_set_metadata(rnn_t *rnn, const char *key, const char *value);
+
+/* Copy a text out, with a zero byte at its end.
+ *
+ * value    [capacity] bytes  written on success; NULL with capacity 0 only asks for the size
+ * size     written on success: bytes written, or needed
+ * Errors   RNN_INVALID_ARGUMENT (also when capacity is too small; the message says what is needed),
+ *          RNN_NOT_FOUND
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_metadata(const rnn_t *rnn, const char *key, char *value, size_t capacity,
+                                      size_t *size);
+
+/* The number of texts.
+ *
+ * count    written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_metadata_count(const rnn_t *rnn, size_t *count);
+
+/* The key of a text; keys are in the order of their bytes.
+ *
+ * index    0..count-1
+ * key      written on success; lives as long as a handle over the same weights, until rnn_set_metadata
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_metadata_key(const rnn_t *rnn, size_t index, const char **key);
 
 /* ---- Introspection ------------------------------------------------------------------------------- */
 

@@ -90,13 +90,50 @@ class Network {
     check(rnn_load_memory(memory, size, allocator, &handle));
     return Network(handle);
   }
+  static Network load_as(const std::string& path, const rnn_load_options_t& options,
+                         const rnn_allocator_t* allocator = nullptr) {
+    rnn_t* handle = nullptr;
+    check(rnn_load_as(path.c_str(), &options, allocator, &handle));
+    return Network(handle);
+  }
+  static Network load_memory_as(const void* memory, std::size_t size, const rnn_load_options_t& options,
+                                const rnn_allocator_t* allocator = nullptr) {
+    rnn_t* handle = nullptr;
+    check(rnn_load_memory_as(memory, size, &options, allocator, &handle));
+    return Network(handle);
+  }
   void save(const std::string& path) const { check(rnn_save(get(), path.c_str())); }
-  std::vector<unsigned char> save_memory() const {
+  void save_as(const std::string& path, const rnn_save_options_t* options = nullptr) const {
+    check(rnn_save_as(get(), path.c_str(), options));
+  }
+  std::vector<unsigned char> save_memory() const { return save_memory_as(nullptr); }
+  std::vector<unsigned char> save_memory_as(const rnn_save_options_t* options) const {
     std::size_t size = 0;
-    check(rnn_save_memory(get(), nullptr, 0, &size));
+    check(rnn_save_memory_as(get(), options, nullptr, 0, &size));
     std::vector<unsigned char> file(size);
-    check(rnn_save_memory(get(), file.data(), size, &size));
+    check(rnn_save_memory_as(get(), options, file.data(), size, &size));
     return file;
+  }
+
+  void set_metadata(const char* key, const char* value) { check(rnn_set_metadata(get(), key, value)); }
+  std::string get_metadata(const char* key) const {
+    std::size_t size = 0;
+    check(rnn_get_metadata(get(), key, nullptr, 0, &size));
+    std::string value(size, '\0');
+    check(rnn_get_metadata(get(), key, value.data(), size, &size));
+    value.pop_back();
+    return value;
+  }
+  std::vector<std::string> metadata_keys() const {
+    std::size_t count = 0;
+    check(rnn_metadata_count(get(), &count));
+    std::vector<std::string> keys;
+    for (std::size_t i = 0; i < count; ++i) {
+      const char* key = nullptr;
+      check(rnn_metadata_key(get(), i, &key));
+      keys.push_back(key);
+    }
+    return keys;
   }
 
   Network fork() const {

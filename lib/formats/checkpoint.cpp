@@ -11,18 +11,18 @@
 #include <string>
 #include <utility>
 
+#include "lib/formats/container.h"
 #include "lib/formats/file.h"
 #include "lib/formats/network_file.h"
-#include "lib/formats/safetensors.h"
 #include "lib/network/error.h"
 
 namespace rnn {
 namespace {
 
-using safetensors::Contents;
-using safetensors::quote;
-using safetensors::Type;
-using safetensors::Writer;
+using formats::Contents;
+using formats::quote;
+using formats::Type;
+using formats::Writer;
 
 class StateWriter final : public StateVisitor {
  public:
@@ -96,7 +96,7 @@ class StateReader final : public StateVisitor {
     seen_.insert(key);
     if (found->second.shape.size() != 1)
       throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be a vector", key.c_str(),
-                  safetensors::to_string(found->second.shape).c_str());
+                  formats::to_string(found->second.shape).c_str());
     values = Buffer<T>(allocator_, found->second.count);
     found->second.read(values.data());
   }
@@ -128,7 +128,7 @@ constexpr char kInTraining[] = "weights";
 // training stand beside it, padded as in memory.
 void save_checkpoint(const Trainer& trainer, const char* path) {
   Writer writer;
-  add_network(*trainer.result(), writer);
+  add_network(trainer.result(), {}, writer);
   StateWriter state(writer);
   const_cast<TrainerState&>(trainer.state()).visit(state);  // which only reads
   const Weights& weights = *trainer.weights_ref();
@@ -136,14 +136,14 @@ void save_checkpoint(const Trainer& trainer, const char* path) {
   writer.add(kTrainerTensors + std::string(kInTraining), Type::f32, {count}, [&](unsigned char* out) {
     if (count > 0) std::memcpy(out, weights.values(), count * sizeof(float));
   });
-  save(writer, path);
+  formats::save(writer, path);
 }
 
 void load_checkpoint(Trainer& trainer, const char* path) {
   const Bytes bytes = read_file(path);
   try {
-    const Contents contents = safetensors::read(bytes.data.get(), bytes.size);
-    WeightsRef weights = extract_network(contents, trainer.allocator());
+    const Contents contents = formats::read(bytes.data.get(), bytes.size, formats::kDefaultContainer);
+    WeightsRef weights = extract_network(contents, {}, trainer.allocator());
     TrainerState state;
     StateReader reader(contents, trainer.allocator());
     state.visit(reader);

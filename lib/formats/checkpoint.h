@@ -1,4 +1,4 @@
-// Training runs as safetensors files: the network's tensors, the optimiser's, and the run's position.
+// Training runs as files: the network's tensors, the optimiser's, and the run's position.
 #pragma once
 
 #include "lib/training/trainer.h"

@@ -4,13 +4,13 @@
 #include <cstdint>
 
 #include "lib/cells/cell.h"
-#include "lib/formats/safetensors.h"
+#include "lib/formats/contents.h"
 #include "lib/network/error.h"
 
 namespace rnn {
 namespace {
 
-using safetensors::quote;
+using formats::quote;
 
 rnn_config_t check_config(rnn_config_t config) {
   config.struct_size = sizeof config;
@@ -53,6 +53,14 @@ const std::vector<float>& expect(const Model& model, const Parameter& parameter)
 
 }  // namespace
 
+void add_metadata(Weights& weights, const std::string& key, const std::string& value) {
+  try {
+    weights.metadata().set(weights.allocator(), key, value);
+  } catch (const Error& error) {
+    throw Error(RNN_BAD_FORMAT, "metadata %s: %s", quote(key).c_str(), error.what());
+  }
+}
+
 WeightsRef build(const Model& model, const Allocator& allocator) {
   const rnn_config_t config = check_config(model.config);
   check_size(config, model);
@@ -64,6 +72,8 @@ WeightsRef build(const Model& model, const Allocator& allocator) {
   for (std::size_t i = 0; i < weights.parameter_count(); ++i)
     weights.set(weights.parameter(i), expect(model, weights.parameter(i)).data());
   weights.pack();
+  for (const auto& [key, value] : model.metadata) add_metadata(weights, key, value);
+  if (model.probe) check_probe(ref, *model.probe);
   return ref;
 }
 

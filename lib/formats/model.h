@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "lib/formats/probe.h"
 #include "lib/network/weights.h"
 
 namespace rnn {
@@ -16,11 +18,16 @@ struct Model {
   // library's gates are in the order of RNN_CELL_...
   std::map<std::string, std::vector<float>> parameters;
   std::map<std::string, std::string>
-      metadata;  // what the file says beside the network, such as a sample rate
+      metadata;                // what the file says beside the network, such as a sample rate
+  std::optional<Probe> probe;  // what the other library gives
 };
 
 // Throws Error(RNN_BAD_FORMAT) where the configuration is wrong, or a parameter is missing, of another size,
-// not finite, or left over. Takes no more memory than a small multiple of the model's.
+// not finite, or left over, or the network does not give what the probe says. Takes no more memory than a
+// small multiple of the model's.
 WeightsRef build(const Model& model, const Allocator& allocator);
+
+// One pair of a file's metadata; throws Error(RNN_BAD_FORMAT) unless it is text.
+void add_metadata(Weights& weights, const std::string& key, const std::string& value);
 
 }  // namespace rnn

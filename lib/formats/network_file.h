@@ -1,33 +1,47 @@
-// Networks as safetensors files: PyTorch's tensor names, the configuration in the metadata.
-//
-// A file without our metadata is taken for the state of a torch.nn.RNN with tanh, a torch.nn.GRU or LSTM, and
-// embedding.weight, head.weight and head.bias, where they are there, for those of a torch.nn.Embedding and
-// Linear; the cell and the sizes come from the shapes.
+// Networks as files, of every format that this build knows.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 
-#include "lib/formats/safetensors.h"
+#include "lib/formats/contents.h"
 #include "lib/network/weights.h"
+#include "rnn/rnn.h"
 
 namespace rnn {
 
-// Each throws Error(RNN_FILE_ERROR or RNN_BAD_FORMAT); see rnn_save, rnn_load and their memory forms.
-void save_network(const Weights& weights, const char* path);
-WeightsRef load_network(const char* path, const Allocator& allocator);
+// A network's file, to be written. Options are complete, their format is resolved; the weights outlive it.
+// Throws Error(RNN_INVALID_ARGUMENT or RNN_UNSUPPORTED).
+class NetworkFile {
+ public:
+  NetworkFile(const WeightsRef& weights, const rnn_save_options_t& options);
 
-std::size_t network_file_size(const Weights& weights);
-void save_network_memory(const Weights& weights, void* memory);  // [network_file_size] bytes
-WeightsRef load_network_memory(const void* memory, std::size_t size, const Allocator& allocator);
+  std::size_t size() const;
+  void write(void* memory) const;  // [size()] bytes
+
+ private:
+  std::int32_t format_;
+  formats::Writer writer_;  // of a container
+  std::string text_;        // of any other format
+};
+
+// The options with the format that a path's suffix (null: nothing) says where they say none. Throws
+// Error(RNN_INVALID_ARGUMENT).
+rnn_save_options_t resolve_format(rnn_save_options_t options, const char* path);
+
+// Each throws Error; see rnn_save_as, rnn_load_as and their memory forms. Options are complete.
+void save_network(const WeightsRef& weights, const char* path, const rnn_save_options_t& options);
+WeightsRef load_network(const char* path, const rnn_load_options_t& options, const Allocator& allocator);
+WeightsRef load_network_memory(const void* memory, std::size_t size, const rnn_load_options_t& options,
+                               const Allocator& allocator);
 
 // The network's part of a file. Checkpoints add to it under names that begin with these, which loading a
 // network passes over.
 constexpr char kTrainerTensors[] = "trainer.";
 constexpr char kTrainerMetadata[] = "rnn.trainer.";
-void add_network(const Weights& weights, safetensors::Writer& writer);  // weights outlive the writer
-WeightsRef extract_network(const safetensors::Contents& contents, const Allocator& allocator);
-
-// Write what the writer has collected; see write_file.
-void save(const safetensors::Writer& writer, const char* path);
+void add_network(const WeightsRef& weights, const rnn_save_options_t& options, formats::Writer& writer);
+WeightsRef extract_network(const formats::Contents& contents, const rnn_load_options_t& options,
+                           const Allocator& allocator);
 
 }  // namespace rnn

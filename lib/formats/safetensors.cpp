@@ -3,45 +3,16 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "lib/network/error.h"
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-              "files are little-endian and values copied as they are");
-
-namespace rnn::safetensors {
+namespace rnn::formats::safetensors {
 namespace {
 
 constexpr std::size_t kLengthSize = 8;
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
-constexpr std::size_t kMaxRank = 32;               // what is refused shall not cost much memory
-constexpr std::size_t kAlignment = 64;             // of the values, where we write the file
-
-struct TypeInfo {
-  Type type;
-  const char* name;
-  std::size_t size;
-};
-
-constexpr TypeInfo kTypes[] = {{Type::f64, "F64", 8},
-                               {Type::f32, "F32", 4},
-                               {Type::f16, "F16", 2},
-                               {Type::bf16, "BF16", 2},
-                               {Type::u64, "U64", 8}};
-
-const TypeInfo& info(Type type) noexcept {
-  return *std::find_if(std::begin(kTypes), std::end(kTypes),
-                       [=](const TypeInfo& t) { return t.type == type; });
-}
-
-std::optional<Type> find_type(std::string_view name) noexcept {
-  for (const TypeInfo& t : kTypes)
-    if (name == t.name) return t.type;
-  return std::nullopt;
-}
 
 // A tensor's entry in the header as far as it has been read.
 struct Draft {
@@ -77,7 +48,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     } else if (place_ == Place::tensor && key_ == "dtype") {
       draft_->type = find_type(value);
       if (!draft_->type)
-        throw Error(RNN_BAD_FORMAT, "%s is %s; it must be F64, F32, F16, BF16 or U64", field().c_str(),
+        throw Error(RNN_BAD_FORMAT, "%s is %s; it must be F64, F32, F16, BF16, U64 or I64", field().c_str(),
                     quote(value).c_str());
     } else {
       unexpected(quote(value));
@@ -180,13 +151,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 // The tensor that a draft describes in `size` bytes of data.
 Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, std::uint64_t size) {
   const std::string field = "tensor " + quote(name);
-  std::uint64_t count = 1;
-  const std::size_t width = info(*draft.type).size;
-  for (const std::uint64_t n : *draft.shape)
-    if (__builtin_mul_overflow(count, n, &count) || count > std::numeric_limits<std::uint64_t>::max() / width)
-      throw Error(RNN_BAD_FORMAT, "%s has shape %s, whose product is too large", field.c_str(),
-                  to_string(*draft.shape).c_str());
-
+  const std::size_t count = checked_count(name, *draft.type, *draft.shape);
+  const std::uint64_t bytes = count * type_size(*draft.type);
   const std::vector<std::uint64_t>& offsets = *draft.offsets;
   const std::string found = to_string(offsets);
   if (offsets.size() != 2)
@@ -195,20 +161,18 @@ Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, 
   if (offsets[0] > offsets[1] || offsets[1] > size)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64,
                 field.c_str(), found.c_str(), size);
-  if (offsets[1] - offsets[0] != count * width)
+  if (offsets[1] - offsets[0] != bytes)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes",
-                field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type),
-                count * width);
-  return {name, *draft.type, std::move(*draft.shape), static_cast<std::size_t>(count), data + offsets[0]};
+                field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type), bytes);
+  return {name, *draft.type, std::move(*draft.shape), count, data + offsets[0]};
 }
 
 // Each byte of data belongs to one tensor.
 void check_layout(const Contents& contents, const unsigned char* data, std::uint64_t size) {
-  const auto bytes = [](const Tensor* t) { return t->count * info(t->type).size; };
   std::vector<const Tensor*> order;
   for (const auto& entry : contents.tensors) order.push_back(&entry.second);
   std::sort(order.begin(), order.end(), [&](const Tensor* a, const Tensor* b) {
-    return a->data != b->data ? a->data < b->data : bytes(a) < bytes(b);
+    return a->data != b->data ? a->data < b->data : a->bytes() < b->bytes();
   });
 
   const unsigned char* end = data;
@@ -216,73 +180,43 @@ void check_layout(const Contents& contents, const unsigned char* data, std::uint
     if (tensor->data != end)
       throw Error(RNN_BAD_FORMAT, "tensor %s begins at %td; it must begin at %td, where the one before ends",
                   quote(tensor->name).c_str(), tensor->data - data, end - data);
-    end += bytes(tensor);
+    end += tensor->bytes();
   }
   if (static_cast<std::uint64_t>(end - data) != size)
     throw Error(RNN_BAD_FORMAT, "the data are %" PRIu64 " bytes; the tensors end at %td", size, end - data);
 }
 
-float from_half(std::uint16_t half) noexcept {
-  const std::uint32_t sign = (half & 0x8000u) << 16;
-  const std::uint32_t exponent = (half >> 10) & 31u;
-  const std::uint32_t mantissa = half & 1023u;
-  std::uint32_t bits;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-    std::memcpy(&bits, &magnitude, sizeof bits);
-  } else {
-    bits = (exponent == 31 ? 255u << 23 : (exponent + 112) << 23) | mantissa << 13;
-  }
-  bits |= sign;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-float from_bfloat(std::uint16_t half) noexcept {
-  const std::uint32_t bits = std::uint32_t{half} << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-template <class T, class Convert>
-void convert(const unsigned char* data, std::size_t count, float* out, const Convert& to_float) {
-  for (std::size_t i = 0; i < count; ++i) {
-    T value;
-    std::memcpy(&value, data + i * sizeof value, sizeof value);
-    out[i] = to_float(value);
-  }
-}
-
 std::string json_string(const std::string& text) { return nlohmann::json(text).dump(); }
+
+// With the length before it.
+std::string header(const Writer& writer) {
+  std::string text = "{\"__metadata__\":{";
+  const char* separator = "";
+  for (const auto& [key, value] : writer.metadata()) {
+    text += separator + json_string(key) + ":" + json_string(value);
+    separator = ",";
+  }
+  text += "}";
+  std::uint64_t begin = 0;
+  for (const Writer::Entry& entry : writer.entries()) {
+    text += "," + json_string(entry.name) + ":{\"dtype\":\"" + type_name(entry.type) +
+            "\",\"shape\":" + to_string(entry.shape) +
+            ",\"data_offsets\":" + to_string({begin, begin + entry.bytes}) + "}";
+    begin += entry.bytes;
+  }
+  text += "}";
+  while ((kLengthSize + text.size()) % kDataAlignment != 0) text += ' ';
+
+  std::string length(kLengthSize, '\0');
+  const std::uint64_t n = text.size();
+  std::memcpy(length.data(), &n, sizeof n);
+  return length + text;
+}
 
 }  // namespace
 
-const char* type_name(Type type) noexcept { return info(type).name; }
-
-void Tensor::read(float* out) const {
-  switch (type) {
-    case Type::f64:
-      return convert<double>(data, count, out, [](double v) { return static_cast<float>(v); });
-    case Type::f32:
-      return convert<float>(data, count, out, [](float v) { return v; });
-    case Type::f16:
-      return convert<std::uint16_t>(data, count, out, &from_half);
-    case Type::bf16:
-      return convert<std::uint16_t>(data, count, out, &from_bfloat);
-    case Type::u64:
-      break;
-  }
-  throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be F64, F32, F16 or BF16", quote(name).c_str(),
-              type_name(type));
-}
-
-void Tensor::read(std::uint64_t* out) const {
-  if (type != Type::u64)
-    throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be U64", quote(name).c_str(),
-                type_name(type));
-  if (count > 0) std::memcpy(out, data, count * sizeof *out);
+bool recognise(const void* memory, std::size_t size) noexcept {
+  return size > kLengthSize && static_cast<const unsigned char*>(memory)[kLengthSize] == '{';
 }
 
 Contents read(const void* memory, std::size_t size) {
@@ -312,74 +246,21 @@ Contents read(const void* memory, std::size_t size) {
   return contents;
 }
 
-void Writer::metadata(std::string key, std::string value) {
-  metadata_.emplace_back(std::move(key), std::move(value));
-}
-
-void Writer::add(std::string name, Type type, std::vector<std::uint64_t> shape, Fill fill) {
-  std::size_t bytes = info(type).size;
-  for (const std::uint64_t n : shape) bytes *= n;
-  const auto narrower = [](Type wanted, const Entry& entry) {
-    return info(wanted).size > info(entry.type).size;
-  };
-  const auto place = std::upper_bound(entries_.begin(), entries_.end(), type, narrower);
-  entries_.insert(place, Entry{std::move(name), type, std::move(shape), bytes, std::move(fill)});
-}
-
-std::string Writer::header() const {
-  std::string text = "{\"__metadata__\":{";
-  const char* separator = "";
-  for (const auto& [key, value] : metadata_) {
-    text += separator + json_string(key) + ":" + json_string(value);
-    separator = ",";
-  }
-  text += "}";
-  std::uint64_t begin = 0;
-  for (const Entry& entry : entries_) {
-    text += "," + json_string(entry.name) + ":{\"dtype\":\"" + type_name(entry.type) +
-            "\",\"shape\":" + to_string(entry.shape) +
-            ",\"data_offsets\":" + to_string({begin, begin + entry.bytes}) + "}";
-    begin += entry.bytes;
-  }
-  text += "}";
-  while ((kLengthSize + text.size()) % kAlignment != 0) text += ' ';
-
-  std::string length(kLengthSize, '\0');
-  const std::uint64_t n = text.size();
-  std::memcpy(length.data(), &n, sizeof n);
-  return length + text;
-}
-
-std::size_t Writer::size() const {
-  std::size_t size = header().size();
-  for (const Entry& entry : entries_) size += entry.bytes;
+std::size_t size(const Writer& writer) {
+  std::size_t size = header(writer).size();
+  for (const Writer::Entry& entry : writer.entries()) size += entry.bytes;
   return size;
 }
 
-void Writer::write(void* memory) const {
-  const std::string front = header();
+void write(const Writer& writer, void* memory) {
+  const std::string front = header(writer);
   auto* out = static_cast<unsigned char*>(memory);
   std::memcpy(out, front.data(), front.size());
   out += front.size();
-  for (const Entry& entry : entries_) {
+  for (const Writer::Entry& entry : writer.entries()) {
     entry.fill(out);
     out += entry.bytes;
   }
 }
 
-std::string quote(std::string_view text) {
-  constexpr std::size_t kMost = 60;
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, kMost)) quoted += c >= ' ' && c <= '~' ? c : '?';
-  return quoted + (text.size() > kMost ? "...\"" : "\"");
-}
-
-std::string to_string(const std::vector<std::uint64_t>& shape) {
-  constexpr std::size_t kMost = 8;
-  std::string text = "[";
-  for (std::size_t i = 0; i < std::min(shape.size(), kMost); ++i)
-    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + (shape.size() > kMost ? ", ...]" : "]");
-}
-
-}  // namespace rnn::safetensors
+}  // namespace rnn::formats::safetensors

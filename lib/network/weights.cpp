@@ -261,6 +261,7 @@ WeightsRef WeightsRef::copy() const {
   WeightsRef result = make(weights_->config_, weights_->allocator_);
   std::copy(weights_->values_.begin(), weights_->values_.end(), result.weights_->values_.begin());
   std::copy(weights_->packed_.begin(), weights_->packed_.end(), result.weights_->packed_.begin());
+  result.weights_->metadata_.copy(weights_->allocator_, weights_->metadata_);
   return result;
 }
 
@@ -269,6 +270,7 @@ WeightsRef WeightsRef::converted(std::int32_t compute) const {
   config.compute = compute;
   WeightsRef result = make(config, weights_->allocator_);
   std::copy(weights_->values_.begin(), weights_->values_.end(), result.weights_->values_.begin());
+  result.weights_->metadata_.copy(weights_->allocator_, weights_->metadata_);
   result.weights_->pack();
   return result;
 }

@@ -9,6 +9,7 @@
 #include "lib/kernels/table.h"
 #include "lib/network/config.h"
 #include "lib/network/memory.h"
+#include "lib/network/metadata.h"
 #include "rnn/rnn.h"
 
 namespace rnn {
@@ -131,6 +132,9 @@ class Weights {
   void get(const Parameter& parameter, float* out) const noexcept;
   void set(const Parameter& parameter, const float* in) noexcept;  // call pack() after it
 
+  const Metadata& metadata() const noexcept { return metadata_; }
+  Metadata& metadata() noexcept { return metadata_; }
+
   // Bring the packed matrices up to date; all at once, or job by job (each by any thread).
   void pack() noexcept;
   std::size_t pack_jobs() const noexcept;
@@ -172,6 +176,7 @@ class Weights {
   Buffer<const float*> initials_;  // [state_vectors()]
   kernels::Panels head_{};
   const float* head_bias_ = nullptr;
+  Metadata metadata_;
   Buffer<float> zeros_;  // for absent biases and initial states: [padded max(G*H, O)]
   mutable std::atomic<std::size_t> references_{0};
 };

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lib/network/error.h"
+#include "lib/network/pattern.h"
 #include "lib/training/exact.h"
 #include "lib/training/schedule.h"
 
@@ -38,28 +39,6 @@ kernels::Rule kernel_rule(std::int32_t optimizer) noexcept {
 double bias_correction(float beta, std::uint64_t n) noexcept {
   const auto b = static_cast<double>(beta);
   return static_cast<double>(n) * (1.0 - b) > 38.0 ? 1.0 : 1.0 - exact_power(b, n);
-}
-
-// True if the pattern fits the whole name. After a mismatch, the last star takes in one character more.
-bool fits(const char* pattern, const char* name) noexcept {
-  const char* star = nullptr;
-  const char* after_star = nullptr;  // where in the name the pattern behind the star begins
-  while (*name != '\0') {
-    if (*pattern == '*') {
-      star = pattern++;
-      after_star = name;
-    } else if (*pattern == '?' || *pattern == *name) {
-      ++pattern;
-      ++name;
-    } else if (star != nullptr) {
-      pattern = star + 1;
-      name = ++after_star;
-    } else {
-      return false;
-    }
-  }
-  while (*pattern == '*') ++pattern;
-  return *pattern == '\0';
 }
 
 }  // namespace

@@ -140,6 +140,23 @@ FIELD(rnn_evaluation_t, weight, 16);
 FIELD(rnn_evaluation_t, accuracy, 24);
 SIZE(rnn_evaluation_t, 32);
 
+FIELD(rnn_save_options_t, struct_size, 0);
+FIELD(rnn_save_options_t, format, 8);
+FIELD(rnn_save_options_t, without_probe, 12);
+FIELD(rnn_save_options_t, layers, 16);
+FIELD(rnn_save_options_t, head, 24);
+FIELD(rnn_save_options_t, embedding, 32);
+FIELD(rnn_save_options_t, name, 40);
+SIZE(rnn_save_options_t, 48);
+
+FIELD(rnn_load_options_t, struct_size, 0);
+FIELD(rnn_load_options_t, flags, 8);
+FIELD(rnn_load_options_t, without_probe, 12);
+FIELD(rnn_load_options_t, layers, 16);
+FIELD(rnn_load_options_t, head, 24);
+FIELD(rnn_load_options_t, embedding, 32);
+SIZE(rnn_load_options_t, 40);
+
 PIN(RNN_OK, RNN_OK == 0);
 PIN(RNN_INVALID_ARGUMENT, RNN_INVALID_ARGUMENT == 1);
 PIN(RNN_NOT_FOUND, RNN_NOT_FOUND == 2);
@@ -192,6 +209,10 @@ PIN(RNN_SCHEDULE_EXPONENTIAL, RNN_SCHEDULE_EXPONENTIAL == 2);
 PIN(RNN_SCHEDULE_COSINE, RNN_SCHEDULE_COSINE == 3);
 PIN(RNN_EVENT_UPDATE, RNN_EVENT_UPDATE == 1);
 PIN(RNN_EVENT_VALIDATION, RNN_EVENT_VALIDATION == 2);
+PIN(RNN_FORMAT_SAFETENSORS, RNN_FORMAT_SAFETENSORS == 1);
+PIN(RNN_FORMAT_ONNX, RNN_FORMAT_ONNX == 2);
+PIN(RNN_FORMAT_BINARY, RNN_FORMAT_BINARY == 3);
+PIN(RNN_FORMAT_C, RNN_FORMAT_C == 4);
 
 /* Every function with its type; the linker finds them all. */
 struct functions {
@@ -245,6 +266,15 @@ struct functions {
   rnn_status_t (*load)(const char *, const rnn_allocator_t *, rnn_t **);
   rnn_status_t (*save_memory)(const rnn_t *, void *, size_t, size_t *);
   rnn_status_t (*load_memory)(const void *, size_t, const rnn_allocator_t *, rnn_t **);
+  rnn_status_t (*save_as)(const rnn_t *, const char *, const rnn_save_options_t *);
+  rnn_status_t (*load_as)(const char *, const rnn_load_options_t *, const rnn_allocator_t *, rnn_t **);
+  rnn_status_t (*save_memory_as)(const rnn_t *, const rnn_save_options_t *, void *, size_t, size_t *);
+  rnn_status_t (*load_memory_as)(const void *, size_t, const rnn_load_options_t *, const rnn_allocator_t *,
+                                 rnn_t **);
+  rnn_status_t (*set_metadata)(rnn_t *, const char *, const char *);
+  rnn_status_t (*get_metadata)(const rnn_t *, const char *, char *, size_t, size_t *);
+  rnn_status_t (*metadata_count)(const rnn_t *, size_t *);
+  rnn_status_t (*metadata_key)(const rnn_t *, size_t, const char **);
   rnn_status_t (*get_config)(const rnn_t *, rnn_config_t *);
 };
 extern const struct functions all_functions;
@@ -257,5 +287,6 @@ const struct functions all_functions = {
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_run, rnn_trainer_network, rnn_trainer_sync,
     rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_forward_tape,
     rnn_backward, rnn_tape_set_dropout, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
-    rnn_load, rnn_save_memory, rnn_load_memory, rnn_get_config,
+    rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as, rnn_save_memory_as, rnn_load_memory_as,
+    rnn_set_metadata, rnn_get_metadata, rnn_metadata_count, rnn_metadata_key, rnn_get_config,
 };

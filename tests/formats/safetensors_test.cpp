@@ -7,10 +7,10 @@
 #include "lib/network/error.h"
 #include "tests/formats/formats_test.h"
 
-namespace rnn {
+namespace rnn::formats {
 namespace {
 
-safetensors::Contents read(const std::string& file) { return safetensors::read(file.data(), file.size()); }
+Contents read(const std::string& file) { return safetensors::read(file.data(), file.size()); }
 
 // The message of the refusal.
 std::string refusal(const std::string& file) {
@@ -31,7 +31,7 @@ TEST(Safetensors, ReadsWhatItShould) {
       "\"\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[0,4]},"
       "\"none\":{\"dtype\":\"F64\",\"shape\":[3,0],\"data_offsets\":[4,4]}}  ",
       bytes<float>({1.5f, -2.5f}));
-  const safetensors::Contents contents = read(file);
+  const Contents contents = read(file);
   EXPECT_EQ(contents.metadata.at("k"), "\xc3\xa9");
   ASSERT_EQ(contents.tensors.size(), 3u);
   float value = 0;
@@ -69,7 +69,7 @@ TEST(Safetensors, ConvertsFloatingPointTypes) {
 
 TEST(Safetensors, TellsTypesApart) {
   const std::string file = container({{"u", "U64", {1}, bytes<std::uint64_t>({~0ull})}, f32("f", {1}, {1})});
-  const safetensors::Contents contents = read(file);
+  const Contents contents = read(file);
   std::uint64_t u = 0;
   float f = 0;
   contents.tensors.at("u").read(&u);
@@ -147,7 +147,7 @@ TEST(Safetensors, RefusesHeaders) {
        "tensor \"t\" is there twice"},
       // Types
       {entry("\"dtype\":\"I8\"," + shape + offsets), 4,
-       "\"dtype\" is \"I8\"; it must be F64, F32, F16, BF16 or U64"},
+       "\"dtype\" is \"I8\"; it must be F64, F32, F16, BF16, U64 or I64"},
       {entry("\"dtype\":\"f32\"," + shape + offsets), 4, "\"dtype\" is \"f32\""},
       {entry("\"dtype\":1," + shape + offsets), 4, "\"dtype\" holds 1; it must be a string"},
       {entry("\"dtype\":[]," + shape + offsets), 4, "\"dtype\" holds an array; it must be a string"},
@@ -204,18 +204,18 @@ TEST(Safetensors, RefusesHeaders) {
 }
 
 TEST(Safetensors, WritesWhatItReads) {
-  safetensors::Writer writer;
+  Writer writer;
   const auto fill = [](const std::string& data) {
     return [data](unsigned char* out) { std::memcpy(out, data.data(), data.size()); };
   };
   writer.metadata("key \"\\\n", "value \xc3\xa9");
-  writer.add("odd", safetensors::Type::f32, {3}, fill(bytes<float>({1, 2, 3})));
-  writer.add("wide", safetensors::Type::u64, {1}, fill(bytes<std::uint64_t>({5})));
-  writer.add("matrix", safetensors::Type::f32, {1, 2}, fill(bytes<float>({6, 7})));
-  std::string file(writer.size(), '?');
-  writer.write(file.data());
+  writer.add("odd", Type::f32, {3}, fill(bytes<float>({1, 2, 3})));
+  writer.add("wide", Type::u64, {1}, fill(bytes<std::uint64_t>({5})));
+  writer.add("matrix", Type::f32, {1, 2}, fill(bytes<float>({6, 7})));
+  std::string file(safetensors::size(writer), '?');
+  safetensors::write(writer, file.data());
 
-  const safetensors::Contents contents = read(file);
+  const Contents contents = read(file);
   EXPECT_EQ(contents.metadata.at("key \"\\\n"), "value \xc3\xa9");
   EXPECT_EQ(contents.tensors.at("odd").shape, (std::vector<std::uint64_t>{3}));
   EXPECT_EQ(contents.tensors.at("matrix").shape, (std::vector<std::uint64_t>{1, 2}));
@@ -231,4 +231,4 @@ TEST(Safetensors, WritesWhatItReads) {
 }
 
 }  // namespace
-}  // namespace rnn
+}  // namespace rnn::formats

@@ -1,0 +1,173 @@
+#include "lib/formats/config_metadata.h"
+
+#include <charconv>
+#include <cstdint>
+#include <string>
+
+#include "lib/cells/cell.h"
+#include "lib/network/error.h"
+
+namespace rnn::formats {
+namespace {
+
+constexpr char kFormatKey[] = "rnn.format";
+constexpr char kFormat[] = "1";
+
+struct Name {
+  std::int32_t value;
+  const char* name;
+};
+
+constexpr Name kInits[] = {{RNN_INIT_PYTORCH, "pytorch"},
+                           {RNN_INIT_XAVIER_UNIFORM, "xavier_uniform"},
+                           {RNN_INIT_XAVIER_NORMAL, "xavier_normal"},
+                           {RNN_INIT_KAIMING_UNIFORM, "kaiming_uniform"},
+                           {RNN_INIT_KAIMING_NORMAL, "kaiming_normal"},
+                           {RNN_INIT_UNIFORM, "uniform"},
+                           {RNN_INIT_ORTHOGONAL, "orthogonal"},
+                           {RNN_INIT_IDENTITY, "identity"}};
+constexpr Name kInitialStates[] = {
+    {RNN_INITIAL_ZERO, "zero"}, {RNN_INITIAL_FIXED, "fixed"}, {RNN_INITIAL_TRAINED, "trained"}};
+constexpr Name kComputes[] = {
+    {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
+constexpr Name kBooleans[] = {{1, "true"}, {0, "false"}};
+
+// Visits the fields of a configuration in the order in which they stand in the file.
+template <class Visitor, class Config>
+void visit(Visitor& visitor, Config& config) {
+  visitor.cell("rnn.cell", config);
+  visitor.number("rnn.input_size", config.input_size);
+  visitor.number("rnn.hidden_size", config.hidden_size);
+  visitor.number("rnn.output_size", config.output_size);
+  visitor.number("rnn.num_layers", config.num_layers);
+  visitor.flag("rnn.bias", config.flags, RNN_NO_BIAS, true);
+  visitor.choice("rnn.initial_state", config.initial_state, kInitialStates);
+  visitor.choice("rnn.init", config.init, kInits);
+  visitor.choice("rnn.recurrent_init", config.recurrent_init, kInits);
+  visitor.number("rnn.init_range", config.init_range);
+  visitor.number("rnn.seed", config.seed);
+  visitor.choice("rnn.compute", config.compute, kComputes);
+  visitor.option("rnn.projection_size", config.projection_size);
+  visitor.option("rnn.embedding_size", config.embedding_size);
+  visitor.option("rnn.forget_bias", config.forget_bias);
+  visitor.option_flag("rnn.bidirectional", config.flags, RNN_BIDIRECTIONAL);
+  visitor.option_flag("rnn.residual", config.flags, RNN_RESIDUAL);
+  visitor.option_flag("rnn.layer_norm", config.flags, RNN_LAYER_NORM);
+  visitor.option_flag("rnn.tied_head", config.flags, RNN_TIED_HEAD);
+}
+
+// What begins with option is in the file only where it is not zero.
+struct ConfigWriter {
+  Writer& writer;
+
+  void cell(const char* key, const rnn_config_t& config) {
+    writer.metadata(key, cells::find(config.cell, config.flags & cells::kVariants)->name);
+  }
+
+  template <class T>
+  void number(const char* key, T value) {
+    char text[32];  // the shortest that reads back as the same number, whatever the locale
+    const std::to_chars_result result = std::to_chars(text, text + sizeof text, value);
+    writer.metadata(key, std::string(text, result.ptr));
+  }
+
+  template <class T, std::size_t n>
+  void choice(const char* key, T value, const Name (&names)[n]) {
+    for (const Name& name : names)
+      if (static_cast<T>(name.value) == value) return writer.metadata(key, name.name);
+  }
+
+  void flag(const char* key, std::uint32_t flags, std::uint32_t flag, bool inverted) {
+    choice(key, std::int32_t{((flags & flag) != 0) != inverted}, kBooleans);
+  }
+
+  template <class T>
+  void option(const char* key, T value) {
+    if (value != 0) number(key, value);
+  }
+
+  void option_flag(const char* key, std::uint32_t flags, std::uint32_t flag) {
+    if ((flags & flag) != 0) this->flag(key, flags, flag, false);
+  }
+};
+
+struct ConfigReader {
+  const Contents& contents;
+
+  const std::string& text(const char* key) {
+    const std::string* found = contents.find_metadata(key);
+    if (found == nullptr) throw Error(RNN_BAD_FORMAT, "metadata %s is missing", key);
+    return *found;
+  }
+
+  bool has(const char* key) const { return contents.find_metadata(key) != nullptr; }
+
+  void cell(const char* key, rnn_config_t& config) {
+    const std::string& name = text(key);
+    const cells::Cell* cell = cells::find(name.c_str());
+    if (cell == nullptr || name != cell->name)  // a zero byte may hide more
+      throw Error(RNN_BAD_FORMAT, "metadata %s is %s; no such cell", key, quote(name).c_str());
+    config.cell = cell->id;
+    config.flags |= cell->variant;
+  }
+
+  template <class T>
+  void number(const char* key, T& value) {
+    const std::string& s = text(key);
+    const std::from_chars_result result = std::from_chars(s.data(), s.data() + s.size(), value);
+    if (result.ec != std::errc() || result.ptr != s.data() + s.size())
+      throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be a number in range", key, quote(s).c_str());
+  }
+
+  template <class T, std::size_t n>
+  void choice(const char* key, T& value, const Name (&names)[n]) {
+    const std::string& s = text(key);
+    std::string all;
+    for (const Name& name : names) {
+      if (s == name.name) {
+        value = static_cast<T>(name.value);
+        return;
+      }
+      all += (all.empty() ? "" : ", ") + std::string(name.name);
+    }
+    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be one of %s", key, quote(s).c_str(),
+                all.c_str());
+  }
+
+  void flag(const char* key, std::uint32_t& flags, std::uint32_t flag, bool inverted) {
+    std::int32_t value = 0;
+    choice(key, value, kBooleans);
+    if ((value != 0) != inverted) flags |= flag;
+  }
+
+  template <class T>
+  void option(const char* key, T& value) {
+    if (has(key)) number(key, value);
+  }
+
+  void option_flag(const char* key, std::uint32_t& flags, std::uint32_t flag) {
+    if (has(key)) this->flag(key, flags, flag, false);
+  }
+};
+
+}  // namespace
+
+bool has_config(const Contents& contents) { return contents.find_metadata(kFormatKey) != nullptr; }
+
+void write_config(const rnn_config_t& config, Writer& writer) {
+  writer.metadata(kFormatKey, kFormat);
+  ConfigWriter visitor{writer};
+  visit(visitor, config);
+}
+
+rnn_config_t read_config(const Contents& contents) {
+  ConfigReader reader{contents};
+  if (const std::string& format = reader.text(kFormatKey); format != kFormat)
+    throw Error(RNN_BAD_FORMAT, "metadata %s is %s; this library reads %s", kFormatKey, quote(format).c_str(),
+                kFormat);
+  rnn_config_t config{};
+  visit(reader, config);
+  return config;
+}
+
+}  // namespace rnn::formats
