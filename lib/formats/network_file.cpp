@@ -2,7 +2,7 @@
 
 #include <cctype>
 #include <cstring>
-#include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -13,8 +13,11 @@
 #include "lib/formats/file.h"
 #include "lib/formats/model.h"
 #include "lib/formats/network_tensors.h"
+#if RNN_WITH_ONNX
+#include "lib/formats/onnx.h"
+#endif
 #include "lib/formats/probe.h"
-#include "lib/formats/state_dict.h"
+#include "lib/formats/pytorch.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -138,8 +141,7 @@ void run_probe(const WeightsRef& weights, const Contents& contents, bool ours) {
 }
 
 // A file of another library.
-Model read_model(const void* memory, std::size_t size) {
-  static_cast<void>(memory);
+Model read_model([[maybe_unused]] const void* memory, std::size_t size) {
   throw Error(RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
               RNN_WITH_FORMATS ? "safetensors, and librnn's binary files" : "librnn's binary files");
 }
@@ -176,6 +178,17 @@ std::string c_text(const Weights& weights, const Writer& writer, const char* nam
           ", sizeof " + array + ", NULL, &rnn) loads it.");
 }
 
+std::string onnx_text([[maybe_unused]] const Weights& weights) {
+#if RNN_WITH_ONNX
+  std::map<std::string, std::string> metadata;
+  for (std::size_t i = 0; i < weights.metadata().count(); ++i)
+    metadata[weights.metadata().key(i)] = weights.metadata().value(i);
+  return write_onnx(weights, metadata);
+#else
+  throw Error(RNN_UNSUPPORTED, "the format is ONNX; this library was built without ONNX");
+#endif
+}
+
 }  // namespace
 
 rnn_save_options_t resolve_format(rnn_save_options_t options, const char* path) {
@@ -201,21 +214,23 @@ NetworkFile::NetworkFile(const WeightsRef& weights, const rnn_save_options_t& op
   if (options.name != nullptr && format_ != RNN_FORMAT_C)
     throw Error(RNN_INVALID_ARGUMENT, "options.name is %s; it is for RNN_FORMAT_C alone",
                 quote(options.name).c_str());
-  if (format_ == RNN_FORMAT_ONNX)
-    throw Error(RNN_UNSUPPORTED, "options.format is RNN_FORMAT_ONNX; this library was built without ONNX");
+  if (format_ == RNN_FORMAT_ONNX) {
+    text_ = onnx_text(*weights);
+    return;
+  }
   add_network(weights, options, writer_);
   if (format_ == RNN_FORMAT_C) text_ = c_text(*weights, writer_, options.name);
 }
 
 std::size_t NetworkFile::size() const {
-  return format_ == RNN_FORMAT_C ? text_.size() : formats::size(writer_, format_);
+  return text_.empty() ? formats::size(writer_, format_) : text_.size();
 }
 
 void NetworkFile::write(void* memory) const {
-  if (format_ == RNN_FORMAT_C)
-    std::memcpy(memory, text_.data(), text_.size());
-  else
+  if (text_.empty())
     formats::write(writer_, format_, memory);
+  else
+    std::memcpy(memory, text_.data(), text_.size());
 }
 
 void add_network(const WeightsRef& weights, const rnn_save_options_t& options, Writer& writer) {

@@ -1,4 +1,4 @@
-#include "lib/formats/state_dict.h"
+#include "lib/formats/pytorch.h"
 
 #include <algorithm>
 #include <cstdint>
