@@ -2,6 +2,7 @@
 """Build a program in C by a CMake project in C alone, see cmake/: cmake.py BUILD CC..."""
 
 import pathlib
+import shlex
 import sys
 import tempfile
 
@@ -13,7 +14,7 @@ def check(installed, folder, cc, kinds, parts):
     run("cmake", "-S", pathlib.Path(__file__).parent / "cmake", "-B", folder, "-G", "Ninja",
         f"-DCMAKE_PREFIX_PATH={installed.prefix}", f"-DRNN_VERSION={installed.version}",
         f"-DPROGRAM={installed.program}", f"-DPARTS={';'.join(parts)}", f"-DRNN_INSTALLED={';'.join(kinds)}",
-        CC=" ".join(cc))
+        CC=shlex.join(cc))
     run("cmake", "--build", folder)
     programs = {"default/rnn": kinds[0]} | {f"default/{kind}": kind for kind in kinds}
     programs |= {f"{part}/rnn": "static" for part in parts if part in ("component", "variable")}
