@@ -538,9 +538,9 @@ typedef struct rnn_progress {
   double steps_per_second;  /* time steps trained on per second, of this update */
 } rnn_progress_t;
 
-/* Called between updates. Returns 0 to go on, anything else to stop the run, which is not an error.
- * It may not use the trainer or network in training, except rnn_trainer_save, rnn_trainer_network and
- * rnn_trainer_sync on the trainer. */
+/* Called between updates, on the thread of the call that trains. Returns 0 to go on, anything else to stop
+ * the run, which is not an error. It may not use the trainer or network in training, except rnn_trainer_save,
+ * rnn_trainer_network and rnn_trainer_sync on the trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
 /* Settings for the parameters whose name fits a pattern. */

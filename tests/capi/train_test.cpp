@@ -174,6 +174,30 @@ TEST_F(Training, ReportsEveryUpdateAndValidation) {
   EXPECT_EQ(validations, 2);
 }
 
+TEST_F(Training, ReportsOnTheCallingThread) {
+  const Network large = create(config(4, 96, 4));
+  const Data many = cycle(std::vector<size_t>(48, 20));
+  const rnn_sequences_t batches = many.get();
+  struct Calls {
+    std::thread::id caller = std::this_thread::get_id();
+    int here = 0, elsewhere = 0;
+  } calls;
+  auto o = options();
+  o.batch_size = 16;
+  o.threads = 4;
+  o.validation = &sequences;
+  o.validate_every = 1;
+  o.user = &calls;
+  o.progress = [](const rnn_progress_t*, void* user) -> int32_t {
+    auto* calls = static_cast<Calls*>(user);
+    ++(std::this_thread::get_id() == calls->caller ? calls->here : calls->elsewhere);
+    return 0;
+  };
+  ASSERT_EQ(rnn_train(large.get(), &batches, &o), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(calls.here, 6);
+  EXPECT_EQ(calls.elsewhere, 0);
+}
+
 TEST_F(Training, StopsWhenToldAndKeepsWhatWasLearnt) {
   Log log;
   log.stop_at = 2;

@@ -75,7 +75,7 @@ class Example:
         return [node, self.sources / "sentences.js"]
 
     def rust(self):
-        self.build(tool("rustc", "rustc"), "-O", "-L", self.libraries, self.sources / "sentences.rs")
+        self.build(tool("rustc", "rustc"), "-L", self.libraries, self.sources / "sentences.rs")
         return ["./sentences"]
 
     def go(self):
@@ -90,8 +90,9 @@ class Example:
         javac, java = tool("javac", "default-jdk-headless"), tool("java", "default-jdk-headless")
         if not jar.exists():
             raise Missing(f"{jar} is missing (Debian: libjna-java)")
-        self.build(javac, "-cp", jar, "-d", self.scratch, self.sources / "Sentences.java")
-        return [java, "-cp", f"{jar}:{self.scratch}", "Sentences"]
+        quick = "-J-XX:TieredStopAtLevel=1"
+        self.build(javac, quick, "-proc:none", "-cp", jar, "-d", self.scratch, self.sources / "Sentences.java")
+        return [java, "-Djna.nounpack=true", "-cp", f"{jar}:{self.scratch}", "Sentences"]
 
     def csharp(self):
         mono = tool("mono", "mono-runtime")
