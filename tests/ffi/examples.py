@@ -63,7 +63,7 @@ class Example:
     cpp = c
 
     def python(self):
-        for python in (sys.executable, "/usr/bin/python3"):
+        for python in filter(os.path.exists, (sys.executable, "/usr/bin/python3")):
             if subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode == 0:
                 return [python, self.sources / "sentences.py"]
         raise Missing("numpy is missing (Debian: python3-numpy)")
