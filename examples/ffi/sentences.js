@@ -3,7 +3,7 @@
 //   npm install koffi && node sentences.js     with librnn.so.0 where the loader looks, or in LD_LIBRARY_PATH
 //   node sentences.js --layout                 the structs as defined here
 //
-// Typed arrays go over as they are, without a copy.
+// A typed array that is an argument goes over as it is, without a copy.
 'use strict';
 
 const koffi = require('koffi');
