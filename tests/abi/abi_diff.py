@@ -30,8 +30,8 @@ LONGER_STRUCT = re.compile(r"^'struct (\w+)' changed:\n"
 NO_CHANGE = re.compile(r"(Leaf changes|Changed leaf types) summary: .*|(\S+ \S+) summary: 0 Removed, 0 Changed, 0 Added \S+|")
 
 
-def run(*command):
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=100)
+def run(*command, folder=None):
+    return subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, timeout=100)
 
 
 def checked(result):
@@ -44,10 +44,10 @@ def build(header, cc, folder):
     text, count = FUNCTION.subn(r"\1 { __builtin_unreachable(); }", header)
     if count < 10:
         sys.exit(f"only {count} functions found in rnn.h")
-    source, library = folder / "functions.c", folder / "librnn.so"
-    source.write_text(text)
-    checked(run(*cc, "-std=c99", "-g", "-w", "-fPIC", "-shared", source, "-o", library))
-    return library
+    (folder / "functions.c").write_text(text)
+    # A path without the folder's, since it is part of what is described.
+    checked(run(*cc, "-std=c99", "-g", "-w", "-fPIC", "-shared", "functions.c", "-o", "librnn.so", folder=folder))
+    return folder / "librnn.so"
 
 
 def describe(header, cc, path):
