@@ -11,6 +11,9 @@
 #include "lib/formats/config_metadata.h"
 #include "lib/formats/container.h"
 #include "lib/formats/file.h"
+#if RNN_WITH_FORMATS
+#include "lib/formats/json_models.h"
+#endif
 #include "lib/formats/model.h"
 #include "lib/formats/network_tensors.h"
 #if RNN_WITH_ONNX
@@ -142,8 +145,11 @@ void run_probe(const WeightsRef& weights, const Contents& contents, bool ours) {
 
 // A file of another library.
 Model read_model([[maybe_unused]] const void* memory, std::size_t size) {
+#if RNN_WITH_FORMATS
+  if (is_json(memory, size)) return read_json_model(memory, size);
+#endif
   throw Error(RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
-              RNN_WITH_FORMATS ? "safetensors, and librnn's binary files" : "librnn's binary files");
+              RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
 }
 
 // ---- Writing ----

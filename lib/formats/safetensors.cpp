@@ -216,7 +216,8 @@ std::string header(const Writer& writer) {
 }  // namespace
 
 bool recognise(const void* memory, std::size_t size) noexcept {
-  return size > kLengthSize && static_cast<const unsigned char*>(memory)[kLengthSize] == '{';
+  const auto* bytes = static_cast<const unsigned char*>(memory);
+  return size > kLengthSize && bytes[kLengthSize] == '{' && bytes[kLengthSize - 1] == 0;  // no JSON has a zero
 }
 
 Contents read(const void* memory, std::size_t size) {

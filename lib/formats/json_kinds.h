@@ -1,0 +1,34 @@
+// The kinds of JSON that read_json_model knows, and what they share. Each throws Error(RNN_BAD_FORMAT).
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "lib/formats/json_value.h"
+#include "lib/formats/model.h"
+
+namespace rnn {
+
+constexpr std::int32_t kMaxModelSize = 65536;  // of a layer or an input, as in rnn_config_t
+constexpr std::int32_t kMaxModelLayers = 64;
+
+Model read_layers(const json::Value& root);  // {"in_shape", "layers"}: rtneural.cpp
+Model read_state_dict(
+    const json::Value& root);             // {"lstm.weight_ih_l0", ...} or {"state_dict"}: state_dict.cpp
+Model read_nam(const json::Value& root);  // {"architecture", "config", "weights"}: nam.cpp
+
+// Whether the object is a state dict, with layer 0 of some recurrent module.
+bool is_state_dict(const json::Value& object);
+
+// Add to the model what the outermost object says beside the network: of it, without these keys, and of its
+// object "metadata". Lists, such as test signals, are left out.
+void read_metadata(const json::Value& root, std::initializer_list<std::string_view> without, Model& model);
+
+// What the file adds to the network's output from its input, which no network here does.
+void refuse_skip(const json::Value& object, std::string_view key);
+
+// Biases that some layers or the head lack become zero; if all lack them the network has none.
+void complete_biases(Model& model);
+
+}  // namespace rnn

@@ -1,0 +1,336 @@
+#include "lib/formats/json_value.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "lib/formats/contents.h"
+#include "lib/network/error.h"
+
+namespace rnn::json {
+namespace {
+
+using formats::quote;
+
+constexpr std::size_t kMaxSize = std::numeric_limits<std::int32_t>::max();
+constexpr std::size_t kMaxDepth = 32;
+
+// The shortest text that reads back as the same number, whatever the locale.
+template <class T>
+std::string number_text(T value) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
+}
+
+// A key in a path: as it is if it is a plain name.
+std::string name(std::string_view key) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+  };
+  const bool is_plain = !key.empty() && key.size() <= 60 && std::all_of(key.begin(), key.end(), plain);
+  return is_plain ? std::string(key) : quote(key);
+}
+
+std::string join(const std::string& path, std::string_view key) {
+  return path.empty() ? name(key) : path + "." + name(key);
+}
+
+// "layers[1]: what", or "what" of the root.
+std::string at_path(const std::string& path, const std::string& what) {
+  return path.empty() ? what : path + ": " + what;
+}
+
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  Tree tree;
+
+  bool null() override { return add(Kind::null, 0, 0); }
+  bool boolean(bool value) override { return add(Kind::boolean, value, 0); }
+  bool number_integer(number_integer_t value) override { return number(value, number_text(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return number(value, number_text(value)); }
+  bool number_float(number_float_t value, const string_t& text) override { return number(value, text); }
+  bool string(string_t& value) override { return add_text(Kind::string, value); }
+  bool binary(binary_t&) override { throw Error(RNN_BAD_FORMAT, "binary data in JSON"); }
+
+  bool start_object(std::size_t) override { return open(Kind::object); }
+  bool end_object() override {
+    check_keys();
+    return close();
+  }
+
+  bool key(string_t& value) override {
+    key_ = size();
+    ++node(open_.back()).count;
+    append(Kind::key, value);
+    return true;
+  }
+
+  // Numbers alone, until something else comes.
+  bool start_array(std::size_t) override {
+    open(Kind::numbers);
+    node(open_.back()).begin = static_cast<std::uint32_t>(tree.numbers.size());
+    return true;
+  }
+  bool end_array() override { return close(); }
+
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    throw Error(RNN_BAD_FORMAT, "%s",
+                at_path(path(), "not JSON: error at byte " + std::to_string(position)).c_str());
+  }
+
+ private:
+  std::uint32_t size() const { return static_cast<std::uint32_t>(tree.nodes.size()); }
+  Node& node(std::uint32_t index) { return tree.nodes[index]; }
+  std::string_view text(const Node& n) const { return std::string_view(tree.text).substr(n.begin, n.count); }
+
+  // Of the value that comes next or is being read; with fewer levels, of what is around it.
+  std::string path(std::size_t levels) const {
+    std::string path;
+    for (std::size_t i = 0; i < levels; ++i) {
+      const Node& parent = tree.nodes[open_[i]];
+      const bool inside = i + 1 < open_.size();  // of a value that has begun and so is counted
+      if (parent.kind != Kind::object)
+        path += "[" + std::to_string(parent.count - inside) + "]";
+      else if (parent.count > 0)
+        path = join(path, text(tree.nodes[inside ? open_[i + 1] - 1 : key_]));
+    }
+    return path;
+  }
+  std::string path() const { return path(open_.size()); }
+
+  void append(Kind kind, std::string_view value) {
+    const auto begin = static_cast<std::uint32_t>(tree.text.size());
+    tree.text += value;
+    tree.nodes.push_back({kind, static_cast<std::uint32_t>(value.size()), begin, size() + 1});
+  }
+
+  // The array or object around the next value has one more.
+  void count() {
+    if (open_.empty()) return;
+    if (node(open_.back()).kind == Kind::numbers) spill();
+    if (node(open_.back()).kind == Kind::array) ++node(open_.back()).count;
+  }
+
+  bool add(Kind kind, std::uint32_t count, std::uint32_t begin) {
+    this->count();
+    tree.nodes.push_back({kind, count, begin, size() + 1});
+    return true;
+  }
+
+  bool add_text(Kind kind, std::string_view value) {
+    count();
+    append(kind, value);
+    return true;
+  }
+
+  template <class T>
+  bool number(T value, const std::string& text) {
+    if (open_.empty() || node(open_.back()).kind != Kind::numbers) return add_text(Kind::number, text);
+    const auto as_float = static_cast<float>(value);
+    if (!std::isfinite(as_float))
+      throw Error(RNN_BAD_FORMAT, "%s is %s; no float can hold it", path().c_str(), text.c_str());
+    tree.numbers.push_back(as_float);
+    ++node(open_.back()).count;
+    return true;
+  }
+
+  // The array has more than numbers: those that it has become nodes.
+  void spill() {
+    Node& array = node(open_.back());
+    array.kind = Kind::array;
+    for (std::uint32_t i = array.begin; i < tree.numbers.size(); ++i)
+      append(Kind::number, number_text(tree.numbers[i]));
+    tree.numbers.resize(array.begin);
+  }
+
+  bool open(Kind kind) {
+    if (open_.size() == kMaxDepth)
+      throw Error(RNN_BAD_FORMAT, "%s is nested deeper than %zu", path().c_str(), kMaxDepth);
+    add(kind, 0, 0);
+    open_.push_back(size() - 1);
+    return true;
+  }
+
+  bool close() {
+    node(open_.back()).end = size();
+    key_ = open_.back() - 1;
+    open_.pop_back();
+    return true;
+  }
+
+  // Of the object that ends here.
+  void check_keys() {
+    std::vector<std::string_view> keys;
+    for (std::uint32_t i = open_.back() + 1; i < size(); i = node(i + 1).end) keys.push_back(text(node(i)));
+    std::sort(keys.begin(), keys.end());
+    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice == keys.end()) return;
+    throw Error(RNN_BAD_FORMAT, "%s is there twice", join(path(open_.size() - 1), *twice).c_str());
+  }
+
+  std::vector<std::uint32_t> open_;  // arrays and objects, the innermost last
+  std::uint32_t key_ = 0;            // the last one
+};
+
+std::string json_string(std::string_view text) { return nlohmann::json(text).dump(); }
+
+}  // namespace
+
+Tree parse(const void* memory, std::size_t size) {
+  if (size > kMaxSize)
+    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; JSON may have %zu", size, kMaxSize);
+  const auto* text = static_cast<const unsigned char*>(memory);
+  // The parser would take a zero byte for the end.
+  if (std::find(text, text + size, 0) != text + size)
+    throw Error(RNN_BAD_FORMAT, "not JSON: it contains a zero byte");
+  Builder builder;
+  nlohmann::json::sax_parse(text, text + size, &builder);
+  return std::move(builder.tree);
+}
+
+void Value::refuse(const std::string& wanted) const {
+  throw Error(RNN_BAD_FORMAT, "%s is %s; it must be %s", path_.empty() ? "the file" : path_.c_str(),
+              describe().c_str(), wanted.c_str());
+}
+
+void Value::expect(Kind kind, const char* wanted) const {
+  if (this->kind() != kind) refuse(wanted);
+}
+
+std::string Value::describe() const {
+  switch (kind()) {
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return node().count != 0 ? "true" : "false";
+    case Kind::string:
+      return quote(text(index_));
+    case Kind::numbers:
+      return node().count == 0 ? "an empty array"
+                               : "an array of " + std::to_string(node().count) + " numbers";
+    case Kind::array:
+      return "an array of " + std::to_string(node().count);
+    case Kind::object:
+      return "an object";
+    default:
+      return std::string(text(index_).substr(0, 60));
+  }
+}
+
+std::string_view Value::string() const {
+  expect(Kind::string, "a string");
+  return text(index_);
+}
+
+bool Value::boolean() const {
+  expect(Kind::boolean, "true or false");
+  return node().count != 0;
+}
+
+std::int32_t Value::integer(std::int32_t least, std::int32_t most) const {
+  const std::string wanted = "an integer, " + std::to_string(least) + ".." + std::to_string(most);
+  expect(Kind::number, wanted.c_str());
+  const std::string_view digits = text(index_);
+  std::int32_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value < least || value > most)
+    refuse(wanted);
+  return value;
+}
+
+Value Value::member(std::uint32_t key) const { return Value(*tree_, key + 1, join(path_, text(key))); }
+
+std::optional<Value> Value::find(std::string_view key) const {
+  expect(Kind::object, "an object");
+  for (std::uint32_t i = index_ + 1; i < node().end; i = tree_->nodes[i + 1].end)
+    if (text(i) == key && tree_->nodes[i + 1].kind != Kind::null) return member(i);
+  return std::nullopt;
+}
+
+Value Value::at(std::string_view key) const {
+  const std::optional<Value> found = find(key);
+  if (!found) throw Error(RNN_BAD_FORMAT, "%s is missing", join(path_, key).c_str());
+  return *found;
+}
+
+std::size_t Value::size() const {
+  if (kind() != Kind::numbers) expect(Kind::array, "an array");
+  return node().count;
+}
+
+Value Value::element(std::size_t index) const {
+  std::optional<Value> found;
+  each([&](std::size_t i, const Value& value) {
+    if (i == index) found = value;
+  });
+  if (!found) refuse("an array of " + std::to_string(index + 1) + " or more");
+  return *found;
+}
+
+std::int32_t Value::last_integer(std::int32_t least, std::int32_t most) const {
+  if (size() == 0) refuse("an array of 1 or more");
+  if (kind() == Kind::array) return element(size() - 1).integer(least, most);
+  const auto value = static_cast<double>(tree_->numbers[node().begin + node().count - 1]);
+  if (value != std::floor(value) || value < least || value > most)
+    throw Error(RNN_BAD_FORMAT, "%s[%zu] is %g; it must be an integer, %d..%d", path_.c_str(), size() - 1,
+                value, least, most);
+  return static_cast<std::int32_t>(value);
+}
+
+std::vector<float> Value::vector(std::size_t count) const {
+  if (kind() != Kind::numbers) refuse("an array of " + std::to_string(count) + " numbers");
+  if (node().count != count)
+    throw Error(RNN_BAD_FORMAT, "%s has %u values; it must be %zu", path_.c_str(), node().count, count);
+  const auto begin = tree_->numbers.begin() + node().begin;
+  return std::vector<float>(begin, begin + node().count);
+}
+
+std::vector<float> Value::matrix(std::size_t rows, std::size_t columns) const {
+  if (size() != rows || (kind() == Kind::numbers && rows != 0))
+    throw Error(RNN_BAD_FORMAT, "%s is %s; it must be %zu rows of %zu", path_.c_str(), describe().c_str(),
+                rows, columns);
+  std::vector<float> values;  // grows with what is there
+  each([&](std::size_t, const Value& row) {
+    const std::vector<float> numbers = row.vector(columns);
+    values.insert(values.end(), numbers.begin(), numbers.end());
+  });
+  return values;
+}
+
+std::string Value::json() const {
+  std::string out;
+  const auto separate = [&] { out += out.size() > 1 ? "," : ""; };
+  switch (kind()) {
+    case Kind::string:
+      return json_string(text(index_));
+    case Kind::number:
+      return std::string(text(index_));
+    case Kind::object:
+      out = "{";
+      each_member([&](std::string_view key, const Value& value) {
+        separate();
+        out += json_string(key) + ":" + value.json();
+      });
+      return out + "}";
+    case Kind::array:
+      out = "[";
+      each([&](std::size_t, const Value& value) {
+        separate();
+        out += value.json();
+      });
+      return out + "]";
+    case Kind::numbers:
+      out = "[";
+      for (std::uint32_t i = 0; i < node().count; ++i) {
+        separate();
+        out += number_text(tree_->numbers[node().begin + i]);
+      }
+      return out + "]";
+    default:
+      return describe();
+  }
+}
+
+}  // namespace rnn::json

@@ -1,0 +1,192 @@
+#include "tests/formats/json_test.h"
+
+#include <charconv>
+
+#include "lib/formats/json_models.h"
+#include "lib/formats/json_value.h"
+#include "lib/network/error.h"
+
+using rnn::reference::Vector;
+
+std::string list(const Vector& values) {
+  std::string text = "[";
+  for (const double value : values) {
+    char number[32];
+    text += text.size() > 1 ? "," : "";
+    text.append(number, std::to_chars(number, number + sizeof number, value).ptr);
+  }
+  return text + "]";
+}
+
+std::string rows(const Vector& values, std::size_t columns) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < values.size(); i += columns) {
+    const auto row = values.begin() + static_cast<std::ptrdiff_t>(i);
+    text += (i > 0 ? "," : "") + list(Vector(row, row + static_cast<std::ptrdiff_t>(columns)));
+  }
+  return text + "]";
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t place = text.find(from);
+  EXPECT_NE(place, std::string::npos) << from;
+  EXPECT_EQ(text.find(from, place + 1), std::string::npos) << from;
+  return place == std::string::npos ? text : text.replace(place, from.size(), to);
+}
+
+void expect_outputs(const std::string& file, const Vector& inputs, const Vector& expected) {
+  const Rnn rnn = load_memory(file);
+  ASSERT_NE(rnn, nullptr) << rnn_last_error();
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  ASSERT_EQ(rnn_get_config(rnn.get(), &config), RNN_OK);
+  const auto I = static_cast<std::size_t>(config.input_size);
+  const auto O = static_cast<std::size_t>(config.output_size != 0 ? config.output_size : config.hidden_size);
+  ASSERT_EQ(inputs.size() / I * O, expected.size());
+  const std::vector<float> x(inputs.begin(), inputs.end());
+  std::vector<float> y(O);
+  for (std::size_t t = 0; t < inputs.size() / I; ++t) {
+    ASSERT_EQ(rnn_step(rnn.get(), &x[t * I], y.data()), RNN_OK);
+    for (std::size_t j = 0; j < O; ++j)
+      EXPECT_NEAR(static_cast<double>(y[j]), expected[t * O + j], 1e-6) << "step " << t << ", output " << j;
+  }
+}
+
+void expect_refused(const std::string& text, const Refusal& refusal) {
+  EXPECT_EQ(try_load(replaced(text, refusal.from, refusal.to)), RNN_BAD_FORMAT) << refusal.message;
+  EXPECT_MESSAGE(refusal.message);
+}
+
+namespace {
+
+using rnn::json::Tree;
+using rnn::json::Value;
+
+Tree parse(const std::string& text) { return rnn::json::parse(text.data(), text.size()); }
+
+std::string message(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const rnn::Error& error) {
+    EXPECT_EQ(error.status(), RNN_BAD_FORMAT);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Json, Values) {
+  const Tree tree = parse(
+      " {\"a\": [1, 2.5, -3e2], \"b\": {\"c d\": \"x\\n\", \"e\": [true, null, 7]},\n"
+      "\"m\": [[1, 2, 3], [4, 5, 6]], \"s\": [], \"mixed\": [1, 2, null, 4]}\r\n");
+  const Value root(tree);
+  EXPECT_EQ(root.at("a").vector(3), (std::vector<float>{1, 2.5f, -300}));
+  EXPECT_EQ(root.at("b").at("c d").string(), "x\n");
+  EXPECT_EQ(root.at("b").at("c d").path(), "b.\"c d\"");
+  EXPECT_EQ(root.at("b").at("e").last_integer(0, 7), 7);
+  EXPECT_TRUE(root.at("b").at("e").element(0).boolean());
+  EXPECT_EQ(root.at("m").matrix(2, 3), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(root.at("m").element(1).path(), "m[1]");
+  EXPECT_EQ(root.at("s").size(), 0u);
+  EXPECT_EQ(root.at("mixed").last_integer(4, 4), 4);
+  EXPECT_FALSE(root.find("z"));
+  EXPECT_EQ(root.json(),
+            "{\"a\":[1,2.5,-300],\"b\":{\"c d\":\"x\\n\",\"e\":[true,null,7]},\"m\":[[1,2,3],[4,5,6]],"
+            "\"s\":[],\"mixed\":[1,2,null,4]}");
+}
+
+TEST(Json, WrongKindsAreNamed) {
+  const Tree tree = parse(
+      "{\"n\": 3, \"f\": 2.5, \"s\": \"x\", \"l\": [1, 2], \"m\": [[1, 2], [3]], \"z\": null,"
+      "\"big\": 99999999999, \"half\": [0.5], \"none\": []}");
+  const Value root(tree);
+  const auto of = [&](const char* key) { return root.at(key); };
+  EXPECT_EQ(message([&] { of("n").string(); }), "n is 3; it must be a string");
+  EXPECT_EQ(message([&] { of("n").at("x"); }), "n is 3; it must be an object");
+  EXPECT_EQ(message([&] { of("n").integer(4, 5); }), "n is 3; it must be an integer, 4..5");
+  EXPECT_EQ(message([&] { of("f").integer(0, 5); }), "f is 2.5; it must be an integer, 0..5");
+  EXPECT_EQ(message([&] { of("big").integer(0, 5); }), "big is 99999999999; it must be an integer, 0..5");
+  EXPECT_EQ(message([&] { of("s").integer(0, 5); }), "s is \"x\"; it must be an integer, 0..5");
+  EXPECT_EQ(message([&] { of("s").boolean(); }), "s is \"x\"; it must be true or false");
+  EXPECT_EQ(message([&] { of("s").size(); }), "s is \"x\"; it must be an array");
+  EXPECT_EQ(message([&] { of("l").vector(3); }), "l has 2 values; it must be 3");
+  EXPECT_EQ(message([&] { of("m").vector(2); }), "m is an array of 2; it must be an array of 2 numbers");
+  EXPECT_EQ(message([&] { of("l").matrix(2, 1); }), "l is an array of 2 numbers; it must be 2 rows of 1");
+  EXPECT_EQ(message([&] { of("m").matrix(3, 2); }), "m is an array of 2; it must be 3 rows of 2");
+  EXPECT_EQ(message([&] { of("m").matrix(2, 2); }), "m[1] has 1 values; it must be 2");
+  EXPECT_EQ(message([&] { of("m").element(2); }), "m is an array of 2; it must be an array of 3 or more");
+  EXPECT_EQ(message([&] { of("half").last_integer(0, 5); }), "half[0] is 0.5; it must be an integer, 0..5");
+  EXPECT_EQ(message([&] { of("none").last_integer(0, 5); }),
+            "none is an empty array; it must be an array of 1 or more");
+  EXPECT_EQ(message([&] { of("z"); }), "z is missing");
+  EXPECT_EQ(message([&] { Value(parse("[1]")).at("x"); }),
+            "the file is an array of 1 numbers; it must be an object");
+}
+
+TEST(Json, RefusesWhatIsNotJson) {
+  const std::pair<std::string, const char*> cases[] = {
+      {"", "not JSON: error at byte 1"},
+      {"{\"a\": [1, 2", "a[2]: not JSON: error at byte 12"},
+      {"{\"a\": {\"b\": [[1], [2, NaN]]}}", "a.b[1][1]: not JSON: error at byte 23"},
+      {"{\"a\": {\"b\": 1}, \"c\": Infinity}", "c: not JSON: error at byte 22"},
+      {"{\"a\": {\"b\": 1} \"c\": 1}", "a: not JSON: error at byte 18"},
+      {"{\"a\": 1} x", "not JSON: error at byte 10"},
+      {"{\"a\": \"\xff\"}", "a: not JSON: error at byte 8"},
+      {"{\"a\": 1}" + std::string(1, '\0'), "not JSON: it contains a zero byte"},
+      {"{\"a\": {\"x\": 1, \"y\": 2, \"x\": 3}}", "a.x is there twice"},
+      {"{\"a\": 1, \"b\": 2, \"a\": 3}", "a is there twice"},
+      {"{\"a\": [[0, 1], [2, 1e39]]}", "a[1][1] is 1e39; no float can hold it"},
+      {"{\"a\": [0, 1e999]}", "a[1]: not JSON: error at byte 15"},
+      {"{\"a\": " + std::string(32, '['), "is nested deeper than 32"},
+  };
+  for (const auto& [text, expected] : cases)
+    EXPECT_NE(message([&, t = text] { parse(t); }).find(expected), std::string::npos)
+        << text << ": " << message([&, t = text] { parse(t); });
+  EXPECT_EQ(message([] { parse("{\"a\":" + std::string(31, '[') + std::string(31, ']') + "}"); }), "");
+}
+
+std::string repeated(const char* text, std::size_t count) {
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+// Whatever the text, the tree takes a small multiple of it.
+TEST(Json, TakesLittleMemory) {
+  constexpr std::size_t kCount = 100'000;
+  std::string keys = "{";
+  for (std::size_t i = 0; i < kCount; ++i) keys += "\"" + std::to_string(i) + "\":0,";
+  const std::string cases[] = {
+      "[" + repeated("0,", kCount) + "0]",    "[" + repeated("0,", kCount) + "null]",
+      "[null" + repeated(",0", kCount) + "]", "[" + repeated("[],", kCount) + "{}]",
+      "[" + repeated("[0],", kCount) + "{}]", "[" + repeated("\"\",", kCount) + "\"\"]",
+      "[" + repeated("{},", kCount) + "{}]",  keys + "\"x\":0}",
+  };
+  for (const std::string& text : cases) {
+    const Tree tree = parse(text);
+    const std::size_t size =
+        tree.nodes.size() * sizeof(rnn::json::Node) + tree.numbers.size() * sizeof(float) + tree.text.size();
+    EXPECT_LT(size, 9 * text.size()) << text.substr(0, 20);
+  }
+}
+
+TEST(Json, UnknownKinds) {
+  EXPECT_EQ(try_load("{\"class_name\": \"Sequential\", \"config\": []}"), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE(
+      "unsupported: the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" ");
+  EXPECT_EQ(try_load(" \t\r\n{"), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("not JSON: error at byte 6");
+}
+
+// The length before a safetensors header may look like the begin of JSON.
+TEST(Json, IsToldFromSafetensors) {
+  const std::string file = save_memory(create().get());
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  const std::string header = file.substr(8, length), data = file.substr(8 + length);
+  for (const std::size_t padded : {0x7b20, 0x7b0a, 0x7b7b}) {
+    const std::string padding(padded - header.size(), ' ');
+    EXPECT_EQ(try_load(container(header + padding, data)), RNN_OK) << rnn_last_error();
+  }
+}
+
+}  // namespace

@@ -1,0 +1,102 @@
+// .nam files of Neural Amp Modeler.
+#include "tests/reference/nam.h"
+
+#include "lib/formats/json_models.h"
+#include "tests/formats/json_test.h"
+
+using namespace rnn::reference;
+
+namespace {
+
+std::size_t count(const nam::Sizes& s) {
+  const std::size_t H = s.hidden;
+  return 4 * H * (s.inputs + H) + (s.layers - 1) * 8 * H * H + s.layers * 6 * H + s.outputs * (H + 1);
+}
+
+std::string file(const nam::Sizes& sizes, const Vector& weights, const std::string& channels) {
+  return "{\"version\": \"0.5.4\", \"architecture\": \"LSTM\", \"config\": {\"input_size\": " +
+         std::to_string(sizes.inputs) + ", \"hidden_size\": " + std::to_string(sizes.hidden) +
+         ", \"num_layers\": " + std::to_string(sizes.layers) + channels + "}, \"weights\": " + list(weights) +
+         ", \"sample_rate\": 48000.0}";
+}
+
+TEST(Nam, Outputs) {
+  const std::pair<nam::Sizes, const char*> cases[] = {
+      {{1, 3, 1, 1}, ""},
+      {{1, 5, 2, 1}, ""},
+      {{3, 4, 3, 2}, ", \"in_channels\": 3, \"out_channels\": 2"},
+  };
+  Numbers numbers(1);
+  for (const auto& [sizes, channels] : cases) {
+    const Vector weights = numbers.vector(count(sizes)), inputs = numbers.vector(12 * sizes.inputs);
+    expect_outputs(file(sizes, weights, channels), inputs, nam::run(weights, sizes, inputs));
+  }
+}
+
+TEST(Nam, StartsFromTheFilesState) {
+  const nam::Sizes sizes{1, 2, 1, 1};
+  Vector weights(count(sizes));
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<double>(i);
+  const Rnn rnn = load_memory(file(sizes, weights, ""));
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  ASSERT_EQ(rnn_get_config(rnn.get(), &config), RNN_OK);
+  EXPECT_EQ(config.cell, RNN_CELL_LSTM);
+  EXPECT_EQ(config.initial_state, RNN_INITIAL_FIXED);
+  EXPECT_EQ(parameter(rnn.get(), "weight_ih_l0"), (std::vector<float>{0, 3, 6, 9, 12, 15, 18, 21}));
+  EXPECT_EQ(parameter(rnn.get(), "initial_h_l0"), (std::vector<float>{32, 33}));
+  EXPECT_EQ(parameter(rnn.get(), "initial_c_l0"), (std::vector<float>{34, 35}));
+  EXPECT_EQ(parameter(rnn.get(), "head.bias"), (std::vector<float>{38}));
+}
+
+TEST(Nam, Metadata) {
+  const nam::Sizes sizes{1, 2, 1, 1};
+  const std::string text = replaced(file(sizes, Vector(count(sizes)), ""), "\"architecture\"",
+                                    "\"metadata\": {\"loudness\": -37.8406867980957, \"gain\": 0.5, "
+                                    "\"name\": \"Test \\\"LSTM\\\"\", \"sample_rate\": 1,"
+                                    "\"date\": {\"year\": 2024, \"at\": [1, null]}, \"checked\": true, "
+                                    "\"validation_esr\": null, \"x\": [1]}, "
+                                    "\"architecture\"");
+  const rnn::Model model = rnn::read_json_model(text.data(), text.size());
+  EXPECT_EQ(model.metadata, (std::map<std::string, std::string>{{"version", "0.5.4"},
+                                                                {"sample_rate", "48000.0"},
+                                                                {"loudness", "-37.8406867980957"},
+                                                                {"gain", "0.5"},
+                                                                {"name", "Test \"LSTM\""},
+                                                                {"date", "{\"year\":2024,\"at\":[1,null]}"},
+                                                                {"checked", "true"}}));
+}
+
+TEST(Nam, Refuses) {
+  const nam::Sizes sizes{1, 2, 1, 1};
+  const std::string text = file(sizes, Vector(count(sizes)), ", \"in_channels\": 1, \"out_channels\": 1");
+  ASSERT_EQ(try_load(text), RNN_OK) << rnn_last_error();
+  const Refusal cases[] = {
+      {"\"LSTM\"", "\"WaveNet\"", "unsupported: architecture is \"WaveNet\"; librnn reads \"LSTM\""},
+      {"\"LSTM\"", "\"ConvNet\"", "unsupported: architecture is \"ConvNet\"; librnn reads \"LSTM\""},
+      {"\"LSTM\"", "7", "architecture is 7; it must be a string"},
+      {"\"config\"", "\"configuration\"", "config is missing"},
+      {"\"weights\"", "\"weight\"", "weights is missing"},
+      {"\"input_size\": 1, ", "", "config.input_size is missing"},
+      {"\"input_size\": 1", "\"input_size\": 0", "config.input_size is 0; it must be an integer, 1..65536"},
+      {"\"hidden_size\": 2", "\"hidden_size\": 3", "weights has 39 values; it must be 70"},
+      {"\"hidden_size\": 2", "\"hidden_size\": 65536", "weights has 39 values; it must be 17180590081"},
+      {"\"hidden_size\": 2", "\"hidden_size\": -2",
+       "config.hidden_size is -2; it must be an integer, 1..65536"},
+      {"\"hidden_size\": 2", "\"hidden_size\": 2.0",
+       "config.hidden_size is 2.0; it must be an integer, 1..65536"},
+      {"\"num_layers\": 1", "\"num_layers\": 0", "config.num_layers is 0; it must be an integer, 1..64"},
+      {"\"num_layers\": 1", "\"num_layers\": 65", "config.num_layers is 65; it must be an integer, 1..64"},
+      {"\"num_layers\": 1", "\"num_layers\": 2", "weights has 39 values; it must be 83"},
+      {"\"num_layers\": 1", "\"num_layers\": 1, \"head\": 1", "unsupported: config.head is unknown"},
+      {"\"in_channels\": 1", "\"in_channels\": 2", "config.in_channels is 2; it must be an integer, 1..1"},
+      {"\"out_channels\": 1", "\"out_channels\": 2", "weights has 39 values; it must be 42"},
+      {"\"weights\": [", "\"weights\": [0,", "weights has 40 values; it must be 39"},
+      {"\"weights\": [", "\"weights\": [null,",
+       "weights is an array of 40; it must be an array of 39 numbers"},
+      {"\"weights\": [", "\"weights\": [1e40,", "weights[0] is 1e40; no float can hold it"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(text, refusal);
+}
+
+}  // namespace

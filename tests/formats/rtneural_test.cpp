@@ -1,0 +1,245 @@
+// Models of RTNeural and Keras.
+#include <vector>
+
+#include "lib/formats/json_models.h"
+#include "tests/formats/json_test.h"
+#include "tests/reference/keras.h"
+
+using namespace rnn::reference;
+
+namespace {
+
+struct Layer {
+  std::string type;
+  std::size_t inputs;
+  std::size_t units;
+  keras::Weights weights;
+  bool reset_after;
+};
+
+Layer random(Numbers& numbers, const std::string& type, std::size_t inputs, std::size_t units,
+             bool bias = true, bool reset_after = true) {
+  const std::size_t columns = units * (type == "lstm" ? 4 : type == "gru" ? 3 : 1);
+  Layer layer{type, inputs, units, {numbers.vector(inputs * columns), {}, {}}, reset_after};
+  if (type != "dense") layer.weights.recurrent = numbers.vector(units * columns);
+  if (bias) layer.weights.bias = numbers.vector(columns * (type == "gru" && reset_after ? 2 : 1));
+  return layer;
+}
+
+std::string text(const Layer& layer) {
+  const keras::Weights& w = layer.weights;
+  const std::size_t columns = w.kernel.size() / layer.inputs;
+  std::string out = "{\"type\": \"" + layer.type + "\", \"activation\": \"" +
+                    (layer.type == "dense" ? "" : "tanh") + "\", \"shape\": [null, null, " +
+                    std::to_string(layer.units) + "], \"weights\": [" + rows(w.kernel, columns);
+  if (!w.recurrent.empty()) out += ", " + rows(w.recurrent, columns);
+  if (!w.bias.empty()) out += ", " + (w.bias.size() == columns ? list(w.bias) : rows(w.bias, columns));
+  out += "]";
+  if (layer.type == "gru" && w.bias.empty())
+    out += std::string(", \"reset_after\": ") + (layer.reset_after ? "true" : "false");
+  return out + "}";
+}
+
+std::string file(const std::vector<Layer>& layers) {
+  std::string out =
+      "{\"in_shape\": [null, null, " + std::to_string(layers.front().inputs) + "], \"layers\": [";
+  for (const Layer& layer : layers) out += (out.back() == '[' ? "" : ", ") + text(layer);
+  return out + "]}";
+}
+
+Vector run(const std::vector<Layer>& layers, const Vector& inputs) {
+  std::vector<Vector> h, c;
+  for (const Layer& layer : layers) h.emplace_back(layer.units), c.emplace_back(layer.units);
+  Vector outputs;
+  const std::size_t I = layers.front().inputs;
+  for (std::size_t t = 0; t < inputs.size() / I; ++t) {
+    Vector x = keras::gate(inputs, t, I);
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      const Layer& layer = layers[l];
+      if (layer.type == "dense")
+        h[l] = keras::dense(layer.weights, x);
+      else if (layer.type == "lstm")
+        h[l] = keras::lstm(layer.weights, x, h[l], c[l]);
+      else
+        h[l] = keras::gru(layer.weights, x, h[l], layer.reset_after);
+      x = h[l];
+    }
+    outputs.insert(outputs.end(), x.begin(), x.end());
+  }
+  return outputs;
+}
+
+TEST(RTNeural, Outputs) {
+  Numbers numbers(2);
+  const auto make = [&](auto... arguments) { return random(numbers, arguments...); };
+  const std::vector<Layer> cases[] = {
+      {make("lstm", 1, 5), make("dense", 5, 1)},
+      {make("lstm", 3, 4), make("lstm", 4, 4), make("dense", 4, 2)},
+      {make("lstm", 2, 3, false), make("dense", 3, 2, false)},
+      {make("lstm", 2, 3)},
+      {make("gru", 1, 5), make("dense", 5, 1)},
+      {make("gru", 3, 4), make("gru", 4, 4), make("dense", 4, 2)},
+      {make("gru", 3, 4, true, false), make("gru", 4, 4, true, false), make("dense", 4, 2)},
+      {make("gru", 2, 3, false), make("dense", 3, 2)},
+      {make("gru", 2, 3, true, false), make("dense", 3, 2, false)},
+      {make("gru", 2, 3, false, false), make("gru", 3, 3, false, false)},
+      {make("gru", 2, 3), make("gru", 3, 3, false), make("dense", 3, 1)},
+  };
+  for (const std::vector<Layer>& layers : cases) {
+    SCOPED_TRACE(file(layers));
+    const Vector inputs = numbers.vector(12 * layers.front().inputs);
+    expect_outputs(file(layers), inputs, run(layers, inputs));
+  }
+}
+
+TEST(RTNeural, Configuration) {
+  Numbers numbers(3);
+  const auto config = [&](const std::vector<Layer>& layers) {
+    rnn_config_t out{};
+    out.struct_size = sizeof out;
+    EXPECT_EQ(rnn_get_config(load_memory(file(layers)).get(), &out), RNN_OK);
+    return out;
+  };
+  EXPECT_EQ(config({random(numbers, "gru", 2, 3)}).flags, 0u);
+  EXPECT_EQ(config({random(numbers, "gru", 2, 3, false)}).flags, std::uint32_t{RNN_NO_BIAS});
+  EXPECT_EQ(config({random(numbers, "gru", 2, 3, true, false)}).flags, std::uint32_t{RNN_RESET_BEFORE});
+  EXPECT_EQ(config({random(numbers, "lstm", 2, 3, false), random(numbers, "dense", 3, 2)}).flags, 0u);
+}
+
+// Matrices are told from transposed ones, and gates from each other, number by number.
+TEST(RTNeural, Parameters) {
+  const Rnn rnn = load_memory(
+      "{\"in_shape\": [null, 2], \"layers\": [{\"type\": \"gru\", \"shape\": [null, 1], "
+      "\"weights\": [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9]], [[10, 20, 30], [40, 50, 60]]]}, "
+      "{\"type\": \"time-distributed-dense\", \"activation\": \"linear\", "
+      "\"shape\": [2], \"weights\": [[[1, 2]], [3, 4]]}]}");
+  EXPECT_EQ(parameter(rnn.get(), "weight_ih_l0"), (std::vector<float>{2, 5, 1, 4, 3, 6}));
+  EXPECT_EQ(parameter(rnn.get(), "weight_hh_l0"), (std::vector<float>{8, 7, 9}));
+  EXPECT_EQ(parameter(rnn.get(), "bias_ih_l0"), (std::vector<float>{70, 50, 30}));
+  EXPECT_EQ(parameter(rnn.get(), "bias_hn_l0"), (std::vector<float>{60}));
+  EXPECT_EQ(parameter(rnn.get(), "head.weight"), (std::vector<float>{1, 2}));
+  EXPECT_EQ(parameter(rnn.get(), "head.bias"), (std::vector<float>{3, 4}));
+}
+
+// An LSTM and a dense layer, to spoil.
+constexpr char kLstm[] =
+    "{\"in_shape\": [null, null, 1], \"in_skip\": 0, \"layers\": [{\"type\": \"lstm\", \"activation\": \"\", "
+    "\"shape\": [null, null, 2], \"weights\": [[[1, 2, 3, 4, 5, 6, 7, 8]], [[1, 2, 3, 4, 5, 6, 7, 8], "
+    "[8, 7, 6, 5, 4, 3, 2, 1]], [0, 1, 0, 1, 0, 1, 0, 1]]}, "
+    "{\"type\": \"dense\", \"activation\": \"linear\", \"shape\": [null, 1], \"weights\": [[[1], [2]], "
+    "[3]]}]}";
+
+// And a GRU.
+constexpr char kGru[] =
+    "{\"in_shape\": [1], \"layers\": [{\"type\": \"gru\", \"shape\": [1], "
+    "\"weights\": [[[1, 2, 3]], [[4, 5, 6]], [[7, 8, 9], [10, 11, 12]]]}]}";
+
+TEST(RTNeural, Metadata) {
+  const std::string text = replaced(
+      kLstm, "\"in_skip\": 0",
+      "\"in_skip\": 0, \"in_gain\": -3.5, \"out_gain\": 6, \"samplerate\": 48000, \"author\": \"me\", "
+      "\"input_batch\": [1, 2, 3], \"metadata\": {\"samplerate\": \"44100\", \"esr\": 0.25}");
+  EXPECT_EQ(try_load(text), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(rnn::read_json_model(text.data(), text.size()).metadata,
+            (std::map<std::string, std::string>{{"in_gain", "-3.5"},
+                                                {"out_gain", "6"},
+                                                {"samplerate", "48000"},
+                                                {"author", "me"},
+                                                {"esr", "0.25"}}));
+}
+
+TEST(RTNeural, Refuses) {
+  ASSERT_EQ(try_load(kLstm), RNN_OK) << rnn_last_error();
+  const char* lstm_or_gru = "; librnn reads lstm or gru layers, then at most one dense";
+  const auto unknown = [&](const char* begin) { return std::string("unsupported: ") + begin + lstm_or_gru; };
+  const std::string after_dense = unknown("layers[2] is \"dense\""),
+                    conv = unknown("layers[0] is \"conv1d\""), prelu = unknown("layers[1] is \"prelu\""),
+                    first = unknown("layers[0] is \"dense\""),
+                    activation = unknown("layers[2] is \"activation\""),
+                    unnamed = unknown("layers[1] is \"unknown\"");
+  const Refusal cases[] = {
+      {"\"in_skip\": 0", "\"in_skip\": 1",
+       "unsupported: in_skip is 1; librnn has no connection from input to output"},
+      {"\"in_skip\": 0", "\"in_skip\": true", "in_skip is true; it must be an integer, 0..65536"},
+      {"\"in_shape\"", "\"shape\"", "in_shape is missing"},
+      {"[null, null, 1]", "[null, null, null]", "in_shape[2] is null; it must be an integer, 1..65536"},
+      {"[null, null, 1]", "[null, null, 0]", "in_shape[2] is 0; it must be an integer, 1..65536"},
+      {"[null, null, 1]", "[1, 1, 65537]", "in_shape[2] is 65537; it must be an integer, 1..65536"},
+      {"[null, null, 1]", "[1, 2]", "layers[0].weights[0] is an array of 1; it must be 2 rows of 8"},
+      {"[null, null, 1]", "1", "in_shape is 1; it must be an array"},
+      {"\"layers\": [", "\"layers\": [7, ", "layers[0] is 7; it must be an object"},
+      {"{\"type\": \"lstm\", ", "{", "layers[0].type is missing"},
+      {"\"lstm\"", "\"conv1d\"", conv.c_str()},
+      {"\"dense\"", "\"prelu\"", prelu.c_str()},
+      {"\"dense\"", "\"unknown\"", unnamed.c_str()},
+      {"\"layers\": [", "\"layers\": [{\"type\": \"dense\"}, ", first.c_str()},
+      {"[3]]}]}", "[3]]}, {\"type\": \"dense\"}]}", after_dense.c_str()},
+      {"[3]]}]}", "[3]]}, {\"type\": \"activation\", \"activation\": \"tanh\"}]}", activation.c_str()},
+      {"\"activation\": \"\"", "\"activation\": \"relu\"",
+       "unsupported: layers[0].activation is \"relu\"; it must be \"tanh\" or \"\""},
+      {"\"activation\": \"\"", "\"recurrent_activation\": \"hard_sigmoid\"",
+       "unsupported: layers[0].recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
+      {"\"activation\": \"\"", "\"go_backwards\": true", "unsupported: layers[0].go_backwards is unknown"},
+      {"\"linear\"", "\"tanh\"",
+       "unsupported: layers[1].activation is \"tanh\"; it must be \"linear\" or \"\""},
+      {"[null, null, 2]", "[null, null, 3]", "layers[0].weights[0][0] has 8 values; it must be 12"},
+      {"[null, null, 2]", "[]", "layers[0].shape is an empty array; it must be an array of 1 or more"},
+      {"[0, 1, 0, 1, 0, 1, 0, 1]", "[0, 1]", "layers[0].weights[2] has 2 values; it must be 8"},
+      {"[8, 7, 6, 5, 4, 3, 2, 1]", "[8]", "layers[0].weights[1][1] has 1 values; it must be 8"},
+      {"[8, 7, 6, 5, 4, 3, 2, 1]", "[8, null]",
+       "layers[0].weights[1][1] is an array of 2; it must be an array of 8 numbers"},
+      {", [0, 1, 0, 1, 0, 1, 0, 1]]", "], \"weights\": []", "layers[0].weights is there twice"},
+      {", [0, 1, 0, 1, 0, 1, 0, 1]", ", [0], [0]",
+       "layers[0].weights has 4 entries; it must have a kernel, a recurrent kernel and a bias"},
+      {"[[[1], [2]], [3]]", "[]", "layers[1].weights has 0 entries; it must have a kernel and a bias"},
+      {"[[[1], [2]], [3]]", "[1, 2]",
+       "layers[1].weights is an array of 2 numbers; it must be an array of arrays"},
+      {"[[[1], [2]], [3]]", "[[[1], [2], [3]], [3]]",
+       "layers[1].weights[0] is an array of 3; it must be 2 rows of 1"},
+      {"[[[1], [2]], [3]]", "[[[1], [2]], [3, 4]]", "layers[1].weights[1] has 2 values; it must be 1"},
+      {"[[[1], [2]], [3]]", "[[[1], [2]], [3e38, 1e39]]",
+       "layers[1].weights[1][1] is 1e39; no float can hold it"},
+      {"{\"type\": \"dense\"", "{\"type\": \"gru\", \"shape\": [2], \"weights\": []}, {\"type\": \"dense\"",
+       "unsupported: layers[1] is \"gru\"; all recurrent layers must be of one type"},
+      {"{\"type\": \"dense\"", "{\"type\": \"lstm\", \"shape\": [3], \"weights\": []}, {\"type\": \"dense\"",
+       "unsupported: layers[1] has 3 units; all recurrent layers must have 2 as the first"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(kLstm, refusal);
+  EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": [null]}"), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("layers[0] is null; it must be an object");
+  EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": []}"), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("layers is an empty array; it must be an array of arrays or objects");
+}
+
+TEST(RTNeural, RefusesGru) {
+  ASSERT_EQ(try_load(kGru), RNN_OK) << rnn_last_error();
+  const Refusal cases[] = {
+      {", [[7, 8, 9], [10, 11, 12]]", "", "layers[0].reset_after is missing; a gru without bias needs it"},
+      {"\"shape\"", "\"reset_after\": false, \"shape\"",
+       "layers[0].reset_after is false; its bias is of the other form"},
+      {"\"shape\"", "\"reset_after\": 1, \"shape\"", "layers[0].reset_after is 1; it must be true or false"},
+      {"[[7, 8, 9], [10, 11, 12]]", "[[7, 8, 9], [10, 11]]",
+       "layers[0].weights[2][1] has 2 values; it must be 3"},
+      {"[[7, 8, 9], [10, 11, 12]]", "[7, 8]",
+       "layers[0].weights[2] is an array of 2 numbers; it must be 2 rows of 3"},
+      {"[[7, 8, 9], [10, 11, 12]]", "[7, 8, 9, 10]", "layers[0].weights[2] has 4 values; it must be 3"},
+      {"[[7, 8, 9], [10, 11, 12]]]}",
+       "[[7, 8, 9], [10, 11, 12]]]}, {\"type\": \"gru\", \"shape\": [1], \"weights\": [[[1, 2, 3]], [[4, 5, "
+       "6]], "
+       "[1, 2, 3]]}",
+       "unsupported: layers[1] differs from the first layer in reset_after"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(kGru, refusal);
+}
+
+TEST(RTNeural, TooManyLayers) {
+  Numbers numbers(4);
+  std::vector<Layer> layers;
+  for (int i = 0; i < 64; ++i) layers.push_back(random(numbers, "lstm", 1, 1));
+  EXPECT_EQ(try_load(file(layers)), RNN_OK) << rnn_last_error();
+  layers.push_back(layers.back());
+  EXPECT_EQ(try_load(file(layers)), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("layers[64] is one too many; a network has at most 64");
+}
+
+}  // namespace

@@ -1,0 +1,188 @@
+// PyTorch state dicts as JSON, and GuitarML's models.
+#include <vector>
+
+#include "lib/formats/json_models.h"
+#include "tests/formats/json_test.h"
+#include "tests/reference/gru.h"
+#include "tests/reference/lstm.h"
+#include "tests/reference/vanilla.h"
+
+using namespace rnn::reference;
+
+namespace {
+
+// A torch.nn.RNN, GRU or LSTM, with as many gates as it has.
+struct Module {
+  std::string prefix;
+  std::size_t gates;
+  std::size_t inputs;
+  std::size_t hidden;
+  std::size_t layers;
+  bool bias;
+  std::vector<Vector> values;  // of each layer weight_ih, weight_hh, bias_ih, bias_hh
+};
+
+Module random(Numbers& numbers, const std::string& prefix, std::size_t gates, std::size_t inputs,
+              std::size_t hidden, std::size_t layers = 1, bool bias = true) {
+  Module module{prefix, gates, inputs, hidden, layers, bias, {}};
+  for (std::size_t l = 0; l < layers; ++l) {
+    const std::size_t rows = gates * hidden;
+    for (const std::size_t columns : {l == 0 ? inputs : hidden, hidden})
+      module.values.push_back(numbers.vector(rows * columns));
+    for (int i = 0; i < 2; ++i) module.values.push_back(bias ? numbers.vector(rows) : Vector(rows));
+  }
+  return module;
+}
+
+struct Linear {
+  std::string prefix;
+  Vector weight;
+  Vector bias;  // empty: none
+};
+
+std::string text(const std::vector<Module>& modules, const Linear& linear) {
+  std::string out = "{";
+  const auto add = [&](const std::string& key, const std::string& value) {
+    out += (out.size() > 1 ? ", \"" : "\"") + key + "\": " + value;
+  };
+  for (const Module& m : modules) {
+    for (std::size_t l = 0; l < m.layers; ++l) {
+      const std::string suffix = "_l" + std::to_string(l);
+      const Vector* v = &m.values[4 * l];
+      add(m.prefix + "weight_ih" + suffix, rows(v[0], l == 0 ? m.inputs : m.hidden));
+      add(m.prefix + "weight_hh" + suffix, rows(v[1], m.hidden));
+      if (m.bias) add(m.prefix + "bias_ih" + suffix, list(v[2]));
+      if (m.bias) add(m.prefix + "bias_hh" + suffix, list(v[3]));
+    }
+  }
+  if (!linear.weight.empty()) add(linear.prefix + "weight", rows(linear.weight, modules.back().hidden));
+  if (!linear.bias.empty()) add(linear.prefix + "bias", list(linear.bias));
+  return out + "}";
+}
+
+// By PyTorch's formulas, each bias where PyTorch has it.
+Vector run(const std::vector<Module>& modules, const Linear& linear, const Vector& inputs) {
+  std::vector<Vector> h, c;
+  Vector outputs;
+  const std::size_t I = modules.front().inputs;
+  for (std::size_t t = 0; t < inputs.size() / I; ++t) {
+    const auto begin = inputs.begin() + static_cast<std::ptrdiff_t>(t * I);
+    Vector x(begin, begin + static_cast<std::ptrdiff_t>(I));
+    std::size_t layer = 0;
+    for (const Module& m : modules) {
+      for (std::size_t l = 0; l < m.layers; ++l, ++layer) {
+        if (t == 0) h.emplace_back(m.hidden), c.emplace_back(m.hidden);
+        const Vector* p = &m.values[4 * l];
+        const Vector v = sum(product(p[0], x), p[2]), u = sum(product(p[1], h[layer]), p[3]);
+        h[layer] = m.gates == 1   ? vanilla(v, u, false)
+                   : m.gates == 3 ? gru(v, u, Vector(m.hidden), h[layer])
+                                  : lstm(v, u, c[layer]);
+        x = h[layer];
+      }
+    }
+    if (!linear.weight.empty()) x = product(linear.weight, x);
+    if (!linear.bias.empty()) x = sum(x, linear.bias);
+    outputs.insert(outputs.end(), x.begin(), x.end());
+  }
+  return outputs;
+}
+
+TEST(StateDict, Outputs) {
+  Numbers numbers(5);
+  const auto make = [&](auto... arguments) { return random(numbers, arguments...); };
+  const Linear none{}, head{"dense.", numbers.vector(2 * 4), numbers.vector(2)},
+      bare{"fc.", numbers.vector(4), {}};
+  const std::pair<std::vector<Module>, Linear> cases[] = {
+      {{make("lstm.", 4, 1, 4), make("lstm2.", 4, 4, 4, 3)}, head},
+      {{make("gru.", 3, 2, 4, 2)}, head},
+      {{make("rnn.", 1, 3, 4, 2)}, bare},
+      {{make("", 3, 2, 4)}, none},
+      {{make("net.gru.", 3, 2, 4, 1, false)}, bare},
+      {{make("lstm.", 4, 2, 4, 2, false)}, head},
+      {{make("a.", 3, 1, 4, 1, false), make("b.", 3, 4, 4)}, bare},
+  };
+  for (const auto& [modules, linear] : cases) {
+    const std::string file = text(modules, linear);
+    SCOPED_TRACE(file);
+    const Vector inputs = numbers.vector(12 * modules.front().inputs);
+    expect_outputs(file, inputs, run(modules, linear, inputs));
+  }
+}
+
+std::string guitar_ml(const std::string& state_dict, const std::string& data) {
+  return "{\"model_data\": {\"model\": \"SimpleRNN\", \"input_size\": 1, " + data +
+         "\"output_size\": 1}, \"samplerate\": 44100, \"state_dict\": " + state_dict + "}";
+}
+
+TEST(StateDict, GuitarML) {
+  Numbers numbers(6);
+  const std::vector<Module> modules = {random(numbers, "rec.", 4, 1, 3)};
+  const Linear linear{"lin.", numbers.vector(3), numbers.vector(1)};
+  const Vector inputs = numbers.vector(12);
+  const std::string dict = text(modules, linear);
+  const std::string file = guitar_ml(dict, "\"skip\": 0, \"unit_type\": \"LSTM\", ");
+  expect_outputs(file, inputs, run(modules, linear, inputs));
+  EXPECT_EQ(rnn::read_json_model(file.data(), file.size()).metadata.at("samplerate"), "44100");
+
+  EXPECT_EQ(try_load(guitar_ml(dict, "\"skip\": 1, ")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("unsupported: model_data.skip is 1; librnn has no connection from input to output");
+  EXPECT_EQ(try_load(guitar_ml(dict, "\"unit_type\": \"GRU\", ")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("model_data.unit_type is \"GRU\"; the weights are of an LSTM");
+  EXPECT_EQ(try_load(guitar_ml("{\"conv.weight\": [1]}", "")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("unsupported: state_dict has no weight_ih_l0 of an RNN, a GRU or an LSTM");
+  EXPECT_EQ(try_load(guitar_ml(replaced(dict, "\"lin.bias\"", "\"x\": 1, \"lin.bias\""), "")),
+            RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("unsupported: state_dict.x is not part of this network");
+}
+
+constexpr char kGru[] =
+    "{\"gru.weight_ih_l0\": [[1, 2], [3, 4], [5, 6]], \"gru.weight_hh_l0\": [[1], [2], [3]], "
+    "\"gru.bias_ih_l0\": [1, 2, 3], \"gru.bias_hh_l0\": [10, 20, 30], \"fc.weight\": [[1], [2]], "
+    "\"fc.bias\": [3, 4], "
+    "\"rate\": 48000}";
+
+TEST(StateDict, Parameters) {
+  const Rnn rnn = load_memory(kGru);
+  EXPECT_EQ(parameter(rnn.get(), "weight_ih_l0"), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(parameter(rnn.get(), "bias_ih_l0"), (std::vector<float>{11, 22, 3}));
+  EXPECT_EQ(parameter(rnn.get(), "bias_hn_l0"), (std::vector<float>{30}));
+  EXPECT_EQ(parameter(rnn.get(), "head.weight"), (std::vector<float>{1, 2}));
+  EXPECT_EQ(rnn::read_json_model(kGru, sizeof kGru - 1).metadata,
+            (std::map<std::string, std::string>{{"rate", "48000"}}));
+}
+
+TEST(StateDict, Refuses) {
+  ASSERT_EQ(try_load(kGru), RNN_OK) << rnn_last_error();
+  const Refusal cases[] = {
+      {"\"gru.weight_hh_l0\"", "\"gru.weight_hh\"", "gru.weight_hh_l0 is missing"},
+      {"[[1], [2], [3]]", "[[1], [2]]",
+       "gru.weight_hh_l0 has 2 rows of 1; it must have 1 (RNN), 3 (GRU) or 4 (LSTM) times 1"},
+      {"[[1], [2], [3]]", "[1, 2, 3]", "gru.weight_hh_l0 is an array of 3 numbers; it must be a matrix"},
+      {"[[1], [2], [3]]", "[[], [], []]",
+       "gru.weight_ih_l0 has 2 columns and gru.weight_hh_l0 0; it must be 1..65536"},
+      {"[[1], [2], [3]]", "[[1], [2], [3, 4]]", "gru.weight_hh_l0[2] has 2 values; it must be 1"},
+      {"[[1, 2], [3, 4], [5, 6]]", "[[1, 2], [3, 4]]",
+       "gru.weight_ih_l0 is an array of 2; it must be 3 rows of 2"},
+      {"[[1, 2], [3, 4], [5, 6]]", "[[1, 2], [3], [5, 6]]", "gru.weight_ih_l0[1] has 1 values; it must be 2"},
+      {"[1, 2, 3]", "[1, 2]", "gru.bias_ih_l0 has 2 values; it must be 3"},
+      {"\"gru.bias_hh_l0\": [10, 20, 30], ", "", "gru.bias_hh_l0 is missing"},
+      {"\"gru.bias_ih_l0\": [1, 2, 3], ", "", "unsupported: gru.bias_hh_l0 is not part of this network"},
+      {"\"rate\"", "\"gru.weight_ih_l0_reverse\": [[1]], \"rate\"",
+       "unsupported: gru.weight_ih_l0_reverse is not part of this network"},
+      {"\"rate\"", "\"gru.weight_hr_l0\": [[1]], \"rate\"",
+       "unsupported: gru.weight_hr_l0 is not part of this network"},
+      {"\"rate\"", "\"gru.weight_ih_l2\": [[1]], \"rate\"",
+       "unsupported: gru.weight_ih_l2 is not part of this network"},
+      {"\"rate\"", "\"conv.weight\": [[1]], \"rate\"",
+       "unsupported: conv.weight is a second Linear; librnn has one"},
+      {"[[1], [2]],", "[[1, 2], [3, 4]],", "fc.weight[0] has 2 values; it must be 1"},
+      {"[[1], [2]],", "[],", "fc.weight has 0 rows; it must be 1..65536"},
+      {"\"rate\"",
+       "\"gru2.weight_ih_l0\": [[1, 2], [3, 4], [5, 6]], \"gru2.weight_hh_l0\": [[1], [2], [3]], \"rate\"",
+       "gru2.weight_ih_l0[0] has 2 values; it must be 1"},
+      {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"", "fc.bias[1] is 1e39; no float can hold it"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(kGru, refusal);
+}
+
+}  // namespace
