@@ -152,7 +152,7 @@ void check_model_data(const Value& data, const Unit& unit) {
   refuse_skip(data, "skip");
   const std::optional<Value> stated = data.find("unit_type");
   if (stated && stated->string() != unit.name)
-    throw Error(RNN_BAD_FORMAT, "%s is %s; the weights are of an %s", stated->path().c_str(),
+    throw Error(RNN_BAD_FORMAT, "%s is %s; the weights are those of %s", stated->path().c_str(),
                 stated->describe().c_str(), unit.name);
 }
 

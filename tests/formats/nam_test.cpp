@@ -2,6 +2,7 @@
 #include "tests/reference/nam.h"
 
 #include "lib/formats/json_models.h"
+#include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 
 using namespace rnn::reference;
@@ -50,53 +51,52 @@ TEST(Nam, StartsFromTheFilesState) {
 }
 
 TEST(Nam, Metadata) {
-  const nam::Sizes sizes{1, 2, 1, 1};
-  const std::string text = replaced(file(sizes, Vector(count(sizes)), ""), "\"architecture\"",
-                                    "\"metadata\": {\"loudness\": -37.8406867980957, \"gain\": 0.5, "
-                                    "\"name\": \"Test \\\"LSTM\\\"\", \"sample_rate\": 1,"
-                                    "\"date\": {\"year\": 2024, \"at\": [1, null]}, \"checked\": true, "
-                                    "\"validation_esr\": null, \"x\": [1]}, "
-                                    "\"architecture\"");
-  const rnn::Model model = rnn::read_json_model(text.data(), text.size());
-  EXPECT_EQ(model.metadata, (std::map<std::string, std::string>{{"version", "0.5.4"},
-                                                                {"sample_rate", "48000.0"},
-                                                                {"loudness", "-37.8406867980957"},
-                                                                {"gain", "0.5"},
-                                                                {"name", "Test \"LSTM\""},
-                                                                {"date", "{\"year\":2024,\"at\":[1,null]}"},
-                                                                {"checked", "true"}}));
+  const std::string text =
+      replaced(kNamJson, "\"loudness\": -37.5",
+               "\"loudness\": -37.8406867980957, \"gain\": 0.5, \"sample_rate\": 1, \"checked\": true, "
+               "\"validation_esr\": null, \"delays\": [1], \"data\": {\"at\": [1, null], \"of\": [2.5]}");
+  EXPECT_EQ(try_load(text), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(rnn::read_json_model(text.data(), text.size()).metadata,
+            (std::map<std::string, std::string>{{"version", "0.5.4"},
+                                                {"sample_rate", "48000.0"},
+                                                {"loudness", "-37.8406867980957"},
+                                                {"gain", "0.5"},
+                                                {"name", "A \"LSTM\""},
+                                                {"date", "{\"year\":2024}"},
+                                                {"data", "{\"at\":[1,null],\"of\":[2.5]}"},
+                                                {"checked", "true"}}));
 }
 
 TEST(Nam, Refuses) {
-  const nam::Sizes sizes{1, 2, 1, 1};
-  const std::string text = file(sizes, Vector(count(sizes)), ", \"in_channels\": 1, \"out_channels\": 1");
-  ASSERT_EQ(try_load(text), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(try_load(kNamJson), RNN_OK) << rnn_last_error();
   const Refusal cases[] = {
-      {"\"LSTM\"", "\"WaveNet\"", "unsupported: architecture is \"WaveNet\"; librnn reads \"LSTM\""},
-      {"\"LSTM\"", "\"ConvNet\"", "unsupported: architecture is \"ConvNet\"; librnn reads \"LSTM\""},
-      {"\"LSTM\"", "7", "architecture is 7; it must be a string"},
+      {"\"architecture\": \"LSTM\"", "\"architecture\": \"WaveNet\"",
+       "unsupported: architecture is \"WaveNet\"; librnn reads \"LSTM\""},
+      {"\"architecture\": \"LSTM\"", "\"architecture\": \"ConvNet\"",
+       "unsupported: architecture is \"ConvNet\"; librnn reads \"LSTM\""},
+      {"\"architecture\": \"LSTM\"", "\"architecture\": 7", "architecture is 7; it must be a string"},
       {"\"config\"", "\"configuration\"", "config is missing"},
       {"\"weights\"", "\"weight\"", "weights is missing"},
       {"\"input_size\": 1, ", "", "config.input_size is missing"},
       {"\"input_size\": 1", "\"input_size\": 0", "config.input_size is 0; it must be an integer, 1..65536"},
-      {"\"hidden_size\": 2", "\"hidden_size\": 3", "weights has 39 values; it must be 70"},
-      {"\"hidden_size\": 2", "\"hidden_size\": 65536", "weights has 39 values; it must be 17180590081"},
-      {"\"hidden_size\": 2", "\"hidden_size\": -2",
+      {"\"hidden_size\": 1", "\"hidden_size\": 2", "weights has 16 values; it must be 39"},
+      {"\"hidden_size\": 1", "\"hidden_size\": 65536", "weights has 16 values; it must be 17180590081"},
+      {"\"hidden_size\": 1", "\"hidden_size\": -2",
        "config.hidden_size is -2; it must be an integer, 1..65536"},
-      {"\"hidden_size\": 2", "\"hidden_size\": 2.0",
-       "config.hidden_size is 2.0; it must be an integer, 1..65536"},
+      {"\"hidden_size\": 1", "\"hidden_size\": 1.0",
+       "config.hidden_size is 1.0; it must be an integer, 1..65536"},
       {"\"num_layers\": 1", "\"num_layers\": 0", "config.num_layers is 0; it must be an integer, 1..64"},
       {"\"num_layers\": 1", "\"num_layers\": 65", "config.num_layers is 65; it must be an integer, 1..64"},
-      {"\"num_layers\": 1", "\"num_layers\": 2", "weights has 39 values; it must be 83"},
+      {"\"num_layers\": 1", "\"num_layers\": 2", "weights has 16 values; it must be 30"},
       {"\"num_layers\": 1", "\"num_layers\": 1, \"head\": 1", "unsupported: config.head is unknown"},
       {"\"in_channels\": 1", "\"in_channels\": 2", "config.in_channels is 2; it must be an integer, 1..1"},
-      {"\"out_channels\": 1", "\"out_channels\": 2", "weights has 39 values; it must be 42"},
-      {"\"weights\": [", "\"weights\": [0,", "weights has 40 values; it must be 39"},
+      {"\"out_channels\": 1", "\"out_channels\": 2", "weights has 16 values; it must be 18"},
+      {"\"weights\": [", "\"weights\": [0,", "weights has 17 values; it must be 16"},
       {"\"weights\": [", "\"weights\": [null,",
-       "weights is an array of 40; it must be an array of 39 numbers"},
+       "weights is an array of 17; it must be an array of 16 numbers"},
       {"\"weights\": [", "\"weights\": [1e40,", "weights[0] is 1e40; no float can hold it"},
   };
-  for (const Refusal& refusal : cases) expect_refused(text, refusal);
+  for (const Refusal& refusal : cases) expect_refused(kNamJson, refusal);
 }
 
 }  // namespace

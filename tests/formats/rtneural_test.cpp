@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "lib/formats/json_models.h"
+#include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 #include "tests/reference/keras.h"
 
@@ -121,22 +122,9 @@ TEST(RTNeural, Parameters) {
   EXPECT_EQ(parameter(rnn.get(), "head.bias"), (std::vector<float>{3, 4}));
 }
 
-// An LSTM and a dense layer, to spoil.
-constexpr char kLstm[] =
-    "{\"in_shape\": [null, null, 1], \"in_skip\": 0, \"layers\": [{\"type\": \"lstm\", \"activation\": \"\", "
-    "\"shape\": [null, null, 2], \"weights\": [[[1, 2, 3, 4, 5, 6, 7, 8]], [[1, 2, 3, 4, 5, 6, 7, 8], "
-    "[8, 7, 6, 5, 4, 3, 2, 1]], [0, 1, 0, 1, 0, 1, 0, 1]]}, "
-    "{\"type\": \"dense\", \"activation\": \"linear\", \"shape\": [null, 1], \"weights\": [[[1], [2]], "
-    "[3]]}]}";
-
-// And a GRU.
-constexpr char kGru[] =
-    "{\"in_shape\": [1], \"layers\": [{\"type\": \"gru\", \"shape\": [1], "
-    "\"weights\": [[[1, 2, 3]], [[4, 5, 6]], [[7, 8, 9], [10, 11, 12]]]}]}";
-
 TEST(RTNeural, Metadata) {
   const std::string text = replaced(
-      kLstm, "\"in_skip\": 0",
+      kLstmJson, "\"in_skip\": 0",
       "\"in_skip\": 0, \"in_gain\": -3.5, \"out_gain\": 6, \"samplerate\": 48000, \"author\": \"me\", "
       "\"input_batch\": [1, 2, 3], \"metadata\": {\"samplerate\": \"44100\", \"esr\": 0.25}");
   EXPECT_EQ(try_load(text), RNN_OK) << rnn_last_error();
@@ -149,7 +137,7 @@ TEST(RTNeural, Metadata) {
 }
 
 TEST(RTNeural, Refuses) {
-  ASSERT_EQ(try_load(kLstm), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(try_load(kLstmJson), RNN_OK) << rnn_last_error();
   const char* lstm_or_gru = "; librnn reads lstm or gru layers, then at most one dense";
   const auto unknown = [&](const char* begin) { return std::string("unsupported: ") + begin + lstm_or_gru; };
   const std::string after_dense = unknown("layers[2] is \"dense\""),
@@ -204,7 +192,7 @@ TEST(RTNeural, Refuses) {
       {"{\"type\": \"dense\"", "{\"type\": \"lstm\", \"shape\": [3], \"weights\": []}, {\"type\": \"dense\"",
        "unsupported: layers[1] has 3 units; all recurrent layers must have 2 as the first"},
   };
-  for (const Refusal& refusal : cases) expect_refused(kLstm, refusal);
+  for (const Refusal& refusal : cases) expect_refused(kLstmJson, refusal);
   EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": [null]}"), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("layers[0] is null; it must be an object");
   EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": []}"), RNN_BAD_FORMAT);
@@ -212,7 +200,7 @@ TEST(RTNeural, Refuses) {
 }
 
 TEST(RTNeural, RefusesGru) {
-  ASSERT_EQ(try_load(kGru), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(try_load(kGruJson), RNN_OK) << rnn_last_error();
   const Refusal cases[] = {
       {", [[7, 8, 9], [10, 11, 12]]", "", "layers[0].reset_after is missing; a gru without bias needs it"},
       {"\"shape\"", "\"reset_after\": false, \"shape\"",
@@ -229,7 +217,7 @@ TEST(RTNeural, RefusesGru) {
        "[1, 2, 3]]}",
        "unsupported: layers[1] differs from the first layer in reset_after"},
   };
-  for (const Refusal& refusal : cases) expect_refused(kGru, refusal);
+  for (const Refusal& refusal : cases) expect_refused(kGruJson, refusal);
 }
 
 TEST(RTNeural, TooManyLayers) {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "lib/formats/json_models.h"
+#include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 #include "tests/reference/gru.h"
 #include "tests/reference/lstm.h"
@@ -109,50 +110,39 @@ TEST(StateDict, Outputs) {
   }
 }
 
-std::string guitar_ml(const std::string& state_dict, const std::string& data) {
-  return "{\"model_data\": {\"model\": \"SimpleRNN\", \"input_size\": 1, " + data +
-         "\"output_size\": 1}, \"samplerate\": 44100, \"state_dict\": " + state_dict + "}";
-}
-
 TEST(StateDict, GuitarML) {
-  Numbers numbers(6);
-  const std::vector<Module> modules = {random(numbers, "rec.", 4, 1, 3)};
-  const Linear linear{"lin.", numbers.vector(3), numbers.vector(1)};
-  const Vector inputs = numbers.vector(12);
-  const std::string dict = text(modules, linear);
-  const std::string file = guitar_ml(dict, "\"skip\": 0, \"unit_type\": \"LSTM\", ");
-  expect_outputs(file, inputs, run(modules, linear, inputs));
+  const Module module{"rec.", 1, 1, 1, 1, true, {{0.5}, {-0.1f}, {1}, {2}}};
+  const Vector inputs = {1, -1, 0.5};
+  const std::string file = replaced(kGuitarMlJson, "\"state_dict\"", "\"samplerate\": 44100, \"state_dict\"");
+  expect_outputs(file, inputs, run({module}, {"lin.", {3}, {4}}, inputs));
   EXPECT_EQ(rnn::read_json_model(file.data(), file.size()).metadata.at("samplerate"), "44100");
 
-  EXPECT_EQ(try_load(guitar_ml(dict, "\"skip\": 1, ")), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("unsupported: model_data.skip is 1; librnn has no connection from input to output");
-  EXPECT_EQ(try_load(guitar_ml(dict, "\"unit_type\": \"GRU\", ")), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("model_data.unit_type is \"GRU\"; the weights are of an LSTM");
-  EXPECT_EQ(try_load(guitar_ml("{\"conv.weight\": [1]}", "")), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("unsupported: state_dict has no weight_ih_l0 of an RNN, a GRU or an LSTM");
-  EXPECT_EQ(try_load(guitar_ml(replaced(dict, "\"lin.bias\"", "\"x\": 1, \"lin.bias\""), "")),
-            RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("unsupported: state_dict.x is not part of this network");
+  const Refusal cases[] = {
+      {"\"skip\": 0", "\"skip\": 1",
+       "unsupported: model_data.skip is 1; librnn has no connection from input to output"},
+      {"\"unit_type\": \"RNN\"", "\"unit_type\": \"GRU\"",
+       "model_data.unit_type is \"GRU\"; the weights are those of RNN"},
+      {"rec.weight_ih_l0", "rec.weight_ih",
+       "unsupported: state_dict has no weight_ih_l0 of an RNN, a GRU or an LSTM"},
+      {"\"lin.bias\"", "\"x\": 1, \"lin.bias\"", "unsupported: state_dict.x is not part of this network"},
+      {"\"model_data\": {", "\"model_data\": [{}], \"x\": {",
+       "model_data is an array of 1; it must be an object"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(kGuitarMlJson, refusal);
 }
 
-constexpr char kGru[] =
-    "{\"gru.weight_ih_l0\": [[1, 2], [3, 4], [5, 6]], \"gru.weight_hh_l0\": [[1], [2], [3]], "
-    "\"gru.bias_ih_l0\": [1, 2, 3], \"gru.bias_hh_l0\": [10, 20, 30], \"fc.weight\": [[1], [2]], "
-    "\"fc.bias\": [3, 4], "
-    "\"rate\": 48000}";
-
 TEST(StateDict, Parameters) {
-  const Rnn rnn = load_memory(kGru);
+  const Rnn rnn = load_memory(kStateDictJson);
   EXPECT_EQ(parameter(rnn.get(), "weight_ih_l0"), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(parameter(rnn.get(), "bias_ih_l0"), (std::vector<float>{11, 22, 3}));
   EXPECT_EQ(parameter(rnn.get(), "bias_hn_l0"), (std::vector<float>{30}));
   EXPECT_EQ(parameter(rnn.get(), "head.weight"), (std::vector<float>{1, 2}));
-  EXPECT_EQ(rnn::read_json_model(kGru, sizeof kGru - 1).metadata,
+  EXPECT_EQ(rnn::read_json_model(kStateDictJson, sizeof kStateDictJson - 1).metadata,
             (std::map<std::string, std::string>{{"rate", "48000"}}));
 }
 
 TEST(StateDict, Refuses) {
-  ASSERT_EQ(try_load(kGru), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(try_load(kStateDictJson), RNN_OK) << rnn_last_error();
   const Refusal cases[] = {
       {"\"gru.weight_hh_l0\"", "\"gru.weight_hh\"", "gru.weight_hh_l0 is missing"},
       {"[[1], [2], [3]]", "[[1], [2]]",
@@ -182,7 +172,7 @@ TEST(StateDict, Refuses) {
        "gru2.weight_ih_l0[0] has 2 values; it must be 1"},
       {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"", "fc.bias[1] is 1e39; no float can hold it"},
   };
-  for (const Refusal& refusal : cases) expect_refused(kGru, refusal);
+  for (const Refusal& refusal : cases) expect_refused(kStateDictJson, refusal);
 }
 
 }  // namespace

@@ -1,25 +1,76 @@
-// Writes small right files for a fuzzer to begin with into the folder given.
+// Writes small right files for fuzzers to begin with: seeds FOLDER writes into FOLDER/NAME for each fuzzer
+// NAME.
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/formats/json_examples.h"
+
+namespace {
+
+void check(rnn_status_t status) {
+  if (status != RNN_OK) throw std::runtime_error(rnn_last_error());
+}
+
+rnn_config_t config(int i) {
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  config.input_size = 1 + i % 3;
+  config.hidden_size = 1 + i / 3;
+  config.output_size = i % 2 == 0 ? 1 : 0;
+  config.num_layers = 1 + i / 4;
+  config.initial_state = i % 3;
+  config.flags = i % 4 == 3 ? RNN_NO_BIAS : 0;
+  return config;
+}
+
+void write_networks(const std::string& folder) {
+  for (int i = 0; i < 8; ++i) {
+    const rnn_config_t c = config(i);
+    rnn_t* rnn = nullptr;
+    check(rnn_create(&c, &rnn));
+    check(rnn_save(rnn, (folder + "/seed" + std::to_string(i)).c_str()));
+    rnn_destroy(rnn);
+  }
+}
+
+void write_texts(const std::string& folder, const std::vector<const char*>& texts) {
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    if (!(std::ofstream(folder + "/seed" + std::to_string(i)) << texts[i]))
+      throw std::runtime_error("cannot write to " + folder);
+}
+
+struct Fuzzer {
+  const char* name;
+  void (*write)(const std::string& folder);
+};
+
+constexpr Fuzzer kFuzzers[] = {{"nam", [](const std::string& folder) { write_texts(folder, {kNamJson}); }},
+                               {"rtneural",
+                                [](const std::string& folder) {
+                                  write_texts(folder, {kLstmJson, kGruJson});
+                                }},
+                               {"safetensors", &write_networks},
+                               {"state_dict", [](const std::string& folder) {
+                                  write_texts(folder, {kStateDictJson, kGuitarMlJson});
+                                }}};
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: seeds FOLDER\n"), 2;
-  for (int i = 0; i < 8; ++i) {
-    rnn_config_t config{};
-    config.struct_size = sizeof config;
-    config.input_size = 1 + i % 3;
-    config.hidden_size = 1 + i / 3;
-    config.output_size = i % 2 == 0 ? 1 : 0;
-    config.num_layers = 1 + i / 4;
-    config.initial_state = i % 3;
-    config.flags = i % 4 == 3 ? RNN_NO_BIAS : 0;
-    rnn_t* rnn = nullptr;
-    const std::string path = std::string(argv[1]) + "/seed" + std::to_string(i);
-    if (rnn_create(&config, &rnn) != RNN_OK || rnn_save(rnn, path.c_str()) != RNN_OK)
-      return std::fprintf(stderr, "%s\n", rnn_last_error()), 1;
-    rnn_destroy(rnn);
+  try {
+    for (const Fuzzer& fuzzer : kFuzzers) {
+      const std::string folder = std::string(argv[1]) + "/" + fuzzer.name;
+      std::filesystem::create_directories(folder);
+      fuzzer.write(folder);
+    }
+  } catch (const std::exception& error) {
+    return std::fprintf(stderr, "seeds: %s\n", error.what()), 1;
   }
   return 0;
 }
