@@ -5,6 +5,7 @@
 #include "lib/formats/json_models.h"
 #include "lib/formats/json_value.h"
 #include "lib/network/error.h"
+#include "tests/formats/json_examples.h"
 
 using rnn::reference::Vector;
 
@@ -175,6 +176,30 @@ TEST(Json, UnknownKinds) {
       "unsupported: the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" ");
   EXPECT_EQ(try_load(" \t\r\n{"), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("not JSON: error at byte 6");
+}
+
+TEST(Json, Metadata) {
+  const auto with = [](const std::string& fields) {
+    return replaced(kGruJson, "\"in_shape\"", fields + "\"in_shape\"");
+  };
+  // Saved and loaded again, too. The { after 8 bytes does not make it a safetensors file.
+  const Rnn rnn = load_memory(save_memory(load_memory(with("\"date\":{\"a\": 1}, \"rate\": 44100, ")).get()));
+  for (const auto& [key, expected] : {std::pair("date", "{\"a\":1}"), std::pair("rate", "44100")}) {
+    char value[16];
+    std::size_t size = 0;
+    ASSERT_EQ(rnn_get_metadata(rnn.get(), key, value, sizeof value, &size), RNN_OK) << rnn_last_error();
+    EXPECT_STREQ(value, expected);
+  }
+
+  EXPECT_EQ(try_load(with("\"rnn.seed\": 1, ")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("rnn.seed: what begins with \"rnn.\" is librnn's own");
+  EXPECT_EQ(try_load(with("\"x\": \"a\\u0000\", ")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("metadata \"x\": the value is not UTF-8 text: byte 1 is 0x00");
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "\"" + std::to_string(i) + "\": 0, ";
+  EXPECT_EQ(try_load(with(many)), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(with(many + "\"x\": 0, ")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("there are more than 1000 fields beside the network");
 }
 
 // The length before a safetensors header may look like the begin of JSON.
