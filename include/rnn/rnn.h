@@ -881,7 +881,12 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is: one
  * that rnn_save_as wrote (but in C), a safetensors file with the state dict of a PyTorch module, or a file of
- * another library that this build reads.
+ * another library that this build reads. Of those in JSON: models of RTNeural and Keras, of lstm or gru layers of
+ * one width and then at most one dense layer without activation; PyTorch state dicts, GuitarML's models too, whose
+ * recurrent modules read each other in the order in which they stand; and Neural Amp Modeler's LSTM (.nam), which
+ * starts from the state in the file (that program itself runs half a second of silence first). What changes the
+ * output and no network here has, such as in_skip, is refused. What the file says beside the network becomes its
+ * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply.
  * Where the file has a probe, the network must give what it says, within 1e-5 (RNN_COMPUTE_F32), 0.02 (BF16) or 0.05
  * (INT8) of the largest value of each vector, and of 1 at least. A state dict may have one of its own: tensors
  * probe.inputs [steps, I] (with an embedding indices [steps], int64) and probe.outputs [steps, O], what the module

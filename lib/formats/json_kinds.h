@@ -25,7 +25,7 @@ bool is_state_dict(const json::Value& object);
 // object "metadata". Lists, such as test signals, are left out.
 void read_metadata(const json::Value& root, std::initializer_list<std::string_view> without, Model& model);
 
-// What the file adds to the network's output from its input, which no network here does.
+// Unless absent or 0, it would add the network's input to its output.
 void refuse_skip(const json::Value& object, std::string_view key);
 
 // Biases that some layers or the head lack become zero; if all lack them the network has none.

@@ -77,8 +77,9 @@ class StateDictReader {
 
   void read_module(const std::string& prefix) {
     recurrent_.insert(prefix);
-    for (int l = 0; dict_.find(prefix + "weight_ih_l" + std::to_string(l)); ++l)
-      read_layer(prefix, "_l" + std::to_string(l));
+    int l = 0;
+    do read_layer(prefix, "_l" + std::to_string(l++));
+    while (dict_.find(prefix + "weight_ih_l" + std::to_string(l)));
   }
 
   void read_layer(const std::string& prefix, const std::string& suffix) {
