@@ -143,11 +143,29 @@ void run_probe(const WeightsRef& weights, const Contents& contents, bool ours) {
   check_probe(weights, formats::read_probe(*inputs, *outputs, *weights));
 }
 
+// A protobuf as ONNX's writers begin theirs: the version of the format, then another field.
+bool is_onnx(const void* memory, std::size_t size) noexcept {
+  const auto* bytes = static_cast<const unsigned char*>(memory);
+  constexpr unsigned char kFields[] = {0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
+  return size >= 4 && bytes[0] == 0x08 && bytes[1] >= 1 && bytes[1] < 128 &&
+         std::memchr(kFields, bytes[2], sizeof kFields) != nullptr;
+}
+
+Model read_onnx_model([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t size) {
+#if RNN_WITH_ONNX
+  return read_onnx(memory, size);
+#else
+  throw Error(RNN_UNSUPPORTED,
+              "the file is ONNX; this library was built without ONNX; configure with -Donnx=enabled");
+#endif
+}
+
 // A file of another library.
-Model read_model([[maybe_unused]] const void* memory, std::size_t size) {
+Model read_model(const void* memory, std::size_t size) {
 #if RNN_WITH_FORMATS
   if (is_json(memory, size)) return read_json_model(memory, size);
 #endif
+  if (is_onnx(memory, size)) return read_onnx_model(memory, size);
   throw Error(RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
               RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
 }
@@ -191,7 +209,8 @@ std::string onnx_text([[maybe_unused]] const Weights& weights) {
     metadata[weights.metadata().key(i)] = weights.metadata().value(i);
   return write_onnx(weights, metadata);
 #else
-  throw Error(RNN_UNSUPPORTED, "the format is ONNX; this library was built without ONNX");
+  throw Error(RNN_UNSUPPORTED,
+              "the format is ONNX; this library was built without ONNX; configure with -Donnx=enabled");
 #endif
 }
 

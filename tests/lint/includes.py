@@ -21,6 +21,7 @@ OWNERS = {  # library: the only files that may include it
     r"(oneapi/)?tbb\b": r"lib/training/",
     r"xsimd/": r"lib/kernels/\w+-inl\.h$",
     r"nlohmann/": r"lib/formats/",
+    r"(onnx|google)/": r"lib/formats/onnx\w*\.(h|cpp)$",
     r"(\w+mmintrin|arm_neon)\.h": r"lib/kernels/(\w+-inl|float_mode)\.h$",
 }
 # Files that are compiled for an instruction set: an inline function of another header could be merged with the

@@ -1,0 +1,85 @@
+// Follows an ONNX graph from its input to its outputs, node by node.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lib/formats/onnx_value.h"
+
+namespace rnn::onnx_import {
+
+// One direction of a recurrent node.
+struct Strand {
+  std::string node;
+  std::int32_t cell;    // RNN_CELL_...
+  std::uint32_t flags;  // RNN_RELU, RNN_RESET_BEFORE
+  std::size_t gates;
+  std::int64_t hidden_size;
+  std::int64_t input_size;
+  std::size_t direction;              // which part of the constants is this one's
+  Constant input;                     // [D, G*H, X]
+  Constant recurrent;                 // [D, G*H, H]
+  std::optional<Constant> bias;       // [D, 2*G*H]
+  std::optional<Constant> states[2];  // [D, 1, H]  initial; none: zero, or an input of the graph
+  Content reads;
+};
+
+// What the nodes so far tell of the network.
+struct Parts {
+  std::vector<Strand> strands;
+  std::optional<Constant> embedding;  // [V, E]
+  std::int64_t depth = 0;             // of a OneHot node
+  std::optional<Constant> head;       // [O, F] or, transposed, [F, O]
+  bool head_transposed = false;
+  std::optional<Constant> head_bias;
+  std::vector<Axis::Kind> input_axes;  // of the graph's input, once a recurrent node has told
+};
+
+// A node and the values that it reads. What it throws names the node.
+class Node {
+ public:
+  Node(const ::onnx::NodeProto& proto, std::int64_t opset, const std::map<std::string, Value>& values);
+
+  std::int64_t opset() const noexcept { return opset_; }
+  const std::string& type() const noexcept { return proto_.op_type(); }
+  std::string label() const;                       // "node "name" (Type)"
+  void check_attributes(const char* known) const;  // names with a space after each
+
+  bool has(const char* attribute) const { return find(attribute, {}) != nullptr; }
+  std::int64_t integer(const char* attribute, std::int64_t otherwise) const;
+  float number(const char* attribute, float otherwise) const;
+  std::string text(const char* attribute, const char* otherwise) const;
+  std::vector<std::string> texts(const char* attribute) const;
+  const ::onnx::AttributeProto* find(
+      const char* attribute, std::initializer_list<::onnx::AttributeProto::AttributeType> types) const;
+
+  std::size_t input_count() const noexcept { return static_cast<std::size_t>(proto_.input_size()); }
+  std::size_t output_count() const noexcept { return static_cast<std::size_t>(proto_.output_size()); }
+  const Value* optional_input(std::size_t i) const;  // or null
+  const Value& input(std::size_t i) const;
+  const Constant& constant(std::size_t i, const char* role) const;
+  const Constant& floats(std::size_t i, const char* role) const;
+  // Of a vector: from the attribute, as in older opsets, or from input i; null if there is neither.
+  std::optional<Shape> integers(const char* attribute, std::size_t i) const;
+
+ private:
+  const ::onnx::NodeProto& proto_;
+  std::int64_t opset_;
+  const std::map<std::string, Value>& values_;
+};
+
+// What a node makes; an output that it has but that is not here may not be read.
+using Outputs = std::vector<std::optional<Value>>;
+
+// See onnx_recurrent.cpp.
+Outputs read_recurrent(const Node& node, Parts& parts);
+// See onnx_operators.cpp.
+Outputs read_operator(const Node& node, Parts& parts, Budget& budget);
+
+}  // namespace rnn::onnx_import

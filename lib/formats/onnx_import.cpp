@@ -1,0 +1,417 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "lib/formats/contents.h"
+#include "lib/formats/onnx.h"
+#include "lib/formats/onnx_graph.h"
+
+namespace rnn {
+namespace {
+
+using namespace onnx_import;
+using formats::quote;
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+using Stage = Content::Stage;
+
+// ---- The file ----
+
+constexpr int kMaxDepth = 100;
+constexpr std::size_t kMaxFields = 100'000;  // each of which may cost some hundred bytes
+constexpr std::int64_t kOldestOpset = 7;
+
+[[noreturn]] void damaged() {
+  throw Error(RNN_BAD_FORMAT, "the file is not a whole protobuf of an ONNX model");
+}
+
+CodedInputStream open(const void* memory, std::size_t size) {
+  return CodedInputStream(static_cast<const std::uint8_t*>(memory), static_cast<int>(size));
+}
+
+// Count the fields before any is built: two bytes of a file can become an object.
+void count_fields(CodedInputStream& in, const Descriptor& message, int depth, std::size_t& count) {
+  if (depth > kMaxDepth) damaged();
+  while (const std::uint32_t tag = in.ReadTag()) {
+    if (++count > kMaxFields) throw Error(RNN_UNSUPPORTED, "the file has more than %zu fields", kMaxFields);
+    const FieldDescriptor* field = message.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    const bool nested = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED &&
+                        field != nullptr && field->type() == FieldDescriptor::TYPE_MESSAGE;
+    if (!nested) {
+      if (!WireFormatLite::SkipField(&in, tag)) damaged();
+      continue;
+    }
+    std::uint32_t length;
+    if (!in.ReadVarint32(&length) || length > static_cast<std::uint32_t>(std::numeric_limits<int>::max()))
+      damaged();
+    const CodedInputStream::Limit limit = in.PushLimit(static_cast<int>(length));
+    count_fields(in, *field->message_type(), depth + 1, count);
+    if (in.BytesUntilLimit() != 0) damaged();
+    in.PopLimit(limit);
+  }
+}
+
+::onnx::ModelProto parse(const void* memory, std::size_t size) {
+  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; a protobuf has at most %d", size,
+                std::numeric_limits<int>::max());
+  CodedInputStream counted = open(memory, size);
+  counted.SetRecursionLimit(kMaxDepth);
+  std::size_t count = 0;
+  count_fields(counted, *::onnx::ModelProto::descriptor(), 0, count);
+  ::onnx::ModelProto model;
+  CodedInputStream in = open(memory, size);
+  in.SetRecursionLimit(kMaxDepth);
+  in.SetTotalBytesLimit(static_cast<int>(size));
+  if (!model.MergePartialFromCodedStream(&in) || !in.ConsumedEntireMessage()) damaged();
+  return model;
+}
+
+bool is_default(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+std::int64_t read_opset(const ::onnx::ModelProto& model) {
+  std::int64_t opset = 0;
+  for (const auto& import : model.opset_import())
+    if (is_default(import.domain())) opset = std::max(opset, import.version());
+  if (opset < kOldestOpset)
+    throw Error(RNN_UNSUPPORTED, "unsupported: opset %jd; it must be %jd or newer", std::intmax_t{opset},
+                std::intmax_t{kOldestOpset});
+  return opset;
+}
+
+// ---- The graph ----
+
+Flow make_input(const ::onnx::ValueInfoProto& info) {
+  Flow flow;
+  flow.content.source = info.name();
+  const auto& type = info.type().tensor_type();
+  flow.content.opaque = !type.has_shape() || type.shape().dim_size() > static_cast<int>(kMaxRank);
+  for (int i = 0; !flow.content.opaque && i < type.shape().dim_size(); ++i) {
+    const std::int64_t size = type.shape().dim(i).dim_value();
+    flow.axes.push_back({Axis::Kind::input, size > 0 ? size : kUnknown, i});
+  }
+  return flow;
+}
+
+// What is read on the way to the outputs. Nodes stand in the order of their dependencies.
+std::set<std::string> find_needed(const ::onnx::GraphProto& graph) {
+  std::set<std::string> needed;
+  for (const auto& output : graph.output()) needed.insert(output.name());
+  for (int i = graph.node_size(); i-- > 0;) {
+    const auto& outputs = graph.node(i).output();
+    if (std::any_of(outputs.begin(), outputs.end(),
+                    [&](const auto& name) { return needed.count(name) != 0; }))
+      for (const std::string& name : graph.node(i).input()) needed.insert(name);
+  }
+  return needed;
+}
+
+class Graph {
+ public:
+  Graph(const ::onnx::GraphProto& graph, std::int64_t opset, std::size_t file_size)
+      : graph_(graph), opset_(opset), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
+    if (graph.sparse_initializer_size() != 0)
+      throw Error(RNN_UNSUPPORTED, "unsupported: sparse initializers");
+    for (const auto& input : graph.input()) values_[input.name()] = make_input(input);
+    for (const auto& tensor : graph.initializer())
+      if (needed_.count(tensor.name()) != 0) read_initializer(tensor);
+    for (const auto& node : graph.node()) follow(node);
+  }
+
+  const Parts& parts() const noexcept { return parts_; }
+
+  // The one that the network is for; the others may be states.
+  Flow output() const {
+    const Flow* result = nullptr;
+    for (const auto& output : graph_.output()) {
+      const Flow& flow = find_output(output.name());
+      if (flow.content.opaque) continue;
+      if (result == nullptr || (is_state(result->content) && !is_state(flow.content))) result = &flow;
+    }
+    if (result == nullptr)
+      throw Error(RNN_UNSUPPORTED, "unsupported: a graph without an output of the network");
+    for (const auto& output : graph_.output()) {
+      const Content& content = find_output(output.name()).content;
+      if (!content.opaque && !is_state(content) && !(content == result->content))
+        throw Error(RNN_UNSUPPORTED, "unsupported: output %s beside another; a network has one",
+                    quote(output.name()).c_str());
+    }
+    return *result;
+  }
+
+ private:
+  static bool is_state(const Content& content) { return content.last && content.stage == Stage::hidden; }
+
+  const Flow& find_output(const std::string& name) const {
+    const auto found = values_.find(name);
+    if (found == values_.end())
+      throw Error(RNN_BAD_FORMAT, "no node makes the output %s", quote(name).c_str());
+    const Flow* flow = std::get_if<Flow>(&found->second);
+    if (flow == nullptr || flow->content.stage == Stage::input)
+      throw Error(RNN_UNSUPPORTED, "unsupported: output %s comes from no network", quote(name).c_str());
+    return *flow;
+  }
+
+  void read_initializer(const ::onnx::TensorProto& tensor) {
+    try {
+      values_[tensor.name()] = read_tensor(tensor);
+    } catch (const Error& error) {
+      throw Error(error.status(), "%s%s", error.status() == RNN_UNSUPPORTED ? "unsupported: " : "",
+                  error.what());
+    }
+  }
+
+  void follow(const ::onnx::NodeProto& proto) {
+    const auto& names = proto.output();
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return needed_.count(name) != 0; }))
+      return;
+    const Node node(proto, opset_, values_);
+    try {
+      if (!is_default(proto.domain()))
+        throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
+      const std::string& type = proto.op_type();
+      const bool recurrent = type == "RNN" || type == "GRU" || type == "LSTM";
+      Outputs outputs = recurrent ? read_recurrent(node, parts_) : read_operator(node, parts_, budget_);
+      for (std::size_t i = 0; i < outputs.size() && i < node.output_count(); ++i) {
+        const std::string& name = names[static_cast<int>(i)];
+        if (outputs[i] && !name.empty() && !values_.emplace(name, std::move(*outputs[i])).second)
+          throw Error(RNN_BAD_FORMAT, "its output %s is there twice", quote(name).c_str());
+      }
+    } catch (const Error& error) {
+      throw Error(error.status(), "%s%s: %s", error.status() == RNN_UNSUPPORTED ? "unsupported: " : "",
+                  node.label().c_str(), error.what());
+    }
+  }
+
+  const ::onnx::GraphProto& graph_;
+  std::int64_t opset_;
+  std::set<std::string> needed_;
+  Budget budget_;
+  std::map<std::string, Value> values_;
+  Parts parts_;
+};
+
+// ---- The network ----
+
+// The forward strand of a layer, and the backward one if it has two.
+struct Layer {
+  const Strand* strands[2];
+  bool residual;
+};
+
+Layer find_layer(const Content& content, const Parts& parts) {
+  const std::vector<StrandRef>& refs = content.strands;
+  Layer layer{{&parts.strands[refs[0].index], nullptr}, content.residual};
+  const std::string& node = layer.strands[0]->node;
+  const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
+  if (!pair && (refs.size() != 1 || refs[0].reverse))
+    throw Error(
+        RNN_UNSUPPORTED,
+        "unsupported: %s: its output is used as something else than a forward direction or a forward one and "
+        "then a reverse one",
+        node.c_str());
+  if (!pair) return layer;
+  layer.strands[1] = &parts.strands[refs[1].index];
+  if (!(layer.strands[0]->reads == layer.strands[1]->reads))
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: %s and %s: they read different values; directions of a layer read one",
+                node.c_str(), layer.strands[1]->node.c_str());
+  return layer;
+}
+
+// From the first layer to the last; each strand reads strands before it.
+std::vector<Layer> find_layers(const Content& output, const Parts& parts) {
+  std::vector<Layer> layers;
+  const Content* content = &output;
+  while (!content->strands.empty()) {
+    layers.push_back(find_layer(*content, parts));
+    content = &layers.back().strands[0]->reads;
+  }
+  std::reverse(layers.begin(), layers.end());
+  return layers;
+}
+
+class Builder {
+ public:
+  Builder(const Parts& parts, const Flow& output, std::size_t file_size)
+      : parts_(parts),
+        output_(output),
+        layers_(find_layers(output.content, parts)),
+        budget_(file_size + 65536) {}
+
+  Model build() {
+    if (layers_.empty()) throw Error(RNN_UNSUPPORTED, "unsupported: a graph without RNN, GRU or LSTM nodes");
+    configure();
+    if (parts_.embedding) model_.parameters["embedding.weight"] = *parts_.embedding->floats;
+    for (std::size_t l = 0; l < layers_.size(); ++l)
+      for (std::size_t d = 0; d < directions(); ++d) add_strand(*layers_[l].strands[d], l, d);
+    if (parts_.head) add_head();
+    if (output_.content.last) model_.metadata["onnx.pooling"] = "last";
+    return std::move(model_);
+  }
+
+ private:
+  std::size_t directions() const { return layers_[0].strands[1] != nullptr ? 2 : 1; }
+  bool has(std::uint32_t flag) const { return (model_.config.flags & flag) != 0; }
+
+  void configure() {
+    const Strand& first = *layers_[0].strands[0];
+    rnn_config_t& config = model_.config;
+    config.cell = first.cell;
+    config.flags = first.flags | (directions() == 2 ? RNN_BIDIRECTIONAL : 0);
+    config.hidden_size = static_cast<std::int32_t>(first.hidden_size);
+    config.num_layers = static_cast<std::int32_t>(std::min<std::size_t>(layers_.size(), 65536));
+    config.input_size = static_cast<std::int32_t>(first.input_size);
+    if (parts_.embedding) {
+      config.embedding_size = config.input_size;
+      config.input_size = narrow("the embedding's rows", parts_.embedding->shape[0]);
+    }
+    if (parts_.head) config.output_size = narrow("the head's outputs", output_.axes.back().size);
+    check_layers();
+    bool biases = parts_.head_bias.has_value(), states = false;
+    for (const Layer& layer : layers_)
+      for (std::size_t d = 0; d < directions(); ++d) {
+        biases = biases || layer.strands[d]->bias;
+        states = states || layer.strands[d]->states[0] || layer.strands[d]->states[1];
+      }
+    if (!biases) config.flags |= RNN_NO_BIAS;
+    if (states) config.initial_state = RNN_INITIAL_FIXED;
+    if (layers_.size() > 1 && layers_[1].residual) config.flags |= RNN_RESIDUAL;
+    if (parts_.head) head_ = head_matrix();
+    if (parts_.head && parts_.embedding && head_ == *parts_.embedding->floats &&
+        config.embedding_size == static_cast<std::int32_t>(directions()) * config.hidden_size)
+      config.flags |= RNN_TIED_HEAD;
+  }
+
+  static std::int32_t narrow(const char* what, std::int64_t size) {
+    if (size < 1 || size > 65536)
+      throw Error(RNN_BAD_FORMAT, "%s are %jd; they must be 1..65536", what, std::intmax_t{size});
+    return static_cast<std::int32_t>(size);
+  }
+
+  // A network's layers are alike.
+  void check_layers() const {
+    const Strand& first = *layers_[0].strands[0];
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const Strand& forward = *layers_[l].strands[0];
+      if ((layers_[l].strands[1] != nullptr) != (directions() == 2))
+        refuse(forward, "directions as the layer before, or all one");
+      if (l > 1 && layers_[l].residual != layers_[1].residual)
+        refuse(forward, "its input added to its output as all other layers, or none");
+      for (std::size_t d = 0; d < directions(); ++d) {
+        const Strand& strand = *layers_[l].strands[d];
+        if (strand.cell != first.cell || strand.flags != first.flags ||
+            strand.hidden_size != first.hidden_size)
+          refuse(strand, "the type, hidden_size, activations and linear_before_reset of the first layer");
+      }
+    }
+  }
+
+  [[noreturn]] static void refuse(const Strand& strand, const char* what) {
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s: it must have %s", strand.node.c_str(), what);
+  }
+
+  // ---- Parameters ----
+
+  // ONNX's gates, z r h and i o f c, in our order, r z n and i f g o.
+  static std::size_t their_gate(const Strand& strand, std::size_t gate) {
+    constexpr std::size_t kGru[] = {1, 0, 2}, kLstm[] = {0, 2, 3, 1};
+    return strand.cell == RNN_CELL_LSTM ? kLstm[gate] : strand.cell == RNN_CELL_GRU ? kGru[gate] : gate;
+  }
+
+  // The strand's blocks of a constant [D, blocks, ...], from `first` on, reordered.
+  static std::vector<float> gates_of(const Strand& strand, const Constant& constant, std::size_t blocks,
+                                     std::size_t first) {
+    const std::size_t block = constant.count() / static_cast<std::size_t>(constant.shape[0]) / blocks;
+    std::vector<float> result;
+    for (std::size_t g = 0; g < strand.gates; ++g) {
+      const float* from =
+          constant.floats->data() + (strand.direction * blocks + first + their_gate(strand, g)) * block;
+      result.insert(result.end(), from, from + block);
+    }
+    return result;
+  }
+
+  std::vector<float>& parameter(const char* base, std::size_t l, std::size_t d) {
+    return model_.parameters[std::string(base) + "_l" + std::to_string(l) + (d == 1 ? "_reverse" : "")];
+  }
+
+  void add_strand(const Strand& strand, std::size_t l, std::size_t d) {
+    budget_.take(strand.input.count() + strand.recurrent.count());  // which other layers may have, too
+    parameter("weight_ih", l, d) = gates_of(strand, strand.input, strand.gates, 0);
+    parameter("weight_hh", l, d) = gates_of(strand, strand.recurrent, strand.gates, 0);
+    if (!has(RNN_NO_BIAS)) add_bias(strand, l, d);
+    if (model_.config.initial_state == RNN_INITIAL_ZERO) return;
+    const char* names[] = {"initial_h", "initial_c"};
+    for (std::size_t part = 0; part < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++part) {
+      const auto H = static_cast<std::size_t>(strand.hidden_size);
+      std::vector<float>& values = parameter(names[part], l, d);
+      values.assign(H, 0.0f);
+      if (strand.states[part])
+        std::copy_n(&(*strand.states[part]->floats)[strand.direction * H], H, values.data());
+    }
+  }
+
+  // One bias is the sum of the two, but for the GRU's h behind the product.
+  void add_bias(const Strand& strand, std::size_t l, std::size_t d) {
+    const std::size_t rows = strand.gates * static_cast<std::size_t>(strand.hidden_size);
+    std::vector<float> bias(rows, 0.0f), second(rows, 0.0f);
+    if (strand.bias) {
+      bias = gates_of(strand, *strand.bias, 2 * strand.gates, 0);
+      second = gates_of(strand, *strand.bias, 2 * strand.gates, strand.gates);
+    }
+    if (strand.cell == RNN_CELL_GRU && !has(RNN_RESET_BEFORE)) {
+      const auto own = second.begin() + static_cast<std::ptrdiff_t>(rows - rows / 3);
+      parameter("bias_hn", l, d).assign(own, second.end());
+      std::fill(own, second.end(), 0.0f);
+    }
+    for (std::size_t i = 0; i < rows; ++i)
+      if (second[i] != 0) bias[i] += second[i];  // our own files come back to the bit, -0 too
+    parameter("bias_ih", l, d) = std::move(bias);
+  }
+
+  // [O, F]
+  std::vector<float> head_matrix() const {
+    const Constant& weight = *parts_.head;
+    const auto rows = static_cast<std::size_t>(weight.shape[0]),
+               columns = static_cast<std::size_t>(weight.shape[1]);
+    std::vector<float> values = *weight.floats;
+    for (std::size_t i = 0; parts_.head_transposed && i < rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) values[j * rows + i] = (*weight.floats)[i * columns + j];
+    return values;
+  }
+
+  void add_head() {
+    if (!has(RNN_TIED_HEAD)) model_.parameters["head.weight"] = std::move(head_);
+    if (has(RNN_NO_BIAS)) return;
+    std::vector<float>& bias = model_.parameters["head.bias"];
+    bias.assign(static_cast<std::size_t>(model_.config.output_size), 0.0f);
+    if (!parts_.head_bias) return;
+    const std::vector<float>& given = *parts_.head_bias->floats;
+    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = given[given.size() == 1 ? 0 : i];
+  }
+
+  const Parts& parts_;
+  const Flow& output_;
+  std::vector<Layer> layers_;
+  std::vector<float> head_;
+  Budget budget_;
+  Model model_;
+};
+
+}  // namespace
+
+Model read_onnx(const void* memory, std::size_t size) {
+  const ::onnx::ModelProto proto = parse(memory, size);
+  const Graph graph(proto.graph(), read_opset(proto), size);
+  const Flow output = graph.output();
+  Model model = Builder(graph.parts(), output, size).build();
+  for (const auto& entry : proto.metadata_props()) model.metadata[entry.key()] = entry.value();
+  return model;
+}
+
+}  // namespace rnn

@@ -1,0 +1,103 @@
+#include <algorithm>
+#include <cinttypes>
+
+#include "lib/formats/contents.h"
+#include "lib/formats/onnx_graph.h"
+
+namespace rnn::onnx_import {
+
+using formats::quote;
+using ::onnx::AttributeProto;
+
+Node::Node(const ::onnx::NodeProto& proto, std::int64_t opset, const std::map<std::string, Value>& values)
+    : proto_(proto), opset_(opset), values_(values) {}
+
+std::string Node::label() const {
+  const bool named = !proto_.name().empty() || proto_.output_size() == 0;
+  const std::string type = quote(proto_.op_type());
+  return "node " + quote(named ? proto_.name() : proto_.output(0)) + " (" + type.substr(1, type.size() - 2) +
+         ")";
+}
+
+void Node::check_attributes(const char* known) const {
+  const std::string list = " " + std::string(known);
+  for (const AttributeProto& attribute : proto_.attribute()) {
+    if (list.find(" " + attribute.name() + " ") == std::string::npos)
+      throw Error(RNN_UNSUPPORTED, "attribute %s", quote(attribute.name()).c_str());
+    if (attribute.has_ref_attr_name())
+      throw Error(RNN_UNSUPPORTED, "attribute %s is a function's", quote(attribute.name()).c_str());
+  }
+}
+
+const AttributeProto* Node::find(const char* attribute,
+                                 std::initializer_list<AttributeProto::AttributeType> types) const {
+  for (const AttributeProto& found : proto_.attribute()) {
+    if (found.name() != attribute) continue;
+    if (types.size() != 0 && std::find(types.begin(), types.end(), found.type()) == types.end())
+      throw Error(RNN_BAD_FORMAT, "attribute %s is of type %d; it must be of type %d", attribute,
+                  static_cast<int>(found.type()), static_cast<int>(*types.begin()));
+    return &found;
+  }
+  return nullptr;
+}
+
+std::int64_t Node::integer(const char* attribute, std::int64_t otherwise) const {
+  const AttributeProto* found = find(attribute, {AttributeProto::INT});
+  return found != nullptr ? found->i() : otherwise;
+}
+
+float Node::number(const char* attribute, float otherwise) const {
+  const AttributeProto* found = find(attribute, {AttributeProto::FLOAT});
+  return found != nullptr ? found->f() : otherwise;
+}
+
+std::string Node::text(const char* attribute, const char* otherwise) const {
+  const AttributeProto* found = find(attribute, {AttributeProto::STRING});
+  return found != nullptr ? found->s() : otherwise;
+}
+
+std::vector<std::string> Node::texts(const char* attribute) const {
+  const AttributeProto* found = find(attribute, {AttributeProto::STRINGS});
+  if (found == nullptr) return {};
+  return {found->strings().begin(), found->strings().end()};
+}
+
+const Value* Node::optional_input(std::size_t i) const {
+  if (i >= input_count()) return nullptr;
+  const std::string& name = proto_.input(static_cast<int>(i));
+  if (name.empty()) return nullptr;
+  const auto found = values_.find(name);
+  if (found == values_.end())
+    throw Error(RNN_BAD_FORMAT, "no node before it makes its input %s", quote(name).c_str());
+  return &found->second;
+}
+
+const Value& Node::input(std::size_t i) const {
+  const Value* value = optional_input(i);
+  if (value == nullptr) throw Error(RNN_BAD_FORMAT, "input %zu is missing", i);
+  return *value;
+}
+
+const Constant& Node::constant(std::size_t i, const char* role) const {
+  const Constant* constant = std::get_if<Constant>(&input(i));
+  if (constant == nullptr) throw Error(RNN_UNSUPPORTED, "%s is computed; it must be constant", role);
+  return *constant;
+}
+
+const Constant& Node::floats(std::size_t i, const char* role) const {
+  const Constant& found = constant(i, role);
+  if (!found.floats) throw Error(RNN_BAD_FORMAT, "%s has integers; it must have floats", role);
+  return found;
+}
+
+std::optional<Shape> Node::integers(const char* attribute, std::size_t i) const {
+  if (const AttributeProto* found = find(attribute, {AttributeProto::INTS}))
+    return Shape(found->ints().begin(), found->ints().end());
+  if (optional_input(i) == nullptr) return std::nullopt;
+  const Constant& found = constant(i, attribute);
+  if (!found.integers || found.shape.size() > 1)
+    throw Error(RNN_BAD_FORMAT, "%s is no vector of integers", attribute);
+  return *found.integers;
+}
+
+}  // namespace rnn::onnx_import

@@ -1,0 +1,269 @@
+// RNN, GRU and LSTM nodes.
+#include <algorithm>
+#include <cctype>
+
+#include "lib/formats/contents.h"
+#include "lib/formats/onnx_graph.h"
+
+namespace rnn::onnx_import {
+namespace {
+
+using Kind = Axis::Kind;
+using Stage = Content::Stage;
+using formats::quote;
+
+struct Operator {
+  const char* type;
+  std::int32_t cell;
+  std::size_t gates;
+  std::size_t states;
+  const char* activations;  // the default ones, a space after each
+};
+
+const Operator& operator_of(const Node& node) {
+  static constexpr Operator kOperators[] = {{"RNN", RNN_CELL_VANILLA, 1, 1, "tanh "},
+                                            {"GRU", RNN_CELL_GRU, 3, 1, "sigmoid tanh "},
+                                            {"LSTM", RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "}};
+  return *std::find_if(std::begin(kOperators), std::end(kOperators),
+                       [&](const Operator& o) { return node.type() == o.type; });
+}
+
+// The inputs' places.
+enum Input : std::size_t { kX, kW, kR, kB, kLengths, kInitialH, kInitialC, kPeepholes };
+
+// What is true of all directions of a node.
+struct Settings {
+  const Operator* op;
+  std::size_t directions;
+  bool reverse;  // one direction, backwards
+  bool batch_first;
+  std::uint32_t flags;
+};
+
+// The flags that its activation functions ask for.
+std::uint32_t read_activations(const Node& node, const Settings& settings) {
+  std::string found;
+  for (const std::string& name : node.texts("activations")) found += name + " ";
+  if (found.empty()) return 0;
+  std::transform(found.begin(), found.end(), found.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto are = [&](const std::string& one) {
+    return found == (settings.directions == 2 ? one + one : one);
+  };
+  if (are(settings.op->activations)) return 0;
+  const bool vanilla = settings.op->cell == RNN_CELL_VANILLA;
+  if (vanilla && are("relu ")) return RNN_RELU;
+  throw Error(RNN_UNSUPPORTED, "activations %s; they must be the default ones%s", quote(found).c_str(),
+              vanilla ? ", or Relu" : "");
+}
+
+Settings read_settings(const Node& node) {
+  node.check_attributes(
+      "activation_alpha activation_beta activations clip direction hidden_size input_forget layout "
+      "linear_before_reset ");
+  Settings settings{&operator_of(node), 1, false, node.integer("layout", 0) != 0, 0};
+  const std::string direction = node.text("direction", "forward");
+  if (direction == "bidirectional")
+    settings.directions = 2;
+  else if (direction == "reverse")
+    settings.reverse = true;
+  else if (direction != "forward")
+    throw Error(RNN_BAD_FORMAT, "direction is %s; it must be forward, reverse or bidirectional",
+                quote(direction).c_str());
+  settings.flags = read_activations(node, settings);
+  if (settings.op->cell == RNN_CELL_GRU && node.integer("linear_before_reset", 0) == 0)
+    settings.flags |= RNN_RESET_BEFORE;
+  const float clip = node.number("clip", 0);
+  if (clip != 0) throw Error(RNN_UNSUPPORTED, "clip is %g; it must be 0", static_cast<double>(clip));
+  if (node.integer("input_forget", 0) != 0) throw Error(RNN_UNSUPPORTED, "input_forget is not 0; it must be");
+  return settings;
+}
+
+void expect_shape(const Constant& constant, const char* role, const Shape& shape) {
+  if (constant.shape != shape)
+    throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be %s", role, to_string(constant.shape).c_str(),
+                to_string(shape).c_str());
+}
+
+const Constant& read_matrix(const Node& node, Input i, const char* role) {
+  const Constant& constant = node.floats(i, role);
+  if (constant.shape.size() != 3)
+    throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must have 3 axes", role,
+                to_string(constant.shape).c_str());
+  return constant;
+}
+
+// A constant sequence_lens asks for the same of all sequences; ragged ones are given when a network is run.
+void check_lengths(const Node& node, std::int64_t steps) {
+  const Value* value = node.optional_input(kLengths);
+  const Constant* lengths = value != nullptr ? std::get_if<Constant>(value) : nullptr;
+  if (lengths == nullptr) {
+    if (value != nullptr && std::get<Flow>(*value).content.stage != Stage::input)
+      throw Error(RNN_UNSUPPORTED, "sequence_lens is computed; it must be constant or an input");
+    return;
+  }
+  if (!lengths->integers) throw Error(RNN_BAD_FORMAT, "sequence_lens has floats; it must have integers");
+  for (const std::int64_t n : *lengths->integers)
+    if (n != lengths->integers->front() || (steps != kUnknown && n != kUnknown && n != steps))
+      throw Error(RNN_UNSUPPORTED,
+                  "sequence_lens has constants that differ from each other or from the steps");
+}
+
+void check_peepholes(const Node& node) {
+  if (node.optional_input(kPeepholes) == nullptr) return;
+  for (const float value : *node.floats(kPeepholes, "P").floats)
+    if (value != 0) throw Error(RNN_UNSUPPORTED, "it has peepholes, P");
+}
+
+// The same for all sequences, [D, 1, H]; none if it is zero or given when the graph is run.
+std::optional<Constant> read_initial(const Node& node, Input i, const char* role, const Settings& settings,
+                                     std::int64_t hidden_size) {
+  const Value* value = node.optional_input(i);
+  if (value == nullptr) return std::nullopt;
+  if (const Flow* flow = std::get_if<Flow>(value)) {
+    if (flow->content.stage != Stage::input)
+      throw Error(RNN_UNSUPPORTED, "%s is computed; it must be constant or an input", role);
+    return std::nullopt;
+  }
+  const Constant& given = node.floats(i, role);
+  const auto D = static_cast<std::int64_t>(settings.directions);
+  Shape shape = given.shape;
+  const std::size_t batch = settings.batch_first ? 0 : 1;
+  if (shape.size() == 3) shape[batch] = 1;
+  Constant checked{shape, given.floats, nullptr};
+  Shape expected = {D, 1, hidden_size};
+  if (settings.batch_first) expected = {1, D, hidden_size};
+  const std::size_t size = static_cast<std::size_t>(D) * static_cast<std::size_t>(hidden_size);
+  const std::vector<float>& values = *given.floats;
+  if (std::all_of(values.begin(), values.end(), [](float v) { return v == 0; })) return std::nullopt;
+  expect_shape(checked, role, expected);
+  const std::size_t sequences = values.size() / size, H = static_cast<std::size_t>(hidden_size);
+  std::vector<float> first(size);
+  for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d)
+    for (std::size_t n = 0; n < sequences; ++n) {
+      const float* row =
+          &values[(settings.batch_first ? n * static_cast<std::size_t>(D) + d : d * sequences + n) * H];
+      if (n == 0) std::copy_n(row, H, &first[d * H]);
+      if (!std::equal(row, row + H, &first[d * H]))
+        throw Error(RNN_UNSUPPORTED, "%s differs between sequences; it must be the same for all", role);
+    }
+  return Constant{{D, 1, hidden_size}, std::make_shared<const std::vector<float>>(std::move(first)), nullptr};
+}
+
+// ---- What it reads ----
+
+// The graph's input has the axes that its first recurrent node takes them for.
+void check_input_axes(const Flow& x, const Shape& order, Parts& parts) {
+  std::vector<Kind> kinds(kMaxRank, Kind::unit);
+  const Kind roles[] = {Kind::time, Kind::batch, Kind::features};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Axis& axis = x.axes[static_cast<std::size_t>(order[i])];
+    const bool looked_up = x.content.stage != Stage::input;
+    const bool right = i < 2 || !looked_up ? axis.kind == Kind::input || axis.kind == Kind::unit
+                                           : axis.kind == Kind::features;
+    if (!right) throw Error(RNN_UNSUPPORTED, "X has its axes in an order that it cannot be followed in");
+    if (axis.kind == Kind::input) kinds[static_cast<std::size_t>(axis.which)] = roles[i];
+  }
+  if (parts.input_axes.empty()) parts.input_axes = kinds;
+  if (parts.input_axes != kinds)
+    throw Error(RNN_UNSUPPORTED, "X is the graph's input with other axes than before");
+}
+
+void check_layer_axes(const Flow& x, const Shape& order) {
+  const auto kind = [&](std::size_t i) { return x.axes[static_cast<std::size_t>(order[i])].kind; };
+  const bool right = (kind(0) == Kind::time || kind(0) == Kind::unit) &&
+                     (kind(1) == Kind::batch || kind(1) == Kind::unit) && kind(2) == Kind::features;
+  if (!right) throw Error(RNN_UNSUPPORTED, "X must be [steps, sequences, features] of the layer before");
+}
+
+const Flow& read_x(const Node& node, const Settings& settings, std::int64_t input_size, Parts& parts) {
+  const Flow* x = std::get_if<Flow>(&node.input(kX));
+  if (x == nullptr)
+    throw Error(RNN_UNSUPPORTED, "X is constant; it must be the graph's input or a layer's output");
+  const Content& content = x->content;
+  if (content.opaque || content.last)
+    throw Error(RNN_UNSUPPORTED, "X is a part, or of the last step only; it must be a whole sequence");
+  if (content.stage == Stage::product || content.stage == Stage::output)
+    throw Error(RNN_UNSUPPORTED, "X comes from the head; it must be the graph's input or a layer's output");
+  if (x->axes.size() != 3) throw Error(RNN_UNSUPPORTED, "X has %zu axes; it must have 3", x->axes.size());
+  const Shape order = settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2};
+  if (content.stage == Stage::hidden)
+    check_layer_axes(*x, order);
+  else
+    check_input_axes(*x, order, parts);
+  const std::int64_t features = x->axes[2].size;
+  if (features != kUnknown && features != input_size)
+    throw Error(RNN_BAD_FORMAT, "X has %jd features; W reads %jd", std::intmax_t{features},
+                std::intmax_t{input_size});
+  return *x;
+}
+
+// ---- What it makes ----
+
+// Y, Y_h and Y_c.
+Outputs make_outputs(const Flow& x, const Settings& settings, std::int64_t hidden_size, std::size_t first) {
+  Content content;
+  content.stage = Stage::hidden;
+  content.source = x.content.source;
+  for (std::size_t d = 0; d < settings.directions; ++d)
+    content.strands.push_back({first + d, settings.reverse || d == 1});
+  const std::size_t time = settings.batch_first ? 1 : 0, batch = 1 - time;
+  const Axis steps{Kind::time, x.axes[time].size}, sequences{Kind::batch, x.axes[batch].size};
+  const Axis direction = settings.directions == 2 ? Axis{Kind::direction, 2} : Axis{Kind::unit, 1};
+  const Axis features{Kind::features, hidden_size};
+  Flow y{content, {steps, direction, sequences, features}};
+  if (settings.batch_first) y.axes = {sequences, steps, direction, features};
+  content.last = true;
+  Flow h{content, {direction, sequences, features}};
+  if (settings.batch_first) h.axes = {sequences, direction, features};
+  return {y, h, make_opaque(h)};
+}
+
+}  // namespace
+
+Outputs read_recurrent(const Node& node, Parts& parts) {
+  const Settings settings = read_settings(node);
+  const Constant &input = read_matrix(node, kW, "W"), &recurrent = read_matrix(node, kR, "R");
+  const std::int64_t hidden_size = recurrent.shape[2], input_size = input.shape[2];
+  const std::int64_t stated = node.integer("hidden_size", hidden_size);
+  if (stated != hidden_size || hidden_size < 1 || hidden_size > 65536 || input_size < 1 || input_size > 65536)
+    throw Error(
+        RNN_BAD_FORMAT,
+        "hidden_size is %jd, W has shape %s and R %s; its last axis must be hidden_size, and both 1..65536",
+        std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str());
+  const auto D = static_cast<std::int64_t>(settings.directions);
+  const std::int64_t rows = static_cast<std::int64_t>(settings.op->gates) * hidden_size;
+  expect_shape(input, "W", {D, rows, input_size});
+  expect_shape(recurrent, "R", {D, rows, hidden_size});
+  const Flow& x = read_x(node, settings, input_size, parts);
+  check_lengths(node, x.axes[settings.batch_first ? 1 : 0].size);
+  check_peepholes(node);
+
+  Strand strand{node.label(),
+                settings.op->cell,
+                settings.flags,
+                settings.op->gates,
+                hidden_size,
+                input_size,
+                0,
+                input,
+                recurrent,
+                std::nullopt,
+                {},
+                x.content};
+  if (node.optional_input(kB) != nullptr) {
+    strand.bias = node.floats(kB, "B");
+    expect_shape(*strand.bias, "B", {D, 2 * rows});
+  }
+  strand.states[0] = read_initial(node, kInitialH, "initial_h", settings, hidden_size);
+  if (settings.op->states == 2)
+    strand.states[1] = read_initial(node, kInitialC, "initial_c", settings, hidden_size);
+  const std::size_t first = parts.strands.size();
+  for (; strand.direction < settings.directions; ++strand.direction) parts.strands.push_back(strand);
+
+  Outputs outputs = make_outputs(x, settings, hidden_size, first);
+  outputs.resize(1 + settings.op->states);
+  return outputs;
+}
+
+}  // namespace rnn::onnx_import

@@ -1,0 +1,139 @@
+// What the values of an ONNX graph are to the importer: constants, and what flows from the graph's input.
+// Each function throws Error(RNN_UNSUPPORTED) with what the graph may not do, or Error(RNN_BAD_FORMAT) where
+// it contradicts itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "lib/network/error.h"
+
+namespace onnx {
+class TensorProto;
+}
+
+namespace rnn::onnx_import {
+
+using Shape = std::vector<std::int64_t>;
+
+// A length that only a run of the graph tells.
+constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::min();
+
+// ---- Constants ----
+
+template <class T>
+using Values = std::shared_ptr<const std::vector<T>>;
+
+// Exactly one of the two is there. A length of 1 may also stand for an unknown one, along which it is
+// repeated.
+struct Constant {
+  Shape shape;
+  Values<float> floats;
+  Values<std::int64_t> integers;
+
+  std::size_t count() const noexcept { return floats ? floats->size() : integers->size(); }
+};
+
+// What a graph may still make of its constants, in values: a small file shall not take much memory.
+class Budget {
+ public:
+  explicit Budget(std::size_t values) : left_(values) {}
+  void take(std::size_t values);
+
+ private:
+  std::size_t left_;
+};
+
+// [start, end) of an axis, as in Slice: negative from the end.
+struct Range {
+  std::int64_t start;
+  std::int64_t end;
+};
+
+constexpr std::size_t kMaxRank = 8;
+
+Constant read_tensor(const ::onnx::TensorProto& tensor);
+Constant make_integers(Shape shape, std::vector<std::int64_t> values);
+std::size_t count(const Shape& shape);
+std::size_t find_axis(std::int64_t axis, std::size_t rank);
+
+Constant transpose(const Constant& constant, const Shape& order, Budget& budget);
+Constant slice(const Constant& constant, std::size_t axis, Range range, Budget& budget);
+Constant concat(const std::vector<Constant>& parts, std::size_t axis, Budget& budget);
+Constant reshape(const Constant& constant, const Shape& shape, bool allow_zero);
+Constant expand(const Constant& constant, const Shape& shape, Budget& budget);
+Constant to_floats(const Constant& constant, Budget& budget);
+Constant to_integers(const Constant& constant, Budget& budget);
+
+// ---- Flows ----
+
+struct Axis {
+  enum class Kind {
+    input,  // number `which` of the graph's input: a recurrent node tells what it is
+    unit,   // of length 1
+    time,
+    batch,
+    rows,  // time and batch in one, time first (which = 0) or batch first (1)
+    direction,
+    features
+  };
+  Kind kind;
+  std::int64_t size;  // or kUnknown
+  int which = 0;
+
+  bool operator==(const Axis& other) const noexcept {
+    return std::tie(kind, size, which) == std::tie(other.kind, other.size, other.which);
+  }
+};
+
+// A direction of a recurrent node; index of Parts::strands.
+struct StrandRef {
+  std::size_t index;
+  bool reverse;
+
+  bool operator==(const StrandRef& other) const noexcept { return index == other.index; }
+};
+
+// How far the network has come in a value. The strands stand one after the other along the features, or along
+// the axis of directions.
+struct Content {
+  enum class Stage { input, one_hot, embedded, hidden, product, output };
+  Stage stage = Stage::input;
+  std::string source;              // the graph's input
+  std::vector<StrandRef> strands;  // of the last layer so far
+  bool residual = false;           // the last layer's input is added
+  bool last = false;               // of the last step only
+  bool opaque =
+      false;  // a part, or another state than h: may be a state or an output that is left out, no more
+
+  bool operator==(const Content& other) const noexcept {
+    return std::tie(stage, source, strands, residual, last, opaque) ==
+           std::tie(other.stage, other.source, other.strands, other.residual, other.last, other.opaque);
+  }
+};
+
+struct Flow {
+  Content content;
+  std::vector<Axis> axes;
+};
+
+Flow make_opaque(const Flow& flow);
+Flow transpose(const Flow& flow, const Shape& order);
+Flow squeeze(const Flow& flow, const Shape& axes);  // without axes: all of length 1
+Flow unsqueeze(const Flow& flow, const Shape& axes);
+Flow reshape(const Flow& flow, const Shape& shape, bool allow_zero);
+Flow slice(const Flow& flow, std::size_t axis, Range range);
+Flow take(const Flow& flow, std::size_t axis, std::int64_t index);  // without the axis
+Flow concat(const std::vector<Flow>& flows, std::size_t axis);
+
+using Value = std::variant<Constant, Flow>;
+
+std::string to_string(const Shape& shape);  // "[2, ?, 3]"
+
+}  // namespace rnn::onnx_import

@@ -1,0 +1,355 @@
+// ONNX files: what we write comes back, and what cannot be a network is refused.
+#include <onnx/onnx_pb.h>
+
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+#include "tests/formats/formats_test.h"
+
+namespace {
+
+std::string save_onnx(const rnn_t* rnn, rnn_status_t expected = RNN_OK) {
+  rnn_save_options_t options{};
+  options.struct_size = sizeof options;
+  options.format = RNN_FORMAT_ONNX;
+  std::size_t size = 0;
+  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), expected) << rnn_last_error();
+  std::string file(size, '?');
+  if (size == 0) return file;
+  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
+  return file;
+}
+
+onnx::ModelProto parse(const std::string& file) {
+  onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(file));
+  return model;
+}
+
+std::vector<std::string> names(const rnn_t* rnn) {
+  std::size_t count = 0;
+  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    rnn_parameter_t info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
+    result.emplace_back(info.name);
+  }
+  return result;
+}
+
+void expect_same_network(const rnn_t* a, const rnn_t* b) {
+  rnn_config_t config_a{}, config_b{};
+  config_a.struct_size = config_b.struct_size = sizeof config_a;
+  ASSERT_EQ(rnn_get_config(a, &config_a), RNN_OK);
+  ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
+  EXPECT_EQ(config_a.cell, config_b.cell);
+  EXPECT_EQ(config_a.input_size, config_b.input_size);
+  EXPECT_EQ(config_a.hidden_size, config_b.hidden_size);
+  EXPECT_EQ(config_a.output_size, config_b.output_size);
+  EXPECT_EQ(config_a.num_layers, config_b.num_layers);
+  EXPECT_EQ(config_a.flags, config_b.flags);
+  EXPECT_EQ(config_a.embedding_size, config_b.embedding_size);
+  EXPECT_EQ(config_a.initial_state, config_b.initial_state);
+  ASSERT_EQ(names(a), names(b));
+  for (const std::string& name : names(a))
+    EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
+}
+
+constexpr std::uint32_t kDirections[] = {0, RNN_BIDIRECTIONAL};
+constexpr std::uint32_t kOptions[] = {0, RNN_NO_BIAS, RNN_RESIDUAL};
+
+TEST(Onnx, RoundTrip) {
+  struct Variant {
+    std::int32_t cell;
+    std::uint32_t flags;
+  };
+  const Variant variants[] = {{RNN_CELL_VANILLA, 0},
+                              {RNN_CELL_VANILLA, RNN_RELU},
+                              {RNN_CELL_GRU, 0},
+                              {RNN_CELL_GRU, RNN_RESET_BEFORE},
+                              {RNN_CELL_LSTM, 0}};
+  for (const Variant& v : variants)
+    for (const std::int32_t layers : {1, 2, 3})
+      for (const std::uint32_t flags : kDirections)
+        for (const std::uint32_t more : kOptions)
+          for (const std::int32_t outputs : {0, 1, 3}) {
+            if (more == RNN_RESIDUAL && layers == 1) continue;  // nothing tells it from a network without
+            const Rnn rnn = create([&](rnn_config_t& c) {
+              c.cell = v.cell;
+              c.flags = v.flags | flags | more;
+              c.num_layers = layers;
+              c.output_size = outputs;
+            });
+            SCOPED_TRACE(testing::Message() << v.cell << " " << (v.flags | flags | more) << " layers "
+                                            << layers << " outputs " << outputs);
+            expect_same_network(rnn.get(), load_memory(save_onnx(rnn.get())).get());
+          }
+}
+
+TEST(Onnx, InitialStates) {
+  for (const std::int32_t cell : {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM})
+    for (const std::uint32_t flags : kDirections) {
+      const Rnn rnn = create([&](rnn_config_t& c) {
+        c.cell = cell;
+        c.flags = flags;
+        c.num_layers = 2;
+        c.initial_state = RNN_INITIAL_FIXED;
+      });
+      float value = 0.25f;
+      for (const std::string& name : names(rnn.get())) {
+        if (name.rfind("initial_", 0) != 0) continue;
+        std::vector<float> values(4);
+        for (float& v : values) v = value += 0.125f;
+        ASSERT_EQ(rnn_set_parameter(rnn.get(), name.c_str(), values.data(), 4), RNN_OK);
+      }
+      expect_same_network(rnn.get(), load_memory(save_onnx(rnn.get())).get());
+    }
+}
+
+TEST(Onnx, Embedding) {
+  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_TIED_HEAD)}) {
+    const Rnn rnn = create([&](rnn_config_t& c) {
+      c.cell = RNN_CELL_GRU;
+      c.input_size = c.output_size = 7;
+      c.embedding_size = c.hidden_size;
+      c.flags = flags;
+    });
+    expect_same_network(rnn.get(), load_memory(save_onnx(rnn.get())).get());
+  }
+}
+
+TEST(Onnx, Metadata) {
+  const Rnn rnn = create();
+  ASSERT_EQ(rnn_set_metadata(rnn.get(), "sample rate", "48000"), RNN_OK) << rnn_last_error();
+  const std::string file = save_onnx(rnn.get());
+  const onnx::ModelProto model = parse(file);
+  ASSERT_EQ(model.metadata_props_size(), 1);
+  EXPECT_EQ(model.metadata_props(0).key(), "sample rate");
+  EXPECT_EQ(model.metadata_props(0).value(), "48000");
+  char value[8];
+  std::size_t size = 0;
+  ASSERT_EQ(rnn_get_metadata(load_memory(file).get(), "sample rate", value, sizeof value, &size), RNN_OK)
+      << rnn_last_error();
+  EXPECT_STREQ(value, "48000");
+}
+
+// Equal networks give equal bytes.
+TEST(Onnx, Bytes) { EXPECT_EQ(save_onnx(create().get()), save_onnx(create().get())); }
+
+TEST(Onnx, CannotBeWritten) {
+  save_onnx(create([](rnn_config_t& c) {
+              c.cell = RNN_CELL_LSTM;
+              c.projection_size = 2;
+            }).get(),
+            RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: projection_size is 2; ONNX has no projection");
+  save_onnx(create([](rnn_config_t& c) { c.flags = RNN_LAYER_NORM; }).get(), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: RNN_LAYER_NORM; ONNX's cells have no layer normalisation");
+}
+
+// ---- Refusals ----
+
+onnx::NodeProto& find_node(onnx::ModelProto& model, const std::string& type) {
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node())
+    if (node.op_type() == type) return node;
+  throw std::out_of_range(type);
+}
+
+onnx::TensorProto& find_tensor(onnx::ModelProto& model, const std::string& name) {
+  for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer())
+    if (tensor.name() == name) return tensor;
+  throw std::out_of_range(name);
+}
+
+onnx::AttributeProto& attribute(onnx::ModelProto& model, const char* name,
+                                onnx::AttributeProto::AttributeType type) {
+  onnx::NodeProto& node = find_node(model, "LSTM");
+  for (onnx::AttributeProto& found : *node.mutable_attribute())
+    if (found.name() == name) return found;
+  onnx::AttributeProto& added = *node.add_attribute();
+  added.set_name(name);
+  added.set_type(type);
+  return added;
+}
+
+void set_integer(onnx::ModelProto& model, const char* name, std::int64_t value) {
+  attribute(model, name, onnx::AttributeProto::INT).set_i(value);
+}
+
+void set_text(onnx::ModelProto& model, const char* name, const char* value) {
+  attribute(model, name, onnx::AttributeProto::STRING).set_s(value);
+}
+
+void add_floats(onnx::ModelProto& model, const char* name, std::initializer_list<std::int64_t> shape,
+                float value) {
+  onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  std::int64_t count = 1;
+  for (const std::int64_t n : shape) {
+    tensor.add_dims(n);
+    count *= n;
+  }
+  for (std::int64_t i = 0; i < count; ++i) tensor.add_float_data(value);
+}
+
+struct Case {
+  std::function<void(onnx::ModelProto&)> spoil;
+  rnn_status_t status;
+  const char* message;
+};
+
+// I 3, H 4, O 2, an LSTM of two layers.
+void expect_refused(const Case& c) {
+  onnx::ModelProto model = parse(save_onnx(create([](rnn_config_t& config) {
+                                             config.cell = RNN_CELL_LSTM;
+                                             config.num_layers = 2;
+                                           }).get()));
+  c.spoil(model);
+  EXPECT_EQ(try_load(model.SerializeAsString()), c.status) << c.message;
+  EXPECT_MESSAGE(c.message);
+}
+
+TEST(Onnx, NodesThatAreNoNetworkHere) {
+  const Case cases[] = {
+      {[](auto& m) { find_node(m, "Add").set_op_type("Sub"); }, RNN_UNSUPPORTED,
+       "unsupported: node \"head bias\" (Sub): no such operator here"},
+      {[](auto& m) { find_node(m, "LSTM").set_domain("com.example"); }, RNN_UNSUPPORTED,
+       "unsupported: node \"layer_l0\" (LSTM): of domain \"com.example\""},
+      {[](auto& m) { set_text(m, "direction", "reverse"); }, RNN_UNSUPPORTED,
+       "unsupported: node \"layer_l0\" (LSTM): its output is used as something else than a forward "
+       "direction"},
+      {[](auto& m) { set_text(m, "direction", "sideways"); }, RNN_BAD_FORMAT,
+       "node \"layer_l0\" (LSTM): direction is \"sideways\"; it must be forward, reverse or bidirectional"},
+      {[](auto& m) { attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(2); }, RNN_UNSUPPORTED,
+       "unsupported: node \"layer_l0\" (LSTM): clip is 2; it must be 0"},
+      {[](auto& m) { set_integer(m, "input_forget", 1); }, RNN_UNSUPPORTED,
+       "input_forget is not 0; it must be"},
+      {[](auto& m) { set_integer(m, "invented", 1); }, RNN_UNSUPPORTED,
+       "unsupported: node \"layer_l0\" (LSTM): attribute \"invented\""},
+      {[](auto& m) {
+         for (const char* name : {"Sigmoid", "Tanh", "Relu"})
+           attribute(m, "activations", onnx::AttributeProto::STRINGS).add_strings(name);
+       },
+       RNN_UNSUPPORTED, "activations \"sigmoid tanh relu \"; they must be the default ones"},
+      {[](auto& m) {
+         add_floats(m, "P", {1, 12}, 0.5f);
+         find_node(m, "LSTM").add_input("P");
+       },
+       RNN_UNSUPPORTED, "unsupported: node \"layer_l0\" (LSTM): it has peepholes, P"},
+      {[](auto& m) {
+         add_floats(m, "h", {1, 2, 4}, 0.5f);
+         find_tensor(m, "h").set_float_data(5, 0.25f);
+         find_node(m, "LSTM").set_input(5, "h");
+       },
+       RNN_UNSUPPORTED, "initial_h differs between sequences; it must be the same for all"},
+      {[](auto& m) { find_node(m, "LSTM").set_input(1, "x"); }, RNN_UNSUPPORTED,
+       "W is computed; it must be constant"},
+      {[](auto& m) { find_node(m, "Add").set_input(1, "joined_l1"); }, RNN_UNSUPPORTED,
+       "unsupported: node \"head bias\" (Add): it may add the head's bias, or to a layer's output the "
+       "layer's input"},
+      {[](auto& m) { find_node(m, "MatMul").set_input(0, "x"); }, RNN_UNSUPPORTED,
+       "unsupported: node \"head\" (MatMul): of something that is not the last layer's output"},
+      {[](auto& m) { find_tensor(m, "W_l0").set_data_location(onnx::TensorProto::EXTERNAL); },
+       RNN_UNSUPPORTED,
+       "unsupported: tensor \"W_l0\" has its values in another file; they must be in this one"},
+      {[](auto& m) { find_tensor(m, "W_l0").set_data_type(onnx::TensorProto::INT8); }, RNN_UNSUPPORTED,
+       "unsupported: tensor \"W_l0\" is of data type 3; it must be FLOAT (1)"},
+      {[](auto& m) { m.mutable_opset_import(0)->set_version(6); }, RNN_UNSUPPORTED,
+       "unsupported: opset 6; it must be 7 or newer"},
+      {[](auto& m) { m.mutable_graph()->mutable_output(1)->set_name("product"); }, RNN_UNSUPPORTED,
+       "unsupported: output \"product\" beside another; a network has one"},
+      {[](auto& m) {
+         m.mutable_graph()->clear_output();
+         m.mutable_graph()->add_output()->set_name("x");
+       },
+       RNN_UNSUPPORTED, "unsupported: output \"x\" comes from no network"},
+  };
+  for (const Case& c : cases) expect_refused(c);
+}
+
+TEST(Onnx, Damaged) {
+  const Case cases[] = {
+      {[](auto& m) { find_tensor(m, "W_l0").set_dims(2, 5); }, RNN_BAD_FORMAT,
+       "tensor \"W_l0\" has 192 bytes; its shape needs 80 values of 4"},
+      {[](auto& m) {
+         find_tensor(m, "W_l0").set_dims(0, std::int64_t{1} << 40);
+         find_tensor(m, "W_l0").set_dims(1, std::int64_t{1} << 40);
+       },
+       RNN_BAD_FORMAT, "is out of range"},
+      {[](auto& m) { find_tensor(m, "W_l0").set_dims(0, -1); }, RNN_BAD_FORMAT,
+       "shape [-1, 16, 3] is out of range"},
+      {[](auto& m) {
+         find_tensor(m, "R_l0").set_dims(0, 2);
+         find_tensor(m, "R_l0").set_dims(1, 8);
+       },
+       RNN_BAD_FORMAT, "node \"layer_l0\" (LSTM): R has shape [2, 8, 4]; it must be [1, 16, 4]"},
+      {[](auto& m) {
+         find_tensor(m, "B_l0").set_dims(0, 2);
+         find_tensor(m, "B_l0").set_dims(1, 16);
+       },
+       RNN_BAD_FORMAT, "node \"layer_l0\" (LSTM): B has shape [2, 16]; it must be [1, 32]"},
+      {[](auto& m) { set_integer(m, "hidden_size", 5); }, RNN_BAD_FORMAT,
+       "hidden_size is 5, W has shape [1, 16, 3]"},
+      {[](auto& m) { find_node(m, "LSTM").set_input(0, "nowhere"); }, RNN_BAD_FORMAT,
+       "node \"layer_l0\" (LSTM): no node before it makes its input \"nowhere\""},
+      {[](auto& m) { find_node(m, "MatMul").set_input(0, "y"); }, RNN_BAD_FORMAT, "no node before it makes"},
+      {[](auto& m) { m.mutable_graph()->mutable_output(0)->set_name("nowhere"); }, RNN_BAD_FORMAT,
+       "no node makes the output \"nowhere\""},
+      {[](auto& m) {
+         std::string& raw = *find_tensor(m, "W_l0").mutable_raw_data();
+         const float infinity = std::numeric_limits<float>::infinity();
+         std::memcpy(&raw[0], &infinity, sizeof infinity);
+       },
+       RNN_BAD_FORMAT, "weight_ih_l0: value 0 is inf; it must be finite"},
+  };
+  for (const Case& c : cases) expect_refused(c);
+}
+
+// A layer that reads the same constants as another one does not take more memory than a file of its size may.
+TEST(Onnx, Sizes) {
+  onnx::ModelProto model = parse(save_onnx(create([](rnn_config_t& c) {
+                                             c.cell = RNN_CELL_LSTM;
+                                             c.hidden_size = 128;
+                                             c.input_size = 128;
+                                             c.output_size = 0;
+                                           }).get()));
+  const onnx::NodeProto layer = find_node(model, "LSTM"), squeeze = find_node(model, "Squeeze");
+  model.mutable_graph()->mutable_node()->RemoveLast();
+  std::string last = "joined_l0";
+  for (int i = 0; i < 60; ++i) {
+    const std::string suffix = std::to_string(i);
+    onnx::NodeProto& node = *model.mutable_graph()->add_node();
+    node = layer;
+    node.set_input(0, last);
+    node.clear_output();
+    node.add_output("again" + suffix);
+    onnx::NodeProto& next = *model.mutable_graph()->add_node();
+    next = squeeze;
+    next.set_input(0, "again" + suffix);
+    next.set_output(0, last = "next" + suffix);
+  }
+  model.mutable_graph()->mutable_output(0)->set_name(last);
+  EXPECT_EQ(try_load(model.SerializeAsString()), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("are more than this file may ask for");
+
+  // Two bytes of a file for each node.
+  std::string graph;
+  for (int i = 0; i < 200'000; ++i) graph += std::string("\x0a\x00", 2);
+  std::string file = std::string("\x08\x07\x3a", 3);
+  for (std::size_t n = graph.size(); n != 0; n >>= 7)
+    file += static_cast<char>((n & 127) | (n > 127 ? 128 : 0));
+  EXPECT_EQ(try_load(file + graph), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("the file has more than 100000 fields");
+}
+
+TEST(Onnx, Truncated) {
+  const std::string file = save_onnx(create().get());
+  for (std::size_t size = 4; size < file.size(); size += 7)
+    EXPECT_NE(try_load(file.substr(0, size)), RNN_OK) << size;
+}
+
+}  // namespace
