@@ -4,7 +4,8 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p, sizeof
 
 VANILLA, GRU, LSTM = 1, 2, 3
-NO_BIAS, RELU, RESET_BEFORE, BIDIRECTIONAL = 1, 2, 4, 8
+NO_BIAS, RELU, RESET_BEFORE, BIDIRECTIONAL, RESIDUAL, TIED_HEAD = 1, 2, 4, 8, 16, 64
+INITIAL_FIXED = 1
 SQUARED_ERROR = 2
 ADAM, SGD = 1, 3
 
@@ -83,9 +84,12 @@ def sequences(lengths, inputs, targets=None):
 
 
 class Network:
-    def __init__(self, binding, **config):
+    def __init__(self, binding, path=None, **config):
         self.binding, self.handle = binding, c_void_p()
-        binding.call("rnn_create", byref(Config(**config)), byref(self.handle))
+        if path is not None:
+            binding.call("rnn_load", path.encode(), None, byref(self.handle))
+        else:
+            binding.call("rnn_create", byref(Config(**config)), byref(self.handle))
         size = c_size_t()
         binding.call("rnn_state_size", self.handle, byref(size))
         self.state_size = size.value
@@ -111,13 +115,26 @@ class Network:
     def set(self, name, values):
         self.binding.call("rnn_set_parameter", self.handle, name.encode(), floats(values), c_size_t(len(values)))
 
+    def save(self, path):
+        """In the format that the path's suffix says."""
+        self.binding.call("rnn_save_as", self.handle, path.encode(), None)
+
     def forward(self, lengths, inputs, initial_states=None):
         """Outputs [F, O] and final states [N, S], flat."""
-        y = (c_float * (sum(lengths) * self.output_size))()
-        final = (c_float * (len(lengths) * self.state_size))()
+        return self.run(sequences(lengths, inputs), initial_states)
+
+    def forward_indices(self, lengths, indices):
+        """The same for one-hot inputs and embeddings."""
+        given = Sequences(count=len(lengths), frames=sum(lengths), lengths=(c_size_t * len(lengths))(*lengths),
+                          indices=(c_int32 * len(indices))(*indices))
+        return self.run(given, None)
+
+    def run(self, given, initial_states):
+        y = (c_float * (given.frames * self.output_size))()
+        final = (c_float * (given.count * self.state_size))()
         options = ForwardOptions(initial_states=floats(initial_states),
                                  final_states=ctypes.cast(final, POINTER(c_float)))
-        self.binding.call("rnn_forward", self.handle, byref(sequences(lengths, inputs)), byref(options), y)
+        self.binding.call("rnn_forward", self.handle, byref(given), byref(options), y)
         return list(y), list(final)
 
     def gradients(self, lengths, inputs, initial_states, d_outputs, d_final_states):

@@ -1,0 +1,435 @@
+#!/usr/bin/env python3
+"""Load ONNX graphs as other exporters write them, and compare with what ONNX's formulas give:
+
+  import_cases.py FFI LIBRARY
+
+FFI is the folder of librnn.py, LIBRARY the shared library. Needs onnx and NumPy (Debian: python3-onnx); exits with 77
+where they are not installed.
+"""
+
+import pathlib
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    print(error)
+    sys.exit(77)
+
+T, N, I, H, O = 5, 3, 4, 6, 2
+TOLERANCE = 1e-5  # relative and absolute
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+
+
+# ---- The reference: one direction of a node, by the formulas of ONNX's Operators.md ----
+
+
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+
+def step(node, x, h, c):
+    """The next h and c of one sequence."""
+    W, R, Wb, Rb = node["W"], node["R"], node["Wb"], node["Rb"]
+    if node["op"] == "RNN":
+        return node["f"](W @ x + R @ h + Wb + Rb), c
+    if node["op"] == "GRU":
+        (Wz, Wr, Wh), (Rz, Rr, Rh) = np.split(W, 3), np.split(R, 3)
+        (bz, br, bh), (cz, cr, ch) = np.split(Wb, 3), np.split(Rb, 3)
+        z, r = sigmoid(Wz @ x + Rz @ h + bz + cz), sigmoid(Wr @ x + Rr @ h + br + cr)
+        if node["linear_before_reset"]:
+            n = np.tanh(Wh @ x + bh + r * (Rh @ h + ch))
+        else:
+            n = np.tanh(Wh @ x + bh + Rh @ (r * h) + ch)
+        return (1 - z) * n + z * h, c
+    i, o, f, g = np.split(W @ x + R @ h + Wb + Rb, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def run(node, x, reverse):
+    """[T, H] from [T, X]."""
+    h, c = node["h"].copy(), node["c"].copy()
+    y = np.zeros((len(x), H))
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
+        h, c = step(node, x[t], h, c)
+        y[t] = h
+    return y
+
+
+# ---- Making graphs ----
+
+
+class Graph:
+    """Nodes, and flow, what the network that they are gives as far as it has come: [T, X] for each sequence."""
+
+    def __init__(self, op, seed, opset=14, **options):
+        self.op, self.opset, self.options = op, opset, options
+        self.random = np.random.default_rng(seed)
+        self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
+        self.count = 0
+        self.indices = None
+        self.x = self.random.standard_normal((N, T, I)).astype(np.float32)
+        self.flow = list(self.x.astype(np.float64))
+
+    def fresh(self, base):
+        self.count += 1
+        return f"{base}_{self.count}"
+
+    def values(self, *shape):
+        """Such as all number types hold."""
+        return np.round(self.random.uniform(-1, 1, shape) * 64) / 64
+
+    def constant(self, values, base="constant"):
+        name = self.fresh(base)
+        values = np.asarray(values)
+        if values.dtype.kind == "i":
+            return self.initializer(numpy_helper.from_array(values.astype(np.int64), name))
+        how = self.options.get("tensors", "raw")
+        flat = values.astype(np.float32).flatten()
+        if how == "raw":
+            tensor = numpy_helper.from_array(values.astype(np.float32), name)
+        elif how == "bfloat16":
+            raw = (flat.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+            tensor = helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, raw, raw=True)
+        elif how == "float16":
+            tensor = numpy_helper.from_array(values.astype(np.float16), name)
+        elif how == "float16_data":
+            tensor = TensorProto(name=name, data_type=TensorProto.FLOAT16, dims=values.shape,
+                                 int32_data=flat.astype(np.float16).view(np.uint16).tolist())
+        elif how == "double_data":
+            tensor = helper.make_tensor(name, TensorProto.DOUBLE, values.shape, flat.tolist())
+        else:
+            tensor = helper.make_tensor(name, TensorProto.FLOAT, values.shape, flat.tolist())
+        if how != "nodes":
+            return self.initializer(tensor)
+        return self.node("Constant", [], value=tensor)
+
+    def initializer(self, tensor):
+        self.constants.append(tensor)
+        return tensor.name
+
+    def node(self, op, inputs, outputs=1, **attributes):
+        names = [self.fresh(op.lower()) for _ in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=self.fresh("node"), **attributes))
+        return names[0] if outputs == 1 else names
+
+    def axes(self, op, x, axes):
+        """Squeeze or Unsqueeze, whose axes have been an attribute."""
+        if self.opset < 13:
+            return self.node(op, [x], axes=axes)
+        return self.node(op, [x, self.constant(np.array(axes))])
+
+    def input(self, name, kind, shape):
+        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def weights(self, width, directions):
+        made = []
+        for _ in range(directions):
+            rows = GATES[self.op] * H
+            biased = not self.options.get("no_bias")
+            made.append({"op": self.op, "W": self.values(rows, width), "R": self.values(rows, H),
+                         "Wb": self.values(rows) * biased, "Rb": self.values(rows) * biased,
+                         "h": np.zeros(H), "c": np.zeros(H), "f": np.tanh,
+                         "linear_before_reset": self.options.get("linear_before_reset", 0)})
+            if self.options.get("relu"):
+                made[-1]["f"] = lambda v: np.maximum(v, 0)
+            if self.options.get("initial"):
+                made[-1]["h"], made[-1]["c"] = self.values(H), self.values(H)
+        return made
+
+    def layer(self, x, direction="forward", layout=0, lengths="", peepholes=False, weights=None):
+        """Names of Y, Y_h; self.flow becomes what Y has."""
+        directions = 2 if direction == "bidirectional" else 1
+        made = weights or self.weights(self.flow[0].shape[1], directions)
+        inputs = [x, self.stacked(made, "W"), self.stacked(made, "R")]
+        inputs.append("" if self.options.get("no_bias") else self.bias(made))
+        inputs += [lengths] + self.states(made, layout)
+        if peepholes:
+            inputs += [""] * (7 - len(inputs)) + [self.constant(np.zeros((directions, 3 * H)))]
+        attributes = {"hidden_size": H}
+        if direction != "forward":
+            attributes["direction"] = direction
+        if layout:
+            attributes["layout"] = layout
+        if self.options.get("linear_before_reset"):
+            attributes["linear_before_reset"] = 1
+        if self.options.get("relu"):
+            attributes["activations"] = ["Relu"] * directions
+        outputs = self.node(self.op, inputs, 3 if self.op == "LSTM" else 2, **attributes)
+        reverse = [direction == "reverse"] if directions == 1 else [False, True]
+        self.read = self.flow
+        self.flow = [np.concatenate([run(m, x, r) for m, r in zip(made, reverse)], axis=1) for x in self.flow]
+        return outputs[0], outputs[1]
+
+    def stacked(self, made, key):
+        if not self.options.get("unfolded"):
+            return self.constant(np.stack([m[key] for m in made]), key)
+        parts = [self.constant(part) for m in made for part in np.split(m[key], GATES[self.op])]
+        joined = self.node("Concat", parts, axis=0)
+        return self.axes("Unsqueeze", joined, [0])
+
+    def bias(self, made):
+        if not self.options.get("unfolded"):
+            return self.constant(np.stack([np.concatenate([m["Wb"], m["Rb"]]) for m in made]), "B")
+        joined = self.node("Concat", [self.constant(made[0]["Wb"]), self.constant(made[0]["Rb"])], axis=0)
+        return self.node("Reshape", [joined, self.constant(np.array([1, -1]))])
+
+    def states(self, made, layout):
+        parts = ["h", "c"] if self.op == "LSTM" else ["h"]
+        if self.options.get("initial"):
+            axis = 0 if layout else 1
+            return [self.constant(np.repeat(np.expand_dims(np.stack([m[p] for m in made]), axis), N, axis))
+                    for p in parts]
+        if self.options.get("computed_zeros"):  # of a shape that is taken from x
+            shape = self.node("Shape", ["x"])
+            batch = self.node("Gather", [shape, self.constant(np.array(1))], axis=0)
+            batch = self.axes("Unsqueeze", batch, [0])
+            shape = self.node("Concat", [self.constant(np.array([len(made)])), batch, self.constant(np.array([H]))],
+                              axis=0)
+            zeros = self.node("ConstantOfShape", [shape], value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0]))
+            return [zeros for _ in parts]
+        if self.options.get("given_states"):
+            return [self.input(self.fresh(p), TensorProto.FLOAT, [len(made), "n", H]) for p in parts]
+        return []
+
+    def joined(self, y):
+        """[T, D, N, H] as [T, N, D*H]."""
+        moved = self.node("Transpose", [y], perm=[0, 2, 1, 3])
+        return self.node("Reshape", [moved, self.constant(np.array([0, 0, -1]))])
+
+    def head(self, x, how, width):
+        W, b = self.values(O, width), self.values(O)
+        if how == "matmul_add":
+            product = self.node("MatMul", [x, self.constant(W.T)])
+            y = self.node("Add", [product, self.constant(b)])
+        elif how == "add_matmul_transposed":
+            product = self.node("MatMul", [x, self.node("Transpose", [self.constant(W)], perm=[1, 0])])
+            y = self.node("Add", [self.constant(b.reshape(1, 1, O)), product])
+        elif how == "matmul":
+            b[:] = 0
+            y = self.node("MatMul", [x, self.constant(W.T)])
+        elif how == "gemm":
+            y = self.node("Gemm", [x, self.constant(W), self.constant(b)], transB=1)
+        self.flow = [h @ W.T + b for h in self.flow]
+        return y
+
+    def last(self):
+        self.flow = [y[-1:] for y in self.flow]
+
+    def model(self, output, rank=3):
+        if not self.inputs or all(i.name != "x" for i in self.inputs):
+            shape = self.options.get("shape", ["t", "n", I])
+            self.input("x", TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self.nodes, "test", self.inputs,
+                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["?"] * rank)],
+                                  self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        onnx.checker.check_model(model)
+        return model
+
+
+# ---- Cases: each returns a model, and leaves in the graph what it gives ----
+
+
+def plain(g):
+    y, _ = g.layer("x")
+    return g.model(g.axes("Squeeze", y, [1]))
+
+
+def raw_output(g):
+    return g.model(g.layer("x", "bidirectional")[0], 4)
+
+
+def two_layers(g):
+    y, _ = g.layer("x")
+    y, _ = g.layer(g.axes("Squeeze", y, [1]))
+    return g.model(g.head(g.axes("Squeeze", y, [1]), "matmul_add", H))
+
+
+def bidirectional(g):
+    y = g.joined(g.layer("x", "bidirectional")[0])
+    y = g.joined(g.layer(y, "bidirectional")[0])
+    return g.model(g.head(y, "add_matmul_transposed", 2 * H))
+
+
+def batch_first(g):
+    y, _ = g.layer(g.node("Transpose", ["x"], perm=[1, 0, 2]))
+    y = g.node("Transpose", [g.axes("Squeeze", y, [1])], perm=[1, 0, 2])
+    return g.model(g.head(y, "matmul", H))
+
+
+def layout_1(g):
+    y, _ = g.layer("x", layout=1)
+    return g.model(g.axes("Squeeze", y, [2]))
+
+
+def layout_1_bidirectional(g):
+    y, _ = g.layer("x", "bidirectional", layout=1)  # [N, T, D, H]
+    return g.model(g.node("Reshape", [y, g.constant(np.array([0, 0, -1]))]))
+
+
+def rows(g):
+    y, _ = g.layer("x")
+    y = g.node("Reshape", [y, g.constant(np.array([-1, H]))])
+    y = g.head(y, "gemm", H)
+    return g.model(g.node("Reshape", [y, g.constant(np.array([T, N, O]))]))
+
+
+def last_of_y_h(g):
+    _, h = g.layer("x")
+    g.last()
+    return g.model(g.head(g.axes("Squeeze", h, [0]), "gemm", H), 2)
+
+
+def last_by_gather(g):
+    y, _ = g.layer("x")
+    y = g.node("Gather", [g.axes("Squeeze", y, [1]), g.constant(np.array(-1))], axis=0)
+    g.last()
+    return g.model(g.head(y, "gemm", H), 2)
+
+
+def last_by_slice(g):
+    y = g.node("Transpose", [g.axes("Squeeze", g.layer("x")[0], [1])], perm=[1, 0, 2])
+    y = g.node("Slice", [y, g.constant(np.array([-1])), g.constant(np.array([2**63 - 1])), g.constant(np.array([1]))])
+    g.last()
+    return g.model(g.head(g.axes("Squeeze", y, [1]), "gemm", H), 2)
+
+
+def two_nodes(g):
+    """A node for each direction."""
+    x = g.flow
+    y, _ = g.layer("x")
+    forward, g.flow = g.flow, x
+    z, _ = g.layer("x", "reverse")
+    g.flow = [np.concatenate(pair, axis=1) for pair in zip(forward, g.flow)]
+    y, z = g.axes("Squeeze", y, [1]), g.axes("Squeeze", z, [1])
+    return g.model(g.head(g.node("Concat", [y, z], axis=2), "matmul_add", 2 * H))
+
+
+def split_directions(g):
+    y, _ = g.layer("x", "bidirectional")
+    parts = g.node("Split", [y], 2, axis=1)
+    return g.model(g.node("Concat", [g.axes("Squeeze", part, [1]) for part in parts], axis=-1))
+
+
+def gathered_directions(g):
+    y, _ = g.layer("x", "bidirectional")
+    parts = [g.node("Gather", [y, g.constant(np.array(d))], axis=1) for d in (0, 1)]
+    return g.model(g.node("Concat", parts, axis=2))
+
+
+def forward_half(g):
+    """One direction of two."""
+    y, _ = g.layer("x", "bidirectional")
+    g.flow = [y[:, :H] for y in g.flow]
+    return g.model(g.node("Gather", [y, g.constant(np.array(0))], axis=1))
+
+
+def residual(g):
+    y = g.axes("Squeeze", g.layer("x")[0], [1])
+    for _ in range(2):
+        z = g.axes("Squeeze", g.layer(y)[0], [1])
+        g.flow = [a + b for a, b in zip(g.flow, g.read)]
+        y = g.node("Add", [z, y])
+    return g.model(g.head(y, "matmul_add", H))
+
+
+def lengths_input(g):
+    y, _ = g.layer("x", lengths=g.input("lengths", TensorProto.INT32, ["n"]))
+    return g.model(g.axes("Squeeze", y, [1]))
+
+
+def lengths_constant(g):
+    name = g.initializer(numpy_helper.from_array(np.full(N, T, np.int32), "lengths"))
+    y, _ = g.layer("x", lengths=name, peepholes=g.op == "LSTM")
+    return g.model(g.node("Identity", [g.axes("Squeeze", y, [1])]))
+
+
+def look_up(g, table):
+    g.indices = g.random.integers(0, len(table), (N, T))
+    g.flow = [table[row] for row in g.indices]
+    return g.input("x", TensorProto.INT64, ["t", "n"])
+
+
+def embedding(g):
+    table = g.values(9, 3)
+    x = g.node("Gather", [g.constant(table), look_up(g, table)], axis=0)
+    return g.model(g.head(g.axes("Squeeze", g.layer(x)[0], [1]), "matmul_add", H))
+
+
+def one_hot(g):
+    table = np.eye(9)
+    x = g.node("OneHot", [look_up(g, table), g.constant(np.array(9)), g.constant(np.array([0.0, 1.0]))])
+    return g.model(g.axes("Squeeze", g.layer(x)[0], [1]))
+
+
+def one_feature(g):
+    g.flow = [x[:, :1] for x in g.flow]
+    g.x = g.x[:, :, :1].copy()
+    g.input("x", TensorProto.FLOAT, ["t", "n"])
+    return g.model(g.axes("Squeeze", g.layer(g.axes("Unsqueeze", "x", [2]))[0], [1]))
+
+
+OPERATORS = {"RNN": ("RNN", {}), "RNN_relu": ("RNN", {"relu": True}), "GRU": ("GRU", {}),
+             "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {})}
+CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "data"}), (plain, {"tensors": "nodes"}),
+         (plain, {"tensors": "float16"}), (plain, {"tensors": "float16_data"}), (plain, {"tensors": "bfloat16"}),
+         (plain, {"tensors": "double_data"}), (plain, {"initial": True}), (plain, {"computed_zeros": True}),
+         (plain, {"given_states": True}), (plain, {"no_bias": True}), (plain, {"unfolded": True}),
+         (plain, {"unfolded": True, "opset": 11}), (plain, {"shape": [T, N, I]}), (raw_output, {}), (two_layers, {}),
+         (two_layers, {"initial": True}), (two_layers, {"opset": 9}), (bidirectional, {}),
+         (bidirectional, {"initial": True}), (bidirectional, {"shape": [T, N, I]}), (batch_first, {}),
+         (layout_1, {"shape": ["n", "t", I]}), (layout_1, {"initial": True, "shape": ["n", "t", I]}),
+         (layout_1_bidirectional, {"shape": ["n", "t", I]}),
+         (layout_1_bidirectional, {"initial": True, "shape": ["n", "t", I]}), (rows, {}), (rows, {"shape": [T, N, I]}),
+         (last_of_y_h, {}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}), (two_nodes, {"initial": True}),
+         (split_directions, {"opset": 12}), (gathered_directions, {}), (forward_half, {}), (residual, {}),
+         (lengths_input, {}), (lengths_constant, {}), (embedding, {}), (one_hot, {}), (one_feature, {})]
+
+
+def check(rnn, binding, folder, g, model):
+    path = folder / "case.onnx"
+    onnx.save(model, str(path))
+    network = rnn.Network(binding, path=str(path))
+    if g.indices is not None:
+        y, _ = network.forward_indices([T] * N, [int(i) for i in g.indices.flatten()])
+    else:
+        y, _ = network.forward([T] * N, [float(v) for v in g.x.flatten()])
+    y = np.array(y).reshape(N, T, -1)
+    expected = np.stack(g.flow)
+    if expected.shape[1] == 1:
+        y = y[:, -1:]
+    if y.shape != expected.shape:
+        return f"{y.shape} for {expected.shape}"
+    difference = (np.abs(y - expected) / (1 + np.abs(expected))).max()
+    return None if difference <= TOLERANCE else f"differs by {difference:.1e}"
+
+
+def main():
+    sys.path.insert(0, sys.argv[1])
+    import librnn as rnn
+
+    binding, failed, count = rnn.Binding(sys.argv[2]), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for operator, (op, options) in OPERATORS.items():
+            for make, more in CASES:
+                name = f"{operator} {make.__name__} {more or ''}"
+                g = Graph(op, count, **options, **more)
+                count += 1
+                try:
+                    problem = check(rnn, binding, pathlib.Path(folder), g, make(g))
+                except RuntimeError as error:
+                    problem = str(error)
+                if problem:
+                    failed += 1
+                    print(f"{name}: {problem}")
+    print(f"Graphs of other exporters: {count - failed} as ONNX's formulas, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
