@@ -11,7 +11,7 @@ namespace rnn {
 
 // A graph of RNN, GRU or LSTM nodes, layer after layer, an embedding (Gather) or OneHot before them, a linear
 // head behind them, and what exporters put between. What a network here cannot be is refused: 'unsupported:
-// node "name" (Type): why'. Throws Error(RNN_UNSUPPORTED or RNN_BAD_FORMAT).
+// node "name" (Type): why'. Throws Error(RNN_BAD_FORMAT).
 //
 // metadata has the model's metadata_props, and onnx.pooling = last where the graph has no output but the one
 // of the last step. An initial state comes back as RNN_INITIAL_FIXED.

@@ -78,7 +78,7 @@ std::int64_t read_opset(const ::onnx::ModelProto& model) {
   for (const auto& import : model.opset_import())
     if (is_default(import.domain())) opset = std::max(opset, import.version());
   if (opset < kOldestOpset)
-    throw Error(RNN_UNSUPPORTED, "unsupported: opset %jd; it must be %jd or newer", std::intmax_t{opset},
+    throw Error(RNN_UNSUPPORTED, "opset %jd; it must be %jd or newer", std::intmax_t{opset},
                 std::intmax_t{kOldestOpset});
   return opset;
 }
@@ -114,11 +114,10 @@ class Graph {
  public:
   Graph(const ::onnx::GraphProto& graph, std::int64_t opset, std::size_t file_size)
       : graph_(graph), opset_(opset), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
-    if (graph.sparse_initializer_size() != 0)
-      throw Error(RNN_UNSUPPORTED, "unsupported: sparse initializers");
+    if (graph.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
     for (const auto& input : graph.input()) values_[input.name()] = make_input(input);
     for (const auto& tensor : graph.initializer())
-      if (needed_.count(tensor.name()) != 0) read_initializer(tensor);
+      if (needed_.count(tensor.name()) != 0) values_[tensor.name()] = read_tensor(tensor);
     for (const auto& node : graph.node()) follow(node);
   }
 
@@ -132,12 +131,11 @@ class Graph {
       if (flow.content.opaque) continue;
       if (result == nullptr || (is_state(result->content) && !is_state(flow.content))) result = &flow;
     }
-    if (result == nullptr)
-      throw Error(RNN_UNSUPPORTED, "unsupported: a graph without an output of the network");
+    if (result == nullptr) throw Error(RNN_UNSUPPORTED, "a graph without an output of the network");
     for (const auto& output : graph_.output()) {
       const Content& content = find_output(output.name()).content;
       if (!content.opaque && !is_state(content) && !(content == result->content))
-        throw Error(RNN_UNSUPPORTED, "unsupported: output %s beside another; a network has one",
+        throw Error(RNN_UNSUPPORTED, "output %s beside another; a network has one",
                     quote(output.name()).c_str());
     }
     return *result;
@@ -152,17 +150,8 @@ class Graph {
       throw Error(RNN_BAD_FORMAT, "no node makes the output %s", quote(name).c_str());
     const Flow* flow = std::get_if<Flow>(&found->second);
     if (flow == nullptr || flow->content.stage == Stage::input)
-      throw Error(RNN_UNSUPPORTED, "unsupported: output %s comes from no network", quote(name).c_str());
+      throw Error(RNN_UNSUPPORTED, "output %s comes from no network", quote(name).c_str());
     return *flow;
-  }
-
-  void read_initializer(const ::onnx::TensorProto& tensor) {
-    try {
-      values_[tensor.name()] = read_tensor(tensor);
-    } catch (const Error& error) {
-      throw Error(error.status(), "%s%s", error.status() == RNN_UNSUPPORTED ? "unsupported: " : "",
-                  error.what());
-    }
   }
 
   void follow(const ::onnx::NodeProto& proto) {
@@ -182,8 +171,7 @@ class Graph {
           throw Error(RNN_BAD_FORMAT, "its output %s is there twice", quote(name).c_str());
       }
     } catch (const Error& error) {
-      throw Error(error.status(), "%s%s: %s", error.status() == RNN_UNSUPPORTED ? "unsupported: " : "",
-                  node.label().c_str(), error.what());
+      throw Error(error.status(), "%s: %s", node.label().c_str(), error.what());
     }
   }
 
@@ -209,16 +197,14 @@ Layer find_layer(const Content& content, const Parts& parts) {
   const std::string& node = layer.strands[0]->node;
   const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
   if (!pair && (refs.size() != 1 || refs[0].reverse))
-    throw Error(
-        RNN_UNSUPPORTED,
-        "unsupported: %s: its output is used as something else than a forward direction or a forward one and "
-        "then a reverse one",
-        node.c_str());
+    throw Error(RNN_UNSUPPORTED,
+                "%s: its output is used as something else than a forward direction or a forward one and "
+                "then a reverse one",
+                node.c_str());
   if (!pair) return layer;
   layer.strands[1] = &parts.strands[refs[1].index];
   if (!(layer.strands[0]->reads == layer.strands[1]->reads))
-    throw Error(RNN_UNSUPPORTED,
-                "unsupported: %s and %s: they read different values; directions of a layer read one",
+    throw Error(RNN_UNSUPPORTED, "%s and %s: they read different values; directions of a layer read one",
                 node.c_str(), layer.strands[1]->node.c_str());
   return layer;
 }
@@ -244,7 +230,7 @@ class Builder {
         budget_(file_size + 65536) {}
 
   Model build() {
-    if (layers_.empty()) throw Error(RNN_UNSUPPORTED, "unsupported: a graph without RNN, GRU or LSTM nodes");
+    if (layers_.empty()) throw Error(RNN_UNSUPPORTED, "a graph without RNN, GRU or LSTM nodes");
     configure();
     if (parts_.embedding) model_.parameters["embedding.weight"] = *parts_.embedding->floats;
     for (std::size_t l = 0; l < layers_.size(); ++l)
@@ -312,7 +298,7 @@ class Builder {
   }
 
   [[noreturn]] static void refuse(const Strand& strand, const char* what) {
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s: it must have %s", strand.node.c_str(), what);
+    throw Error(RNN_UNSUPPORTED, "%s: it must have %s", strand.node.c_str(), what);
   }
 
   // ---- Parameters ----
@@ -405,13 +391,16 @@ class Builder {
 
 }  // namespace
 
-Model read_onnx(const void* memory, std::size_t size) {
+Model read_onnx(const void* memory, std::size_t size) try {
   const ::onnx::ModelProto proto = parse(memory, size);
   const Graph graph(proto.graph(), read_opset(proto), size);
   const Flow output = graph.output();
   Model model = Builder(graph.parts(), output, size).build();
   for (const auto& entry : proto.metadata_props()) model.metadata[entry.key()] = entry.value();
   return model;
+} catch (const Error& error) {
+  if (error.status() != RNN_UNSUPPORTED) throw;
+  throw Error(RNN_BAD_FORMAT, "unsupported: %s", error.what());
 }
 
 }  // namespace rnn

@@ -38,6 +38,23 @@ void write_networks(const std::string& folder) {
   }
 }
 
+// One of each cell, in builds with ONNX.
+void write_onnx(const std::string& folder) {
+  for (int i = 0; i < 12; ++i) {
+    rnn_config_t c = config(i % 6);
+    c.cell = RNN_CELL_VANILLA + i % 3;
+    c.initial_state = i % 2;
+    c.flags = i % 4 == 3 ? RNN_BIDIRECTIONAL : 0;
+    c.embedding_size = i % 5 == 4 ? 2 : 0;
+    rnn_t* rnn = nullptr;
+    check(rnn_create(&c, &rnn));
+    const rnn_status_t status =
+        rnn_save_as(rnn, (folder + "/seed" + std::to_string(i) + ".onnx").c_str(), nullptr);
+    rnn_destroy(rnn);
+    if (status != RNN_UNSUPPORTED) check(status);
+  }
+}
+
 void write_texts(const std::string& folder, const std::vector<const char*>& texts) {
   for (std::size_t i = 0; i < texts.size(); ++i)
     if (!(std::ofstream(folder + "/seed" + std::to_string(i)) << texts[i]))
@@ -50,6 +67,7 @@ struct Fuzzer {
 };
 
 constexpr Fuzzer kFuzzers[] = {{"nam", [](const std::string& folder) { write_texts(folder, {kNamJson}); }},
+                               {"onnx", &write_onnx},
                                {"rtneural",
                                 [](const std::string& folder) {
                                   write_texts(folder, {kLstmJson, kGruJson});
