@@ -235,6 +235,8 @@ Flow concat(const std::vector<Flow>& flows, std::size_t axis) {
     if (first.stage != Content::Stage::hidden || first.residual || !(content == expected) || own != others ||
         flow.axes[axis].kind != flows[0].axes[axis].kind)
       throw Error(RNN_UNSUPPORTED, "it may join the directions of one layer, no more");
+    if (result.content.strands.size() + flow.content.strands.size() > kMaxStrands)
+      throw Error(RNN_UNSUPPORTED, "of more than %zu directions", kMaxStrands);
     result.content.strands.insert(result.content.strands.end(), flow.content.strands.begin(),
                                   flow.content.strands.end());
     if (__builtin_add_overflow(joined.size, flow.axes[axis].size, &joined.size)) joined.size = kUnknown;

@@ -78,7 +78,7 @@ class Node {
 using Outputs = std::vector<std::optional<Value>>;
 
 // See onnx_recurrent.cpp.
-Outputs read_recurrent(const Node& node, Parts& parts);
+Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
 // See onnx_operators.cpp.
 Outputs read_operator(const Node& node, Parts& parts, Budget& budget);
 

@@ -23,6 +23,7 @@ using Stage = Content::Stage;
 
 constexpr int kMaxDepth = 100;
 constexpr std::size_t kMaxFields = 100'000;  // each of which may cost some hundred bytes
+constexpr std::size_t kMaxMetadata = 1000;
 constexpr std::int64_t kOldestOpset = 7;
 
 [[noreturn]] void damaged() {
@@ -164,7 +165,8 @@ class Graph {
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
       const std::string& type = proto.op_type();
       const bool recurrent = type == "RNN" || type == "GRU" || type == "LSTM";
-      Outputs outputs = recurrent ? read_recurrent(node, parts_) : read_operator(node, parts_, budget_);
+      Outputs outputs =
+          recurrent ? read_recurrent(node, parts_, budget_) : read_operator(node, parts_, budget_);
       for (std::size_t i = 0; i < outputs.size() && i < node.output_count(); ++i) {
         const std::string& name = names[static_cast<int>(i)];
         if (outputs[i] && !name.empty() && !values_.emplace(name, std::move(*outputs[i])).second)
@@ -389,6 +391,17 @@ class Builder {
   Model model_;
 };
 
+void add_metadata(const ::onnx::ModelProto& proto, Model& model) {
+  for (const auto& entry : proto.metadata_props()) {
+    if (model.metadata.size() == kMaxMetadata)
+      throw Error(RNN_BAD_FORMAT, "there are more than %zu metadata_props", kMaxMetadata);
+    if (entry.key().rfind("rnn.", 0) == 0)
+      throw Error(RNN_BAD_FORMAT, "%s: what begins with \"rnn.\" is librnn's own",
+                  quote(entry.key()).c_str());
+    model.metadata[entry.key()] = entry.value();
+  }
+}
+
 }  // namespace
 
 Model read_onnx(const void* memory, std::size_t size) try {
@@ -396,7 +409,7 @@ Model read_onnx(const void* memory, std::size_t size) try {
   const Graph graph(proto.graph(), read_opset(proto), size);
   const Flow output = graph.output();
   Model model = Builder(graph.parts(), output, size).build();
-  for (const auto& entry : proto.metadata_props()) model.metadata[entry.key()] = entry.value();
+  add_metadata(proto, model);
   return model;
 } catch (const Error& error) {
   if (error.status() != RNN_UNSUPPORTED) throw;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cinttypes>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx_graph.h"
@@ -91,13 +90,14 @@ const Constant& Node::floats(std::size_t i, const char* role) const {
 }
 
 std::optional<Shape> Node::integers(const char* attribute, std::size_t i) const {
-  if (const AttributeProto* found = find(attribute, {AttributeProto::INTS}))
-    return Shape(found->ints().begin(), found->ints().end());
-  if (optional_input(i) == nullptr) return std::nullopt;
-  const Constant& found = constant(i, attribute);
-  if (!found.integers || found.shape.size() > 1)
-    throw Error(RNN_BAD_FORMAT, "%s is no vector of integers", attribute);
-  return *found.integers;
+  const AttributeProto* given = find(attribute, {AttributeProto::INTS});
+  if (given == nullptr && optional_input(i) == nullptr) return std::nullopt;
+  const Constant* value = given == nullptr ? &constant(i, attribute) : nullptr;
+  if (value != nullptr && (!value->integers || value->shape.size() > 1))
+    throw Error(RNN_BAD_FORMAT, "input %zu is no vector of integers", i);
+  const std::size_t size = given != nullptr ? static_cast<std::size_t>(given->ints_size()) : value->count();
+  if (size > kMaxIntegers) throw Error(RNN_UNSUPPORTED, "%zu integers; there may be %zu", size, kMaxIntegers);
+  return given != nullptr ? Shape(given->ints().begin(), given->ints().end()) : *value->integers;
 }
 
 }  // namespace rnn::onnx_import

@@ -99,10 +99,11 @@ Outputs read_transpose(const Node& node, Parts&, Budget& budget) {
   if (node.has("perm")) order = *node.integers("perm", 1);
   Shape sorted = order;
   std::sort(sorted.begin(), sorted.end());
-  for (std::size_t i = 0; i < sorted.size(); ++i)
-    if (sorted.size() != rank || sorted[i] != static_cast<std::int64_t>(i))
-      throw Error(RNN_BAD_FORMAT, "perm is %s; it must be an order of %zu axes", to_string(order).c_str(),
-                  rank);
+  bool right = sorted.size() == rank;
+  for (std::size_t i = 0; right && i < rank; ++i) right = sorted[i] == static_cast<std::int64_t>(i);
+  if (!right)
+    throw Error(RNN_BAD_FORMAT, "perm is %s; it must be an order of %zu axes", to_string(order).c_str(),
+                rank);
   if (const Flow* flow = as_flow(node.input(0))) return {transpose(*flow, order)};
   return {transpose(node.constant(0, "data"), order, budget)};
 }
@@ -254,6 +255,7 @@ Outputs read_split(const Node& node, Parts&, Budget& budget) {
 
 Outputs read_concat(const Node& node, Parts&, Budget& budget) {
   const std::size_t axis = find_axis(node.integer("axis", 0), rank_of(node.input(0)));
+  if (node.input_count() > kMaxStrands) throw Error(RNN_UNSUPPORTED, "of %zu values", node.input_count());
   std::vector<Constant> constants;
   std::vector<Flow> flows;
   for (std::size_t i = 0; i < node.input_count(); ++i) {

@@ -93,6 +93,13 @@ const Constant& read_matrix(const Node& node, Input i, const char* role) {
   return constant;
 }
 
+// Many nodes may read one large constant.
+void take_constant(const Node& node, std::size_t i, Budget& budget) {
+  const Value* value = node.optional_input(i);
+  if (value != nullptr && std::holds_alternative<Constant>(*value))
+    budget.take(std::get<Constant>(*value).count());
+}
+
 // A constant sequence_lens asks for the same of all sequences; ragged ones are given when a network is run.
 void check_lengths(const Node& node, std::int64_t steps) {
   const Value* value = node.optional_input(kLengths);
@@ -221,7 +228,7 @@ Outputs make_outputs(const Flow& x, const Settings& settings, std::int64_t hidde
 
 }  // namespace
 
-Outputs read_recurrent(const Node& node, Parts& parts) {
+Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const Settings settings = read_settings(node);
   const Constant &input = read_matrix(node, kW, "W"), &recurrent = read_matrix(node, kR, "R");
   const std::int64_t hidden_size = recurrent.shape[2], input_size = input.shape[2];
@@ -236,6 +243,7 @@ Outputs read_recurrent(const Node& node, Parts& parts) {
   expect_shape(input, "W", {D, rows, input_size});
   expect_shape(recurrent, "R", {D, rows, hidden_size});
   const Flow& x = read_x(node, settings, input_size, parts);
+  for (const std::size_t i : {kLengths, kInitialH, kInitialC, kPeepholes}) take_constant(node, i, budget);
   check_lengths(node, x.axes[settings.batch_first ? 1 : 0].size);
   check_peepholes(node);
 

@@ -57,6 +57,8 @@ struct Range {
 };
 
 constexpr std::size_t kMaxRank = 8;
+constexpr std::size_t kMaxStrands = 128;    // in one value: two of each of 64 layers
+constexpr std::size_t kMaxIntegers = 1024;  // of an attribute
 
 Constant read_tensor(const ::onnx::TensorProto& tensor);
 Constant make_integers(Shape shape, std::vector<std::int64_t> values);

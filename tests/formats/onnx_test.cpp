@@ -269,6 +269,13 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
 
 TEST(Onnx, Damaged) {
   const Case cases[] = {
+      {[](auto& m) { find_node(m, "Transpose").mutable_attribute(0)->clear_ints(); },
+       "node \"head matrix\" (Transpose): perm is []; it must be an order of 2 axes"},
+      {[](auto& m) {
+         auto& entry = *m.add_metadata_props();
+         entry.set_key("rnn.seed");
+       },
+       "\"rnn.seed\": what begins with \"rnn.\" is librnn's own"},
       {[](auto& m) { find_tensor(m, "W_l0").set_dims(2, 5); },
        "tensor \"W_l0\" has 192 bytes; its shape needs 80 values of 4"},
       {[](auto& m) {
@@ -329,6 +336,24 @@ TEST(Onnx, Sizes) {
   model.mutable_graph()->mutable_output(0)->set_name(last);
   EXPECT_EQ(try_load(model.SerializeAsString()), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("are more than this file may ask for");
+
+  // Each node doubles what it reads.
+  model = parse(save_onnx(create([](rnn_config_t& c) { c.output_size = 0; }).get()));
+  last = "joined_l0";
+  for (int i = 0; i < 60; ++i) {
+    onnx::NodeProto& node = *model.mutable_graph()->add_node();
+    node.set_op_type("Concat");
+    node.add_input(last);
+    node.add_input(last);
+    node.add_output(last = "doubled" + std::to_string(i));
+    onnx::AttributeProto& axis = *node.add_attribute();
+    axis.set_name("axis");
+    axis.set_type(onnx::AttributeProto::INT);
+    axis.set_i(-1);
+  }
+  model.mutable_graph()->mutable_output(0)->set_name(last);
+  EXPECT_EQ(try_load(model.SerializeAsString()), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("of more than 128 directions");
 
   // Two bytes of a file for each node.
   std::string graph;

@@ -7,27 +7,33 @@ const [folder, modules] = process.argv.slice(2);
 const ort = createRequire(path.resolve(modules) + '/')('onnxruntime-node');
 const kTolerance = 1e-5;
 
-function input(session, test) {
-  const [name] = session.inputNames.filter((one) => one === 'x' || one === 'indices');
-  const shape = [test.steps, test.sequences];
-  if (name === 'indices') return {indices: new ort.Tensor('int64', BigInt64Array.from(test.indices, BigInt), shape)};
-  return {x: new ort.Tensor('float32', Float32Array.from(test.x), [...shape, test.inputs])};
+function inputs(test) {
+  const shape = [test.steps, test.sequences], feeds = {};
+  if (test.indices)
+    feeds.indices = new ort.Tensor('int64', BigInt64Array.from(test.indices, BigInt), shape);
+  else
+    feeds.x = new ort.Tensor('float32', Float32Array.from(test.x), [...shape, test.inputs]);
+  for (const [name, state] of Object.entries(test.states))
+    feeds[name] = new ort.Tensor(
+        'float32', Float32Array.from(state),
+        [state.length / test.sequences / test.hidden, test.sequences, test.hidden]);
+  return feeds;
 }
 
 async function difference(name) {
   const test = JSON.parse(fs.readFileSync(path.join(folder, name + '.json')));
   const session = await ort.InferenceSession.create(path.join(folder, name + '.onnx'), {logSeverityLevel: 3});
-  const results = await session.run(input(session, test));
+  const feeds = inputs(test), results = await session.run(feeds);
   const names = Object.keys(test.outputs);
-  if (names.sort().join() !== [...session.outputNames].sort().join()) throw new Error(`outputs are ${session.outputNames}`);
+  if (Object.keys(feeds).sort().join() !== [...session.inputNames].sort().join())
+    throw new Error(`inputs are ${session.inputNames}`);
+  if (names.sort().join() !== [...session.outputNames].sort().join())
+    throw new Error(`outputs are ${session.outputNames}`);
   let largest = 0;
   for (const output of names) {
     const ours = test.outputs[output], theirs = results[output].data;
     if (ours.length !== theirs.length) throw new Error(`${output} has ${theirs.length} values, not ${ours.length}`);
-    ours.forEach((value, i) => {
-      const d = Math.abs(value - theirs[i]);
-      largest = d <= largest ? largest : d;  // NaN becomes the largest
-    });
+    ours.forEach((value, i) => largest = Math.max(largest, Math.abs(value - theirs[i])));  // NaN if one is
   }
   return largest;
 }
@@ -41,5 +47,6 @@ for (const name of names) {
   failed += !good;
   if (good) largest = Math.max(largest, d);
 }
-console.log(`ONNX Runtime ${ort.env.versions.node}: ${names.length} networks, ${failed} failed, largest difference ${largest}`);
+console.log(`ONNX Runtime ${ort.env.versions.node}: ${names.length} networks, ${failed} failed, ` +
+            `largest difference ${largest.toExponential(1)}`);
 process.exit(failed > 0 || names.length < 50 ? 1 : 0);

@@ -11,6 +11,7 @@ import itertools
 import pathlib
 import sys
 import tempfile
+import warnings
 
 try:
     import torch
@@ -68,6 +69,7 @@ def difference(rnn, binding, path, model, x):
 
 
 def main():
+    warnings.simplefilter("ignore")  # of what an export does not know
     sys.path.insert(0, sys.argv[1])
     import librnn as rnn
 
