@@ -240,6 +240,10 @@ NetworkFile::NetworkFile(const WeightsRef& weights, const rnn_save_options_t& op
     throw Error(RNN_INVALID_ARGUMENT, "options.name is %s; it is for RNN_FORMAT_C alone",
                 quote(options.name).c_str());
   if (format_ == RNN_FORMAT_ONNX) {
+    for (const Prefix& p : kPrefixes)
+      if (options.*p.given != nullptr)
+        throw Error(RNN_INVALID_ARGUMENT, "options.%s is %s; it is for PyTorch's names, not for ONNX",
+                    p.option, quote(options.*p.given).c_str());
     text_ = onnx_text(*weights);
     return;
   }

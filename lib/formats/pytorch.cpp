@@ -103,82 +103,78 @@ void infer_cell(const Contents& contents, const Names& names, rnn_config_t& conf
 
 // ---- Head and embedding ----
 
+// The candidates that nobody has chosen among.
 struct Modules {
   Prefixes heads, embeddings;
 };
 
-// What could be a Linear that reads `width` values, or an Embedding of vectors of `vector` values. A module
-// with a bias is no Embedding; of one without, where both fit, the name decides if it says "emb", and
-// otherwise that the other is already there.
-Modules find_modules(const Contents& contents, const Names& names, std::uint64_t width,
+// What could be a Linear that reads `width` values, or an Embedding of vectors of `vector` values; 0: not
+// wanted. A module with a bias is no Embedding; of one without, where both fit, the name decides if it says
+// "emb", and otherwise that the other is already there.
+Modules find_modules(const Contents& contents, const Prefixes& taken, std::uint64_t width,
                      std::uint64_t vector) {
   Modules modules;
   Prefixes either;
   for (std::string& prefix : find_prefixes(contents, kMatrix, nullptr)) {
     const Tensor& matrix = *contents.find(prefix + kMatrix);
-    if (prefix.empty() || prefix == names.layers || matrix.shape.size() != 2) continue;
-    const bool reads = matrix.shape[1] == width, embeds = matrix.shape[1] == vector;
-    const bool biased = contents.find(prefix + "bias") != nullptr;
+    if (prefix.empty() || matrix.shape.size() != 2 || matrix.shape[1] == 0) continue;
+    if (std::find(taken.begin(), taken.end(), prefix) != taken.end()) continue;
+    const bool reads = matrix.shape[1] == width;
+    const bool embeds = matrix.shape[1] == vector && contents.find(prefix + "bias") == nullptr;
     const bool named = prefix.find("emb") != std::string::npos;
-    if (embeds && !biased && (!reads || named))
+    if (embeds && (!reads || named))
       modules.embeddings.push_back(std::move(prefix));
-    else if (embeds && !biased)
+    else if (embeds)
       either.push_back(std::move(prefix));
     else if (reads)
       modules.heads.push_back(std::move(prefix));
   }
-  Prefixes& rest = modules.embeddings.empty() && !modules.heads.empty() ? modules.embeddings : modules.heads;
   if (modules.heads.empty() && modules.embeddings.empty() && !either.empty())
     throw Error(
         RNN_BAD_FORMAT,
         "module %s could be the head or the embedding; options.head or options.embedding of rnn_load_as "
         "says which",
         list(either).c_str());
+  Prefixes& rest = modules.embeddings.empty() ? modules.embeddings : modules.heads;
   rest.insert(rest.end(), either.begin(), either.end());
   return modules;
 }
 
-// The module that an option names ("" for none), or else the only candidate, if there is one. Empty: none.
-std::string choose(const Contents& contents, const char* pattern, Prefixes candidates, const char* what,
-                   const char* option) {
-  if (pattern != nullptr && *pattern == '\0') return {};
-  if (pattern != nullptr) {
-    candidates = find_prefixes(contents, kMatrix, pattern);
-    if (candidates.empty()) refuse_pattern(contents, option, pattern, kMatrix);
-  }
-  return candidates.empty() ? std::string() : only(candidates, what, option);
-}
-
-void erase(Prefixes& prefixes, const std::string& prefix) {
-  prefixes.erase(std::remove(prefixes.begin(), prefixes.end(), prefix), prefixes.end());
+// The module that an option names; empty where it says none.
+std::string chosen(const Contents& contents, const char* pattern, const char* what, const char* option) {
+  if (*pattern == '\0') return {};
+  const Prefixes candidates = find_prefixes(contents, kMatrix, pattern);
+  if (candidates.empty()) refuse_pattern(contents, option, pattern, kMatrix);
+  return only(candidates, what, option);
 }
 
 void infer_modules(const Contents& contents, const rnn_load_options_t& options, std::uint64_t width,
                    const Tensor& input, StateDict& dict) {
+  constexpr char kHead[] = "the head", kEmbedding[] = "the embedding";
   Names& names = dict.selection.names;
-  Modules modules;
-  if (options.head == nullptr || options.embedding == nullptr)
-    modules = find_modules(contents, names, width, input.shape[1]);
-  const std::string head = choose(contents, options.head, modules.heads, "the head", "head");
-  erase(modules.embeddings, head);
-  const std::string embedding =
-      choose(contents, options.embedding, modules.embeddings, "the embedding", "embedding");
+  std::string head, embedding;
+  if (options.head != nullptr) head = chosen(contents, options.head, kHead, "head");
+  if (options.embedding != nullptr) embedding = chosen(contents, options.embedding, kEmbedding, "embedding");
+  const Modules found =
+      find_modules(contents, {head, embedding, names.layers}, options.head == nullptr ? width : 0,
+                   options.embedding == nullptr ? input.shape[1] : 0);
+  if (!found.heads.empty()) head = only(found.heads, kHead, "head");
+  if (!found.embeddings.empty()) embedding = only(found.embeddings, kEmbedding, "embedding");
+
+  dict.config.input_size = narrow("input_size", input.shape[1]);
   if (!head.empty()) {
     names.head = head;
     dict.config.output_size = narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0]);
   }
-  if (embedding.empty()) {
-    dict.config.input_size = narrow("input_size", input.shape[1]);
-    return;
-  }
+  if (embedding.empty()) return;
   names.embedding = embedding;
   const Tensor& matrix = *find_matrix(contents, embedding + kMatrix);
   dict.config.input_size = narrow("input_size", matrix.shape[0]);
   dict.config.embedding_size = narrow("embedding_size", matrix.shape[1]);
 }
 
-// One kind of module may lack the biases that the other has. Where only some of the layers' are there, the others are
-// missing.
+// One kind of module may lack the biases that the other has. Where only some of the layers' are there, the
+// others are missing.
 void infer_biases(const Contents& contents, StateDict& dict) {
   Selection& selection = dict.selection;
   const std::string begin = selection.names.layers + "bias_";

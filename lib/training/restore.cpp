@@ -109,6 +109,7 @@ void Trainer::restore(WeightsRef result, const Buffer<float>& in_training, Train
     weights.pack();
   }
   self.weights = std::move(result);
+  self.averaged = WeightsRef();  // it may have other metadata
   self.averaged_is_new = false;
   self.state = std::move(state);
   self.bptt.pack(*self.weights, false);

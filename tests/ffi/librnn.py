@@ -57,6 +57,14 @@ class TrainOptions(Struct):
                          int: accumulate restore_best group_count; pointer: groups""")
 
 
+class SaveOptions(Struct):
+    _fields_ = fields("int: format without_probe; string: layers head embedding name")
+
+
+class LoadOptions(Struct):
+    _fields_ = fields("uint: flags; int: without_probe; string: layers head embedding")
+
+
 class Progress(Struct):
     _fields_ = fields("""int: event epoch; uint64: update total_updates;
                          double: loss validation_loss gradient_norm learning_rate steps_per_second""")
@@ -84,10 +92,13 @@ def sequences(lengths, inputs, targets=None):
 
 
 class Network:
-    def __init__(self, binding, path=None, **config):
+    def __init__(self, binding, path=None, memory=None, load_flags=0, **config):
         self.binding, self.handle = binding, c_void_p()
         if path is not None:
             binding.call("rnn_load", path.encode(), None, byref(self.handle))
+        elif memory is not None:
+            binding.call("rnn_load_memory_as", memory, c_size_t(len(memory)), byref(LoadOptions(flags=load_flags)), None,
+                         byref(self.handle))
         else:
             binding.call("rnn_create", byref(Config(**config)), byref(self.handle))
         size = c_size_t()
@@ -118,6 +129,14 @@ class Network:
     def save(self, path):
         """In the format that the path's suffix says."""
         self.binding.call("rnn_save_as", self.handle, path.encode(), None)
+
+    def save_memory(self, **options):
+        """The bytes of a file."""
+        size, arguments = c_size_t(), (self.handle, byref(SaveOptions(**options)))
+        self.binding.call("rnn_save_memory_as", *arguments, None, c_size_t(0), byref(size))
+        memory = (ctypes.c_char * size.value)()
+        self.binding.call("rnn_save_memory_as", *arguments, memory, size, byref(size))
+        return bytes(memory)
 
     def forward(self, lengths, inputs, initial_states=None):
         """Outputs [F, O] and final states [N, S], flat."""

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Exchange state dicts with PyTorch: files.py FFI LIBRARY
+
+FFI is the folder of librnn.py, LIBRARY the shared library. A module with an RNN, GRU or LSTM, and an Embedding and a
+Linear or not, goes into a safetensors file, is loaded by librnn, and gives the same outputs; and a network of librnn
+goes the other way, through load_state_dict(strict=True). Exits with 77 without PyTorch.
+"""
+
+import itertools
+import json
+import os
+import struct
+import sys
+
+try:
+    import torch
+except ImportError:
+    DEBIAN = "/usr/bin/python3"  # python3-torch belongs to Debian's own Python, which may not be the first in PATH
+    if os.path.exists(DEBIAN) and os.path.realpath(sys.executable) != os.path.realpath(DEBIAN):
+        os.execv(DEBIAN, [DEBIAN] + sys.argv)
+    print("PyTorch is missing (Debian: python3-torch)")
+    sys.exit(77)
+
+BOUND = 1e-6
+CELLS = ["tanh", "relu", "GRU", "LSTM", "LSTM projected"]
+I, E, H, P, O, T = 6, 5, 9, 4, 3, 7
+TYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+NAMES = dict(layers=b"body.rnn.", head=b"fc.", embedding=b"tokens.")
+
+
+class Model(torch.nn.Module):
+    def __init__(self, cell, layers, both, bias, table, head):
+        super().__init__()
+        if table:
+            self.tokens = torch.nn.Embedding(I, E)
+        options = dict(num_layers=layers, bidirectional=both, bias=bias, batch_first=True)
+        kind, more = {"tanh": (torch.nn.RNN, {}), "relu": (torch.nn.RNN, {"nonlinearity": "relu"}),
+                      "GRU": (torch.nn.GRU, {}), "LSTM": (torch.nn.LSTM, {}),
+                      "LSTM projected": (torch.nn.LSTM, {"proj_size": P})}[cell]
+        self.body = torch.nn.ModuleDict({"rnn": kind(E if table else I, H, **options, **more)})
+        width = (P if more.get("proj_size") else H) * (2 if both else 1)
+        if head:
+            self.fc = torch.nn.Linear(width, O, bias=bias)
+        for parameter in self.parameters():  # small enough that float32 keeps 1e-6
+            torch.nn.init.uniform_(parameter, -0.3, 0.3)
+
+    def forward(self, x):
+        if hasattr(self, "tokens"):
+            x = self.tokens(x)
+        y = self.body["rnn"](x.unsqueeze(0))[0].squeeze(0)
+        return self.fc(y) if hasattr(self, "fc") else y
+
+
+def write_safetensors(tensors):
+    header, data = {}, b""
+    for name, tensor in tensors.items():
+        raw = bytes(tensor.detach().contiguous().flatten().view(torch.uint8).tolist())
+        header[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def read_safetensors(file):
+    """The tensors, all of float32."""
+    size, = struct.unpack("<Q", file[:8])
+    header = json.loads(file[8:8 + size])
+    header.pop("__metadata__")
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        raw = bytearray(file[8 + size + begin:8 + size + end])
+        tensors[name] = torch.frombuffer(raw, dtype=torch.float32).reshape(entry["shape"]).clone()
+    return tensors
+
+
+def steps(table):
+    return torch.randint(I, (T,)) if table else torch.rand(T, I) * 2 - 1
+
+
+def difference(network, model, x):
+    """The largest between the outputs of both."""
+    truth = model(x).detach().flatten().tolist()
+    found, _ = (network.forward_indices([T], x.tolist()) if x.dtype == torch.int64
+                else network.forward([T], x.flatten().tolist()))
+    if len(found) != len(truth):
+        sys.exit(f"{len(found)} outputs, {len(truth)} expected")
+    return max(abs(a - b) for a, b in zip(found, truth))
+
+
+def to_us(rnn, binding, cell, option, dtype=torch.float32):
+    model = Model(cell, *option).to(dtype).to(torch.float32)
+    x = steps(option[3])
+    tensors = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    tensors["probe.inputs"], tensors["probe.outputs"] = x, model(x).detach()
+    flags = rnn.RELU if cell == "relu" else 0
+    network = rnn.Network(binding, memory=write_safetensors(tensors), load_flags=flags)
+    if cell == "relu":
+        tensors["probe.outputs"] = tensors["probe.outputs"] + 0.1
+        try:
+            rnn.Network(binding, memory=write_safetensors(tensors), load_flags=flags)
+            sys.exit("a wrong probe is accepted")
+        except RuntimeError as error:
+            if "probe: step 0, the output" not in str(error):
+                sys.exit(f"a wrong probe: {error}")
+    return difference(network, model, x)
+
+
+def to_torch(rnn, binding, cell, option):
+    layers, both, bias, table, head = option
+    flags = ((0 if bias else rnn.NO_BIAS) | (rnn.RELU if cell == "relu" else 0) | (rnn.BIDIRECTIONAL if both else 0))
+    kind = {"GRU": rnn.GRU, "LSTM": rnn.LSTM, "LSTM projected": rnn.LSTM}.get(cell, rnn.VANILLA)
+    network = rnn.Network(binding, cell=kind, input_size=I, hidden_size=H, num_layers=layers, flags=flags, seed=3,
+                          output_size=O if head else 0, embedding_size=E if table else 0,
+                          projection_size=P if cell == "LSTM projected" else 0)
+    model = Model(cell, *option)
+    model.load_state_dict(read_safetensors(network.save_memory(**NAMES)), strict=True)
+    return difference(network, model, steps(table))
+
+
+def main():
+    sys.path.insert(0, sys.argv[1])
+    import librnn as rnn
+
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    binding = rnn.Binding(sys.argv[2])
+    print(f"state dicts to and from PyTorch {torch.__version__}, largest difference of the outputs, at most {BOUND:.0e} "
+          "allowed")
+    passed = True
+    for cell in CELLS:
+        options = list(itertools.product((1, 2), (False, True), (True, False), (False, True), (False, True)))
+        loaded = max(to_us(rnn, binding, cell, option) for option in options)
+        saved = max(to_torch(rnn, binding, cell, option) for option in options)
+        others = max(to_us(rnn, binding, cell, options[0], dtype)
+                     for dtype in (torch.float64, torch.float16, torch.bfloat16))
+        ok = max(loaded, saved, others) <= BOUND
+        passed = passed and ok
+        print(f"{cell:15} {len(options)} modules  from PyTorch {loaded:.1e}, as F64, F16 and BF16 {others:.1e}  to PyTorch "
+              f"{saved:.1e}  {'passed' if ok else 'FAILED'}", flush=True)
+    sys.exit(not passed)
+
+
+main()
