@@ -12,9 +12,6 @@ rnn_status_t rnn_set_metadata(rnn_t* rnn, const char* key, const char* value) {
   return guard(__func__, [&] {
     check_pointer(rnn, "rnn");
     check_pointer(key, "key");
-    if (std::strncmp(key, "rnn.", 4) == 0)
-      throw rnn::Error(RNN_INVALID_ARGUMENT,
-                       "key is \"%.64s\"; what begins with \"rnn.\" is the library's own", key);
     rnn::Weights& weights = rnn->network.own_weights();
     if (value != nullptr)
       weights.metadata().set(weights.allocator(), key, value);

@@ -33,8 +33,6 @@ using formats::Selection;
 using formats::Tensor;
 using formats::Writer;
 
-constexpr char kReserved[] = "rnn.";
-
 bool begins_with(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
@@ -295,7 +293,7 @@ WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& o
   });
   weights.pack();
   for (const auto& [key, value] : contents.metadata)
-    if (!begins_with(key, kReserved)) add_metadata(weights, key, value);
+    if (!begins_with(key, Metadata::kReserved)) add_metadata(weights, key, value);
   if (options.without_probe == 0) run_probe(ref, contents, ours);
   return ref;
 }

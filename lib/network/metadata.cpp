@@ -60,6 +60,8 @@ const char* Metadata::find(std::string_view key) const noexcept {
 
 void Metadata::set(const Allocator& allocator, std::string_view key, std::string_view value) {
   if (key.empty()) throw Error(RNN_INVALID_ARGUMENT, "the key is empty");
+  if (key.substr(0, std::strlen(kReserved)) == kReserved)
+    throw Error(RNN_INVALID_ARGUMENT, "what begins with \"%s\" is the library's own", kReserved);
   check_text(key, "key");
   check_text(value, "value");
   assign(allocator, *this, key, &value);

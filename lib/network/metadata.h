@@ -15,8 +15,11 @@ class Metadata {
   const char* value(std::size_t index) const noexcept { return pairs_[index].value; }
   const char* find(std::string_view key) const noexcept;  // its value, or null
 
-  // Neither may contain a zero byte, and both must be UTF-8. Throws Error(RNN_INVALID_ARGUMENT) or
-  // std::bad_alloc, and then has changed nothing.
+  // Keys of files that begin with this hold what is no text of the caller's.
+  static constexpr char kReserved[] = "rnn.";
+
+  // Neither may contain a zero byte, both must be UTF-8, and the key not reserved. Throws
+  // Error(RNN_INVALID_ARGUMENT) or std::bad_alloc, and then has changed nothing.
   void set(const Allocator& allocator, std::string_view key, std::string_view value);
   void remove(const Allocator& allocator, std::string_view key);  // if it is there
   void copy(const Allocator& allocator, const Metadata& other);

@@ -43,6 +43,12 @@ TEST(Model, MetadataBecomeTheWeights) {
   EXPECT_EQ(refusal(bad), "metadata \"note\": the value is not UTF-8 text: byte 1 is 0x00");
 }
 
+TEST(Model, MayNotSpeakForTheLibrary) {
+  Model bad = model();
+  bad.metadata["rnn.cell"] = "gru";
+  EXPECT_EQ(refusal(bad), "metadata \"rnn.cell\": what begins with \"rnn.\" is the library's own");
+}
+
 TEST(Model, MustGiveWhatItsProbeSays) {
   Model with = model();
   with.probe = Probe{{0.25f, -0.25f}, {}, {2 * std::tanh(0.5f), 0}};

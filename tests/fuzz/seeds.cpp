@@ -28,12 +28,13 @@ rnn_config_t config(int i) {
   return config;
 }
 
-void write_networks(const std::string& folder) {
+void write_networks(const std::string& folder, const char* suffix) {
   for (int i = 0; i < 8; ++i) {
     const rnn_config_t c = config(i);
     rnn_t* rnn = nullptr;
     check(rnn_create(&c, &rnn));
-    check(rnn_save(rnn, (folder + "/seed" + std::to_string(i)).c_str()));
+    check(rnn_set_metadata(rnn, "key", "value"));
+    check(rnn_save_as(rnn, (folder + "/seed" + std::to_string(i) + suffix).c_str(), nullptr));
     rnn_destroy(rnn);
   }
 }
@@ -66,16 +67,18 @@ struct Fuzzer {
   void (*write)(const std::string& folder);
 };
 
-constexpr Fuzzer kFuzzers[] = {{"nam", [](const std::string& folder) { write_texts(folder, {kNamJson}); }},
-                               {"onnx", &write_onnx},
-                               {"rtneural",
-                                [](const std::string& folder) {
-                                  write_texts(folder, {kLstmJson, kGruJson});
-                                }},
-                               {"safetensors", &write_networks},
-                               {"state_dict", [](const std::string& folder) {
-                                  write_texts(folder, {kStateDictJson, kGuitarMlJson});
-                                }}};
+constexpr Fuzzer kFuzzers[] = {
+    {"binary", [](const std::string& folder) { write_networks(folder, ".rnn"); }},
+    {"nam", [](const std::string& folder) { write_texts(folder, {kNamJson}); }},
+    {"onnx", &write_onnx},
+    {"rtneural",
+     [](const std::string& folder) {
+       write_texts(folder, {kLstmJson, kGruJson});
+     }},
+    {"safetensors", [](const std::string& folder) { write_networks(folder, ".safetensors"); }},
+    {"state_dict", [](const std::string& folder) {
+       write_texts(folder, {kStateDictJson, kGuitarMlJson});
+     }}};
 
 }  // namespace
 
