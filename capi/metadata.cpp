@@ -12,6 +12,7 @@ rnn_status_t rnn_set_metadata(rnn_t* rnn, const char* key, const char* value) {
   return guard(__func__, [&] {
     check_pointer(rnn, "rnn");
     check_pointer(key, "key");
+    rnn::Metadata::check(key, value != nullptr ? value : "");
     rnn::Weights& weights = rnn->network.own_weights();
     if (value != nullptr)
       weights.metadata().set(weights.allocator(), key, value);

@@ -849,8 +849,8 @@ typedef struct rnn_load_options {
   uint32_t flags;        /* RNN_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
   int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
   /* Which tensors of a PyTorch state dict are the network: what stands before weight_ih_l0, or before weight; * stands
-   * for any characters, ? for one. Other tensors are passed over if layers is given, and else refused. NULL: found by
-   * themselves, by their names' ends and their shapes. */
+   * for any characters, ? for one. Other modules' tensors are passed over if layers is given, and else refused. NULL:
+   * found by themselves, by their names' ends and their shapes. */
   const char *layers;    /* "lstm.", "encoder.*", ... */
   const char *head;      /* "fc."; "": none */
   const char *embedding; /* "tokens."; "": none */

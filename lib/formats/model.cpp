@@ -53,12 +53,15 @@ const std::vector<float>& expect(const Model& model, const Parameter& parameter)
 
 }  // namespace
 
-void add_metadata(Weights& weights, const std::string& key, const std::string& value) {
-  try {
-    weights.metadata().set(weights.allocator(), key, value);
-  } catch (const Error& error) {
-    throw Error(RNN_BAD_FORMAT, "metadata %s: %s", quote(key).c_str(), error.what());
+void set_metadata(Weights& weights, const Metadata::Pairs& pairs) {
+  for (const auto& [key, value] : pairs) {
+    try {
+      Metadata::check(key, value);
+    } catch (const Error& error) {
+      throw Error(RNN_BAD_FORMAT, "metadata %s: %s", quote(key).c_str(), error.what());
+    }
   }
+  weights.metadata().assign(weights.allocator(), pairs);
 }
 
 WeightsRef build(const Model& model, const Allocator& allocator) {
@@ -72,7 +75,7 @@ WeightsRef build(const Model& model, const Allocator& allocator) {
   for (std::size_t i = 0; i < weights.parameter_count(); ++i)
     weights.set(weights.parameter(i), expect(model, weights.parameter(i)).data());
   weights.pack();
-  for (const auto& [key, value] : model.metadata) add_metadata(weights, key, value);
+  set_metadata(weights, {model.metadata.begin(), model.metadata.end()});
   if (model.probe) check_probe(ref, *model.probe);
   return ref;
 }

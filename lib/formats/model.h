@@ -27,7 +27,7 @@ struct Model {
 // small multiple of the model's.
 WeightsRef build(const Model& model, const Allocator& allocator);
 
-// One pair of a file's metadata; throws Error(RNN_BAD_FORMAT) unless it is text.
-void add_metadata(Weights& weights, const std::string& key, const std::string& value);
+// The metadata of a file, sorted; throws Error(RNN_BAD_FORMAT) where they are no text for a network.
+void set_metadata(Weights& weights, const Metadata::Pairs& pairs);
 
 }  // namespace rnn

@@ -164,8 +164,9 @@ Model read_model(const void* memory, std::size_t size) {
   if (is_json(memory, size)) return read_json_model(memory, size);
 #endif
   if (is_onnx(memory, size)) return read_onnx_model(memory, size);
-  throw Error(RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
-              RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
+  throw Error(
+      RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
+      RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
 }
 
 // ---- Writing ----
@@ -292,8 +293,10 @@ WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& o
     return checkpoint && begins_with(name, kTrainerTensors);
   });
   weights.pack();
+  Metadata::Pairs pairs;
   for (const auto& [key, value] : contents.metadata)
-    if (!begins_with(key, Metadata::kReserved)) add_metadata(weights, key, value);
+    if (!begins_with(key, Metadata::kReserved)) pairs.emplace_back(key, value);
+  set_metadata(weights, pairs);
   if (options.without_probe == 0) run_probe(ref, contents, ours);
   return ref;
 }

@@ -50,7 +50,10 @@ std::set<std::string> known_names(const Weights& weights, const Names& names) {
   return known;
 }
 
-bool begins_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
+// Whether a tensor stands in the module of that path itself, not in one inside it.
+bool is_in(const std::string& path, const std::string& name) {
+  return name.rfind(path, 0) == 0 && name.find('.', path.size()) == std::string::npos;
+}
 
 // Nothing of the network may be left over: it could be a layer that would silently be dropped.
 void check_leftovers(const Weights& weights, const Selection& selection, const Contents& contents,
@@ -60,9 +63,9 @@ void check_leftovers(const Weights& weights, const Selection& selection, const C
   for (const auto& entry : contents.tensors) {
     const std::string& name = entry.first;
     if (known.count(name) != 0 || spared(name)) continue;
-    const bool apart = !begins_with(name, names.layers) && !begins_with(name, names.head) &&
-                       !begins_with(name, names.embedding);
-    if (!selection.partial || !apart)
+    const bool used = is_in(names.layers, name) || (weights.has_head() && is_in(names.head, name)) ||
+                      (weights.has_embedding() && is_in(names.embedding, name));
+    if (used || !selection.partial)
       throw Error(RNN_BAD_FORMAT, "tensor %s is not part of this network", quote(name).c_str());
   }
 }

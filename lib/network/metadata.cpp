@@ -51,58 +51,51 @@ const char* append(std::string_view text, char*& next) noexcept {
 
 }  // namespace
 
-const char* Metadata::find(std::string_view key) const noexcept {
-  const Pair* pair =
-      std::lower_bound(pairs_.begin(), pairs_.end(), key,
-                       [](const Pair& p, std::string_view k) { return std::string_view(p.key) < k; });
-  return pair != pairs_.end() && pair->key == key ? pair->value : nullptr;
-}
-
-void Metadata::set(const Allocator& allocator, std::string_view key, std::string_view value) {
+void Metadata::check(std::string_view key, std::string_view value) {
   if (key.empty()) throw Error(RNN_INVALID_ARGUMENT, "the key is empty");
   if (key.substr(0, std::strlen(kReserved)) == kReserved)
     throw Error(RNN_INVALID_ARGUMENT, "what begins with \"%s\" is the library's own", kReserved);
   check_text(key, "key");
   check_text(value, "value");
-  assign(allocator, *this, key, &value);
+}
+
+const char* Metadata::find(std::string_view key) const noexcept {
+  const auto before = [](const Pair& pair, std::string_view wanted) { return pair.key < wanted; };
+  const Pair* pair = std::lower_bound(pairs_.begin(), pairs_.end(), key, before);
+  return pair != pairs_.end() && pair->key == key ? pair->value : nullptr;
+}
+
+void Metadata::set(const Allocator& allocator, std::string_view key, std::string_view value) {
+  Pairs pairs = all_but(key);
+  const Pairs::value_type added(key, value);
+  pairs.insert(std::upper_bound(pairs.begin(), pairs.end(), added), added);
+  assign(allocator, pairs);
 }
 
 void Metadata::remove(const Allocator& allocator, std::string_view key) {
-  if (find(key) != nullptr) assign(allocator, *this, key, nullptr);
+  if (find(key) != nullptr) assign(allocator, all_but(key));
 }
 
-void Metadata::copy(const Allocator& allocator, const Metadata& other) {
-  assign(allocator, other, "", nullptr);
+Metadata::Pairs Metadata::all_but(std::string_view key) const {
+  Pairs pairs;
+  for (const Pair& pair : pairs_)
+    if (pair.key != key) pairs.emplace_back(pair.key, pair.value);
+  return pairs;
 }
 
-void Metadata::assign(const Allocator& allocator, const Metadata& other, std::string_view key,
-                      const std::string_view* value) {
-  std::size_t size = value != nullptr ? key.size() + value->size() + 2 : 0;
-  std::size_t count = value != nullptr ? 1 : 0;
-  for (const Pair& pair : other.pairs_) {
-    if (pair.key == key) continue;
-    size += std::strlen(pair.key) + std::strlen(pair.value) + 2;
-    ++count;
-  }
+void Metadata::assign(const Allocator& allocator, const Pairs& pairs) {
+  std::size_t size = 0;
+  for (const auto& [key, value] : pairs) size += key.size() + value.size() + 2;
   Buffer<char> text(allocator, size);
-  Buffer<Pair> pairs(allocator, count);
+  Buffer<Pair> copies(allocator, pairs.size());
   char* next = text.data();
-  Pair* out = pairs.data();
-  const auto add = [&](std::string_view k, std::string_view v) {
-    const char* const copied = append(k, next);
-    *out++ = {copied, append(v, next)};
-  };
-  bool placed = value == nullptr;
-  for (const Pair& pair : other.pairs_) {
-    if (!placed && key <= pair.key) {
-      add(key, *value);
-      placed = true;
-    }
-    if (pair.key != key) add(pair.key, pair.value);
+  Pair* copy = copies.data();
+  for (const auto& [key, value] : pairs) {
+    copy->key = append(key, next);
+    copy++->value = append(value, next);
   }
-  if (!placed) add(key, *value);
   text_ = std::move(text);
-  pairs_ = std::move(pairs);
+  pairs_ = std::move(copies);
 }
 
 }  // namespace rnn

@@ -199,6 +199,24 @@ TEST(Binary, HoldsWhatSafetensorsHolds) {
   EXPECT_EQ(save_as(load_memory(save_memory(rnn.get())).get(), RNN_FORMAT_BINARY), file);
 }
 
+TEST(Binary, ManyTexts) {
+  const std::string network = save_as(create().get(), RNN_FORMAT_BINARY);
+  const Contents contents = read(network);
+  Writer more;
+  for (const auto& [key, value] : contents.metadata) more.metadata(key, value);
+  for (int i = 0; i < 20000; ++i) more.metadata("key" + std::to_string(i), "value");
+  for (const auto& entry : contents.tensors) {
+    const Tensor& tensor = entry.second;
+    more.add(tensor.name, tensor.type, tensor.shape,
+             [&tensor](unsigned char* out) { std::memcpy(out, tensor.data, tensor.bytes()); });
+  }
+  std::string file(binary::size(more), '?');
+  binary::write(more, file.data());
+  std::size_t count = 0;
+  ASSERT_EQ(rnn_metadata_count(load_memory(file).get(), &count), RNN_OK);
+  EXPECT_EQ(count, 20000u);
+}
+
 // The array's numbers are the binary file's bytes.
 TEST(Binary, AsC) {
   const Rnn rnn = create();

@@ -199,6 +199,14 @@ TEST(PyTorch, RefusesWhatIsLeft) {
             Sizes(RNN_CELL_LSTM, 3, 0, 4, 0, 1));
   expect_refusal(lstm("rnn.") + Shapes{{"rnn.weight_ih_l2", {16, 4}}}, options, RNN_BAD_FORMAT,
                  "tensor \"rnn.weight_ih_l2\" is not part of this network");
+  options.head = "";
+  EXPECT_EQ(sizes(load(lstm("rnn.") + linear("head."), options)), Sizes(RNN_CELL_LSTM, 3, 0, 4, 0, 1));
+  options.head = "fc.";
+  expect_refusal(lstm("rnn.") + linear("fc.") + Shapes{{"fc.scale", {2}}}, options, RNN_BAD_FORMAT,
+                 "tensor \"fc.scale\" is not part of this network");
+  options.layers = "";
+  EXPECT_EQ(sizes(load(lstm("") + linear("fc.") + linear("other."), options)),
+            Sizes(RNN_CELL_LSTM, 3, 0, 4, 2, 1));
   expect_refusal(lstm(std::string(201, 'x') + "."), {}, RNN_BAD_FORMAT,
                  "the name must be printable and short");
   expect_refusal(lstm("\\u0007."), {}, RNN_BAD_FORMAT, "the name must be printable and short");
