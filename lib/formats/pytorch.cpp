@@ -38,6 +38,7 @@ Prefixes find_prefixes(const Contents& contents, std::string_view end, const cha
 
 std::string list(const Prefixes& prefixes) {
   constexpr std::size_t kMost = 8;
+  if (prefixes.empty()) return "nothing";
   std::string text;
   for (std::size_t i = 0; i < std::min(prefixes.size(), kMost); ++i)
     text += (i == 0 ? "" : ", ") + quote(prefixes[i]);

@@ -164,6 +164,10 @@ TEST(PyTorch, RefusesWhatIsAmbiguous) {
   expect_refusal(heads, options, RNN_BAD_FORMAT, "tensor \"deviation.bias\" is not part of this network");
   options.layers = "rnn.";
   EXPECT_EQ(sizes(load(heads, options)), Sizes(RNN_CELL_LSTM, 3, 0, 4, 2, 1));
+  options.embedding = "x.";
+  expect_refusal(lstm("rnn."), options, RNN_INVALID_ARGUMENT,
+                 "options.head is \"mean.\"; what stands before \"weight\" in the file is nothing");
+  options.embedding = nullptr;
   options.head = "median.";
   expect_refusal(
       heads, options, RNN_INVALID_ARGUMENT,
