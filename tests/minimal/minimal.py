@@ -42,7 +42,7 @@ def main():
         run(refusals)
 
         symbols = needed(program) | needed(library)
-        if "std::terminate()" not in symbols:
+        if "__cxa_throw" not in symbols:
             sys.exit(f"nm shows no symbols of {library}")
         unwanted = sorted(filter(UNWANTED.match, symbols))
         if unwanted:
