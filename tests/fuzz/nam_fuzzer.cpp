@@ -1,6 +1,7 @@
 // .nam files of Neural Amp Modeler.
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "tests/fuzz/attempt.h"
@@ -10,9 +11,9 @@ namespace {
 // The number after a key, if it is small.
 std::size_t size_of(const std::string& text, const char* key) {
   const std::size_t place = text.find(key);
-  if (place == std::string::npos) return 1;
-  const long value = std::strtol(
-      text.c_str() + text.find_first_not_of("\": ", place + std::string(key).size()), nullptr, 10);
+  const std::size_t digits =
+      place == std::string::npos ? place : text.find_first_not_of("\": ", place + std::strlen(key));
+  const long value = digits == std::string::npos ? 1 : std::strtol(&text[digits], nullptr, 10);
   return value >= 0 && value <= 8 ? static_cast<std::size_t>(value) : 1;
 }
 
