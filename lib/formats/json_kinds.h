@@ -13,10 +13,12 @@ namespace rnn {
 constexpr std::int32_t kMaxModelSize = 65536;  // of a layer or an input, as in rnn_config_t
 constexpr std::int32_t kMaxModelLayers = 64;
 
-Model read_layers(const json::Value& root);  // {"in_shape", "layers"}: rtneural.cpp
-Model read_state_dict(
-    const json::Value& root);             // {"lstm.weight_ih_l0", ...} or {"state_dict"}: state_dict.cpp
-Model read_nam(const json::Value& root);  // {"architecture", "config", "weights"}: nam.cpp
+// rtneural.cpp: {"in_shape", "layers"}
+Model read_layers(const json::Value& root);
+// state_dict.cpp: {"lstm.weight_ih_l0", ...}, or the same in {"state_dict"}
+Model read_state_dict(const json::Value& root);
+// nam.cpp: {"architecture", "config", "weights"}
+Model read_nam(const json::Value& root);
 
 // Whether the object is a state dict, with layer 0 of some recurrent module.
 bool is_state_dict(const json::Value& object);

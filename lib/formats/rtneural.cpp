@@ -3,8 +3,7 @@
 // transposed of ours:
 //
 //   lstm   [X, 4H], [H, 4H], [4H]      gates i, f, c, o: ours
-//   gru    [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; the biases of W x and of U h: reset_after, Keras'
-//   default
+//   gru    [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; biases of W x and of U h: reset_after, Keras' default
 //                            [3H]      one bias: reset_after=False
 //   dense  [H, O], [O]                 the head, if there is one
 //
@@ -56,8 +55,6 @@ class LayersReader {
   explicit LayersReader(const Value& root) {
     width_ = config_.input_size = root.at("in_shape").last_integer(1, kMaxModelSize);
     root.at("layers").each([&](std::size_t, const Value& layer) { read(layer); });
-    if (config_.num_layers == 0)
-      throw Error(RNN_BAD_FORMAT, "unsupported: layers has neither lstm nor gru; librnn needs one of them");
     complete_biases(model);
   }
 
