@@ -6,7 +6,6 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -44,9 +43,8 @@ struct Parts {
 // A node and the values that it reads. What it throws names the node.
 class Node {
  public:
-  Node(const ::onnx::NodeProto& proto, std::int64_t opset, const std::map<std::string, Value>& values);
+  Node(const ::onnx::NodeProto& proto, const std::map<std::string, Value>& values);
 
-  std::int64_t opset() const noexcept { return opset_; }
   const std::string& type() const noexcept { return proto_.op_type(); }
   std::string label() const;                       // "node "name" (Type)"
   void check_attributes(const char* known) const;  // names with a space after each
@@ -70,7 +68,6 @@ class Node {
 
  private:
   const ::onnx::NodeProto& proto_;
-  std::int64_t opset_;
   const std::map<std::string, Value>& values_;
 };
 

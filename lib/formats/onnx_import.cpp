@@ -2,7 +2,8 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
+#include <set>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx.h"
@@ -74,14 +75,13 @@ void count_fields(CodedInputStream& in, const Descriptor& message, int depth, st
 
 bool is_default(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
-std::int64_t read_opset(const ::onnx::ModelProto& model) {
+void check_opset(const ::onnx::ModelProto& model) {
   std::int64_t opset = 0;
   for (const auto& import : model.opset_import())
     if (is_default(import.domain())) opset = std::max(opset, import.version());
   if (opset < kOldestOpset)
     throw Error(RNN_UNSUPPORTED, "opset %jd; it must be %jd or newer", std::intmax_t{opset},
                 std::intmax_t{kOldestOpset});
-  return opset;
 }
 
 // ---- The graph ----
@@ -113,8 +113,8 @@ std::set<std::string> find_needed(const ::onnx::GraphProto& graph) {
 
 class Graph {
  public:
-  Graph(const ::onnx::GraphProto& graph, std::int64_t opset, std::size_t file_size)
-      : graph_(graph), opset_(opset), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
+  Graph(const ::onnx::GraphProto& graph, std::size_t file_size)
+      : graph_(graph), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
     if (graph.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
     for (const auto& input : graph.input()) values_[input.name()] = make_input(input);
     for (const auto& tensor : graph.initializer())
@@ -159,7 +159,7 @@ class Graph {
     const auto& names = proto.output();
     if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return needed_.count(name) != 0; }))
       return;
-    const Node node(proto, opset_, values_);
+    const Node node(proto, values_);
     try {
       if (!is_default(proto.domain()))
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
@@ -178,7 +178,6 @@ class Graph {
   }
 
   const ::onnx::GraphProto& graph_;
-  std::int64_t opset_;
   std::set<std::string> needed_;
   Budget budget_;
   std::map<std::string, Value> values_;
@@ -234,16 +233,19 @@ class Builder {
   Model build() {
     if (layers_.empty()) throw Error(RNN_UNSUPPORTED, "a graph without RNN, GRU or LSTM nodes");
     configure();
-    if (parts_.embedding) model_.parameters["embedding.weight"] = *parts_.embedding->floats;
+    if (embedded()) model_.parameters["embedding.weight"] = *parts_.embedding->floats;
     for (std::size_t l = 0; l < layers_.size(); ++l)
       for (std::size_t d = 0; d < directions(); ++d) add_strand(*layers_[l].strands[d], l, d);
-    if (parts_.head) add_head();
+    if (has_head()) add_head();
     if (output_.content.last) model_.metadata["onnx.pooling"] = "last";
     return std::move(model_);
   }
 
  private:
   std::size_t directions() const { return layers_[0].strands[1] != nullptr ? 2 : 1; }
+  bool embedded() const { return layers_[0].strands[0]->reads.stage == Stage::embedded; }
+  bool has_head() const { return output_.content.stage != Stage::hidden; }
+  bool has_head_bias() const { return output_.content.stage == Stage::output; }
   bool has(std::uint32_t flag) const { return (model_.config.flags & flag) != 0; }
 
   void configure() {
@@ -254,13 +256,13 @@ class Builder {
     config.hidden_size = static_cast<std::int32_t>(first.hidden_size);
     config.num_layers = static_cast<std::int32_t>(std::min<std::size_t>(layers_.size(), 65536));
     config.input_size = static_cast<std::int32_t>(first.input_size);
-    if (parts_.embedding) {
+    if (embedded()) {
       config.embedding_size = config.input_size;
       config.input_size = narrow("the embedding's rows", parts_.embedding->shape[0]);
     }
-    if (parts_.head) config.output_size = narrow("the head's outputs", output_.axes.back().size);
+    if (has_head()) config.output_size = narrow("the head's outputs", output_.axes.back().size);
     check_layers();
-    bool biases = parts_.head_bias.has_value(), states = false;
+    bool biases = has_head_bias(), states = false;
     for (const Layer& layer : layers_)
       for (std::size_t d = 0; d < directions(); ++d) {
         biases = biases || layer.strands[d]->bias;
@@ -269,8 +271,8 @@ class Builder {
     if (!biases) config.flags |= RNN_NO_BIAS;
     if (states) config.initial_state = RNN_INITIAL_FIXED;
     if (layers_.size() > 1 && layers_[1].residual) config.flags |= RNN_RESIDUAL;
-    if (parts_.head) head_ = head_matrix();
-    if (parts_.head && parts_.embedding && head_ == *parts_.embedding->floats &&
+    if (has_head()) head_ = head_matrix();
+    if (has_head() && embedded() && head_ == *parts_.embedding->floats &&
         config.embedding_size == static_cast<std::int32_t>(directions()) * config.hidden_size)
       config.flags |= RNN_TIED_HEAD;
   }
@@ -378,7 +380,7 @@ class Builder {
     if (has(RNN_NO_BIAS)) return;
     std::vector<float>& bias = model_.parameters["head.bias"];
     bias.assign(static_cast<std::size_t>(model_.config.output_size), 0.0f);
-    if (!parts_.head_bias) return;
+    if (!has_head_bias()) return;
     const std::vector<float>& given = *parts_.head_bias->floats;
     for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = given[given.size() == 1 ? 0 : i];
   }
@@ -406,7 +408,8 @@ void add_metadata(const ::onnx::ModelProto& proto, Model& model) {
 
 Model read_onnx(const void* memory, std::size_t size) try {
   const ::onnx::ModelProto proto = parse(memory, size);
-  const Graph graph(proto.graph(), read_opset(proto), size);
+  check_opset(proto);
+  const Graph graph(proto.graph(), size);
   const Flow output = graph.output();
   Model model = Builder(graph.parts(), output, size).build();
   add_metadata(proto, model);

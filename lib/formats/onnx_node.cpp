@@ -8,8 +8,8 @@ namespace rnn::onnx_import {
 using formats::quote;
 using ::onnx::AttributeProto;
 
-Node::Node(const ::onnx::NodeProto& proto, std::int64_t opset, const std::map<std::string, Value>& values)
-    : proto_(proto), opset_(opset), values_(values) {}
+Node::Node(const ::onnx::NodeProto& proto, const std::map<std::string, Value>& values)
+    : proto_(proto), values_(values) {}
 
 std::string Node::label() const {
   const bool named = !proto_.name().empty() || proto_.output_size() == 0;

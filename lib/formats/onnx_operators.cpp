@@ -1,6 +1,5 @@
 // The nodes around the layers: the embedding, the head, and what exporters put between.
 #include <algorithm>
-#include <cstring>
 
 #include "lib/formats/onnx_graph.h"
 
