@@ -869,6 +869,10 @@ typedef struct rnn_load_options {
 RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
 
 /* The same in any format.
+ * An ONNX file (in a build with -Donnx=enabled) has the input x [steps, sequences, I], or with an embedding indices
+ * [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0 [D, sequences, H], ..., with an LSTM
+ * final_c_l0, .... The initial states, initial_h_l0, ..., are inputs with defaults: who gives them goes on where
+ * another run ended. It cannot hold projections and layer normalisation, and has no probe.
  *
  * path     UTF-8
  * options  NULL: all defaults

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx_value.h"
