@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
-"""Build librnn without training and without formats: minimal.py ROOT CC
+"""Build librnn without training and without formats: minimal.py ROOT BUILD CC... -- CXX...
 
 The program examples/embedded.c, linked with that library, runs, and neither it nor the library needs anything that
-opens a file, or oneTBB. Prints how large it is. CC compiles no_files.c, which runs too.
+opens a file, or oneTBB. Prints how large it is. CC compiles no_files.c, which runs too. The kernels' objects, which no
+option changes, are those of BUILD.
 """
 
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import compile_once  # noqa: E402
+
 UNWANTED = re.compile(r"\b(f?open(at)?(64)?|freopen(64)?|creat|rename|unlink|fsync|.*filesystem.*|.*fstream.*|"
                       r".*(tbb|oneapi).*|.*nlohmann.*)\b")
 
 
-def run(*command):
-    result = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def run(*command, **environment):
+    result = subprocess.run([str(c) for c in command], env={**os.environ, **environment}, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
     if result.returncode:
         sys.exit(f"{' '.join(map(str, command))}: {result.returncode}\n{result.stdout}")
     return result.stdout
@@ -28,12 +34,15 @@ def needed(path):
 
 
 def main():
-    root, cc = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    root, built = (pathlib.Path(path).resolve() for path in sys.argv[1:3])
+    end = sys.argv.index("--")
+    cc = sys.argv[3:end]
     with tempfile.TemporaryDirectory() as folder:
         build = pathlib.Path(folder) / "build"
+        compilers = compile_once.environment(built, pathlib.Path(folder), "lib/kernels/", cc, sys.argv[end + 1:])
         run("meson", "setup", build, root, "-Dtraining=disabled", "-Dformats=disabled", "-Dtests=disabled",
-            "-Dbenchmarks=disabled", "-Ddefault_library=static")
-        run("ninja", "-C", build, "examples/embedded")
+            "-Dbenchmarks=disabled", "-Ddefault_library=static", **compilers)
+        run("meson", "compile", "-C", build, "examples/embedded", **compilers)
         program, library = build / "examples/embedded", build / "capi/librnn.a"
         print(run(program), end="")
 
