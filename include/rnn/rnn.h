@@ -837,7 +837,7 @@ typedef struct rnn_save_options {
   int32_t without_probe; /* 1: no probe; see rnn_save */
   /* What stands before PyTorch's names, not for ONNX: the paths of modules, each with a point at its end. With those
    * of its own modules, load_state_dict(strict=True) takes a safetensors file of a network that torch.nn.RNN, GRU or
-   * LSTM, with an Embedding and a Linear, can be. */
+   * LSTM, with an Embedding and a Linear, can be. A tied head is the embedding's tensor and has none of its own. */
   const char *layers;    /* default "" */
   const char *head;      /* default "head." */
   const char *embedding; /* default "embedding." */
