@@ -3,14 +3,13 @@
 //   charlm [TEXT] [options]      --help lists them
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 
 #include "command_line.h"
 #include "language_model.h"
 #include "sentences.h"
+#include "text.h"
 
 namespace {
 
@@ -52,14 +51,6 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1000000));
 }
 
-std::string read(const std::string& path) {
-  if (fs::is_directory(path)) throw std::runtime_error(path + " is a directory");
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) throw std::runtime_error("cannot read " + path);
-  return text;
-}
-
 void run(Options& options) {
   LanguageModelOptions& model = options.model;
   model.cell = cell_of(options.cell);
@@ -75,13 +66,13 @@ void run(Options& options) {
       throw std::runtime_error("not all seeds learnt the sentences");
     return;
   }
-  if (!options.path.empty()) model.text = read(options.path);
+  if (!options.path.empty()) model.text = read_text(options.path);
   if (!show_sentences(model.seed)) throw std::runtime_error("the sentences were not learnt");
   if (options.path.empty() && !fs::exists(kDefaultText)) {
     std::printf("%s is not on this machine; name a text to learn more\n", kDefaultText);
     return;
   }
-  if (options.path.empty()) model.text = read(kDefaultText);
+  if (options.path.empty()) model.text = read_text(kDefaultText);
   show_language_model(model);
 }
 

@@ -11,18 +11,19 @@
 
 class Progress {
  public:
-  // total: updates to do. work: what an update does, in `unit`.
-  Progress(std::uint64_t total, double work, std::string unit = "characters", std::FILE* out = stdout)
-      : total_(total), work_(work), unit_(std::move(unit)), out_(out) {}
+  // total: updates to do. work: what an update does, in `unit`. first: updates that were done before it.
+  Progress(std::uint64_t total, double work, std::string unit = "characters", std::FILE* out = stdout,
+           std::uint64_t first = 0)
+      : total_(total), first_(first), work_(work), unit_(std::move(unit)), out_(out) {}
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   // Show that `done` updates are done, with a remark, if it is time to or the job has ended.
   void show(std::uint64_t done, const std::string& remark, bool ended) {
     const double now = seconds();
-    if (now < next_ && !ended) return;
+    if ((now < next_ || done == first_) && !ended) return;
     next_ = now + (is_terminal_ ? 0.1 : 5.0);
-    const double rate = static_cast<double>(done) / now;
+    const double rate = static_cast<double>(done - first_) / now;
     const int left = ended ? 0 : static_cast<int>(static_cast<double>(total_ - done) / rate + 0.5);
     const auto filled = static_cast<std::size_t>(kWidth * done / total_);
     const std::string bar = std::string(filled, '#') + std::string(kWidth - filled, '-');
@@ -38,6 +39,7 @@ class Progress {
   static constexpr std::size_t kWidth = 12;
 
   const std::uint64_t total_;
+  const std::uint64_t first_;
   const double work_;
   const std::string unit_;
   std::FILE* const out_;

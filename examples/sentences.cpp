@@ -22,11 +22,11 @@ std::string first_word(const std::string& sentence) { return sentence.substr(0, 
 class Learner {
  public:
   explicit Learner(std::uint64_t seed)
-      : alphabet_(std::accumulate(std::begin(kSentences), std::end(kSentences), std::string(1, kEnd))),
+      : vocabulary_(std::accumulate(std::begin(kSentences), std::end(kSentences), std::string(1, kEnd))),
         network_(config(seed)),
         trainer_(trainer(network_)) {
     for (const std::string& sentence : kSentences) {
-      const auto indices = alphabet_.encode(sentence + kEnd);
+      const auto indices = vocabulary_.encode(sentence + kEnd);
       sequences_.add(indices.data(), indices.size());
     }
   }
@@ -47,27 +47,27 @@ class Learner {
   // What the network says after the first word, up to the end marker.
   std::string complete(const std::string& sentence) {
     const std::string start = first_word(sentence);
-    const auto prompt = alphabet_.encode(start);
+    const auto prompt = vocabulary_.encode(start);
     auto options = rnn::sized<rnn_generate_options_t>();
     options.prompt = prompt.data();
     options.prompt_count = prompt.size();
     options.greedy = 1;
     options.stop = 1;
-    options.stop_index = alphabet_.encode({kEnd})[0];
+    options.stop_index = vocabulary_.encode({kEnd})[0];
     network_.reset();
-    std::string text = start + alphabet_.decode(network_.generate(options, 2 * sentence.size()));
+    std::string text = start + vocabulary_.decode(network_.generate(options, 2 * sentence.size()));
     if (text.back() == kEnd) text.pop_back();
     return text;
   }
 
-  std::int32_t characters() const { return alphabet_.size(); }
+  std::int32_t characters() const { return vocabulary_.size(); }
 
  private:
   rnn_config_t config(std::uint64_t seed) const {
     auto config = rnn::sized<rnn_config_t>();
-    config.input_size = alphabet_.size();
+    config.input_size = vocabulary_.size();
     config.hidden_size = kHiddenUnits;
-    config.output_size = alphabet_.size();
+    config.output_size = vocabulary_.size();
     config.seed = seed;
     return config;
   }
@@ -87,7 +87,7 @@ class Learner {
                        [this](const std::string& sentence) { return complete(sentence) == sentence; });
   }
 
-  Alphabet alphabet_;
+  Vocabulary vocabulary_;
   Sequences sequences_;
   rnn::Network network_;
   rnn::Trainer trainer_;

@@ -1,4 +1,4 @@
-// Text as the network sees it: characters are bytes, numbered, and each is the input that predicts the next.
+// Text as the network sees it: its characters, numbered; each is the input that predicts the next.
 #pragma once
 
 #include <cstddef>
@@ -7,20 +7,31 @@
 #include <string>
 #include <vector>
 
-// The bytes that occur in a text, in their order, as indices 0, 1, ...
-class Alphabet {
+// The characters that occur in a text, in their order, as indices 0, 1, ... They are Unicode's; a byte that
+// is not part of one, as in a text that is not UTF-8, is a character of its own.
+class Vocabulary {
  public:
-  explicit Alphabet(const std::string& text);
+  explicit Vocabulary(const std::string& text);
 
-  std::int32_t size() const { return static_cast<std::int32_t>(bytes_.size()); }
+  // For a model's metadata: a JSON array, of strings with a character each and of numbers, the bytes.
+  std::string json() const;
+  // Of what json() has returned. Throws std::invalid_argument.
+  static Vocabulary parse(const std::string& json);
 
-  // Throws std::invalid_argument if a byte is not in the alphabet.
-  std::vector<std::int32_t> encode(const std::string& text) const;
+  std::int32_t size() const { return static_cast<std::int32_t>(codes_.size()); }
+
+  // Throws std::invalid_argument, in which `name` is what the text is called, if a character is not in the
+  // vocabulary.
+  std::vector<std::int32_t> encode(const std::string& text, const std::string& name = "the text") const;
+
+  // UTF-8: the replacement character stands for single bytes.
   std::string decode(const std::vector<std::int32_t>& indices) const;
 
  private:
-  std::string bytes_;
-  std::int32_t index_[256];  // -1: not in the alphabet
+  explicit Vocabulary(std::vector<std::uint32_t> codes);
+
+  std::vector<std::uint32_t> codes_;  // ascending; bytes of their own behind Unicode's
+  std::vector<std::int32_t> index_;   // of a code; -1: not in the vocabulary
 };
 
 // Sequences of characters, each with the character that follows it as its class.
@@ -28,6 +39,9 @@ class Sequences {
  public:
   // size >= 2 characters, of which the last is only predicted.
   void add(const std::int32_t* text, std::size_t size);
+
+  // The same characters, in sequences of at most about `piece` of them; 0: in one.
+  void add_pieces(const std::int32_t* text, std::size_t size, std::size_t piece);
 
   std::size_t count() const { return lengths_.size(); }
   std::size_t frames() const { return inputs_.size(); }
@@ -40,6 +54,12 @@ class Sequences {
   std::vector<std::int32_t> inputs_;
   std::vector<std::int32_t> classes_;
 };
+
+// The bytes of a file. Throws std::runtime_error.
+std::string read_text(const std::string& path);
+
+// The first `count` characters, or all.
+std::string first_characters(const std::string& text, std::size_t count);
 
 // A loss in nats, as the library gives it, in bits.
 double bits(double nats);

@@ -1,0 +1,239 @@
+#include "character_training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+
+#include "model_file.h"
+#include "progress.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kPlaces = 4;             // in which text is held out
+constexpr std::size_t kMostHeldOut = 100'000;  // characters; more would only take time
+constexpr std::int32_t kWindow = 64;           // characters through which gradients flow
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// What happens between the updates of a run.
+class Run {
+ public:
+  Run(const CharacterPlan& plan, const CharacterRun& files, const Vocabulary& vocabulary,
+      double characters_per_update)
+      : plan_(plan), files_(files), vocabulary_(vocabulary), characters_per_update_(characters_per_update) {}
+
+  CharacterResult run(const rnn::Network& start, rnn_train_options_t options, const rnn_sequences_t& data) {
+    options.progress = [](const rnn_progress_t* progress, void* self) {
+      return static_cast<Run*>(self)->report(*progress);
+    };
+    options.user = this;
+    rnn::Trainer trainer(start, &options);
+    trainer_ = &trainer;
+    if (!files_.resume.empty()) trainer.load(files_.resume);
+    if (!files_.resume.empty() && std::filesystem::exists(files_.model))
+      best_loss_ = rnn::Network::load(files_.model).evaluate(*options.validation, &options).loss;
+    trainer.run(data);
+    if (failure_) std::rethrow_exception(failure_);
+    if (!std::isfinite(best_loss_)) save_model(trainer.network(), vocabulary_, files_.model);
+    result_.seconds = seconds_since(start_);
+    if (bar_) bar_->show(result_.updates, remark(), true);
+    return result_;
+  }
+
+ private:
+  // Returns whether to stop.
+  std::int32_t report(const rnn_progress_t& progress) noexcept {
+    try {
+      return progress.event == RNN_EVENT_VALIDATION ? report_validation(progress) : report_update(progress);
+    } catch (...) {
+      failure_ = std::current_exception();
+      return 1;
+    }
+  }
+
+  bool report_update(const rnn_progress_t& progress) {
+    if (result_.updates == 0) begin(progress);
+    if (progress.update > plan_.updates) return true;  // all was done before; this update is for nobody
+    result_.updates = progress.update;
+    result_.characters += characters_per_update_;
+    training_loss_ += 0.05 * (progress.loss - training_loss_);
+    if (bar_) bar_->show(progress.update, remark(), false);
+    if (progress.update % plan_.validate_every == 0 || !is_interrupted()) return false;
+    if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
+    return true;
+  }
+
+  void begin(const rnn_progress_t& progress) {
+    result_.updates = progress.update - 1;
+    training_loss_ = progress.loss;
+    if (files_.out != nullptr && progress.update <= plan_.updates)
+      bar_.emplace(plan_.updates, characters_per_update_, "characters", files_.out, progress.update);
+  }
+
+  // Only here a run ends of its own, so that the last validation counts the last updates.
+  bool report_validation(const rnn_progress_t& progress) {
+    if (progress.validation_loss < best_loss_) {
+      save_model(trainer_->network(), vocabulary_, files_.model);
+      best_loss_ = progress.validation_loss;
+    }
+    if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
+    return progress.update >= plan_.updates || seconds_since(start_) > files_.seconds || is_interrupted();
+  }
+
+  bool is_interrupted() {
+    if (files_.interrupted != nullptr && files_.interrupted->load()) result_.interrupted = true;
+    return result_.interrupted;
+  }
+
+  std::string remark() const {
+    char text[96];
+    const int length = std::snprintf(text, sizeof text, "loss %.3f, %.2f bits, perplexity %.2f",
+                                     training_loss_, bits(training_loss_), std::exp(training_loss_));
+    if (std::isfinite(best_loss_))
+      std::snprintf(text + length, sizeof text - static_cast<std::size_t>(length), ", validation %.2f",
+                    bits(best_loss_));
+    return text;
+  }
+
+  const CharacterPlan plan_;
+  const CharacterRun& files_;
+  const Vocabulary& vocabulary_;
+  const double characters_per_update_;
+  const Clock::time_point start_ = Clock::now();
+  rnn::Trainer* trainer_ = nullptr;
+  std::optional<Progress> bar_;
+  double training_loss_ = 0;  // smoothed
+  double best_loss_ = std::numeric_limits<double>::infinity();
+  std::exception_ptr failure_;
+  CharacterResult result_;
+};
+
+// The text at `places` in the middle of as many equal parts of it.
+std::vector<std::size_t> places_of(std::size_t size, std::size_t length) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < kPlaces; ++i) places.push_back((2 * i + 1) * size / (2 * kPlaces) - length / 2);
+  return places;
+}
+
+}  // namespace
+
+CharacterData::CharacterData(const std::vector<std::int32_t>& text, double held_out, std::size_t batch) {
+  const double part = held_out * static_cast<double>(text.size());
+  const std::size_t length = std::min(static_cast<std::size_t>(part), kMostHeldOut) / kPlaces;
+  if (length < 2)
+    throw std::invalid_argument("the text has " + std::to_string(text.size()) +
+                                " characters; it is too short to hold a part of it out for validation");
+  std::vector<std::int32_t> rest;
+  std::size_t first = 0;
+  for (const std::size_t place : places_of(text.size(), length)) {
+    rest.insert(rest.end(), text.data() + first, text.data() + place);
+    validation.add_pieces(text.data() + place, length, kEvaluatedPiece);
+    first = place + length;
+  }
+  rest.insert(rest.end(), text.data() + first, text.data() + text.size());
+  cut(rest, batch);
+}
+
+CharacterData::CharacterData(const std::vector<std::int32_t>& text,
+                             const std::vector<std::int32_t>& validation_text, std::size_t batch) {
+  if (validation_text.size() < 2)
+    throw std::invalid_argument("the validation text has " + std::to_string(validation_text.size()) +
+                                " characters; it must have at least 2");
+  validation.add_pieces(validation_text.data(), validation_text.size(), kEvaluatedPiece);
+  cut(text, batch);
+}
+
+void CharacterData::cut(const std::vector<std::int32_t>& text, std::size_t batch) {
+  const std::size_t steps = text.empty() ? 0 : (text.size() - 1) / batch;
+  if (steps < 2)
+    throw std::invalid_argument("the text has " + std::to_string(text.size()) +
+                                " characters to learn; a batch of " + std::to_string(batch) +
+                                " pieces takes at least " + std::to_string(2 * batch + 1));
+  for (std::size_t i = 0; i < batch; ++i) training.add(text.data() + i * steps, steps + 1);
+  const std::size_t length = std::min(validation.frames(), text.size()) / kPlaces;
+  if (length < 2) return learnt.add(text.data(), 2);
+  for (const std::size_t place : places_of(text.size(), length))
+    learnt.add_pieces(text.data() + place, length, kEvaluatedPiece);
+}
+
+CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations) {
+  const std::uint64_t every = std::max<std::uint64_t>(1, updates / validations);
+  return {(updates + every - 1) / every * every, every};
+}
+
+rnn_train_options_t CharacterTraining::default_options(const CharacterData& data) {
+  auto options = rnn::sized<rnn_train_options_t>();
+  options.optimizer = RNN_ADAMW;
+  options.learning_rate = 0.003f;
+  options.weight_decay = 0.3f;
+  options.clip_norm = 1;
+  options.batch_size = static_cast<std::int32_t>(data.training.count());
+  options.window = kWindow;
+  return options;
+}
+
+std::uint64_t CharacterTraining::updates_per_epoch() const {
+  const auto window = static_cast<std::size_t>(options_.window);
+  return (data_.training.frames() / data_.training.count() + window - 1) / window;
+}
+
+double CharacterTraining::characters_per_update() const {
+  return static_cast<double>(data_.training.frames()) / static_cast<double>(updates_per_epoch());
+}
+
+CharacterPlan CharacterTraining::plan_seconds(double seconds, std::uint64_t most_updates,
+                                              std::uint64_t validations) const {
+  const double limit = std::min(1.0, seconds / 10);
+  const double update_seconds = measure_update(limit);
+  const auto start = Clock::now();
+  evaluate(start_, data_.validation, options_.threads);
+  const double left = seconds - limit - static_cast<double>(validations) * seconds_since(start);
+  const auto affordable = static_cast<std::uint64_t>(std::max(1.0, left / update_seconds));
+  return plan_updates(std::min({affordable, most_updates, std::uint64_t{1} << 30}), validations);
+}
+
+// The seconds that an update takes, from as many as are done within `limit` seconds.
+double CharacterTraining::measure_update(double limit) const {
+  struct Stopwatch {
+    double limit;
+    Clock::time_point start;
+    std::uint64_t updates;
+  } stopwatch = {limit, Clock::now(), 0};
+  rnn_train_options_t options = options_;
+  options.epochs = 1000;
+  options.progress = [](const rnn_progress_t*, void* user) -> std::int32_t {
+    auto& watch = *static_cast<Stopwatch*>(user);
+    return ++watch.updates >= 2 && seconds_since(watch.start) >= watch.limit;
+  };
+  options.user = &stopwatch;
+  rnn::Trainer(start_, &options).run(data_.training.view());
+  return seconds_since(stopwatch.start) / static_cast<double>(stopwatch.updates);
+}
+
+CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
+  // A file that cannot be written is found now, not after the training.
+  if (!std::filesystem::exists(files.model)) save_model(start_, vocabulary_, files.model);
+  const rnn_sequences_t validation = data_.validation.view();
+  rnn_train_options_t options = options_;
+  options.schedule = RNN_SCHEDULE_COSINE;
+  options.schedule_updates = static_cast<std::int32_t>(plan.updates);
+  options.epochs = std::numeric_limits<std::int32_t>::max();  // the plan's end is that of the run
+  options.validation = &validation;
+  options.validate_every = static_cast<std::int32_t>(plan.validate_every);
+  return Run(plan, files, vocabulary_, characters_per_update()).run(start_, options, data_.training.view());
+}
+
+rnn_evaluation_t CharacterTraining::evaluate(const rnn::Network& network, const Sequences& sequences,
+                                             int threads) {
+  auto options = rnn::sized<rnn_train_options_t>();
+  options.threads = threads;
+  return network.evaluate(sequences.view(), &options);
+}

@@ -1,0 +1,85 @@
+// Train a network to predict each character of a text from those before it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <rnn/rnn.hpp>
+#include <string>
+#include <vector>
+
+#include "text.h"
+
+// Where a loss is measured, so many characters at most are read from the initial state on.
+constexpr std::size_t kEvaluatedPiece = 10000;
+
+// A text, cut into what is learnt, pieces of the same length that are read side by side, and what is not.
+struct CharacterData {
+  // Holds that part of the text out, in a few places. Throws std::invalid_argument if the text is too short.
+  CharacterData(const std::vector<std::int32_t>& text, double held_out, std::size_t batch);
+  CharacterData(const std::vector<std::int32_t>& text, const std::vector<std::int32_t>& validation_text,
+                std::size_t batch);
+
+  Sequences training;
+  Sequences validation;
+  Sequences learnt;  // as much of the training text as is held out, to compare
+
+ private:
+  void cut(const std::vector<std::int32_t>& text, std::size_t batch);
+};
+
+struct CharacterPlan {
+  std::uint64_t updates;  // a multiple of validate_every
+  std::uint64_t validate_every;
+};
+
+// About so many updates; `validations` of them are followed by a validation.
+CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations);
+
+struct CharacterRun {
+  std::string model;       // the file for the network of the best validation
+  std::string checkpoint;  // the file for what a later run goes on from; empty: none
+  std::string resume;      // such a file of an earlier run, whose best network is in `model`; empty: none
+  double seconds = std::numeric_limits<double>::infinity();  // ends at the first validation behind these
+  std::FILE* out = nullptr;                                  // for the progress; null: none
+  const std::atomic<bool>* interrupted = nullptr;            // ends the run when it becomes true
+};
+
+struct CharacterResult {
+  std::uint64_t updates = 0;  // of all runs that went on from each other
+  double seconds = 0;
+  double characters = 0;  // that this run was trained on
+  bool interrupted = false;
+};
+
+class CharacterTraining {
+ public:
+  // What is kept: start, vocabulary and data.
+  CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary, const CharacterData& data,
+                    const rnn_train_options_t& options)
+      : start_(start), vocabulary_(vocabulary), data_(data), options_(options) {}
+
+  // What suits the most texts; the data's batch.
+  static rnn_train_options_t default_options(const CharacterData& data);
+
+  std::uint64_t updates_per_epoch() const;
+  double characters_per_update() const;
+
+  // As many updates as there is time for, from how long the first ones and a validation take.
+  CharacterPlan plan_seconds(double seconds, std::uint64_t most_updates, std::uint64_t validations) const;
+
+  CharacterResult run(const CharacterPlan& plan, const CharacterRun& files);
+
+  // The mean loss in nats.
+  static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads);
+
+ private:
+  double measure_update(double limit) const;
+
+  const rnn::Network& start_;
+  const Vocabulary& vocabulary_;
+  const CharacterData& data_;
+  const rnn_train_options_t options_;
+};

@@ -1,0 +1,233 @@
+// rnn bench: how fast a network is on this machine.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "common.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kShortest =
+    2e-6;  // seconds of what is timed at once; reading the clock takes about 1 % of them
+constexpr std::size_t kMostSamples = 1'000'000;
+
+struct Bench {
+  std::string model;
+  Shape shape;
+  int inputs = 64;
+  int outputs = 64;
+  bool indices = false;
+  std::size_t batch = 32;
+  std::size_t steps = 100;
+  double seconds = 1;
+  int threads = 0;
+  bool json = false;
+};
+
+struct Latency {
+  double median, p99, p999;  // seconds of a step
+  std::size_t together;      // steps that were timed at once
+};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Batches of random data for a network.
+class Data {
+ public:
+  Data(const rnn_config_t& config, const Bench& bench, bool indices)
+      : lengths_(bench.batch, bench.steps), inputs_(static_cast<std::size_t>(config.input_size)) {
+    std::mt19937_64 random(1);
+    const std::size_t frames = bench.batch * bench.steps,
+                      directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+    const auto width =
+        static_cast<std::size_t>(config.projection_size > 0 ? config.projection_size : config.hidden_size);
+    outputs_ = config.output_size > 0 ? static_cast<std::size_t>(config.output_size) : directions * width;
+    const auto draw = [&](std::size_t n) { return static_cast<std::int32_t>(random() % n); };
+    for (std::size_t i = 0; i < frames; ++i) classes_.push_back(draw(outputs_));
+    for (std::size_t i = 0; indices && i < frames; ++i) indices_.push_back(draw(inputs_));
+    for (std::size_t i = 0; !indices && i < frames * inputs_; ++i)
+      floats_.push_back(static_cast<float>(random() % 2001) / 1000 - 1);
+  }
+
+  std::size_t frames() const { return classes_.size(); }
+  std::size_t outputs() const { return outputs_; }
+  rnn_sequences_t view() const {
+    auto view = rnn::sized<rnn_sequences_t>();
+    view.count = lengths_.size();
+    view.frames = frames();
+    view.lengths = lengths_.data();
+    view.inputs = floats_.empty() ? nullptr : floats_.data();
+    view.indices = floats_.empty() ? indices_.data() : nullptr;
+    view.classes = classes_.data();
+    return view;
+  }
+  void step(rnn::Network& network, std::size_t frame, float* y) const {
+    if (floats_.empty()) return network.step(indices_[frame], y);
+    network.step(floats_.data() + frame * inputs_, y);
+  }
+
+ private:
+  std::vector<std::size_t> lengths_;
+  std::vector<std::int32_t> indices_;
+  std::vector<float> floats_;
+  std::vector<std::int32_t> classes_;
+  std::size_t inputs_;
+  std::size_t outputs_ = 0;
+};
+
+Latency measure_steps(rnn::Network& network, const Data& data, double seconds) {
+  std::vector<float> y(data.outputs());
+  std::size_t frame = 0;
+  const auto time = [&](std::size_t steps) {
+    const Clock::time_point start = Clock::now();
+    for (std::size_t i = 0; i < steps; ++i, frame = frame + 1 == data.frames() ? 0 : frame + 1)
+      data.step(network, frame, y.data());
+    return seconds_since(start) / static_cast<double>(steps);
+  };
+  time(100);
+  const auto together = static_cast<std::size_t>(std::ceil(std::max(1.0, kShortest / time(100))));
+  std::vector<double> times(kMostSamples);  // filled here: no page faults between the steps
+  std::size_t count = 0;
+  for (const Clock::time_point start = Clock::now();
+       count < times.size() && (count == 0 || seconds_since(start) < seconds);)
+    times[count++] = time(together);
+  times.resize(count);
+  std::sort(times.begin(), times.end());
+  const auto quantile = [&](double q) {
+    return times[static_cast<std::size_t>(q * static_cast<double>(count - 1))];
+  };
+  return {quantile(0.5), quantile(0.99), quantile(0.999), together};
+}
+
+// Time steps in a second: the median of as many calls as are done in the time, two at least.
+double measure_rate(std::size_t steps, double seconds, const std::function<void()>& call) {
+  call();
+  std::vector<double> times;
+  for (const Clock::time_point begin = Clock::now(); times.size() < 2 || seconds_since(begin) < seconds;) {
+    const Clock::time_point start = Clock::now();
+    call();
+    times.push_back(seconds_since(start));
+  }
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+  return static_cast<double>(steps) / times[times.size() / 2];
+}
+
+double measure_forward(rnn::Network& network, const Data& data, double seconds) {
+  std::vector<float> y(data.frames() * data.outputs());
+  return measure_rate(data.frames(), seconds, [&] { network.forward(data.view(), y.data()); });
+}
+
+double measure_training(const rnn::Network& network, const Data& data, const Bench& bench) {
+  auto options = rnn::sized<rnn_train_options_t>();
+  options.threads = bench.threads;
+  options.fresh_windows = 1;
+  options.learning_rate = 1e-6f;  // random targets are not to be learnt
+  rnn::Trainer trainer(network, &options);
+  return measure_rate(data.frames(), bench.seconds, [&] { trainer.update(data.view()); });
+}
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
+      return line.substr(line.find(": ") + 2);
+  return "";
+}
+
+struct Report {
+  rnn_config_t config;
+  bool indices;
+  int threads;
+  std::optional<Latency> step;     // not of bidirectional networks
+  double forward;                  // steps a second
+  std::optional<double> training;  // not with 8-bit weights
+};
+
+Json json_of(const Report& report, const Bench& bench) {
+  Json json = {{"rnn", rnn_version()},
+               {"cpu", cpu_name()},
+               {"isa", rnn_isa()},
+               {"threads", report.threads},
+               {"network", summary(report.config)},
+               {"indices", report.indices},
+               {"step", nullptr},
+               {"sequences", bench.batch},
+               {"steps", bench.steps},
+               {"forward_steps_per_second", report.forward},
+               {"training_steps_per_second", nullptr}};
+  if (report.step)
+    json["step"] = {{"median_ns", 1e9 * report.step->median},
+                    {"p99_ns", 1e9 * report.step->p99},
+                    {"p99.9_ns", 1e9 * report.step->p999},
+                    {"timed_together", report.step->together}};
+  if (report.training) json["training_steps_per_second"] = *report.training;
+  return json;
+}
+
+void print_text(const Report& report, const Bench& bench) {
+  std::printf("%s, %s, rnn %s\n", cpu_name().c_str(), rnn_isa(), rnn_version());
+  std::printf("%s%s\n", summary(report.config).c_str(), report.indices ? ", given as indices" : "");
+  if (report.step)
+    std::printf("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
+                1e6 * report.step->median, 1e6 * report.step->p99, 1e6 * report.step->p999,
+                report.step->together);
+  std::printf("sequences  %.0fk steps/s, %zu of %zu steps, 1 thread\n", report.forward / 1000, bench.batch,
+              bench.steps);
+  if (report.training)
+    std::printf("training   %.0fk steps/s, the same batch, threads: %d\n", *report.training / 1000,
+                report.threads);
+}
+
+void run(const Bench& bench) {
+  rnn::Network network = bench.model.empty() ? rnn::Network(bench.shape.config(bench.inputs, bench.outputs))
+                                             : rnn::Network::load(bench.model);
+  Report report = {};
+  report.config = network.config();
+  report.indices = bench.indices || report.config.embedding_size > 0;
+  report.threads = bench.threads > 0 ? bench.threads : static_cast<int>(std::thread::hardware_concurrency());
+  const Data data(report.config, bench, report.indices);
+  if ((report.config.flags & RNN_BIDIRECTIONAL) == 0)
+    report.step = measure_steps(network, data, bench.seconds);
+  report.forward = measure_forward(network, data, bench.seconds);
+  if (report.config.compute != RNN_COMPUTE_INT8) report.training = measure_training(network, data, bench);
+  bench.json ? print(json_of(report, bench)) : print_text(report, bench);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+  const auto bench = std::make_shared<Bench>();
+  CLI::App& command = *program.add_subcommand("bench", "Measure how fast a network is on this machine");
+  command.footer("RNN_ISA=avx2 rnn bench ... measures a lower instruction set.");
+  command.add_option("model", bench->model, "A model's file; default: the network of the options below");
+  add_shape_options(command, bench->shape);
+  command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 65536))->capture_default_str();
+  command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
+      ->check(CLI::Range(0, 65536))
+      ->capture_default_str();
+  command.add_flag("--indices", bench->indices, "Give inputs as indices, one-hot");
+  command.add_option("--batch", bench->batch, "Sequences that are run and trained on at a time")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
+      ->capture_default_str();
+  command.add_option("--steps", bench->steps, "Steps of each of them")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
+      ->capture_default_str();
+  command.add_option("--seconds", bench->seconds, "Time for each measurement")
+      ->check(number(0.001, 1000))
+      ->capture_default_str();
+  add_threads_option(command, bench->threads);
+  add_json_flag(command, bench->json);
+  command.callback([bench] { run(*bench); });
+}

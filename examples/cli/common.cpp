@@ -1,0 +1,147 @@
+#include "common.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+
+#include "../text.h"
+
+namespace {
+
+struct Name {
+  std::int32_t value;
+  const char* name;
+};
+
+constexpr Name kCells[] = {{RNN_CELL_VANILLA, "vanilla"}, {RNN_CELL_GRU, "gru"}, {RNN_CELL_LSTM, "lstm"}};
+constexpr Name kComputes[] = {
+    {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
+
+template <std::size_t n>
+std::string name_in(const Name (&names)[n], std::int32_t value) {
+  for (const Name& name : names)
+    if (name.value == value) return name.name;
+  return std::to_string(value);  // of a library that is newer than this program
+}
+
+template <std::size_t n>
+std::int32_t value_in(const Name (&names)[n], const std::string& text) {
+  for (const Name& name : names)
+    if (name.name == text) return name.value;
+  throw UsageError("unknown name " + text);
+}
+
+template <std::size_t n>
+CLI::Validator is_one_of(const Name (&names)[n]) {
+  std::vector<std::string> all;
+  for (const Name& name : names) all.push_back(name.name);
+  return CLI::IsMember(all);
+}
+
+std::string counted(std::int32_t count, const char* singular, const char* plural) {
+  return std::to_string(count) + " " + (count == 1 ? singular : plural);
+}
+
+}  // namespace
+
+void print(const Json& json) {
+  std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
+  auto config = rnn::sized<rnn_config_t>();
+  config.cell = value_in(kCells, cell);
+  config.compute = compute_of(compute);
+  config.input_size = inputs;
+  config.hidden_size = hidden;
+  config.output_size = outputs;
+  config.num_layers = layers;
+  config.embedding_size = embedding;
+  config.projection_size = projection;
+  config.flags =
+      (residual ? std::uint32_t{RNN_RESIDUAL} : 0) | (layer_norm ? std::uint32_t{RNN_LAYER_NORM} : 0);
+  config.seed = seed;
+  return config;
+}
+
+void add_shape_options(CLI::App& command, Shape& shape) {
+  command.add_option("--cell", shape.cell, "vanilla, gru or lstm")
+      ->check(is_one_of(kCells))
+      ->capture_default_str();
+  command.add_option("--hidden", shape.hidden, "Hidden units of each layer")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command.add_option("--layers", shape.layers, "Layers")->check(CLI::Range(1, 64))->capture_default_str();
+  command
+      .add_option("--embedding", shape.embedding, "Size of a learned vector for each index; 0: none, one-hot")
+      ->check(CLI::Range(0, 65536))
+      ->capture_default_str();
+  command.add_option("--projection", shape.projection, "LSTM: width to which h is projected; 0: none")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command.add_flag("--residual", shape.residual, "Add the input of each layer but the first to its output");
+  command.add_flag("--layer-norm", shape.layer_norm, "Normalise what enters the gates");
+  command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")
+      ->check(compute_names())
+      ->capture_default_str();
+  command.add_option("--seed", shape.seed, "Of all that is random")->capture_default_str();
+}
+
+void add_threads_option(CLI::App& command, int& threads) {
+  command.add_option("--threads", threads, "0: all that there are")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void add_json_flag(CLI::App& command, bool& json) { command.add_flag("--json", json, "Write JSON"); }
+
+CLI::Validator number(double low, double high) {
+  char range[64];
+  std::snprintf(range, sizeof range, "%g..%g", low, high);
+  const auto check = [=](const std::string& text) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    const bool fits = end != text.c_str() && *end == '\0' && value >= low && value <= high;  // not NaN
+    return fits ? std::string() : text + " is not a number in " + range;
+  };
+  return {check, range};
+}
+
+CLI::Validator compute_names() { return is_one_of(kComputes); }
+std::int32_t compute_of(const std::string& name) { return value_in(kComputes, name); }
+std::string name_of_compute(std::int32_t compute) { return name_in(kComputes, compute); }
+std::string name_of_cell(std::int32_t cell) { return name_in(kCells, cell); }
+
+std::string summary(const rnn_config_t& config) {
+  std::string text = name_of_cell(config.cell) + ", " + counted(config.num_layers, "layer", "layers") +
+                     " of " + std::to_string(config.hidden_size) + ", " +
+                     counted(config.input_size, "input", "inputs");
+  if (config.output_size > 0) text += ", " + counted(config.output_size, "output", "outputs");
+  return text + ", " + name_of_compute(config.compute);
+}
+
+std::string read_input(const std::string& path) {
+  if (path != "-") return read_text(path);
+  const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  if (std::cin.bad()) throw std::runtime_error("cannot read standard input");
+  return text;
+}
+
+std::string text_of(const rnn_evaluation_t& evaluation) {
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "%.4f nats, %.4f bits per character, perplexity %.3f, %.2f %% of %.0f characters right",
+                evaluation.loss, bits(evaluation.loss), std::exp(evaluation.loss), 100 * evaluation.accuracy,
+                evaluation.weight);
+  return text;
+}
+
+Json json_of(const rnn_evaluation_t& evaluation) {
+  return {{"characters", static_cast<std::uint64_t>(evaluation.weight)},
+          {"loss", evaluation.loss},
+          {"bits_per_character", bits(evaluation.loss)},
+          {"perplexity", std::exp(evaluation.loss)},
+          {"accuracy", evaluation.accuracy}};
+}

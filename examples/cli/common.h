@@ -1,0 +1,65 @@
+// What the commands have in common.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <rnn/rnn.hpp>
+#include <stdexcept>
+#include <string>
+
+// Each adds its command to the program. Commands throw what goes wrong.
+void add_info(CLI::App& program);
+void add_convert(CLI::App& program);
+void add_train(CLI::App& program);
+void add_sample(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_bench(CLI::App& program);
+
+// Arguments that contradict each other: exit status 2, as for those that the parser refuses.
+class UsageError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+using Json = nlohmann::ordered_json;
+
+void print(const Json& json);
+
+// What a network is created as.
+struct Shape {
+  std::string cell = "lstm";
+  std::string compute = "f32";
+  int hidden = 256;
+  int layers = 1;
+  int embedding = 0;
+  int projection = 0;
+  bool residual = false;
+  bool layer_norm = false;
+  std::uint64_t seed = 1;
+
+  rnn_config_t config(std::int32_t inputs, std::int32_t outputs) const;
+};
+void add_shape_options(CLI::App& command, Shape& shape);
+
+void add_threads_option(CLI::App& command, int& threads);
+void add_json_flag(CLI::App& command, bool& json);
+
+// An option's values: numbers from `low` to `high`.
+CLI::Validator number(double low, double high);
+
+// RNN_COMPUTE_... and the names that the options have for it.
+CLI::Validator compute_names();
+std::int32_t compute_of(const std::string& name);
+std::string name_of_compute(std::int32_t compute);
+
+std::string name_of_cell(std::int32_t cell);
+
+// "lstm, 2 layers of 256, 65 inputs, 65 outputs, bf16".
+std::string summary(const rnn_config_t& config);
+
+// The bytes of a file, or of standard input if it is "-".
+std::string read_input(const std::string& path);
+
+// What an evaluation found, for people and for programs.
+std::string text_of(const rnn_evaluation_t& evaluation);
+Json json_of(const rnn_evaluation_t& evaluation);

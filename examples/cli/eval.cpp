@@ -1,0 +1,54 @@
+// rnn eval: how well a model predicts a text.
+#include <cstdio>
+#include <memory>
+
+#include "../character_training.h"
+#include "../model_file.h"
+#include "../text.h"
+#include "common.h"
+
+namespace {
+
+struct Eval {
+  std::string model;
+  std::string text;
+  std::size_t piece = kEvaluatedPiece;
+  int threads = 0;
+  bool json = false;
+};
+
+void run(const Eval& eval) {
+  const rnn::Network network = rnn::Network::load(eval.model);
+  const Vocabulary vocabulary = vocabulary_of(network, eval.model);
+  const std::vector<std::int32_t> text = vocabulary.encode(read_input(eval.text), eval.text);
+  if (text.size() < 2)
+    throw std::runtime_error(eval.text + " has " + std::to_string(text.size()) +
+                             " characters; it must have at least 2");
+  Sequences sequences;
+  sequences.add_pieces(text.data(), text.size(), eval.piece);
+  const rnn_evaluation_t evaluation = CharacterTraining::evaluate(network, sequences, eval.threads);
+  if (!eval.json) {
+    std::printf("%s\n", text_of(evaluation).c_str());
+    return;
+  }
+  Json json = {{"model", eval.model}, {"text", eval.text}};
+  json.update(json_of(evaluation));
+  print(json);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program) {
+  const auto eval = std::make_shared<Eval>();
+  CLI::App& command =
+      *program.add_subcommand("eval", "Measure how well a model of characters predicts a text");
+  command.add_option("model", eval->model, "A model that rnn train has saved")->required();
+  command.add_option("text", eval->text, "A file; -: standard input")->required();
+  command
+      .add_option("--piece", eval->piece,
+                  "Characters that are read from the initial state on; 0: the whole text")
+      ->capture_default_str();
+  add_threads_option(command, eval->threads);
+  add_json_flag(command, eval->json);
+  command.callback([eval] { run(*eval); });
+}

@@ -1,0 +1,97 @@
+// rnn info: what a model is.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "common.h"
+
+namespace {
+
+struct Info {
+  std::string path;
+  bool json = false;
+};
+
+struct Flag {
+  std::uint32_t flag;
+  const char* name;
+};
+
+constexpr Flag kFlags[] = {{RNN_NO_BIAS, "no_bias"},           {RNN_RELU, "relu"},
+                           {RNN_RESET_BEFORE, "reset_before"}, {RNN_BIDIRECTIONAL, "bidirectional"},
+                           {RNN_RESIDUAL, "residual"},         {RNN_LAYER_NORM, "layer_norm"},
+                           {RNN_TIED_HEAD, "tied_head"}};
+constexpr const char* kInitialStates[] = {"zero", "fixed", "trained"};
+
+Json options_of(const rnn_config_t& config) {
+  Json names = Json::array();
+  for (const Flag& flag : kFlags)
+    if ((config.flags & flag.flag) != 0) names.push_back(flag.name);
+  return names;
+}
+
+Json parameters_of(const rnn::Network& network) {
+  Json parameters = Json::array();
+  for (std::size_t i = 0; i < network.parameter_count(); ++i) {
+    const rnn_parameter_t parameter = network.parameter(i);
+    parameters.push_back({{"name", parameter.name},
+                          {"rows", parameter.rows},
+                          {"columns", parameter.columns},
+                          {"values", parameter.rows * parameter.columns}});
+  }
+  return parameters;
+}
+
+Json describe(const rnn::Network& network, const std::string& path) {
+  const rnn_config_t config = network.config();
+  const Json parameters = parameters_of(network);
+  std::size_t values = 0;
+  for (const Json& parameter : parameters) values += parameter["values"].get<std::size_t>();
+  return {{"file", path},
+          {"file_bytes", std::filesystem::file_size(path)},
+          {"cell", name_of_cell(config.cell)},
+          {"input_size", config.input_size},
+          {"hidden_size", config.hidden_size},
+          {"output_size", config.output_size},
+          {"num_layers", config.num_layers},
+          {"projection_size", config.projection_size},
+          {"embedding_size", config.embedding_size},
+          {"initial_state", kInitialStates[config.initial_state]},
+          {"compute", name_of_compute(config.compute)},
+          {"options", options_of(config)},
+          {"state_size", network.state_size()},
+          {"values", values},
+          {"bytes", values * sizeof(float)},
+          {"parameters", parameters}};
+}
+
+void print_text(const Json& info) {
+  for (const auto& [key, value] : info.items()) {
+    if (key == "parameters" || key == "metadata") continue;
+    const bool is_empty = value.empty() || value == 0;
+    if (!is_empty || key == "output_size")
+      std::printf("%-16s %s\n", key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+  }
+  std::printf("parameters\n");
+  for (const Json& parameter : info["parameters"])
+    std::printf("  %-20s %6zu x %-6zu\n", parameter["name"].get<std::string>().c_str(),
+                parameter["rows"].get<std::size_t>(), parameter["columns"].get<std::size_t>());
+}
+
+void run(const Info& info) {
+  const Json found = describe(rnn::Network::load(info.path), info.path);
+  info.json ? print(found) : print_text(found);
+}
+
+}  // namespace
+
+void add_info(CLI::App& program) {
+  const auto info = std::make_shared<Info>();
+  CLI::App& command =
+      *program.add_subcommand("info", "Say what a model is: cell, sizes, parameters, metadata");
+  command.add_option("model", info->path, "A model's file")->required();
+  add_json_flag(command, info->json);
+  command.callback([info] { run(*info); });
+}

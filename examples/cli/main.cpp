@@ -1,0 +1,84 @@
+// rnn: train, run and look into networks from the command line.
+//
+//   rnn COMMAND ...      --help lists the commands, rnn COMMAND --help their options
+//
+// Exit status: 0 if all went well, 1 if not, 2 if the arguments are not what they should be.
+#include <rnn/rnn.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "common.h"
+
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+
+int complain(std::string message, int status) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "rnn: %s\n", message.c_str());
+  return status;
+}
+
+// Options as their names, what they take and their default; the ranges are in the errors.
+class Help : public CLI::Formatter {
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return "";
+    const std::string type = option->get_type_name(), value = option->get_default_str();
+    return " " + type.substr(0, type.find(':')) + (value.empty() ? "" : "=" + value);
+  }
+};
+
+// What the commands have printed may wait in a buffer for a disk that is full.
+int flush() {
+  errno = 0;
+  const bool failed = std::ferror(stdout) != 0;
+  if (std::fflush(stdout) == 0 && !failed) return 0;
+  return complain(std::string("cannot write to standard output: ") + std::strerror(errno), kFailure);
+}
+
+// "rnn train --help".
+std::string help_of(const CLI::App& program) {
+  const auto chosen = program.get_subcommands();
+  return "rnn " + (chosen.empty() ? "" : chosen[0]->get_name() + " ") + "--help";
+}
+
+int run(CLI::App& program, int argc, char** argv) {
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
+  } catch (const UsageError& error) {
+    return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", kFailure);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kFailure);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
+  program.set_version_flag("--version", std::string("rnn ") + rnn_version());
+  program.formatter(std::make_shared<Help>());
+  program.require_subcommand(1);
+  add_info(program);
+  add_convert(program);
+  add_train(program);
+  add_sample(program);
+  add_eval(program);
+  add_bench(program);
+  const int status = run(program, argc, argv);
+  return status != 0 ? status : flush();
+}

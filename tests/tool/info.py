@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""rnn info says what a file holds: info.py RNN"""
+
+from tool import VARIED, expect, main
+
+
+def check_model(tool):
+    characters = len(set(VARIED))
+    tool.write("text", VARIED * 40)
+    tool.ok("train", "text", "--cell", "lstm", "--hidden", "10", "--layers", "2", "--projection", "6", "--residual",
+            "--compute", "bf16", "--updates", "2", "--quiet")
+    info = tool.json("info", "model.safetensors")
+    expected = {"file": "model.safetensors", "cell": "lstm", "input_size": characters, "hidden_size": 10,
+                "output_size": characters, "num_layers": 2, "projection_size": 6, "embedding_size": 0,
+                "initial_state": "zero", "compute": "bf16", "options": ["residual"], "state_size": 32}
+    expect({key: info[key] for key in expected} == expected, f"{info}, expected {expected}")
+    expect(info["file_bytes"] == (tool.folder / "model.safetensors").stat().st_size, info)
+    shapes = {p["name"]: (p["rows"], p["columns"]) for p in info["parameters"]}
+    expect(shapes["weight_ih_l0"] == (40, characters) and shapes["weight_hh_l1"] == (40, 6) and
+           shapes["head.weight"] == (characters, 6) and shapes["bias_ih_l1"] == (40, 1), shapes)
+    expect(info["values"] == sum(rows * columns for rows, columns in shapes.values()), info)
+    expect(info["bytes"] == 4 * info["values"] < info["file_bytes"], info)
+    text = tool.ok("info", "model.safetensors")
+    for word in ("lstm", "residual", "bf16", "weight_hr_l1", str(info["values"])):
+        expect(word in text, f"info without {word}: {text}")
+
+
+def check_errors(tool):
+    data = (tool.folder / "model.safetensors").read_bytes()
+    tool.fails("missing", "info", "missing")
+    tool.fails("info|rnn_load", "info", ".")
+    tool.fails("rnn_load", "info", tool.write("empty", b""))
+    tool.fails("rnn_load", "info", tool.write("cut", data[:-1]))
+    tool.fails("rnn_load", "info", tool.write("long", data + b"x"))
+    tool.fails("rnn_load", "info", tool.write("noise", bytes(range(256)) * 8))
+
+
+def check(tool):
+    check_model(tool)
+    check_errors(tool)
+
+
+main(check)

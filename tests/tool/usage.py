@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Arguments, help, exit statuses and what goes where: usage.py RNN"""
+
+import re
+import subprocess
+
+from tool import expect, main
+
+COMMANDS = ("info", "convert", "train", "sample", "eval", "bench")
+
+
+def check_help(tool):
+    expect(re.fullmatch(r"rnn \d+\.\d+\.\d+\n", tool.ok("--version")), "--version")
+    text = tool.ok("--help")
+    for command in COMMANDS:
+        expect(command in text, f"--help without {command}")
+        own = tool.ok(command, "--help")
+        expect(f"Usage: rnn {command}" in own and "--" in own, f"{command} --help: {own}")
+        expect(all(len(line) <= 110 for line in own.splitlines()), f"{command} --help has long lines: {own}")
+
+
+def check_usage(tool):
+    tool.write("text", "some text\n" * 200)
+    tool.fails("subcommand", status=2)
+    tool.fails("frobnicate", "frobnicate", status=2)
+    for command in COMMANDS:
+        tool.fails(rf"--unknown.*rnn {command} --help", command, "text", "text", "--unknown", status=2)
+    tool.fails("model", "info", status=2)
+    tool.fails("cell", "train", "text", "--cell", "elman", status=2)
+    tool.fails("hidden", "train", "text", "--hidden", "0", status=2)
+    tool.fails("--updates", "train", "text", "--updates", "10", "--epochs", "2", status=2)
+    tool.fails("--validation", "train", "text", "--validation", "1.5", status=2)
+    tool.fails("--epochs", "train", "text", "--epochs", "1000000000", status=2)
+    tool.fails("nan", "train", "text", "--seconds", "nan", status=2)
+    tool.fails("dropout", "train", "text", "--dropout", "1", status=2)
+    tool.fails("temperature", "sample", "model", "--temperature", "0", status=2)
+    tool.fails("top-p", "sample", "model", "--top-p", "1.5", status=2)
+    tool.fails("--to", "convert", "a", "b", "--to", "f8", status=2)
+    tool.fails("--text", "convert", "a", "b", "--json", status=2)
+
+
+def check_output(tool):
+    """A disk that is full is a failure."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(tool.command("bench", "--hidden", "4", "--seconds", "0.001", "--batch", "1"), stdout=full,
+                              stderr=subprocess.PIPE)
+    expect(done.returncode == 1 and b"standard output" in done.stderr, f"a full disk: {done}")
+
+
+def check(tool):
+    check_help(tool)
+    check_usage(tool)
+    check_output(tool)
+
+
+main(check)
