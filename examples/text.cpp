@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -101,7 +102,8 @@ Vocabulary::Vocabulary(const std::string& text) {
 }
 
 Vocabulary::Vocabulary(std::vector<std::uint32_t> codes) : codes_(std::move(codes)) {
-  index_.assign(codes_.empty() ? 0 : codes_.back() + 1, -1);
+  const auto largest = std::max_element(codes_.begin(), codes_.end());
+  index_.assign(largest == codes_.end() ? 0 : *largest + 1, -1);
   for (std::size_t i = 0; i < codes_.size(); ++i) index_[codes_[i]] = static_cast<std::int32_t>(i);
 }
 
@@ -120,14 +122,15 @@ Vocabulary Vocabulary::parse(const std::string& json) {
   const nlohmann::json array = nlohmann::json::parse(json, nullptr, false);
   if (!array.is_array()) throw std::invalid_argument("the vocabulary is not a JSON array");
   std::vector<std::uint32_t> codes;
+  std::set<std::uint32_t> occurs;
   for (const nlohmann::json& element : array) {
     const std::uint32_t code = parse_code(element);
     const std::string place = "element " + std::to_string(codes.size()) + " of the vocabulary";
     if (code == kNone)
       throw std::invalid_argument(place + " must be a string of one character, or a number below 256");
-    if (!codes.empty() && code <= codes.back())
-      throw std::invalid_argument(place + ", " + description(code) + ", is not behind the one before");
     codes.push_back(code);
+    if (!occurs.insert(code).second)
+      throw std::invalid_argument(place + ", " + description(code) + ", was there before");
   }
   return Vocabulary(std::move(codes));
 }

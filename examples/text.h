@@ -15,7 +15,7 @@ class Vocabulary {
 
   // For a model's metadata: a JSON array, of strings with a character each and of numbers, the bytes.
   std::string json() const;
-  // Of what json() has returned. Throws std::invalid_argument.
+  // Of what json() has returned, or such an array in another order. Throws std::invalid_argument.
   static Vocabulary parse(const std::string& json);
 
   std::int32_t size() const { return static_cast<std::int32_t>(codes_.size()); }
@@ -30,7 +30,7 @@ class Vocabulary {
  private:
   explicit Vocabulary(std::vector<std::uint32_t> codes);
 
-  std::vector<std::uint32_t> codes_;  // ascending; bytes of their own behind Unicode's
+  std::vector<std::uint32_t> codes_;  // in a text's vocabulary ascending, single bytes behind Unicode's
   std::vector<std::int32_t> index_;   // of a code; -1: not in the vocabulary
 };
 

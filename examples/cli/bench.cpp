@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "../model_file.h"
 #include "common.h"
 
 namespace {
@@ -195,7 +196,7 @@ void run(const Bench& bench) {
                                              : rnn::Network::load(bench.model);
   Report report = {};
   report.config = network.config();
-  report.indices = bench.indices || report.config.embedding_size > 0;
+  report.indices = bench.indices || report.config.embedding_size > 0 || has_vocabulary(network);
   report.threads = bench.threads > 0 ? bench.threads : static_cast<int>(std::thread::hardware_concurrency());
   const Data data(report.config, bench, report.indices);
   if ((report.config.flags & RNN_BIDIRECTIONAL) == 0)
@@ -217,7 +218,8 @@ void add_bench(CLI::App& program) {
   command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
-  command.add_flag("--indices", bench->indices, "Give inputs as indices, one-hot");
+  command.add_flag("--indices", bench->indices,
+                   "Give inputs as indices, one-hot, as models with a vocabulary have them");
   command.add_option("--batch", bench->batch, "Sequences that are run and trained on at a time")
       ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
       ->capture_default_str();

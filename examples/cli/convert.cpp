@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "../character_training.h"
 #include "../model_file.h"
@@ -11,10 +13,31 @@
 
 namespace {
 
+// What stands before the names of a PyTorch module's tensors.
+struct Names {
+  std::optional<std::string> layers, head, embedding;
+};
+
+struct Format {
+  const char* name;
+  std::int32_t format;
+};
+
+constexpr Format kFormats[] = {{"safetensors", RNN_FORMAT_SAFETENSORS},
+                               {"onnx", RNN_FORMAT_ONNX},
+                               {"rnn", RNN_FORMAT_BINARY},
+                               {"c", RNN_FORMAT_C}};
+
 struct Convert {
-  std::string from;
-  std::string to;
+  std::string in;
+  std::string out;
   std::string compute;
+  std::string format;
+  std::vector<std::string> metadata;
+  Names from = {};
+  bool relu = false;
+  Names to = {};
+  std::string array;
   std::string text;
   int threads = 0;
   bool json = false;
@@ -57,21 +80,77 @@ Json json_of(const Side& side) {
   return json;
 }
 
-void run(const Convert& convert) {
-  const rnn::Network from = rnn::Network::load(convert.from);
-  const rnn::Network to =
-      from.convert(convert.compute.empty() ? from.config().compute : compute_of(convert.compute));
-  if (convert.text.empty()) return to.save(convert.to);
+const char* pointer(const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; }
+
+rnn::Network load(const Convert& convert) {
+  auto options = rnn::sized<rnn_load_options_t>();
+  options.flags = convert.relu ? RNN_RELU : 0;
+  options.layers = pointer(convert.from.layers);
+  options.head = pointer(convert.from.head);
+  options.embedding = pointer(convert.from.embedding);
+  return rnn::Network::load_as(convert.in, options);
+}
+
+void save(const rnn::Network& network, const Convert& convert) {
+  auto options = rnn::sized<rnn_save_options_t>();
+  for (const Format& format : kFormats)
+    if (convert.format == format.name) options.format = format.format;
+  options.layers = pointer(convert.to.layers);
+  options.head = pointer(convert.to.head);
+  options.embedding = pointer(convert.to.embedding);
+  if (!convert.array.empty()) options.name = convert.array.c_str();
+  network.save_as(convert.out, &options);
+}
+
+void set_metadata(rnn::Network& network, const std::vector<std::string>& entries) {
+  for (const std::string& entry : entries) {
+    const std::size_t middle = entry.find('=');
+    if (middle == std::string::npos) throw UsageError("--metadata: " + entry + " has no =");
+    network.set_metadata(entry.substr(0, middle).c_str(), entry.c_str() + middle + 1);
+  }
+}
+
+void compare(const rnn::Network& from, const rnn::Network& to, const Convert& convert) {
   const std::vector<std::int32_t> text =
-      vocabulary_of(from, convert.from).encode(read_input(convert.text), convert.text);
+      vocabulary_of(to, convert.in).encode(read_input(convert.text), convert.text);
   if (text.size() < 2)
     throw std::runtime_error(convert.text + " has " + std::to_string(text.size()) +
                              " characters; it must have at least 2");
   const Side before = measure(from, text, convert.threads), after = measure(to, text, convert.threads);
-  to.save(convert.to);
   const double change = after.evaluation.loss / before.evaluation.loss - 1;
+  save(to, convert);
   if (!convert.json) return print_text(before, after, change);
   print({{"before", json_of(before)}, {"after", json_of(after)}, {"relative_difference", change}});
+}
+
+void run(const Convert& convert) {
+  const rnn::Network from = load(convert);
+  rnn::Network to =
+      from.convert(convert.compute.empty() ? from.config().compute : compute_of(convert.compute));
+  set_metadata(to, convert.metadata);
+  convert.text.empty() ? save(to, convert) : compare(from, to, convert);
+}
+
+void add_format_options(CLI::App& command, Convert& convert) {
+  std::vector<std::string> formats;
+  for (const Format& format : kFormats) formats.push_back(format.name);
+  command
+      .add_option("--format", convert.format,
+                  "safetensors, onnx, rnn (binary) or c (an array); default: by the suffix of OUT,\n"
+                  ".safetensors, .onnx, .rnn or .h")
+      ->check(CLI::IsMember(formats));
+  command.add_option("--array", convert.array, "The name of the array in C");
+  command.add_option("--layers", convert.from.layers,
+                     "IN is a PyTorch state dict: what stands before weight_ih_l0, such as\n"
+                     "lstm.; * stands for any characters");
+  command.add_option("--head", convert.from.head,
+                     "What stands before the head's weight, such as fc.; \"\": no head");
+  command.add_option("--embedding", convert.from.embedding, "The same for the embedding");
+  command.add_flag("--relu", convert.relu, "IN is a PyTorch state dict of an RNN with nonlinearity='relu'");
+  command.add_option("--out-layers", convert.to.layers,
+                     "OUT is to have a PyTorch module's names: what stands before its layers'");
+  command.add_option("--out-head", convert.to.head, "What stands before the head's");
+  command.add_option("--out-embedding", convert.to.embedding, "What stands before the embedding's");
 }
 
 }  // namespace
@@ -80,12 +159,15 @@ void add_convert(CLI::App& program) {
   const auto convert = std::make_shared<Convert>();
   CLI::App& command =
       *program.add_subcommand("convert", "Save a model in another format, or with other numbers");
-  command.add_option("from", convert->from, "A model's file")->required();
-  command.add_option("to", convert->to, "Where to save the converted model")->required();
+  command.add_option("in", convert->in, "A model's file, of any format that the library reads")->required();
+  command.add_option("out", convert->out, "Where to save the converted model")->required();
   command
       .add_option("--to", convert->compute,
                   "What its products compute with: f32, bf16 or int8; default: as before")
       ->check(compute_names());
+  add_format_options(command, *convert);
+  command.add_option("--metadata", convert->metadata, "KEY=VALUE to keep with the model; may be given again")
+      ->allow_extra_args(false);
   CLI::Option* text =
       command.add_option("--text", convert->text, "Compare the losses of this text, and the times of a step");
   add_threads_option(command, convert->threads);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../text.h"
 #include "common.h"
 
 namespace {
@@ -43,6 +44,12 @@ Json parameters_of(const rnn::Network& network) {
   return parameters;
 }
 
+Json metadata_of(const rnn::Network& network) {
+  Json metadata = Json::object();
+  for (const std::string& key : network.metadata_keys()) metadata[key] = network.get_metadata(key.c_str());
+  return metadata;
+}
+
 Json describe(const rnn::Network& network, const std::string& path) {
   const rnn_config_t config = network.config();
   const Json parameters = parameters_of(network);
@@ -63,21 +70,31 @@ Json describe(const rnn::Network& network, const std::string& path) {
           {"state_size", network.state_size()},
           {"values", values},
           {"bytes", values * sizeof(float)},
-          {"parameters", parameters}};
+          {"parameters", parameters},
+          {"metadata", metadata_of(network)}};
+}
+
+// For a line: its first characters.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kMost = 60;
+  const std::string first = first_characters(text, kMost);
+  return printable(first) + (first.size() < text.size() ? "..." : "");
 }
 
 void print_text(const Json& info) {
   for (const auto& [key, value] : info.items()) {
-    if (key == "parameters" || key == "metadata") continue;
-    const bool is_empty = value.empty() || value == 0;
-    if (!is_empty || key == "output_size")
-      std::printf("%-16s %s\n", key.c_str(),
-                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    const bool is_nothing = value.empty() || value == 0 || value.is_object() || key == "parameters";
+    if (is_nothing && key != "output_size") continue;
+    std::printf("%-16s %s\n", key.c_str(),
+                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
   }
   std::printf("parameters\n");
   for (const Json& parameter : info["parameters"])
-    std::printf("  %-20s %6zu x %-6zu\n", parameter["name"].get<std::string>().c_str(),
+    std::printf("  %-20s %6zu x %zu\n", parameter["name"].get<std::string>().c_str(),
                 parameter["rows"].get<std::size_t>(), parameter["columns"].get<std::size_t>());
+  if (!info["metadata"].empty()) std::printf("metadata\n");
+  for (const auto& [key, value] : info["metadata"].items())
+    std::printf("  %-20s %s\n", printable(key).c_str(), shortened(value.get<std::string>()).c_str());
 }
 
 void run(const Info& info) {

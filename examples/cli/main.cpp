@@ -53,6 +53,7 @@ std::string help_of(const CLI::App& program) {
 int run(CLI::App& program, int argc, char** argv) {
   try {
     program.parse(argc, argv);
+    if (program.get_subcommands().empty()) throw UsageError("there is no command");
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
     return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
@@ -72,7 +73,7 @@ int main(int argc, char** argv) {
   CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
   program.set_version_flag("--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);
   add_info(program);
   add_convert(program);
   add_train(program);

@@ -67,6 +67,13 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, const 
   return CharacterData(text, vocabulary.encode(read_text(train.validation), train.validation), train.batch);
 }
 
+void check_model_path(const std::string& path) {
+  const std::string suffix = std::filesystem::path(path).extension().string();
+  if (suffix == ".onnx" || suffix == ".h")
+    throw UsageError("--out: a model is a .safetensors or a .rnn file; rnn convert makes " + suffix +
+                     " files of them");
+}
+
 rnn::Network start_network(const Train& train, const Vocabulary& vocabulary) {
   if (!train.resume.empty()) return rnn::Network::load(train.resume);
   return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
@@ -116,6 +123,7 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
 }
 
 void run(const Train& train) {
+  check_model_path(train.model);
   const std::string bytes = read_input(train.text);
   const Vocabulary vocabulary(bytes);
   const CharacterData data = read_data(train, vocabulary, bytes);
@@ -153,7 +161,9 @@ void add_length_options(CLI::App& command, Train& train) {
 
 void add_file_options(CLI::App& command, Train& train) {
   command.add_option("text", train.text, "The file to learn; -: standard input")->required();
-  command.add_option("-o,--out", train.model, "Where to save the model of the best validation")
+  command
+      .add_option("-o,--out", train.model,
+                  "Where to save the model of the best validation, .safetensors or .rnn")
       ->capture_default_str();
   command
       .add_option("--validation", train.validation,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """rnn convert keeps what a model computes: convert.py RNN"""
 
-from tool import SENTENCE, VARIED, expect, main
+from tool import SENTENCE, VARIED, expect, join, main, split
 
 
 def check_numbers(tool):
@@ -23,7 +23,40 @@ def check_numbers(tool):
     expect(text.count("bits per character") == 2 and "the loss differs by" in text, text)
 
 
+def check_formats(tool):
+    """There and back again, to the same file; what C gets is compiled."""
+    original = (tool.folder / "model.safetensors").read_bytes()
+    tool.ok("convert", "model.safetensors", "model.rnn")
+    expect(tool.json("eval", "model.rnn", "text")["loss"] == tool.json("eval", "model.safetensors", "text")["loss"],
+           "a binary file's loss")
+    tool.ok("convert", "model.rnn", "back", "--format", "safetensors")
+    expect((tool.folder / "back").read_bytes() == original, "not the same back from a binary file")
+    tool.ok("convert", "model.safetensors", "model.h", "--array", "cells")
+    expect("cells" in (tool.folder / "model.h").read_text(), "no array of that name")
+
+
+def check_names(tool):
+    """The names of a PyTorch module, there and back; a state dict knows no vocabulary."""
+    outputs = ["--out-layers", "rnn.gru.", "--out-head", "fc."]
+    tool.ok("convert", "model.safetensors", "torch.safetensors", *outputs)
+    header, data = split(tool.folder / "torch.safetensors")
+    expect("rnn.gru.weight_ih_l0" in header and "fc.weight" in header, f"PyTorch's names: {header}")
+    tool.fails("layers", "convert", "torch.safetensors", "back.rnn", "--layers", "rnn.*")
+    del header["__metadata__"]
+    tool.write("torch.safetensors", join(header, data))
+    tool.ok("convert", "torch.safetensors", "back", "--format", "safetensors", "--layers", "rnn.*", "--head", "fc.")
+    expect(tool.json("info", "back")["output_size"] == tool.json("info", "model.safetensors")["output_size"], "the head")
+    tool.fails("lstm", "convert", "torch.safetensors", "back.rnn", "--layers", "lstm.")
+    tool.ok("convert", "torch.safetensors", "noted.rnn", "--layers", "rnn.*", "--head", "fc.", "--metadata", "rate=48000",
+            "--metadata", "note=a=b")
+    metadata = tool.json("info", "noted.rnn")["metadata"]
+    expect(metadata["rate"] == "48000" and metadata["note"] == "a=b", metadata)
+
+
 def check_errors(tool):
+    tool.fails("format|suffix", "convert", "model.safetensors", "out.unknown")
+    tool.fails("an =|no =", "convert", "model.safetensors", "out.rnn", "--metadata", "note", status=2)
+    tool.fails("rnn", "convert", "model.safetensors", "out.rnn", "--metadata", "rnn.cell=lstm")
     tool.fails("missing", "convert", "missing", "out.safetensors")
     tool.fails("no/such", "convert", "model.safetensors", "no/such/out.safetensors")
     tool.fails("other text, line 1, column 1", "convert", "model.safetensors", "out.safetensors", "--text",
@@ -34,6 +67,8 @@ def check_errors(tool):
 
 def check(tool):
     check_numbers(tool)
+    check_formats(tool)
+    check_names(tool)
     check_errors(tool)
 
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """rnn info says what a file holds: info.py RNN"""
 
-from tool import VARIED, expect, main
+import json
+
+from tool import VARIED, expect, main, with_metadata
 
 
 def check_model(tool):
@@ -20,9 +22,19 @@ def check_model(tool):
            shapes["head.weight"] == (characters, 6) and shapes["bias_ih_l1"] == (40, 1), shapes)
     expect(info["values"] == sum(rows * columns for rows, columns in shapes.values()), info)
     expect(info["bytes"] == 4 * info["values"] < info["file_bytes"], info)
+    expect(list(info["metadata"]) == ["vocabulary"] and json.loads(info["metadata"]["vocabulary"]) == sorted(set(VARIED)),
+           info["metadata"])
     text = tool.ok("info", "model.safetensors")
-    for word in ("lstm", "residual", "bf16", "weight_hr_l1", str(info["values"])):
+    for word in ("lstm", "residual", "bf16", "weight_hr_l1", "vocabulary", str(info["values"])):
         expect(word in text, f"info without {word}: {text}")
+
+
+def check_metadata(tool):
+    """Nothing that a terminal would obey."""
+    tool.write("rude", with_metadata(tool.folder / "model.safetensors", "note", "\033[2J" + "long" * 1000))
+    text = tool.ok("info", "rude")
+    expect("note" in text and "\033" not in text and max(map(len, text.splitlines())) < 100, f"{text!r}")
+    expect(tool.json("info", "rude")["metadata"]["note"] == "\033[2J" + "long" * 1000, "the whole note")
 
 
 def check_errors(tool):
@@ -37,6 +49,7 @@ def check_errors(tool):
 
 def check(tool):
     check_model(tool)
+    check_metadata(tool)
     check_errors(tool)
 
 

@@ -10,8 +10,8 @@ from tool import SENTENCE, VARIED, expect, main
 
 
 def options(name, *more):
-    return ["train", "text", "--hidden", "48", "--updates", "1200", "--validations", "60", "--dropout", "0.1", "--layers",
-            "2", "-o", f"{name}.safetensors", "--json", *more]
+    return ["train", "text", "--hidden", "48", "--updates", "400", "--validations", "20", "--dropout", "0.1", "--layers",
+            "2", "-o", f"{name}.safetensors", "--json", "--quiet", *more]
 
 
 def interrupt(tool, signal_number, *arguments):
@@ -35,16 +35,16 @@ def check(tool):
     whole = json.loads(tool.ok(*options("whole")))
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         part = interrupt(tool, signal_number, *options("part"))
-        expect(part["interrupted"] and 0 < part["updates"] < 1200, f"interrupted: {part}")
+        expect(part["interrupted"] and 0 < part["updates"] < 400, f"interrupted: {part}")
         rest = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
-        expect(rest["updates"] == 1200 and not rest["interrupted"], f"resumed: {rest}")
+        expect(rest["updates"] == 400 and not rest["interrupted"], f"resumed: {rest}")
         for side in ("training", "validation"):
             expect(rest[side] == whole[side], f"{side} differs: {rest}, {whole}")
         expect((tool.folder / "part.safetensors").read_bytes() == (tool.folder / "whole.safetensors").read_bytes(),
                "a resumed run ends in another model")
 
     again = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
-    expect(again["updates"] == 1200 and again["validation"] == whole["validation"], f"resumed at its end: {again}")
+    expect(again["updates"] == 400 and again["validation"] == whole["validation"], f"resumed at its end: {again}")
     tool.fails("missing", *options("part", "--resume", "missing"), status=2)
     tool.fails("batch", *options("part", "--resume", "checkpoint", "--batch", "16"))
     tool.fails("window", *options("part", "--resume", "checkpoint", "--window", "16"))

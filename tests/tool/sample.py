@@ -45,7 +45,7 @@ def check_errors(tool):
     tool.fails(r"U\+0007", "sample", path, "--prompt", "\a")
     for value, message in ((None, "no vocabulary"), ("", "JSON"), ("{}", "JSON"), ("[1", "JSON"), ('["a"]', "1 char"),
                            ('["ab"]', "element 0"), ("[256]", "element 0"), ('[""]', "element 0"), ("[-1]", "element 0"),
-                           ('["b", "a"]', "element 1"), ('["a", "a"]', "element 1"), ("[[]]", "element 0")):
+                           ('["a", "a"]', "element 1"), ("[[]]", "element 0")):
         tool.fails(message, "sample", tool.write("other", with_metadata(path, "vocabulary", value)))
     expect("vocabulary" in metadata(path), "the model itself has changed")
 

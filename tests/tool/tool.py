@@ -60,23 +60,30 @@ def near(found, expected, what, tolerance=1e-12):
     expect(abs(found - expected) <= tolerance * max(1, abs(expected)), f"{what}: {found}, expected {expected}")
 
 
-def metadata(path):
+def split(path):
+    """The header of a safetensors file, and what is behind it."""
     data = path.read_bytes()
     size, = struct.unpack("<Q", data[:8])
-    return json.loads(data[8:8 + size]).get("__metadata__", {})
+    return json.loads(data[8:8 + size]), data[8 + size:]
+
+
+def join(header, data):
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def metadata(path):
+    return split(path)[0]["__metadata__"]
 
 
 def with_metadata(path, key, value):
     """The file with that metadata; without the key if value is None."""
-    data = path.read_bytes()
-    size, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + size])
+    header, data = split(path)
     header["__metadata__"].pop(key, None)
     if value is not None:
         header["__metadata__"][key] = value
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data[8 + size:]
+    return join(header, data)
 
 
 def main(check):

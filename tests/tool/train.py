@@ -43,9 +43,11 @@ def check_cells(tool):
         expect(math.isfinite(result["validation"]["loss"]), f"{options}: {result}")
     characters = json.loads(metadata(tool.folder / "cell0.safetensors")["vocabulary"])
     expect(characters == sorted(set(VARIED)), f"vocabulary {characters}")
-    one = tool.json("train", "-", "--updates", "8", "--hidden", "16", input=(VARIED * 40).encode())
-    two = tool.json("train", "varied", "--updates", "8", "--hidden", "16", "--threads", "2")
+    one = tool.json("train", "-", "--updates", "8", "--hidden", "16", "-o", "one.rnn", input=(VARIED * 40).encode())
+    two = tool.json("train", "varied", "--updates", "8", "--hidden", "16", "-o", "two.rnn", "--threads", "2")
     expect(one["validation"] == two["validation"], "standard input, or two threads, train another model")
+    one, two = ((tool.folder / name).read_bytes() for name in ("one.rnn", "two.rnn"))
+    expect(one == two and not one[8:].startswith(b"{"), "two threads write another file, or none in binary")
 
 
 def check_bytes(tool):
@@ -60,7 +62,7 @@ def check_progress(tool):
     command = ["train", "text", "--hidden", "8", "--updates", "4"]
     piped = tool.run(*command)
     lines = piped.stderr.decode().splitlines()
-    expect(lines[0] == "lstm, 1 layer of 8, 16 inputs, 16 outputs, f32", lines)
+    expect(lines[0] == "lstm, 1 layer of 8, 14 inputs, 14 outputs, f32", lines)
     for word in ("4/4", "characters/s", "left", "loss", "bits", "perplexity", "validation"):
         expect(word in lines[-1], f"progress without {word}: {lines}")
     expect(tool.run(*command, "--quiet").stderr == b"", "--quiet")
@@ -74,11 +76,13 @@ def check_errors(tool):
     tool.fails("directory", "train", ".")
     tool.fails("0 characters", "train", tool.write("empty", ""))
     tool.fails("7 characters", "train", tool.write("tiny", "letters"))
-    tool.fails("33 characters to learn", "train", tool.write("few", "x" * 37))
+    tool.fails("too short", "train", tool.write("few", "x" * 37))
+    tool.fails("80 characters to learn.* at least 129", "train", tool.write("few", "x" * 88), "--batch", "64")
     tool.fails("missing", "train", "text", "--validation", "missing")
     tool.fails(r"other, line 2, column 3: the character '\?' \(U\+003F\)", "train", "text", "--validation",
                tool.write("other", "the\nce?"))
-    tool.fails("no/such", "train", "text", "-o", "no/such/model")
+    tool.fails("no/such", "train", "text", "--quiet", "-o", "no/such/model")
+    tool.fails("rnn convert", "train", "text", "-o", "model.onnx", status=2)
     tool.fails("no/such", "train", "text", "--updates", "2", "--hidden", "4", "--quiet", "--checkpoint", "no/such/file")
     tool.fails("compute", "train", "text", "--compute", "int8", "--quiet")
     tool.fails("projection", "train", "text", "--cell", "gru", "--projection", "3", "--quiet")

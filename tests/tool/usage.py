@@ -21,7 +21,7 @@ def check_help(tool):
 
 def check_usage(tool):
     tool.write("text", "some text\n" * 200)
-    tool.fails("subcommand", status=2)
+    tool.fails("no command", status=2)
     tool.fails("frobnicate", "frobnicate", status=2)
     for command in COMMANDS:
         tool.fails(rf"--unknown.*rnn {command} --help", command, "text", "text", "--unknown", status=2)
@@ -30,7 +30,7 @@ def check_usage(tool):
     tool.fails("hidden", "train", "text", "--hidden", "0", status=2)
     tool.fails("--updates", "train", "text", "--updates", "10", "--epochs", "2", status=2)
     tool.fails("--validation", "train", "text", "--validation", "1.5", status=2)
-    tool.fails("--epochs", "train", "text", "--epochs", "1000000000", status=2)
+    tool.fails("--epochs", "train", "text", "--epochs", "1000000000", "--window", "8", status=2)
     tool.fails("nan", "train", "text", "--seconds", "nan", status=2)
     tool.fails("dropout", "train", "text", "--dropout", "1", status=2)
     tool.fails("temperature", "sample", "model", "--temperature", "0", status=2)
