@@ -184,11 +184,19 @@ void print_text(const Report& report, const Bench& bench) {
     std::printf("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
                 1e6 * report.step->median, 1e6 * report.step->p99, 1e6 * report.step->p999,
                 report.step->together);
-  std::printf("sequences  %.0fk steps/s, %zu of %zu steps, 1 thread\n", report.forward / 1000, bench.batch,
+  std::printf("sequences  %.0f steps/s, %zu of %zu steps, 1 thread\n", report.forward, bench.batch,
               bench.steps);
   if (report.training)
-    std::printf("training   %.0fk steps/s, the same batch, threads: %d\n", *report.training / 1000,
-                report.threads);
+    std::printf("training   %.0f steps/s, the same batch, threads: %d\n", *report.training, report.threads);
+}
+
+void check_size(const rnn_config_t& config, const Bench& bench) {
+  constexpr std::size_t kMost = std::size_t{1} << 28;
+  const auto width = static_cast<std::size_t>(config.input_size) +
+                     static_cast<std::size_t>(config.output_size) +
+                     2 * static_cast<std::size_t>(config.hidden_size);
+  if (bench.batch * bench.steps > kMost / width)
+    throw UsageError("--batch, --steps: so many steps of this network take too much memory");
 }
 
 void run(const Bench& bench) {
@@ -198,6 +206,7 @@ void run(const Bench& bench) {
   report.config = network.config();
   report.indices = bench.indices || report.config.embedding_size > 0 || has_vocabulary(network);
   report.threads = bench.threads > 0 ? bench.threads : static_cast<int>(std::thread::hardware_concurrency());
+  check_size(report.config, bench);
   const Data data(report.config, bench, report.indices);
   if ((report.config.flags & RNN_BIDIRECTIONAL) == 0)
     report.step = measure_steps(network, data, bench.seconds);

@@ -75,8 +75,12 @@ void check_model_path(const std::string& path) {
 }
 
 rnn::Network start_network(const Train& train, const Vocabulary& vocabulary) {
-  if (!train.resume.empty()) return rnn::Network::load(train.resume);
-  return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
+  if (train.resume.empty()) return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
+  rnn::Network network = rnn::Network::load(train.resume);
+  if (const std::int32_t inputs = network.config().input_size; inputs != vocabulary.size())
+    throw std::runtime_error(train.resume + " is of " + std::to_string(inputs) +
+                             " characters; the text has " + std::to_string(vocabulary.size()));
+  return network;
 }
 
 rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
@@ -129,8 +133,8 @@ void run(const Train& train) {
   const CharacterData data = read_data(train, vocabulary, bytes);
   const rnn::Network start = start_network(train, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
-  if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   const CharacterPlan plan = plan_of(train, training);
+  if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   catch_interrupts();
   const CharacterResult result = training.run(plan, run_of(train));
 
@@ -176,7 +180,8 @@ void add_file_options(CLI::App& command, Train& train) {
       .add_option("--resume", train.resume,
                   "Go on from a checkpoint, with the same text, options and --out,\n"
                   "and save the next ones there, too, without --checkpoint")
-      ->check(CLI::ExistingFile);
+      ->check(CLI::ExistingFile)
+      ->excludes(command.get_option("--seconds"));
 }
 
 void add_training_options(CLI::App& command, Train& train) {
@@ -212,8 +217,8 @@ void add_train(CLI::App& program) {
   command.footer(
       "Ctrl-C ends the training as if it were done: the best model so far is saved, and a\n"
       "checkpoint if there is to be one. A second one ends the program.");
-  add_file_options(command, *train);
   add_length_options(command, *train);
+  add_file_options(command, *train);
   add_shape_options(command, train->shape);
   add_training_options(command, *train);
   add_threads_option(command, train->threads);

@@ -10,7 +10,7 @@ from tool import SENTENCE, VARIED, expect, main
 
 
 def options(name, *more):
-    return ["train", "text", "--hidden", "48", "--updates", "400", "--validations", "20", "--dropout", "0.1", "--layers",
+    return ["train", "text", "--hidden", "32", "--updates", "400", "--validations", "20", "--dropout", "0.1", "--layers",
             "2", "-o", f"{name}.safetensors", "--json", "--quiet", *more]
 
 
@@ -51,6 +51,8 @@ def check(tool):
     tool.fails("file|format|safetensors", *options("part", "--resume", tool.write("damaged", "no checkpoint")))
     tool.write("text", (SENTENCE + VARIED) * 201)
     tool.fails("frames", *options("part", "--resume", "checkpoint"))
+    tool.write("text", SENTENCE * 400)
+    tool.fails("is of 28 characters; the text has 14", *options("part", "--resume", "checkpoint"))
 
 
 main(check)
