@@ -74,6 +74,9 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
   program.require_subcommand(0, 1);
+  program.footer(
+      "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
+      "the arguments are wrong.");
   add_info(program);
   add_convert(program);
   add_train(program);

@@ -41,12 +41,16 @@ struct Train {
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
 
-// The first signal ends the training, the second one the program.
+// The first signal ends the training, the second one the program. What is ignored stays so, as nohup wants it.
 void catch_interrupts() {
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+  }
 }
 
 // The part of the text that --validation says to hold out; 0 if it is a file.
@@ -152,7 +156,7 @@ void run(const Train& train) {
 }
 
 void add_length_options(CLI::App& command, Train& train) {
-  CLI::Option* updates = command.add_option("--updates", train.updates, "How long to train; default: 2000")
+  CLI::Option* updates = command.add_option("--updates", train.updates, "How long to train, about; default: 2000")
                              ->check(CLI::Range(std::uint64_t{1}, kMostUpdates));
   CLI::Option* epochs = command.add_option("--epochs", train.epochs, "The same in passes over the text")
                             ->check(CLI::Range(std::uint64_t{1}, kMostUpdates))

@@ -14,12 +14,13 @@ def options(name, *more):
             "2", "-o", f"{name}.safetensors", "--json", "--quiet", *more]
 
 
-def interrupt(tool, signal_number, *arguments):
-    """Wait for the checkpoint, then for a moment, and end the training."""
+def interrupt(tool, signal_number, disposition, *arguments):
+    """Wait for the checkpoint, then for a moment, and send the signal to a program that inherited that for it."""
     checkpoint = tool.folder / "checkpoint"
     checkpoint.unlink(missing_ok=True)
     process = subprocess.Popen(tool.command(*arguments, "--checkpoint", "checkpoint"), cwd=tool.folder,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal_number, disposition))
     end = time.monotonic() + 60
     while not checkpoint.exists() and time.monotonic() < end:
         time.sleep(0.01)
@@ -34,7 +35,7 @@ def check(tool):
     tool.write("text", (SENTENCE + VARIED) * 200)
     whole = json.loads(tool.ok(*options("whole")))
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        part = interrupt(tool, signal_number, *options("part"))
+        part = interrupt(tool, signal_number, signal.SIG_DFL, *options("part"))
         expect(part["interrupted"] and 0 < part["updates"] < 400, f"interrupted: {part}")
         rest = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
         expect(rest["updates"] == 400 and not rest["interrupted"], f"resumed: {rest}")
@@ -43,6 +44,8 @@ def check(tool):
         expect((tool.folder / "part.safetensors").read_bytes() == (tool.folder / "whole.safetensors").read_bytes(),
                "a resumed run ends in another model")
 
+    ignored = interrupt(tool, signal.SIGHUP, signal.SIG_IGN, *options("part"))
+    expect(ignored["updates"] == 400 and not ignored["interrupted"], f"nohup: {ignored}")
     again = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
     expect(again["updates"] == 400 and again["validation"] == whole["validation"], f"resumed at its end: {again}")
     tool.fails("missing", *options("part", "--resume", "missing"), status=2)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Arguments, help, exit statuses and what goes where: usage.py RNN"""
 
+import os
 import re
+import shutil
 import subprocess
 
 from tool import expect, main
@@ -49,10 +51,20 @@ def check_output(tool):
     expect(done.returncode == 1 and b"standard output" in done.stderr, f"a full disk: {done}")
 
 
+def check_alone(tool):
+    """The file runs without the library's."""
+    (tool.folder / "folder").mkdir()
+    copy = shutil.copy(tool.program, tool.folder / "folder" / "copy")
+    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    done = subprocess.run([copy, "--version"], env=environment, capture_output=True, text=True)
+    expect(done.stdout == tool.ok("--version"), f"a copy of the program: {done}")
+
+
 def check(tool):
     check_help(tool)
     check_usage(tool)
     check_output(tool)
+    check_alone(tool)
 
 
 main(check)
