@@ -27,7 +27,7 @@ void print(const Json& json);
 
 // What a network is created as.
 struct Shape {
-  std::string cell = "lstm";
+  std::string cell = "gru";
   std::string compute = "f32";
   int hidden = 256;
   int layers = 1;

@@ -28,7 +28,7 @@ struct Train {
   std::uint64_t validations = 40;
   std::size_t batch = 32;
   std::int32_t window = 64;
-  float learning_rate = 0.003f;
+  float learning_rate = 0.01f;
   float weight_decay = 0.1f;
   float dropout = 0;
   float average = 0;

@@ -62,7 +62,7 @@ def check_progress(tool):
     command = ["train", "text", "--hidden", "8", "--updates", "4"]
     piped = tool.run(*command)
     lines = piped.stderr.decode().splitlines()
-    expect(lines[0] == "lstm, 1 layer of 8, 14 inputs, 14 outputs, f32", lines)
+    expect(lines[0] == "gru, 1 layer of 8, 14 inputs, 14 outputs, f32", lines)
     for word in ("4/4", "characters/s", "left", "loss", "bits", "perplexity", "validation"):
         expect(word in lines[-1], f"progress without {word}: {lines}")
     expect(tool.run(*command, "--quiet").stderr == b"", "--quiet")
