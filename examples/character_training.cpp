@@ -94,12 +94,11 @@ class Run {
   }
 
   std::string remark() const {
-    char text[96];
-    const int length = std::snprintf(text, sizeof text, "loss %.3f, %.2f bits, perplexity %.2f",
-                                     training_loss_, bits(training_loss_), std::exp(training_loss_));
+    char text[96], validation[32] = "";
     if (std::isfinite(best_loss_))
-      std::snprintf(text + length, sizeof text - static_cast<std::size_t>(length), ", validation %.2f",
-                    bits(best_loss_));
+      std::snprintf(validation, sizeof validation, ", validation %.2f", bits(best_loss_));
+    std::snprintf(text, sizeof text, "%.2f bits%s, perplexity %.2f, loss %.3f", bits(training_loss_),
+                  validation, std::exp(training_loss_), training_loss_);
     return text;
   }
 

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """rnn train learns, says how well, and keeps the best model: train.py RNN"""
 
+import fcntl
 import json
 import math
 import os
 import pty
+import re
+import struct
 import subprocess
+import termios
 
 from tool import SENTENCE, VARIED, expect, main, metadata, near
 
@@ -67,8 +71,11 @@ def check_progress(tool):
         expect(word in lines[-1], f"progress without {word}: {lines}")
     expect(tool.run(*command, "--quiet").stderr == b"", "--quiet")
     parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     subprocess.run(tool.command(*command), cwd=tool.folder, stdout=subprocess.DEVNULL, stderr=child, check=True)
-    expect(b"\r" in os.read(parent, 10000), "a terminal's progress is not drawn in place")
+    drawn = os.read(parent, 10000).decode()
+    lines = re.split(r"\r\n|\r|\033\[K", drawn)
+    expect("\r  [" in drawn and max(map(len, lines)) == 59, f"a terminal of 60 columns: {drawn!r}")
 
 
 def check_errors(tool):
