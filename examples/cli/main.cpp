@@ -74,15 +74,15 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
   program.require_subcommand(0, 1);
-  program.footer(
-      "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
-      "the arguments are wrong.");
   add_info(program);
   add_convert(program);
   add_train(program);
   add_sample(program);
   add_eval(program);
   add_bench(program);
+  program.footer(
+      "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
+      "the arguments are wrong.");
   const int status = run(program, argc, argv);
   return status != 0 ? status : flush();
 }

@@ -17,7 +17,7 @@ def check_help(tool):
     for command in COMMANDS:
         expect(command in text, f"--help without {command}")
         own = tool.ok(command, "--help")
-        expect(f"Usage: rnn {command}" in own and "--" in own, f"{command} --help: {own}")
+        expect(f"rnn {command} [OPTIONS]" in own and "--json" in own, f"{command} --help: {own}")
         expect(all(len(line) <= 110 for line in own.splitlines()), f"{command} --help has long lines: {own}")
 
 
