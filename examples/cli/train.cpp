@@ -2,12 +2,13 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "../character_training.h"
-#include "../model_file.h"
 #include "../text.h"
 #include "common.h"
 
