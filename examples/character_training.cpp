@@ -38,8 +38,9 @@ class Run {
     rnn::Trainer trainer(start, &options);
     trainer_ = &trainer;
     if (!files_.resume.empty()) trainer.load(files_.resume);
-    if (!files_.resume.empty() && std::filesystem::exists(files_.model))
-      best_loss_ = rnn::Network::load(files_.model).evaluate(*options.validation, &options).loss;
+    // A file that cannot be written is found now, not after the training.
+    if (!std::filesystem::exists(files_.model)) save_model(start, vocabulary_, files_.model);
+    if (!files_.resume.empty()) best_loss_ = load_best(start).evaluate(*options.validation, &options).loss;
     trainer.run(data);
     if (failure_) std::rethrow_exception(failure_);
     if (!std::isfinite(best_loss_)) save_model(trainer.network(), vocabulary_, files_.model);
@@ -49,6 +50,20 @@ class Run {
   }
 
  private:
+  // The best network of the run that is resumed: the file may be of another.
+  rnn::Network load_best(const rnn::Network& start) const {
+    rnn::Network best = rnn::Network::load(files_.model);
+    if (vocabulary_of(best, files_.model).json() != vocabulary_.json())
+      throw std::runtime_error(files_.model + " is not of the run in " + files_.resume +
+                               ": it has another vocabulary");
+    try {
+      start.fork().sync(best);
+    } catch (const rnn::exception& error) {
+      throw std::runtime_error(files_.model + " is not of the run in " + files_.resume + ": " + error.what());
+    }
+    return best;
+  }
+
   // Returns whether to stop.
   std::int32_t report(const rnn_progress_t& progress) noexcept {
     try {
@@ -143,9 +158,7 @@ CharacterData::CharacterData(const std::vector<std::int32_t>& text, double held_
 
 CharacterData::CharacterData(const std::vector<std::int32_t>& text,
                              const std::vector<std::int32_t>& validation_text, std::size_t batch) {
-  if (validation_text.size() < 2)
-    throw std::invalid_argument("the validation text has " + std::to_string(validation_text.size()) +
-                                " characters; it must have at least 2");
+  check_length(validation_text, "the validation text");
   validation.add_pieces(validation_text.data(), validation_text.size(), kEvaluatedPiece);
   cut(text, batch);
 }
@@ -218,8 +231,6 @@ double CharacterTraining::measure_update(double limit) const {
 }
 
 CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
-  // A file that cannot be written is found now, not after the training.
-  if (!std::filesystem::exists(files.model)) save_model(start_, vocabulary_, files.model);
   const rnn_sequences_t validation = data_.validation.view();
   rnn_train_options_t options = options_;
   options.schedule = RNN_SCHEDULE_COSINE;

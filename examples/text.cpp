@@ -69,6 +69,9 @@ std::string encoded(std::uint32_t code) {
   return bytes;
 }
 
+// A terminal may obey them; those behind ASCII, too.
+bool is_control(std::uint32_t code) { return code < ' ' || (code >= 0x7f && code < 0xa0); }
+
 // For a message.
 std::string description(std::uint32_t code) {
   char number[32];
@@ -77,7 +80,7 @@ std::string description(std::uint32_t code) {
     return number;
   }
   std::snprintf(number, sizeof number, "U+%04X", code);
-  if (code < ' ' || code == 0x7f) return std::string("the character ") + number;
+  if (is_control(code)) return std::string("the character ") + number;
   return "the character '" + encoded(code) + "' (" + number + ")";
 }
 
@@ -184,6 +187,12 @@ rnn_sequences_t Sequences::view() const {
   return sequences;
 }
 
+void check_length(const std::vector<std::int32_t>& text, const std::string& name) {
+  if (text.size() < 2)
+    throw std::invalid_argument(name + " has " + std::to_string(text.size()) +
+                                " characters; it must have at least 2");
+}
+
 std::string read_text(const std::string& path) {
   if (std::filesystem::is_directory(path)) throw std::runtime_error(path + " is a directory");
   errno = 0;
@@ -203,8 +212,11 @@ std::string first_characters(const std::string& text, std::size_t count) {
 
 double bits(double nats) { return nats / std::log(2.0); }
 
-std::string printable(std::string text) {
-  const auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\n') || c == 127; };
-  std::replace_if(text.begin(), text.end(), is_control, '.');
-  return text;
+std::string printable(const std::string& text) {
+  std::string shown;
+  for (std::size_t place = 0; place < text.size();) {
+    const std::uint32_t code = next_code(text, place);
+    shown += is_control(code) && code != '\n' ? "." : encoded(code);
+  }
+  return shown;
 }

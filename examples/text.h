@@ -55,6 +55,9 @@ class Sequences {
   std::vector<std::int32_t> classes_;
 };
 
+// Throws std::invalid_argument, in which `name` is what the text is called, if it has nothing to predict.
+void check_length(const std::vector<std::int32_t>& text, const std::string& name);
+
 // The bytes of a file. Throws std::runtime_error.
 std::string read_text(const std::string& path);
 
@@ -64,5 +67,5 @@ std::string first_characters(const std::string& text, std::size_t count);
 // A loss in nats, as the library gives it, in bits.
 double bits(double nats);
 
-// For the terminal: a dot instead of each control character but the newline.
-std::string printable(std::string text);
+// For the terminal, in UTF-8: a dot instead of each control character but the newline.
+std::string printable(const std::string& text);

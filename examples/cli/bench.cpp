@@ -178,7 +178,8 @@ Json json_of(const Report& report, const Bench& bench) {
 }
 
 void print_text(const Report& report, const Bench& bench) {
-  std::printf("%s, %s, rnn %s\n", cpu_name().c_str(), rnn_isa(), rnn_version());
+  const std::string cpu = cpu_name();
+  std::printf("%s%s, rnn %s\n", cpu.empty() ? "" : (cpu + ", ").c_str(), rnn_isa(), rnn_version());
   std::printf("%s%s\n", summary(report.config).c_str(), report.indices ? ", given as indices" : "");
   if (report.step)
     std::printf("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
@@ -221,19 +222,22 @@ void add_bench(CLI::App& program) {
   const auto bench = std::make_shared<Bench>();
   CLI::App& command = *program.add_subcommand("bench", "Measure how fast a network is on this machine");
   command.footer("RNN_ISA=avx2 rnn bench ... measures a lower instruction set.");
-  command.add_option("model", bench->model, "A model's file; default: the network of the options below");
+  CLI::Option* model =
+      command.add_option("model", bench->model, "A model's file; default: the network of the options below");
   add_shape_options(command, bench->shape);
   command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 65536))->capture_default_str();
   command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
+  for (CLI::Option* option : command.get_options())  // so far those of the network
+    if (option != model && option != command.get_help_ptr()) model->excludes(option);
   command.add_flag("--indices", bench->indices,
                    "Give inputs as indices, one-hot, as models with a vocabulary have them");
   command.add_option("--batch", bench->batch, "Sequences that are run and trained on at a time")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
+      ->check(whole_number(1, 65536))
       ->capture_default_str();
   command.add_option("--steps", bench->steps, "Steps of each of them")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
+      ->check(whole_number(1, 65536))
       ->capture_default_str();
   command.add_option("--seconds", bench->seconds, "Time for each measurement")
       ->check(number(0.001, 1000))

@@ -1,10 +1,14 @@
 #include "common.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <system_error>
 #include <vector>
 
 #include "../text.h"
@@ -87,7 +91,32 @@ void add_shape_options(CLI::App& command, Shape& shape) {
   command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")
       ->check(compute_names())
       ->capture_default_str();
-  command.add_option("--seed", shape.seed, "Of all that is random")->capture_default_str();
+  command.add_option("--seed", shape.seed, "Of all that is random")
+      ->check(whole_number())
+      ->capture_default_str();
+}
+
+void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t& config,
+                 const std::string& path) {
+  const auto check = [&](const char* option, const std::string& given, const std::string& found) {
+    if (command.count(option) > 0 && given != found)
+      throw UsageError(std::string(option) + " is " + given + "; that of " + path + " is " + found);
+  };
+  const auto size = [&](const char* option, int given, std::int32_t found) {
+    check(option, std::to_string(given), std::to_string(found));
+  };
+  const auto flag = [&](const char* option, bool given, std::uint32_t found) {
+    check(option, given ? "on" : "off", (config.flags & found) != 0 ? "on" : "off");
+  };
+  check("--cell", shape.cell, name_of_cell(config.cell));
+  size("--hidden", shape.hidden, config.hidden_size);
+  size("--layers", shape.layers, config.num_layers);
+  size("--embedding", shape.embedding, config.embedding_size);
+  size("--projection", shape.projection, config.projection_size);
+  flag("--residual", shape.residual, RNN_RESIDUAL);
+  flag("--layer-norm", shape.layer_norm, RNN_LAYER_NORM);
+  check("--compute", shape.compute, name_of_compute(config.compute));
+  check("--seed", std::to_string(shape.seed), std::to_string(config.seed));
 }
 
 void add_threads_option(CLI::App& command, int& threads) {
@@ -106,6 +135,19 @@ CLI::Validator number(double low, double high) {
     const double value = std::strtod(text.c_str(), &end);
     const bool fits = end != text.c_str() && *end == '\0' && value >= low && value <= high;  // not NaN
     return fits ? std::string() : text + " is not a number in " + range;
+  };
+  return {check, range};
+}
+
+CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
+  const std::string range = std::to_string(low) + ".." + std::to_string(high);
+  const auto check = [=](const std::string& text) {
+    char* end = nullptr;
+    errno = 0;
+    const unsigned long long value = std::strtoull(text.c_str(), &end, 0);  // as the parser reads it
+    const bool is_whole = end != text.c_str() && *end == '\0' && errno == 0 && text.find('-') == text.npos;
+    return is_whole && value >= low && value <= high ? std::string()
+                                                     : text + " is not a whole number in " + range;
   };
   return {check, range};
 }
@@ -130,8 +172,24 @@ std::string read_input(const std::string& path) {
   return text;
 }
 
+void check_not_same(const char* name, const std::string& path, const char* other_name,
+                    const std::string& other) {
+  namespace fs = std::filesystem;
+  if (path.empty() || other.empty()) return;
+  const auto whole = [](const std::string& part) { return fs::weakly_canonical(fs::current_path() / part); };
+  std::error_code missing;
+  if (whole(path) == whole(other) || fs::equivalent(path, other, missing))
+    throw UsageError(std::string(name) + " and " + other_name + " are the same file, " + path);
+}
+
+std::string one_line(const std::string& text) {
+  std::string line = printable(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
 std::string text_of(const rnn_evaluation_t& evaluation) {
-  char text[160];
+  char text[512];  // a perplexity may have 309 digits
   std::snprintf(text, sizeof text,
                 "%.4f nats, %.4f bits per character, perplexity %.3f, %.2f %% of %.0f characters right",
                 evaluation.loss, bits(evaluation.loss), std::exp(evaluation.loss), 100 * evaluation.accuracy,

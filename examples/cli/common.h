@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <rnn/rnn.hpp>
 #include <stdexcept>
@@ -41,11 +42,17 @@ struct Shape {
 };
 void add_shape_options(CLI::App& command, Shape& shape);
 
+// Throws UsageError if one of these options was given and is another than that of the network in `path`.
+void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t& config,
+                 const std::string& path);
+
 void add_threads_option(CLI::App& command, int& threads);
 void add_json_flag(CLI::App& command, bool& json);
 
-// An option's values: numbers from `low` to `high`.
+// An option's values: numbers from `low` to `high`. CLI::Range wraps what is negative where none may be.
 CLI::Validator number(double low, double high);
+CLI::Validator whole_number(std::uint64_t low = 0,
+                            std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
 
 // RNN_COMPUTE_... and the names that the options have for it.
 CLI::Validator compute_names();
@@ -59,6 +66,13 @@ std::string summary(const rnn_config_t& config);
 
 // The bytes of a file, or of standard input if it is "-".
 std::string read_input(const std::string& path);
+
+// Throws UsageError if two files, of which one is to be written, are the same; empty: no file.
+void check_not_same(const char* name, const std::string& path, const char* other_name,
+                    const std::string& other);
+
+// For the terminal: printable(), with blanks for newlines.
+std::string one_line(const std::string& text);
 
 // What an evaluation found, for people and for programs.
 std::string text_of(const rnn_evaluation_t& evaluation);

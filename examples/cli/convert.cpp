@@ -113,9 +113,7 @@ void set_metadata(rnn::Network& network, const std::vector<std::string>& entries
 void compare(const rnn::Network& from, const rnn::Network& to, const Convert& convert) {
   const std::vector<std::int32_t> text =
       vocabulary_of(to, convert.in).encode(read_input(convert.text), convert.text);
-  if (text.size() < 2)
-    throw std::runtime_error(convert.text + " has " + std::to_string(text.size()) +
-                             " characters; it must have at least 2");
+  check_length(text, convert.text);
   const Side before = measure(from, text, convert.threads), after = measure(to, text, convert.threads);
   const double change = after.evaluation.loss / before.evaluation.loss - 1;
   save(to, convert);
@@ -124,6 +122,7 @@ void compare(const rnn::Network& from, const rnn::Network& to, const Convert& co
 }
 
 void run(const Convert& convert) {
+  check_not_same("out", convert.out, "--text", convert.text);
   const rnn::Network from = load(convert);
   rnn::Network to =
       from.convert(convert.compute.empty() ? from.config().compute : compute_of(convert.compute));

@@ -21,9 +21,7 @@ void run(const Eval& eval) {
   const rnn::Network network = rnn::Network::load(eval.model);
   const Vocabulary vocabulary = vocabulary_of(network, eval.model);
   const std::vector<std::int32_t> text = vocabulary.encode(read_input(eval.text), eval.text);
-  if (text.size() < 2)
-    throw std::runtime_error(eval.text + " has " + std::to_string(text.size()) +
-                             " characters; it must have at least 2");
+  check_length(text, eval.text);
   Sequences sequences;
   sequences.add_pieces(text.data(), text.size(), eval.piece);
   const rnn_evaluation_t evaluation = CharacterTraining::evaluate(network, sequences, eval.threads);
@@ -47,6 +45,7 @@ void add_eval(CLI::App& program) {
   command
       .add_option("--piece", eval->piece,
                   "Characters that are read from the initial state on; 0: the whole text")
+      ->check(whole_number(0, std::uint64_t{1} << 40))
       ->capture_default_str();
   add_threads_option(command, eval->threads);
   add_json_flag(command, eval->json);

@@ -78,7 +78,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
 std::string shortened(const std::string& text) {
   constexpr std::size_t kMost = 60;
   const std::string first = first_characters(text, kMost);
-  return printable(first) + (first.size() < text.size() ? "..." : "");
+  return one_line(first) + (first.size() < text.size() ? "..." : "");
 }
 
 void print_text(const Json& info) {
@@ -86,7 +86,7 @@ void print_text(const Json& info) {
     const bool is_nothing = value.empty() || value == 0 || value.is_object() || key == "parameters";
     if (is_nothing && key != "output_size") continue;
     std::printf("%-16s %s\n", key.c_str(),
-                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+                value.is_string() ? one_line(value.get<std::string>()).c_str() : value.dump().c_str());
   }
   std::printf("parameters\n");
   for (const Json& parameter : info["parameters"])
@@ -94,7 +94,7 @@ void print_text(const Json& info) {
                 parameter["rows"].get<std::size_t>(), parameter["columns"].get<std::size_t>());
   if (!info["metadata"].empty()) std::printf("metadata\n");
   for (const auto& [key, value] : info["metadata"].items())
-    std::printf("  %-20s %s\n", printable(key).c_str(), shortened(value.get<std::string>()).c_str());
+    std::printf("  %-20s %s\n", shortened(key).c_str(), shortened(value.get<std::string>()).c_str());
 }
 
 void run(const Info& info) {

@@ -5,7 +5,6 @@
 // Exit status: 0 if all went well, 1 if not, 2 if the arguments are not what they should be.
 #include <rnn/rnn.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -21,9 +20,8 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 
-int complain(std::string message, int status) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  std::fprintf(stderr, "rnn: %s\n", message.c_str());
+int complain(const std::string& message, int status) {
+  std::fprintf(stderr, "rnn: %s\n", one_line(message).c_str());
   return status;
 }
 

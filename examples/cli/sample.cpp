@@ -54,7 +54,7 @@ void add_sample(CLI::App& program) {
   command.add_option("model", sample->path, "A model that rnn train has saved")->required();
   command.add_option("--prompt", sample->prompt, "What the text begins with");
   command.add_option("--length", sample->length, "Characters to write behind the prompt")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000'000}))
+      ->check(whole_number(1, 100'000'000))
       ->capture_default_str();
   command.add_option("--temperature", sample->temperature, "Low is safe, high is wild")
       ->check(number(1e-6, 1e6))
@@ -69,7 +69,8 @@ void add_sample(CLI::App& program) {
       ->capture_default_str();
   command.add_flag("--greedy", sample->greedy, "Always the most probable character");
   const CLI::Option* seed =
-      command.add_option("--seed", sample->seed, "Same seed, same text; default: another each time");
+      command.add_option("--seed", sample->seed, "Same seed, same text; default: another each time")
+          ->check(whole_number());
   add_json_flag(command, sample->json);
   command.callback([=] { run(*sample, seed->count() > 0); });
 }

@@ -1,8 +1,12 @@
 // rnn train: a model of the characters of a text.
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -42,7 +46,7 @@ struct Train {
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
 
-// The first signal ends the training, the second one the program. What is ignored stays so, as nohup wants it.
+// The first signal ends the training, the second one the program. What is ignored stays so, for nohup.
 void catch_interrupts() {
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = true; };
@@ -54,15 +58,15 @@ void catch_interrupts() {
   }
 }
 
-// The part of the text that --validation says to hold out; 0 if it is a file.
+// The part of the text that --validation says to hold out; 0 if it is a file, such as ./0.1.
 double held_out(const std::string& validation) {
-  if (std::filesystem::exists(validation)) return 0;
   char* end = nullptr;
   const double part = std::strtod(validation.c_str(), &end);
-  if (end == validation.c_str() || *end != '\0')
-    throw std::runtime_error("--validation: there is no file " + validation + ", and it is not a number");
-  if (!(part > 0 && part < 1)) throw UsageError("--validation: " + validation + " must be between 0 and 1");
-  return part;
+  const bool is_number = end != validation.c_str() && *end == '\0';
+  if (is_number && part > 0 && part < 1) return part;
+  if (std::filesystem::exists(validation)) return 0;
+  if (is_number) throw UsageError("--validation: " + validation + " must be between 0 and 1");
+  throw std::runtime_error("--validation: there is no file " + validation + ", and it is not a number");
 }
 
 CharacterData read_data(const Train& train, const Vocabulary& vocabulary, const std::string& bytes) {
@@ -72,16 +76,43 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, const 
   return CharacterData(text, vocabulary.encode(read_text(train.validation), train.validation), train.batch);
 }
 
-void check_model_path(const std::string& path) {
-  const std::string suffix = std::filesystem::path(path).extension().string();
+// Empty: none.
+std::string checkpoint_of(const Train& train) {
+  return train.checkpoint.empty() ? train.resume : train.checkpoint;
+}
+
+// The library writes a new file beside the old one, which it then replaces.
+void check_writable(const std::string& path) {
+  namespace fs = std::filesystem;
+  const bool exists = fs::exists(path);
+  if (exists && !fs::is_regular_file(path))
+    throw std::runtime_error("cannot write " + path + ": not a regular file");
+  const fs::path folder = fs::weakly_canonical(path).parent_path() / ".";
+  if ((exists && access(path.c_str(), W_OK) != 0) || access(folder.c_str(), W_OK) != 0)
+    throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
+}
+
+void check_outputs(const Train& train) {
+  const std::string suffix = std::filesystem::path(train.model).extension().string();
   if (suffix == ".onnx" || suffix == ".h")
     throw UsageError("--out: a model is a .safetensors or a .rnn file; rnn convert makes " + suffix +
                      " files of them");
+  const std::string text = train.text == "-" ? "" : train.text;
+  const std::string validation = held_out(train.validation) > 0 ? "" : train.validation;
+  check_not_same("--out", train.model, "the text", text);
+  check_not_same("--out", train.model, "--validation", validation);
+  check_not_same("--out", train.model, "--resume", train.resume);
+  check_not_same("--out", train.model, "--checkpoint", train.checkpoint);
+  check_not_same("--checkpoint", train.checkpoint, "the text", text);
+  check_not_same("--checkpoint", train.checkpoint, "--validation", validation);
+  check_writable(train.model);
+  if (const std::string checkpoint = checkpoint_of(train); !checkpoint.empty()) check_writable(checkpoint);
 }
 
-rnn::Network start_network(const Train& train, const Vocabulary& vocabulary) {
+rnn::Network start_network(const Train& train, const CLI::App& command, const Vocabulary& vocabulary) {
   if (train.resume.empty()) return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
   rnn::Network network = rnn::Network::load(train.resume);
+  check_shape(command, train.shape, network.config(), train.resume);
   if (const std::int32_t inputs = network.config().input_size; inputs != vocabulary.size())
     throw std::runtime_error(train.resume + " is of " + std::to_string(inputs) +
                              " characters; the text has " + std::to_string(vocabulary.size()));
@@ -115,7 +146,7 @@ CharacterRun run_of(const Train& train) {
   CharacterRun run;
   run.model = train.model;
   run.resume = train.resume;
-  run.checkpoint = train.checkpoint.empty() ? train.resume : train.checkpoint;
+  run.checkpoint = checkpoint_of(train);
   if (train.seconds > 0) run.seconds = 1.1 * train.seconds;
   run.out = train.quiet ? nullptr : stderr;
   run.interrupted = &interrupted;
@@ -131,12 +162,12 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
   std::printf("saved in %s\n", train.model.c_str());
 }
 
-void run(const Train& train) {
-  check_model_path(train.model);
+void run(const Train& train, const CLI::App& command) {
+  check_outputs(train);
   const std::string bytes = read_input(train.text);
   const Vocabulary vocabulary(bytes);
   const CharacterData data = read_data(train, vocabulary, bytes);
-  const rnn::Network start = start_network(train, vocabulary);
+  const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
   if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
@@ -157,10 +188,11 @@ void run(const Train& train) {
 }
 
 void add_length_options(CLI::App& command, Train& train) {
-  CLI::Option* updates = command.add_option("--updates", train.updates, "How long to train, about; default: 2000")
-                             ->check(CLI::Range(std::uint64_t{1}, kMostUpdates));
+  CLI::Option* updates =
+      command.add_option("--updates", train.updates, "How long to train, about; default: 2000")
+          ->check(whole_number(1, kMostUpdates));
   CLI::Option* epochs = command.add_option("--epochs", train.epochs, "The same in passes over the text")
-                            ->check(CLI::Range(std::uint64_t{1}, kMostUpdates))
+                            ->check(whole_number(1, kMostUpdates))
                             ->excludes(updates);
   command.add_option("--seconds", train.seconds, "The same in time, about")
       ->check(number(0.1, 1e7))
@@ -183,18 +215,19 @@ void add_file_options(CLI::App& command, Train& train) {
                      "Where to save what --resume takes, at each validation");
   command
       .add_option("--resume", train.resume,
-                  "Go on from a checkpoint, with the same text, options and --out,\n"
-                  "and save the next ones there, too, without --checkpoint")
+                  "Go on from a checkpoint, with the same text, options and --out;\n"
+                  "the model's shape is the checkpoint's, the learning rate that of\n"
+                  "--learning-rate. Without --checkpoint the next ones replace it")
       ->check(CLI::ExistingFile)
       ->excludes(command.get_option("--seconds"));
 }
 
 void add_training_options(CLI::App& command, Train& train) {
   command.add_option("--validations", train.validations, "How often to validate")
-      ->check(CLI::Range(std::uint64_t{1}, kMostUpdates))
+      ->check(whole_number(1, kMostUpdates))
       ->capture_default_str();
   command.add_option("--batch", train.batch, "Pieces of the text that are read side by side")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
+      ->check(whole_number(1, 65536))
       ->capture_default_str();
   command.add_option("--window", train.window, "Characters through which gradients flow")
       ->check(CLI::Range(1, 65536))
@@ -229,5 +262,5 @@ void add_train(CLI::App& program) {
   add_threads_option(command, train->threads);
   command.add_flag("--quiet", train->quiet, "Show no progress");
   add_json_flag(command, train->json);
-  command.callback([train] { run(*train); });
+  command.callback([train, &command] { run(*train, command); });
 }

@@ -39,6 +39,9 @@ def check_kinds(tool):
 
 def check_errors(tool):
     tool.fails("missing", "bench", "missing")
+    for option in (["--hidden", "8"], ["--residual"], ["--compute", "f32"], ["--seed", "1"], ["--inputs", "3"],
+                   ["--outputs", "3"]):
+        tool.fails(f"model excludes {option[0]}|{option[0]} excludes model", "bench", "model.safetensors", *option, status=2)
     tool.fails("projection", "bench", "--cell", "gru", "--projection", "4")
     tool.fails("RNN_ISA", "bench", env={**os.environ, "RNN_ISA": "mmx"})
 

@@ -62,6 +62,10 @@ def check_errors(tool):
     tool.fails("other text, line 1, column 1", "convert", "model.safetensors", "out.safetensors", "--text",
                tool.write("other text", "?"))
     tool.fails("empty has 0", "convert", "model.safetensors", "out.safetensors", "--text", tool.write("empty", ""))
+    text = (tool.folder / "text").read_bytes()
+    tool.fails("out and --text are the same file", "convert", "model.safetensors", "./text", "--format", "rnn", "--text",
+               "text", status=2)
+    expect((tool.folder / "text").read_bytes() == text, "the text is overwritten")
     expect(not (tool.folder / "out.safetensors").exists(), "a failed conversion leaves a file")
 
 

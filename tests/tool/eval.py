@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """rnn eval finds what rnn train has found: eval.py RNN"""
 
+import json
 import math
 import re
+import struct
 
-from tool import SENTENCE, VARIED, expect, main, near
+from tool import SENTENCE, VARIED, expect, join, main, near, split
 
 
 def check_agrees(tool):
@@ -19,6 +21,7 @@ def check_agrees(tool):
     near(found["perplexity"], math.exp(found["loss"]), "perplexity")
     text = tool.ok("eval", "model.safetensors", "-", input=(tool.folder / "validation").read_bytes())
     numbers = [float(number) for number in re.findall(r"[\d.]+(?= |,)", text)]
+    expect(len(numbers) >= 3, text)
     for number, key, digits in zip(numbers, ("loss", "bits_per_character", "perplexity"), (4, 4, 3)):
         expect(number == round(found[key], digits), f"{text}: {key} is {found[key]}")
 
@@ -29,6 +32,19 @@ def check_pieces(tool):
     expect(losses[0] < losses[1] < losses[2], f"losses {losses}")
 
 
+def check_wrong(tool):
+    """A model that is sure of what never comes is very wrong, and says so in full."""
+    header, data = split(tool.folder / "model.safetensors")
+    del header["__metadata__"]["rnn.probe"]  # which no longer holds
+    first, _ = header["head.bias"]["data_offsets"]
+    never = json.loads(header["__metadata__"]["vocabulary"]).index("G")
+    place = first + 4 * never
+    tool.write("wrong", join(header, data[:place] + struct.pack("<f", 650) + data[place + 4:]))
+    text = tool.ok("eval", "wrong", tool.write("sentence", SENTENCE))
+    expect(re.fullmatch(r"[\d.]+ nats, [\d.]+ bits per character, perplexity \d{200,309}\.\d{3}, 0\.00 % of 31 characters "
+                        r"right\n", text), text)
+
+
 def check_errors(tool):
     tool.fails("missing", "eval", "missing", "text")
     tool.fails("missing", "eval", "model.safetensors", "missing")
@@ -36,11 +52,14 @@ def check_errors(tool):
     tool.fails(r"strange, line 3, column 2: the character '\u00e9' \(U\+00E9\)", "eval", "model.safetensors",
                tool.write("strange", "the\ncell\nk\u00e9"))
     tool.fails(r"bytes, line 1, column 5: the byte 0xC3", "eval", "model.safetensors", tool.write("bytes", b"the \xc3"))
+    for piece in (-1, -2**64 + 1, 2**63, 2**64, "ten", ""):
+        tool.fails("--piece", "eval", "model.safetensors", "text", "--piece", piece, status=2)
 
 
 def check(tool):
     check_agrees(tool)
     check_pieces(tool)
+    check_wrong(tool)
     check_errors(tool)
 
 

@@ -2,6 +2,7 @@
 """rnn info says what a file holds: info.py RNN"""
 
 import json
+import re
 
 from tool import VARIED, expect, main, with_metadata
 
@@ -35,12 +36,17 @@ def check_metadata(tool):
     text = tool.ok("info", "rude")
     expect("note" in text and "\033" not in text and max(map(len, text.splitlines())) < 100, f"{text!r}")
     expect(tool.json("info", "rude")["metadata"]["note"] == "\033[2J" + "long" * 1000, "the whole note")
+    tool.write("rude", with_metadata(tool.folder / "model.safetensors", "a\u009bb\nc", "d\u0085e\x7f\nf\u00e9"))
+    text = tool.ok("info", "rude")
+    expect(re.search(r"^  a\.b c +d\.e\. f\u00e9$", text, re.M), f"{text!r}")
+    expect(not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), f"{text!r}")
 
 
 def check_errors(tool):
     data = (tool.folder / "model.safetensors").read_bytes()
-    tool.fails("missing", "info", "missing")
-    tool.fails("info|rnn_load", "info", ".")
+    tool.fails("missing: No such file", "info", "missing")
+    tool.fails(r"a\.\.b c: No such file", "info", "a\033\u009bb\nc")
+    tool.fails("Is a directory", "info", ".")
     tool.fails("rnn_load", "info", tool.write("empty", b""))
     tool.fails("rnn_load", "info", tool.write("cut", data[:-1]))
     tool.fails("rnn_load", "info", tool.write("long", data + b"x"))

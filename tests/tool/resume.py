@@ -31,27 +31,64 @@ def interrupt(tool, signal_number, disposition, *arguments):
     return json.loads(out)
 
 
+def check_shape(tool, whole):
+    """The checkpoint's, unless another was asked for."""
+    command = ["train", "text", "--updates", "400", "--validations", "20", "--dropout", "0.1", "-o", "part.safetensors",
+               "--json", "--quiet", "--resume", "checkpoint"]
+    for option in (["--cell", "lstm"], ["--hidden", "16"], ["--layers", "1"], ["--embedding", "3"],
+                   ["--projection", "3"], ["--residual"], ["--layer-norm"], ["--compute", "bf16"], ["--seed", "2"]):
+        tool.fails(rf"{option[0]} is {'on' if len(option) == 1 else option[1]}; that of checkpoint is \w+ ", *command,
+                   *option, status=2)
+    for same in ([], ["--cell", "gru", "--hidden", "32", "--seed", "1"]):
+        expect(json.loads(tool.ok(*command, *same))["validation"] == whole["validation"], f"resumed with {same}")
+
+
+def check_best(tool):
+    """What lies at --out is believed to be the run's best model only if it can be; a refused run leaves no other."""
+    tool.write("sentences", SENTENCE * 200)
+    for text, message, *shape in (("text", "other.safetensors.*hidden_size", "--hidden", "16", "--layers", "2"),
+                                  ("text", "other.safetensors.*compute", "--hidden", "32", "--layers", "2", "--compute",
+                                   "bf16"),
+                                  ("sentences", "other.safetensors.*vocabulary", "--hidden", "32", "--layers", "2")):
+        tool.ok("train", text, "--updates", "2", "--quiet", "-o", "other.safetensors", *shape)
+        before = (tool.folder / "other.safetensors").read_bytes()
+        tool.fails(message, *options("other", "--resume", "checkpoint"))
+        expect((tool.folder / "other.safetensors").read_bytes() == before, "another run's model is overwritten")
+    tool.fails("batch", *options("new", "--resume", "checkpoint", "--batch", "16"))
+    expect(not (tool.folder / "new.safetensors").exists(), "a refused run leaves a model")
+    before = (tool.folder / "checkpoint").read_bytes()
+    tool.fails("--out and --resume are the same file", "train", "text", "-o", "./checkpoint", "--resume", "checkpoint",
+               status=2)
+    expect((tool.folder / "checkpoint").read_bytes() == before, "the checkpoint is overwritten")
+
+
 def check(tool):
     tool.write("text", (SENTENCE + VARIED) * 200)
     whole = json.loads(tool.ok(*options("whole")))
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         part = interrupt(tool, signal_number, signal.SIG_DFL, *options("part"))
         expect(part["interrupted"] and 0 < part["updates"] < 400, f"interrupted: {part}")
+        checkpoint = (tool.folder / "checkpoint").read_bytes()
         rest = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
         expect(rest["updates"] == 400 and not rest["interrupted"], f"resumed: {rest}")
         for side in ("training", "validation"):
             expect(rest[side] == whole[side], f"{side} differs: {rest}, {whole}")
         expect((tool.folder / "part.safetensors").read_bytes() == (tool.folder / "whole.safetensors").read_bytes(),
                "a resumed run ends in another model")
+    tool.write("slow", checkpoint)
+    rest = json.loads(tool.ok(*options("slow", "--resume", "slow", "--learning-rate", "0.0001")))
+    expect(rest["validation"] != whole["validation"], f"resumed with another learning rate: {rest}")
 
     ignored = interrupt(tool, signal.SIGHUP, signal.SIG_IGN, *options("part"))
     expect(ignored["updates"] == 400 and not ignored["interrupted"], f"nohup: {ignored}")
     again = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
     expect(again["updates"] == 400 and again["validation"] == whole["validation"], f"resumed at its end: {again}")
+    check_shape(tool, whole)
+    check_best(tool)
     tool.fails("missing", *options("part", "--resume", "missing"), status=2)
     tool.fails("batch", *options("part", "--resume", "checkpoint", "--batch", "16"))
     tool.fails("window", *options("part", "--resume", "checkpoint", "--window", "16"))
-    tool.fails("file|format|safetensors", *options("part", "--resume", tool.write("damaged", "no checkpoint")))
+    tool.fails("is none of those that", *options("part", "--resume", tool.write("damaged", "no checkpoint")))
     tool.write("text", (SENTENCE + VARIED) * 201)
     tool.fails("frames", *options("part", "--resume", "checkpoint"))
     tool.write("text", SENTENCE * 400)

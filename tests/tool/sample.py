@@ -37,12 +37,13 @@ def check_unicode(tool):
 
 def check_errors(tool):
     path = tool.folder / "model.safetensors"
-    tool.fails("missing", "sample", "missing")
-    tool.fails("directory|read", "sample", ".")
-    tool.fails("cut", "sample", tool.write("cut", path.read_bytes()[:200]))
-    tool.fails("text", "sample", "text")
+    tool.fails("No such file", "sample", "missing")
+    tool.fails("Is a directory", "sample", ".")
+    tool.fails("the header length", "sample", tool.write("cut", path.read_bytes()[:200]))
+    tool.fails("is none of those that this library reads", "sample", "text")
     tool.fails(r"the prompt, line 1, column 5: the character 'z' \(U\+007A\)", "sample", path, "--prompt", "the zebra")
-    tool.fails(r"U\+0007", "sample", path, "--prompt", "\a")
+    tool.fails(r"the character U\+0007", "sample", path, "--prompt", "\a")
+    tool.fails(r"the character U\+009B", "sample", path, "--prompt", "\u009b")
     for value, message in ((None, "no vocabulary"), ("", "JSON"), ("{}", "JSON"), ("[1", "JSON"), ('["a"]', "1 char"),
                            ('["ab"]', "element 0"), ("[256]", "element 0"), ('[""]', "element 0"), ("[-1]", "element 0"),
                            ('["a", "a"]', "element 1"), ("[[]]", "element 0")):

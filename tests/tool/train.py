@@ -78,6 +78,43 @@ def check_progress(tool):
     expect("\r  [" in drawn and max(map(len, lines)) == 59, f"a terminal of 60 columns: {drawn!r}")
 
 
+def check_validation(tool):
+    """A number is a part of the text, whatever there is of that name; a path is a file."""
+    tool.write("0.1", "t")
+    expect(tool.train("text", "--updates", "2")["validation"]["characters"] > 300, "--validation 0.1")
+    tool.fails("validation text has 1 char", "train", "text", "--validation", "./0.1")
+
+
+def check_files(tool):
+    """Nothing that is read is written over, nor one output by the other."""
+    text = (tool.folder / "text").read_bytes()
+    (tool.folder / "folder").mkdir()
+    (tool.folder / "link").symlink_to("text")
+    os.link(tool.folder / "text", tool.folder / "hard")
+    command = ["train", "text", "--hidden", "4", "--updates", "2", "--quiet"]
+    for name in ("text", "./text", "folder/../text", tool.folder / "text", "link", "hard"):
+        tool.fails("--out and the text are the same file", *command, "-o", name, status=2)
+        tool.fails("--checkpoint and the text are the same file", *command, "--checkpoint", name, status=2)
+    tool.write("validation", text)
+    for option in ("--out", "--checkpoint"):
+        tool.fails(f"{option} and --validation are the same file", *command, "--validation", "validation", option,
+                   "folder/../validation", status=2)
+    tool.fails("--out and --checkpoint are the same file", *command, "-o", "new", "--checkpoint", "./new", status=2)
+    expect(not (tool.folder / "new").exists(), "a refused training leaves a file")
+    for name in ("text", "validation"):
+        expect((tool.folder / name).read_bytes() == text, f"{name} is overwritten")
+
+
+def check_failures(tool):
+    """A training that cannot begin leaves no model."""
+    for message, *options in (("not for training", "--compute", "int8"), ("projection_size is 3", "--projection", "3"),
+                              ("cannot write no/such/file: No such", "--checkpoint", "no/such/file"),
+                              ("cannot write text/file: Not a dir", "--checkpoint", "text/file"),
+                              ("cannot write folder: not a regular", "--checkpoint", "folder")):
+        tool.fails(message, "train", "text", "--updates", "2", "--hidden", "4", "--quiet", "-o", "new", *options)
+        expect(not (tool.folder / "new").exists(), f"{options}: a failed training leaves a model")
+
+
 def check_errors(tool):
     tool.fails("missing", "train", "missing")
     tool.fails("directory", "train", ".")
@@ -90,9 +127,6 @@ def check_errors(tool):
                tool.write("other", "the\nce?"))
     tool.fails("no/such", "train", "text", "--quiet", "-o", "no/such/model")
     tool.fails("rnn convert", "train", "text", "-o", "model.onnx", status=2)
-    tool.fails("no/such", "train", "text", "--updates", "2", "--hidden", "4", "--quiet", "--checkpoint", "no/such/file")
-    tool.fails("compute", "train", "text", "--compute", "int8", "--quiet")
-    tool.fails("projection", "train", "text", "--cell", "gru", "--projection", "3", "--quiet")
 
 
 def check(tool):
@@ -101,6 +135,9 @@ def check(tool):
     check_cells(tool)
     check_bytes(tool)
     check_progress(tool)
+    check_validation(tool)
+    check_files(tool)
+    check_failures(tool)
     check_errors(tool)
 
 

@@ -35,6 +35,9 @@ def check_usage(tool):
     tool.fails("--epochs", "train", "text", "--epochs", "1000000000", "--window", "8", status=2)
     tool.fails("--seconds", "train", "text", "--resume", "text", "--seconds", "3", status=2)
     tool.fails("memory", "bench", "--batch", "65536", "--steps", "65536", status=2)
+    for value in (-1, -2**64 + 1, 2**64, "1.5"):
+        tool.fails("--seed", "sample", "model", "--seed", value, status=2)
+        tool.fails("--updates", "train", "text", "--updates", value, status=2)
     tool.fails("nan", "train", "text", "--seconds", "nan", status=2)
     tool.fails("dropout", "train", "text", "--dropout", "1", status=2)
     tool.fails("temperature", "sample", "model", "--temperature", "0", status=2)
