@@ -1,6 +1,7 @@
 #include "lib/network/metadata.h"
 
 #include <cstring>
+#include <string>
 
 #include "capi/arguments.h"
 #include "capi/guard.h"
@@ -13,11 +14,13 @@ rnn_status_t rnn_set_metadata(rnn_t* rnn, const char* key, const char* value) {
     check_pointer(rnn, "rnn");
     check_pointer(key, "key");
     rnn::Metadata::check(key, value != nullptr ? value : "");
+    if (value == nullptr && rnn->network.weights().metadata().find(key) == nullptr) return;
+    const std::string name = key;  // that of rnn_metadata_key dies with the weights that are left
     rnn::Weights& weights = rnn->network.own_weights();
     if (value != nullptr)
-      weights.metadata().set(weights.allocator(), key, value);
+      weights.metadata().set(weights.allocator(), name, value);
     else
-      weights.metadata().remove(weights.allocator(), key);
+      weights.metadata().remove(weights.allocator(), name);
   });
 }
 

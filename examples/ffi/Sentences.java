@@ -121,7 +121,7 @@ public class Sentences {
   }
 
   public interface Rnn extends Library {
-    Rnn LIBRARY = Native.load("librnn.so.0", Rnn.class);
+    Rnn NATIVE = Native.load("librnn.so.0", Rnn.class);
 
     String rnn_version();
     String rnn_last_error();
@@ -141,8 +141,8 @@ public class Sentences {
     final String status;
 
     RnnException(int status) {
-      super(Rnn.LIBRARY.rnn_last_error());
-      this.status = Rnn.LIBRARY.rnn_status_string(status);
+      super(Rnn.NATIVE.rnn_last_error());
+      this.status = Rnn.NATIVE.rnn_status_string(status);
     }
   }
 
@@ -159,35 +159,35 @@ public class Sentences {
 
     static Network create(Config config) {
       var out = new PointerByReference();
-      check(Rnn.LIBRARY.rnn_create(config, out));
+      check(Rnn.NATIVE.rnn_create(config, out));
       return new Network(out);
     }
 
     static Network load(String path) {
       var out = new PointerByReference();
-      check(Rnn.LIBRARY.rnn_load(path, null, out));
+      check(Rnn.NATIVE.rnn_load(path, null, out));
       return new Network(out);
     }
 
     @Override
     public void close() {
-      Rnn.LIBRARY.rnn_destroy(handle);
+      Rnn.NATIVE.rnn_destroy(handle);
     }
 
     void save(String path) {
-      check(Rnn.LIBRARY.rnn_save(handle, path));
+      check(Rnn.NATIVE.rnn_save(handle, path));
     }
 
     void reset() {
-      check(Rnn.LIBRARY.rnn_reset(handle));
+      check(Rnn.NATIVE.rnn_reset(handle));
     }
 
     void step(float[] x, float[] y) {
-      check(Rnn.LIBRARY.rnn_step(handle, x, y));
+      check(Rnn.NATIVE.rnn_step(handle, x, y));
     }
 
     void step(int index, float[] y) {
-      check(Rnn.LIBRARY.rnn_step_index(handle, index, y));
+      check(Rnn.NATIVE.rnn_step_index(handle, index, y));
     }
 
     int[] generate(int[] prompt, int capacity, GenerateOptions options) {
@@ -195,7 +195,7 @@ public class Sentences {
       var count = new LongByReference();
       options.prompt = memory(prompt);
       options.prompt_count = prompt.length;
-      check(Rnn.LIBRARY.rnn_generate(handle, options, drawn, capacity, count));
+      check(Rnn.NATIVE.rnn_generate(handle, options, drawn, capacity, count));
       return Arrays.copyOf(drawn, (int) count.getValue());
     }
 
@@ -208,7 +208,7 @@ public class Sentences {
       data.indices = memory(indices);
       data.classes = memory(classes);
       options.progress = (event, user) -> progress.test(new Progress(event)) ? 1 : 0;
-      check(Rnn.LIBRARY.rnn_train(handle, data, options));
+      check(Rnn.NATIVE.rnn_train(handle, data, options));
     }
   }
 
@@ -314,7 +314,7 @@ public class Sentences {
       printLayout();
       return;
     }
-    System.out.println("librnn " + Rnn.LIBRARY.rnn_version());
+    System.out.println("librnn " + Rnn.NATIVE.rnn_version());
     refuse();
     step();
     try (var network = learn()) {

@@ -706,7 +706,7 @@ RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *strea
  * random stream, position in the data, carried states. Atomic: a crash leaves the old file or the new.
  *
  * path     UTF-8
- * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
@@ -716,7 +716,7 @@ RNN_API rnn_status_t rnn_trainer_save(const rnn_trainer_t *trainer, const char *
  *
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_MISMATCH (another architecture,
  *          optimizer, batch size or window, or without the average or the best weights that the options ask
- *          for), RNN_OUT_OF_MEMORY
+ *          for), RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
@@ -841,7 +841,7 @@ typedef struct rnn_save_options {
   const char *layers;    /* default "" */
   const char *head;      /* default "head." */
   const char *embedding; /* default "embedding." */
-  const char *name;      /* of the array in C: an identifier; default "network" */
+  const char *name;      /* of the array in C: an identifier, no keyword; default "network" */
 } rnn_save_options_t;
 
 typedef struct rnn_load_options {

@@ -143,7 +143,10 @@ void load_checkpoint(Trainer& trainer, const char* path) {
   const Bytes bytes = read_file(path);
   try {
     const Contents contents = formats::read(bytes.data.get(), bytes.size, formats::kDefaultContainer);
-    WeightsRef weights = extract_network(contents, {}, trainer.allocator());
+    rnn_load_options_t options{};
+    options.without_probe =
+        1;  // what another instruction set gives may differ by more, and a run shall go on
+    WeightsRef weights = extract_network(contents, options, trainer.allocator());
     TrainerState state;
     StateReader reader(contents, trainer.allocator());
     state.visit(reader);

@@ -24,8 +24,8 @@ using Stage = Content::Stage;
 
 constexpr int kMaxDepth = 100;
 constexpr std::size_t kMaxFields = 100'000;  // each of which may cost some hundred bytes
-constexpr std::size_t kMaxMetadata = 1000;
 constexpr std::int64_t kOldestOpset = 7;
+constexpr char kPoolingKey[] = "onnx.pooling";
 
 [[noreturn]] void damaged() {
   throw Error(RNN_BAD_FORMAT, "the file is not a whole protobuf of an ONNX model");
@@ -41,6 +41,8 @@ void count_fields(CodedInputStream& in, const Descriptor& message, int depth, st
   while (const std::uint32_t tag = in.ReadTag()) {
     if (++count > kMaxFields) throw Error(RNN_UNSUPPORTED, "the file has more than %zu fields", kMaxFields);
     const FieldDescriptor* field = message.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_START_GROUP)
+      damaged();  // which ONNX has none of, and whose fields would not be counted
     const bool nested = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED &&
                         field != nullptr && field->type() == FieldDescriptor::TYPE_MESSAGE;
     if (!nested) {
@@ -86,9 +88,9 @@ void check_opset(const ::onnx::ModelProto& model) {
 
 // ---- The graph ----
 
-Flow make_input(const ::onnx::ValueInfoProto& info) {
+Flow make_input(const ::onnx::ValueInfoProto& info, int number) {
   Flow flow;
-  flow.content.source = info.name();
+  flow.content.source = number;
   const auto& type = info.type().tensor_type();
   flow.content.opaque = !type.has_shape() || type.shape().dim_size() > static_cast<int>(kMaxRank);
   for (int i = 0; !flow.content.opaque && i < type.shape().dim_size(); ++i) {
@@ -116,7 +118,8 @@ class Graph {
   Graph(const ::onnx::GraphProto& graph, std::size_t file_size)
       : graph_(graph), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
     if (graph.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
-    for (const auto& input : graph.input()) values_[input.name()] = make_input(input);
+    for (int i = 0; i < graph.input_size(); ++i)
+      values_[graph.input(i).name()] = make_input(graph.input(i), i);
     for (const auto& tensor : graph.initializer())
       if (needed_.count(tensor.name()) != 0) values_[tensor.name()] = read_tensor(tensor);
     for (const auto& node : graph.node()) follow(node);
@@ -130,7 +133,9 @@ class Graph {
     for (const auto& output : graph_.output()) {
       const Flow& flow = find_output(output.name());
       if (flow.content.opaque) continue;
-      if (result == nullptr || (is_state(result->content) && !is_state(flow.content))) result = &flow;
+      if (result == nullptr ||
+          (is_state(result->content) && (!is_state(flow.content) || is_later(flow, *result))))
+        result = &flow;
     }
     if (result == nullptr) throw Error(RNN_UNSUPPORTED, "a graph without an output of the network");
     for (const auto& output : graph_.output()) {
@@ -144,6 +149,11 @@ class Graph {
 
  private:
   static bool is_state(const Content& content) { return content.last && content.stage == Stage::hidden; }
+
+  // Of two states: where all outputs are states, the network's is the last layer's.
+  static bool is_later(const Flow& a, const Flow& b) {
+    return a.content.strands.back().index > b.content.strands.back().index;
+  }
 
   const Flow& find_output(const std::string& name) const {
     const auto found = values_.find(name);
@@ -168,6 +178,8 @@ class Graph {
       Outputs outputs =
           recurrent ? read_recurrent(node, parts_, budget_) : read_operator(node, parts_, budget_);
       for (std::size_t i = 0; i < outputs.size() && i < node.output_count(); ++i) {
+        if (const Flow* flow = outputs[i] ? std::get_if<Flow>(&*outputs[i]) : nullptr)
+          budget_.take(flow->content.strands.size() + flow->axes.size());
         const std::string& name = names[static_cast<int>(i)];
         if (outputs[i] && !name.empty() && !values_.emplace(name, std::move(*outputs[i])).second)
           throw Error(RNN_BAD_FORMAT, "its output %s is there twice", quote(name).c_str());
@@ -237,7 +249,7 @@ class Builder {
     for (std::size_t l = 0; l < layers_.size(); ++l)
       for (std::size_t d = 0; d < directions(); ++d) add_strand(*layers_[l].strands[d], l, d);
     if (has_head()) add_head();
-    if (output_.content.last) model_.metadata["onnx.pooling"] = "last";
+    if (output_.content.last) model_.metadata[kPoolingKey] = "last";
     return std::move(model_);
   }
 
@@ -395,8 +407,7 @@ class Builder {
 
 void add_metadata(const ::onnx::ModelProto& proto, Model& model) {
   for (const auto& entry : proto.metadata_props()) {
-    if (model.metadata.size() == kMaxMetadata)
-      throw Error(RNN_BAD_FORMAT, "there are more than %zu metadata_props", kMaxMetadata);
+    if (entry.key() == kPoolingKey) continue;  // the graph itself says it
     if (entry.key().rfind("rnn.", 0) == 0)
       throw Error(RNN_BAD_FORMAT, "%s: what begins with \"rnn.\" is librnn's own",
                   quote(entry.key()).c_str());

@@ -174,6 +174,9 @@ Outputs read_slice(const Node& node, Parts&, Budget& budget) {
 }
 
 Constant gathered(const Constant& constant, std::size_t axis, const Constant& indices, Budget& budget) {
+  const std::size_t count = indices.integers->size();
+  if (count > kMaxIntegers)
+    throw Error(RNN_UNSUPPORTED, "%zu indices; there may be %zu", count, kMaxIntegers);
   std::vector<Constant> parts;
   for (const std::int64_t index : *indices.integers) {
     const std::size_t at = find_axis(index, static_cast<std::size_t>(constant.shape[axis]));
@@ -231,10 +234,13 @@ Outputs read_split(const Node& node, Parts&, Budget& budget) {
   const std::int64_t size = flow != nullptr ? flow->axes[axis].size : node.constant(0, "data").shape[axis];
   const auto n = static_cast<std::int64_t>(node.output_count());
   Shape sizes;
-  if (const std::optional<Shape> given = node.integers("split", 1))
+  if (const std::optional<Shape> given = node.integers("split", 1)) {
     sizes = *given;
-  else if (size != kUnknown && n != 0)
-    sizes.assign(node.output_count(), size / n);
+  } else if (size != kUnknown && n != 0) {  // the last part may be smaller
+    const std::int64_t part = size / n + (size % n != 0 ? 1 : 0);
+    sizes.assign(node.output_count(), part);
+    sizes.back() = size - part * (n - 1);
+  }
   if (sizes.size() != node.output_count() || size == kUnknown)
     throw Error(RNN_UNSUPPORTED, "into parts of unknown sizes");
   Outputs outputs;
@@ -249,6 +255,8 @@ Outputs read_split(const Node& node, Parts&, Budget& budget) {
       outputs.push_back(slice(node.constant(0, "data"), axis, range, budget));
     start += part;
   }
+  if (start != size)
+    throw Error(RNN_UNSUPPORTED, "of %jd into parts of %s", std::intmax_t{size}, to_string(sizes).c_str());
   return outputs;
 }
 

@@ -58,7 +58,7 @@ struct Range {
 
 constexpr std::size_t kMaxRank = 8;
 constexpr std::size_t kMaxStrands = 128;    // in one value: two of each of 64 layers
-constexpr std::size_t kMaxIntegers = 1024;  // of an attribute
+constexpr std::size_t kMaxIntegers = 1024;  // of an attribute, or that select parts of a constant
 
 Constant read_tensor(const ::onnx::TensorProto& tensor);
 Constant make_integers(Shape shape, std::vector<std::int64_t> values);
@@ -107,7 +107,7 @@ struct StrandRef {
 struct Content {
   enum class Stage { input, one_hot, embedded, hidden, product, output };
   Stage stage = Stage::input;
-  std::string source;              // the graph's input
+  int source = 0;                  // which of the graph's inputs
   std::vector<StrandRef> strands;  // of the last layer so far
   bool residual = false;           // the last layer's input is added
   bool last = false;               // of the last step only

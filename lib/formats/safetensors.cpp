@@ -207,6 +207,10 @@ std::string header(const Writer& writer) {
   text += "}";
   while ((kLengthSize + text.size()) % kDataAlignment != 0) text += ' ';
 
+  if (text.size() > kMaxHeader)
+    throw Error(RNN_UNSUPPORTED,
+                "names and metadata take a header of %zu bytes; safetensors has at most %" PRIu64,
+                text.size(), kMaxHeader);
   std::string length(kLengthSize, '\0');
   const std::uint64_t n = text.size();
   std::memcpy(length.data(), &n, sizeof n);
@@ -217,7 +221,8 @@ std::string header(const Writer& writer) {
 
 bool recognise(const void* memory, std::size_t size) noexcept {
   const auto* bytes = static_cast<const unsigned char*>(memory);
-  return size > kLengthSize && bytes[kLengthSize] == '{' && bytes[kLengthSize - 1] == 0;  // no JSON has a zero
+  return size > kLengthSize && bytes[kLengthSize] == '{' &&
+         bytes[kLengthSize - 1] == 0;  // no JSON has a zero
 }
 
 Contents read(const void* memory, std::size_t size) {

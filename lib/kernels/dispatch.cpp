@@ -26,28 +26,34 @@ extern const Products neon_int8;
 namespace {
 
 // The tables that this CPU and its operating system can run, worst first. To add an ISA: its table here, with
-// a test of exactly the flags that meson.build compiles it with.
+// a test of exactly the flags that meson.build compiles it with. RNN_WITH_... says what is built.
 class Available {
  public:
   Available() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+#if RNN_WITH_SSE2
     add(sse2_table);
     add(sse2_bf16);
     add(sse2_int8);
+#endif
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+#if RNN_WITH_AVX2
     add(avx2_table);
     add(avx2_bf16);
     add(avx2_int8);
+#endif
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512cd") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl"))
       return;
+#if RNN_WITH_AVX512
     add(avx512_table);
     add(avx512_bf16);
     add(avx512_int8);
     if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16_bf16);
     if (__builtin_cpu_supports("avx512vnni")) add(avx512vnni_int8);
+#endif
 #else
     add(neon_table);
     add(neon_bf16);
@@ -103,7 +109,7 @@ const Available& available() {
 
 const Table* choose() {
   const TableList list = all();
-  if (requested() == nullptr) return list.end[-1];
+  if (requested() == nullptr) return list.begin != list.end ? list.end[-1] : nullptr;
   for (const Table* const* i = list.begin; i != list.end; ++i)
     if (std::strcmp((*i)->name, requested()) == 0) return *i;
   return nullptr;

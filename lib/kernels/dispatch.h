@@ -14,7 +14,7 @@ struct TableList {
 // than one of an instruction set; the second is named after the instructions that it needs besides.
 TableList all(Format format = Format::f32);
 
-// The chosen table, decided once; null if RNN_ISA names one that is not among all(). Of another format it is
+// The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of another format it is
 // the best of the same instruction set.
 const Table* table(Format format = Format::f32);
 

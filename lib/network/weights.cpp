@@ -27,6 +27,8 @@ const kernels::Table& available_table(std::int32_t compute) {
   const kernels::TableList tables = kernels::all();
   for (const kernels::Table* const* i = tables.begin; i != tables.end; ++i)
     names += (names.empty() ? "" : ", ") + std::string((*i)->name);
+  if (names.empty())
+    throw Error(RNN_UNSUPPORTED, "this CPU has none of the instruction sets that the library was built for");
   throw Error(RNN_UNSUPPORTED,
               "the environment variable RNN_ISA is \"%.64s\"; on this CPU it must be one of %s",
               kernels::requested(), names.c_str());

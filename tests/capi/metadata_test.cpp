@@ -70,6 +70,31 @@ TEST(Metadata, BelongToTheWeights) {
   EXPECT_EQ(get(forked.get(), "k"), "2");
 }
 
+// Where there is nothing to remove, the weights stay shared: streams that do not share them do not step together.
+TEST(Metadata, RemovingNothingKeepsWeightsShared) {
+  const Network network = create(config(3, 4, 2));
+  const Network forked = fork(network);
+  ASSERT_EQ(rnn_set_metadata(forked.get(), "never", nullptr), RNN_OK);
+  rnn_t* streams[] = {network.get(), forked.get()};
+  const float x[6] = {};
+  float y[4];
+  EXPECT_EQ(rnn_step_many(streams, 2, x, y), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_set_metadata(forked.get(), "k", "1"), RNN_OK);
+  EXPECT_EQ(rnn_step_many(streams, 2, x, y), RNN_MISMATCH);
+}
+
+// A key that the handle itself has given, of weights that it leaves.
+TEST(Metadata, KeyOfTheWeightsThatAreLeft) {
+  const Network network = create(config(3, 4, 2));
+  ASSERT_EQ(rnn_set_metadata(network.get(), "k", "1"), RNN_OK);
+  Network forked = fork(network);
+  const char* key = nullptr;
+  ASSERT_EQ(rnn_metadata_key(forked.get(), 0, &key), RNN_OK);
+  ASSERT_EQ(rnn_set_metadata(forked.get(), key, "2"), RNN_OK);
+  EXPECT_EQ(get(forked.get(), "k"), "2");
+  EXPECT_EQ(get(network.get(), "k"), "1");
+}
+
 TEST(Metadata, InFiles) {
   const Network network = create(config(3, 4, 2));
   ASSERT_EQ(rnn_set_metadata(network.get(), "labels", "[\"a\", \"b\"]\n\\"), RNN_OK);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build librnn without training and without formats: minimal.py ROOT BUILD CC... -- CXX...
+"""Build librnn without training, without formats, for one ISA: minimal.py ROOT BUILD ISA CC... -- CXX...
 
 The program examples/embedded.c, linked with that library, runs, and neither it nor the library needs anything that
 opens a file, or oneTBB. Prints how large it is. CC compiles no_files.c, which runs too. The kernels' objects, which no
@@ -36,19 +36,19 @@ def needed(path):
 def main():
     root, built = (pathlib.Path(path).resolve() for path in sys.argv[1:3])
     end = sys.argv.index("--")
-    cc = sys.argv[3:end]
+    isa, cc = sys.argv[3], sys.argv[4:end]
     with tempfile.TemporaryDirectory() as folder:
         build = pathlib.Path(folder) / "build"
         compilers = compile_once.environment(built, pathlib.Path(folder), "lib/kernels/", cc, sys.argv[end + 1:])
         run("meson", "setup", build, root, "-Dtraining=disabled", "-Dformats=disabled", "-Dtests=disabled",
-            "-Dbenchmarks=disabled", "-Ddefault_library=static", **compilers)
+            "-Dbenchmarks=disabled", "-Ddefault_library=static", f"-Disas={isa}", **compilers)
         run("meson", "compile", "-C", build, "examples/embedded", **compilers)
         program, library = build / "examples/embedded", build / "capi/librnn.a"
         print(run(program), end="")
 
         refusals = build / "no_files"
         run(*cc, "-I", root / "include", root / "tests/minimal/no_files.c", library, "-lstdc++", "-lm", "-o", refusals)
-        run(refusals)
+        run(refusals, isa, RNN_ISA="")
 
         symbols = needed(program) | needed(library)
         if "__cxa_throw" not in symbols:

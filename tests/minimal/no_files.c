@@ -1,4 +1,5 @@
-/* What a library without formats refuses, and that it still saves and loads in memory. */
+/* What a library without formats refuses, and that it still saves and loads in memory: no_files ISA, the one that it
+ * was built for. */
 #include <rnn/rnn.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@ static void expect(rnn_status_t status, rnn_status_t wanted, const char *message
   ++failures;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   const char *no_files = "built without formats and opens no files; use the memory forms";
   static unsigned char memory[4096];
   const unsigned char safetensors[] = {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
@@ -21,6 +22,10 @@ int main(void) {
   rnn_t *rnn = NULL, *loaded = NULL;
   size_t size = 0;
 
+  if (argc != 2 || strcmp(rnn_isa(), argv[1]) != 0) {
+    fprintf(stderr, "computes with %s\n", rnn_isa());
+    ++failures;
+  }
   config.struct_size = sizeof config;
   config.input_size = 3;
   config.hidden_size = 4;

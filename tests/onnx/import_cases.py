@@ -221,12 +221,13 @@ class Graph:
     def last(self):
         self.flow = [y[-1:] for y in self.flow]
 
-    def model(self, output, rank=3):
+    def model(self, outputs, rank=3):
         if not self.inputs or all(i.name != "x" for i in self.inputs):
             shape = self.options.get("shape", ["t", "n", I])
             self.input("x", TensorProto.FLOAT, shape)
         graph = helper.make_graph(self.nodes, "test", self.inputs,
-                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["?"] * rank)],
+                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["?"] * rank)
+                                   for output in (outputs if isinstance(outputs, list) else [outputs])],
                                   self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
         onnx.checker.check_model(model)
@@ -284,6 +285,14 @@ def last_of_y_h(g):
     _, h = g.layer("x")
     g.last()
     return g.model(g.head(g.axes("Squeeze", h, [0]), "gemm", H), 2)
+
+
+def states_alone(g):
+    """An encoder that gives the last states of its layers."""
+    y, first = g.layer("x")
+    _, second = g.layer(g.axes("Squeeze", y, [1]))
+    g.last()
+    return g.model([first, second])
 
 
 def last_by_gather(g):
@@ -387,7 +396,8 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (layout_1, {"shape": ["n", "t", I]}), (layout_1, {"initial": True, "shape": ["n", "t", I]}),
          (layout_1_bidirectional, {"shape": ["n", "t", I]}),
          (layout_1_bidirectional, {"initial": True, "shape": ["n", "t", I]}), (rows, {}), (rows, {"shape": [T, N, I]}),
-         (last_of_y_h, {}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}), (two_nodes, {"initial": True}),
+         (last_of_y_h, {}), (states_alone, {}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}),
+         (two_nodes, {"initial": True}),
          (split_directions, {"opset": 12}), (gathered_directions, {}), (forward_half, {}), (residual, {}),
          (lengths_input, {}), (lengths_constant, {}), (embedding, {}), (one_hot, {}), (one_feature, {})]
 
