@@ -57,7 +57,7 @@ struct CellRows {
 
  private:
   Floats states_ = uniform_floats(6 * M * ld);
-  Floats gates_ = uniform_floats(3 * M * ld_gates);
+  Floats gates_ = uniform_floats(2 * M * ld_gates);
 };
 
 // Gates are what the last step left, which is as good as anything: the time does not depend on the data.
@@ -93,10 +93,10 @@ void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::siz
   step.x = rows.gates(0);
   step.d_h = step.h_prev = rows.states(0);
   step.h = step.c_prev = rows.states(1);
-  step.c = step.inner = rows.states(2);
+  step.c = rows.states(2);
+  step.inner = rows.states_to(4);
   step.carry = rows.states_to(3);
   step.gates = rows.gates_to(1);
-  step.d_sum = rows.gates_to(2);
   run(state, product_flops(M, H, cell.gates * H), packed_bytes(H, cell.gates * H) / table(cell.format)->pack,
       [&] { cell.backward(step); });
 }

@@ -161,7 +161,7 @@ Packed::Packed(std::size_t rows, std::size_t depth, std::size_t gates, Format fo
       data_(rnn::Allocator(), packed_size(*table(format), panels_)) {
   const Floats w = random_weights(rows, depth);
   const Table& t = *table(format);
-  pack(t, panels_, w.data(), depth, 1, 0, panel_count(t, panels_), data_.data());
+  pack(t, panels_, {w.data(), depth, 1, 0}, 0, panel_count(t, panels_), data_.data());
   panels_.data = data_.data();
 }
 

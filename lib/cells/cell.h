@@ -29,7 +29,8 @@ struct LayerWeights {
 
 // Transposed, all plain.
 struct BackwardWeights {
-  kernels::Panels recurrent;   // W_hh^T [P, G*H]; without its last gate if Cell::candidate
+  kernels::Panels recurrent;   // W_hh^T [P, G*H]; without its last gate if Cell::candidate; the last gate
+                               // first if Cell::own_sum, but for layer normalisation
   kernels::Panels candidate;   // the last gate's [P, H], if Cell::candidate
   kernels::Panels projection;  // W_hr^T [H, P]
   const float* norm_recurrent;
@@ -56,15 +57,16 @@ struct BackwardStep {
   std::size_t rows;              // M
   std::size_t rows_next;         // how many of them, the first ones, have a step after this one
   std::size_t hidden;            // H
-  kernels::Rows d_product_next;  // [rows_next, G*H]  gradient of W_hh h at the step after
+  kernels::Rows d_product_next;  // [rows_next, G*H]  gradient of W_hh h at the step after, its gates in the
+                                 // order of BackwardWeights::recurrent
   kernels::Rows d_h;             // [M, P]  from above and from the outside
   kernels::Rows previous[kMaxStates];
   kernels::Rows next[kMaxStates];
   kernels::MutableRows gates;        // [M, G*H]  in: as forward left them; out: gradient of W_ih x + b
-  kernels::MutableRows inner;        // [M, H]
-  kernels::MutableRows d_sum;        // [M, G*H]  out: gradient of what W_hh h adds (normalised) to the gates;
-                                     // `gates` unless Cell::own_sum
-  kernels::MutableRows d_product;    // [M, G*H]  out: gradient of W_hh h; d_sum unless layer normalisation
+  kernels::MutableRows inner;        // [M, H]  if Cell::own_sum: in: as forward left it; out: its gradient
+  kernels::MutableRows d_sum;        // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
+                                     // W_hh h; `gates` unless Cell::own_sum
+  kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
   kernels::MutableRows d_projected;  // [M, P]  with projection: gradient of h
   kernels::MutableRows carry;  // [M, H]  if Cell::carry: in: from the step after; out: for the one before
   kernels::Rows normalized;    // [M, G*H]
@@ -82,7 +84,7 @@ struct Cell {
   std::size_t states;     // vectors in the state of a layer
   bool candidate;         // the last gate has a product of its own, after the others
   bool inner;             // keeps a vector of H from forward to backward (reset before: needs it in forward)
-  bool own_sum;           // the gradient of the recurrent product is not that of the gates
+  bool own_sum;           // the recurrent product of the last gate is `inner`, with a gradient of its own
   bool recurrent_bias;    // has a bias b_hn [H]
   Carry carry;
   // On kernels alone: no projection, no normalisation. `kernel` is what both directions have in common with

@@ -36,6 +36,16 @@ void gather_projected(const Table& table, const BackwardWeights& weights, const 
   }
 }
 
+// d_sum = the gradients of all gates but the last, and that of inner.
+void gather_sum(const Cell& cell, const BackwardStep& step) {
+  const std::size_t others = (cell.gates - 1) * step.hidden;
+  for (std::size_t m = 0; m < step.rows; ++m) {
+    float* const target = row(step.d_sum, m);
+    std::memcpy(target, row(step.gates, m), others * sizeof(float));
+    std::memcpy(target + others, row(step.inner, m), step.hidden * sizeof(float));
+  }
+}
+
 }  // namespace
 
 void forward(const Cell& cell, const Table& table, const LayerWeights& weights, const ForwardStep& step) {
@@ -84,8 +94,7 @@ void backward(const Cell& cell, const Table& table, const BackwardWeights& weigh
   kernel.h = step.next[0];
   kernel.c_prev = step.previous[1];
   kernel.c = step.next[1];
-  kernel.inner = as_input(step.inner);
-  kernel.d_sum = step.d_sum;
+  kernel.inner = step.inner;
   kernel.carry = step.carry;
   if (weights.projection.data != nullptr) {
     gather_projected(table, weights, step);
@@ -95,9 +104,10 @@ void backward(const Cell& cell, const Table& table, const BackwardWeights& weigh
     kernel.d_h = kZeros;
   }
   cell.backward(table, weights, kernel);
-  if (weights.norm_recurrent != nullptr)
-    table.layer_norm_backward(step.rows, cell.gates * step.hidden, as_input(step.d_sum),
-                              weights.norm_recurrent, step.normalized, step.deviation, step.d_product);
+  if (weights.norm_recurrent == nullptr) return;
+  if (cell.own_sum) gather_sum(cell, step);
+  table.layer_norm_backward(step.rows, cell.gates * step.hidden, as_input(step.d_sum), weights.norm_recurrent,
+                            step.normalized, step.deviation, step.d_product);
 }
 
 }  // namespace rnn::cells

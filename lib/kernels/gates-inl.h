@@ -405,7 +405,7 @@ struct GruForward {
 };
 
 // d = d_h + carry + s    carry = d * z    d_n = d * (1 - z) * n'    d_z = d * (h - n) * z'
-// d_r = d_n * inner * r'    gates = d_r, d_z, d_n    d_sum = d_r, d_z, d_n * r
+// d_r = d_n * inner * r'    gates = d_r, d_z, d_n    inner = d_n * r
 template <class Units>
 struct GruBackward {
   static constexpr std::size_t gates = 1;
@@ -419,7 +419,6 @@ struct GruBackward {
     visit(step.d_h, 1);
     visit(step.carry, 1);
     visit(step.inner, 1);
-    visit(step.d_sum, 3);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -436,9 +435,7 @@ struct GruBackward {
     store_units<Arch>(step.gates, m, 0, unit, n, d_r);
     store_units<Arch>(step.gates, m, 1, unit, n, d_z);
     store_units<Arch>(step.gates, m, 2, unit, n, d_n);
-    store_units<Arch>(step.d_sum, m, 0, unit, n, d_r);
-    store_units<Arch>(step.d_sum, m, 1, unit, n, d_z);
-    store_units<Arch>(step.d_sum, m, 2, unit, n, d_n * r);
+    store_units<Arch>(step.inner, m, 0, unit, n, d_n * r);
     store_units<Arch>(step.carry, m, 0, unit, n, d * z);
   }
 };

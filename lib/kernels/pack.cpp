@@ -38,23 +38,32 @@ std::size_t columns(const Table& table, const Panels& w) {
 
 // One panel: where its first row is in W, and where it goes.
 struct Panel {
-  const float* source;
-  std::size_t gate_stride, row_stride, column_stride;
+  PackSource source;
+  std::size_t gate_stride;
   std::size_t gates, used, width, depth;
   float* target;
 
-  const float* row(std::size_t g, std::size_t i) const { return source + g * gate_stride + i * row_stride; }
+  // Column k of gate g, whose rows are source.row_stride apart.
+  const float* column(std::size_t g, std::size_t k) const {
+    std::size_t c = source.first_column + k;
+    if (c >= depth) c -= depth;
+    return source.values + g * gate_stride + c * source.column_stride;
+  }
+  float element(std::size_t g, std::size_t i, std::size_t k) const {
+    return column(g, k)[i * source.row_stride];
+  }
 };
 
 void pack_f32(const Panel& p) {
   float* target = p.target;
   for (std::size_t k = 0; k < p.depth; ++k) {
     for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
-      const float* const source = p.row(g, 0) + k * p.column_stride;
+      const float* const source = p.column(g, k);
+      const std::size_t stride = p.source.row_stride;
       if (p.used == p.width)
-        for (std::size_t i = 0; i < p.width; ++i) target[i] = source[i * p.row_stride];
+        for (std::size_t i = 0; i < p.width; ++i) target[i] = source[i * stride];
       else  // in one loop: a second one of zeros becomes a call of memset, which takes longer
-        for (std::size_t i = 0; i < p.width; ++i) target[i] = i < p.used ? source[i * p.row_stride] : 0.0f;
+        for (std::size_t i = 0; i < p.width; ++i) target[i] = i < p.used ? source[i * stride] : 0.0f;
     }
   }
 }
@@ -64,10 +73,9 @@ void pack_bf16(const Panel& p) {
   for (std::size_t k = 0; k < p.depth; k += 2) {
     const bool both = k + 1 < p.depth;
     for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
-      const float* const source = p.row(g, 0) + k * p.column_stride;
       for (std::size_t i = 0; i < p.used; ++i) {
-        const float* const pair = source + i * p.row_stride;
-        const std::uint32_t slot = bf16_bits(pair[0]) | (both ? bf16_bits(pair[p.column_stride]) << 16 : 0u);
+        const std::uint32_t second = both ? bf16_bits(p.element(g, i, k + 1)) << 16 : 0u;
+        const std::uint32_t slot = bf16_bits(p.element(g, i, k)) | second;
         std::memcpy(target + i, &slot, sizeof slot);
       }
       for (std::size_t i = p.used; i < p.width; ++i) target[i] = 0.0f;
@@ -79,7 +87,7 @@ void pack_bf16(const Panel& p) {
 float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
   float largest = 0.0f;
   for (std::size_t k = 0; k < p.depth; ++k) {
-    const float magnitude = std::fabs(p.row(g, i)[k * p.column_stride]);
+    const float magnitude = std::fabs(p.element(g, i, k));
     if (!(magnitude <= largest)) largest = magnitude;
     if (std::isnan(largest)) break;
   }
@@ -100,8 +108,7 @@ void pack_int8(const Panel& p) {
         std::uint32_t slot = 0;
         for (std::size_t k = 4 * c; usable && k < p.depth && k < 4 * c + 4; ++k) {
           static constexpr unsigned shifts[] = {0, 16, 8, 24};  // the order of a slot
-          const auto number =
-              static_cast<std::int32_t>(std::lrint(p.row(g, i)[k * p.column_stride] * inverse));
+          const auto number = static_cast<std::int32_t>(std::lrint(p.element(g, i, k) * inverse));
           sum += number;
           slot |= (static_cast<std::uint32_t>(number) & 255u) << shifts[k % 4];
         }
@@ -127,8 +134,8 @@ std::size_t panel_count(const Table& table, const Panels& w) {
   return cut.wide_panels() + (cut.wide < cut.rows ? 1 : 0);
 }
 
-void pack(const Table& table, const Panels& w, const float* values, std::size_t row_stride,
-          std::size_t column_stride, std::size_t first, std::size_t last, float* packed) {
+void pack(const Table& table, const Panels& w, const PackSource& source, std::size_t first, std::size_t last,
+          float* packed) {
   const Cut cut(table, w);
   for (std::size_t panel = first; panel < last; ++panel) {
     const bool narrow = panel == cut.wide_panels();
@@ -136,10 +143,10 @@ void pack(const Table& table, const Panels& w, const float* values, std::size_t 
     const std::size_t end = narrow ? cut.rows : cut.wide;
     const std::size_t used = end - row < cut.panel ? end - row : cut.panel;
     const std::size_t width = round_up(used, narrow ? table.narrow : table.lanes);
-    const Panel p{values + row * row_stride,
-                  cut.rows * row_stride,
-                  row_stride,
-                  column_stride,
+    PackSource from = source;
+    from.values += row * source.row_stride;
+    const Panel p{from,
+                  cut.rows * source.row_stride,
                   cut.gates,
                   used,
                   width,

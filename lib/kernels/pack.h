@@ -20,10 +20,17 @@ std::size_t packed_size(const Table& table, const Panels& w);
 // Number of panels, each of which may be packed by a task of its own.
 std::size_t panel_count(const Table& table, const Panels& w);
 
-// Pack panels [first, last) of the matrix whose element (i, k) is at values[i * row_stride + k *
-// column_stride] to `packed`: strides exchanged pack the transposed matrix.
-void pack(const Table& table, const Panels& w, const float* values, std::size_t row_stride,
-          std::size_t column_stride, std::size_t first, std::size_t last, float* packed);
+// Where column k of a matrix is: element i at values[i * row_stride + c * column_stride], c = first_column +
+// k, less the depth if it is not below it. Strides exchanged are the transposed matrix.
+struct PackSource {
+  const float* values;
+  std::size_t row_stride, column_stride;
+  std::size_t first_column;
+};
+
+// Pack panels [first, last) of the matrix to `packed`.
+void pack(const Table& table, const Panels& w, const PackSource& source, std::size_t first, std::size_t last,
+          float* packed);
 
 // The bits of the nearest bf16, of two the even one; subnormals become zeros, a NaN stays one.
 inline std::uint32_t bf16_bits(float x) {

@@ -102,8 +102,7 @@ struct CellBackward {
                       // (of one gate: out alone, its slope follows from h)
   Rows h_prev, h;     // [M, H]
   Rows c_prev, c;     // [M, H]  LSTM
-  Rows inner;         // [M, H]  GRU: as forward left it
-  MutableRows d_sum;  // [M, 3*H]  GRU: written, the gradient of W_hh h + b_hn: d_r, d_z, r * d_n
+  MutableRows inner;  // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
   MutableRows carry;  // [M, H]  in: gradient from the step after this one, out: for the one before, of c
                       // (LSTM), of h beyond the product (GRU)
 };

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "lib/kernels/dispatch.h"
 #include "lib/kernels/pack.h"
@@ -105,10 +106,10 @@ void add_all(const Weights& weights, Layout& layout) {
 
 void pack_panels(const kernels::Table& table, const Parameter& parameter, const float* values,
                  const PackedMatrix& matrix, std::size_t first, std::size_t last) noexcept {
-  const std::size_t row_stride = matrix.transposed ? 1 : parameter.stride;
-  const std::size_t column_stride = matrix.transposed ? parameter.stride : 1;
-  kernels::pack(table, matrix.panels, values + matrix.first_row * parameter.stride, row_stride, column_stride,
-                first, last, matrix.data);
+  kernels::PackSource source{values + matrix.first_row * parameter.stride, parameter.stride, 1,
+                             matrix.first_column};
+  if (matrix.transposed) std::swap(source.row_stride, source.column_stride);
+  kernels::pack(table, matrix.panels, source, first, last, matrix.data);
 }
 
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
@@ -144,6 +145,7 @@ void Weights::lay_out_matrices() {
     const Parameter* parameter = find(kind, strand);
     *next++ = {static_cast<std::size_t>(parameter - parameters_.data()),
                first_row,
+               0,
                false,
                {nullptr, rows, parameter->columns, gates},
                nullptr};

@@ -49,8 +49,9 @@ struct Parameter {
 
 // Rows of a parameter, or the transposed parameter, packed from the canonical values.
 struct PackedMatrix {
-  std::size_t parameter;  // index
-  std::size_t first_row;  // not transposed: where the packed rows start
+  std::size_t parameter;     // index
+  std::size_t first_row;     // not transposed: where the packed rows start
+  std::size_t first_column;  // of the packed matrix: see kernels::PackSource
   bool transposed;
   kernels::Panels panels;
   float* data;  // where panels.data points
@@ -196,7 +197,7 @@ class WeightsRef {
   ~WeightsRef();
 
   static WeightsRef make(const rnn_config_t& config, const Allocator& allocator);
-  WeightsRef copy() const;  // equal values in weights of their own
+  WeightsRef copy() const;                           // equal values in weights of their own
   WeightsRef converted(std::int32_t compute) const;  // the same, for another type of compute
 
   bool unique() const noexcept;

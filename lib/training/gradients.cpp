@@ -36,8 +36,8 @@ void clear_rows(float* p, std::size_t rows, std::size_t columns, std::size_t str
   for (std::size_t row = 0; row < rows; ++row) std::fill_n(p + row * stride, columns, 0.0f);
 }
 
-// A tile of W_hh takes the same rows of W_ih along: their sums are of the same gradients, but for the last
-// gate of a cell with its own sum.
+// A tile of W_hh takes the same rows of W_ih along: their sums are of gradients that are the same or stand
+// beside each other.
 bool takes_inputs(const Workspace& w, const Parameter& p, const Gradients::TileShape& shape) noexcept {
   const Dimensions& d = w.dimensions;
   const bool whole_vectors = shape.rows % kernels::kPad == 0 && d.hidden % kernels::kPad == 0;
@@ -75,19 +75,19 @@ class Gradients::TileSum {
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
 
-  // c += a^T b of `count` rows, from rows `first_a` and `first_b` on.
-  void add_product(const Matrix& a, const Matrix& b, std::size_t count, std::size_t first_a = 0,
-                   std::size_t first_b = 0) noexcept {
-    table_.gemm_tn(tile_.rows, tile_.columns, count, a.at(first_a, tile_.row), a.stride,
-                   b.at(first_b, tile_.column), b.stride, c_, p_.stride);
+  // c += a^T b of `count` rows.
+  void add_product(const Matrix& a, const Matrix& b, std::size_t count) noexcept {
+    table_.gemm_tn(tile_.rows, tile_.columns, count, a.at(0, tile_.row), a.stride, b.at(0, tile_.column),
+                   b.stride, c_, p_.stride);
   }
   void add_recurrent() noexcept;
+  void add_recurrent(const Run& run) noexcept;
   void clear_columns(float* columns) noexcept;
   void add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept;
   void add_columns(const float* columns) noexcept;
   void add_lookups() noexcept;
   void add_tied_lookups() noexcept;
-  void add_column_sums(const Matrix& a, std::size_t count, std::size_t column = 0) noexcept;
+  void add_column_sums(const Matrix& a, std::size_t count) noexcept;
   void add_product_sums(const Matrix& a, const Matrix& b) noexcept;
   void add_initial() noexcept;
 
@@ -131,7 +131,7 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
     case Kind::bias:
       return add_column_sums(strand().gates, rows);
     case Kind::recurrent_bias:
-      return add_column_sums(strand().d_sum, rows, w_.dimensions.gates - w_.dimensions.hidden);
+      return add_column_sums(strand().inner, rows);
     case Kind::head_bias:
       return add_column_sums(w_.outputs, w_.output_rows());
     case Kind::norm_input:
@@ -152,8 +152,21 @@ void Gradients::TileSum::add_recurrent() noexcept {
   if (d.cell.candidate && tile_.row >= d.gates - d.hidden)
     return add_product(s.d_product, s.inner, w_.plan.rows());
   const Runs& runs = w_.runs(p_.strand);
-  for (std::size_t i = 0; i < runs.count; ++i)
-    add_product(s.d_product, s.states[0], runs.runs[i].count, runs.runs[i].row, runs.runs[i].previous);
+  for (std::size_t i = 0; i < runs.count; ++i) add_recurrent(runs.runs[i]);
+}
+
+// The gradient of W_hh h may have the last gate first.
+void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const StrandRows& s = strand();
+  const std::size_t turn = d.inner_first() ? d.gates - d.hidden : d.gates, end = tile_.row + tile_.rows;
+  const auto add = [&](std::size_t first, std::size_t last, std::size_t column) {
+    table_.gemm_tn(last - first, tile_.columns, run.count, s.d_product.at(run.row, column),
+                   s.d_product.stride, s.states[0].at(run.previous, tile_.column), s.states[0].stride,
+                   c_ + (first - tile_.row) * p_.stride, p_.stride);
+  };
+  if (tile_.row < turn) add(tile_.row, std::min(end, turn), tile_.row + (d.gates - turn));
+  if (end > turn) add(std::max(tile_.row, turn), end, std::max(tile_.row, turn) - turn);
 }
 
 // The same of W_hh without a candidate, with the one-hot inputs' sums of the same rows.
@@ -164,7 +177,7 @@ void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noe
     const Run& run = runs.runs[i];
     for (std::size_t at = 0; at < run.count; at += kSharedRows) {
       const std::size_t count = std::min(kSharedRows, run.count - at);
-      add_product(strand().d_product, strand().states[0], count, run.row + at, run.previous + at);
+      add_recurrent({run.row + at, run.previous + at, count});
       inputs.add_to_columns(run.row + at, count, columns);
     }
   }
@@ -179,19 +192,11 @@ void Gradients::TileSum::clear_columns(float* columns) noexcept {
              kernels::padded(tile_.rows), d.gate_stride);
 }
 
-// Where the gradient of the product is that of the gates, W_hh's sum has just read it.
 void Gradients::TileSum::add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
-  const std::size_t end = tile_.row + kernels::padded(tile_.rows);
-  std::size_t shared = tile_.row;
-  if (!d.layer_norm) shared = d.cell.own_sum ? std::clamp(d.gates - d.hidden, shared, end) : end;
-  if (shared % kernels::kPad != 0) shared = tile_.row;
-  const auto add = [&](const Matrix& a, std::size_t row, std::size_t width) {
-    table_.scatter_add(count, width, &w_.indices[first], a.at(first, row), a.stride,
-                       columns + p_.strand * d.inputs * d.gate_stride + row, d.gate_stride);
-  };
-  if (shared > tile_.row) add(strand().d_product, tile_.row, shared - tile_.row);
-  if (end > shared) add(strand().d_projection, shared, end - shared);
+  const Matrix& a = strand().d_projection;
+  table_.scatter_add(count, kernels::padded(tile_.rows), &w_.indices[first], a.at(first, tile_.row), a.stride,
+                     columns + p_.strand * d.inputs * d.gate_stride + tile_.row, d.gate_stride);
 }
 
 void Gradients::TileSum::add_columns(const float* columns) noexcept {
@@ -222,18 +227,14 @@ void Gradients::TileSum::add_tied_lookups() noexcept {
   }
 }
 
-// Of columns from `column` + tile.row on. The kernel's begin and end with a vector, those wanted perhaps
-// within.
-void Gradients::TileSum::add_column_sums(const Matrix& a, std::size_t count, std::size_t column) noexcept {
+// The kernel's columns end with a vector, in which those of inner are followed by gates.
+void Gradients::TileSum::add_column_sums(const Matrix& a, std::size_t count) noexcept {
   const std::size_t width = kernels::padded(tile_.rows);
-  column += tile_.row;
-  if (column % kernels::kPad == 0 && tile_.rows % kernels::kPad == 0)
-    return table_.column_sums(count, width, a.at(0, column), a.stride, c_);
-  float sums[kStripe + 2 * kernels::kPad] = {0.0f};
-  const std::size_t skip = column % kernels::kPad;
-  std::copy_n(c_, tile_.rows, sums + skip);
-  table_.column_sums(count, kernels::padded(skip + tile_.rows), a.at(0, column - skip), a.stride, sums);
-  std::copy_n(sums + skip, tile_.rows, c_);
+  if (tile_.rows == width) return table_.column_sums(count, width, a.at(0, tile_.row), a.stride, c_);
+  float sums[kStripe] = {0.0f};
+  std::copy_n(c_, tile_.rows, sums);
+  table_.column_sums(count, width, a.at(0, tile_.row), a.stride, sums);
+  std::copy_n(sums, tile_.rows, c_);
 }
 
 void Gradients::TileSum::add_product_sums(const Matrix& a, const Matrix& b) noexcept {

@@ -12,16 +12,19 @@ TransposedWeights::TransposedWeights(const Weights& weights, Threads& threads)
 // Those of the lowest layer's inputs may be large: they get no room until they are asked for.
 void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
   const cells::Cell& cell = weights.cell();
+  const bool inner_first = cell.own_sum && !weights.has(RNN_LAYER_NORM);
   Buffer<PackedMatrix> matrices(allocator_, weights.strands() * kPlaces + 1);
-  const auto place = [&](std::size_t i, std::size_t matrix, std::size_t first_row, std::size_t rows) {
-    matrices[matrix] = {i, first_row, true, {nullptr, weights.parameter(i).columns, rows, 0}, nullptr};
+  const auto place = [&](std::size_t i, std::size_t matrix, std::size_t first_row, std::size_t rows,
+                         std::size_t first_column = 0) {
+    const kernels::Panels panels{nullptr, weights.parameter(i).columns, rows, 0};
+    matrices[matrix] = {i, first_row, first_column, true, panels, nullptr};
   };
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& p = weights.parameter(i);
     const std::size_t strand = p.strand * kPlaces;
     if (p.kind == Kind::recurrent) {
       const std::size_t joint = cell.candidate ? p.rows - weights.hidden_size() : p.rows;
-      place(i, strand + kRecurrent, 0, joint);
+      place(i, strand + kRecurrent, 0, joint, inner_first ? p.rows - weights.hidden_size() : 0);
       if (cell.candidate) place(i, strand + kCandidate, joint, p.rows - joint);
     } else if (p.kind == Kind::projection) {
       place(i, strand + kProjection, 0, p.rows);

@@ -151,11 +151,18 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   const Dimensions& d = dimensions;
   const std::size_t rows = row_capacity_;
   s = {};
-  s.gates = take(rows, d.gate_stride);
+  if (d.inner_first()) {
+    const std::size_t first = kernels::padded(d.hidden);
+    const Matrix all = take(rows, Dimensions::stride(first + d.gates));
+    s.gates = all.from(first);
+    s.inner = all.from(first - d.hidden);
+  } else {
+    s.gates = take(rows, d.gate_stride);
+    if (d.cell.inner) s.inner = take(rows, d.hidden_stride);
+  }
   for (std::size_t p = 0; p < d.parts; ++p) s.states[p] = take(segment_capacity_ + rows, d.state_strides[p]);
-  if (d.cell.inner) s.inner = take(rows, d.hidden_stride);
-  s.d_sum = d.cell.own_sum ? take(rows, d.gate_stride) : s.gates;
-  s.d_product = s.d_sum;
+  s.d_sum = d.cell.own_sum && d.layer_norm ? take(rows, d.gate_stride) : s.gates;
+  s.d_product = d.inner_first() ? s.inner : s.gates;
   s.d_projection = s.gates;
   if (d.projection) {
     s.unprojected = take(rows, d.hidden_stride);

@@ -43,6 +43,8 @@ struct Matrix {
   float* data;
   std::size_t stride;
 
+  // Without its first j columns.
+  Matrix from(std::size_t j) const noexcept { return {data != nullptr ? data + j : nullptr, stride}; }
   // From row r, column j on.
   float* at(std::size_t r, std::size_t j = 0) const noexcept { return data + r * stride + j; }
   kernels::MutableRows rows(std::size_t r, std::size_t j = 0) const noexcept {
@@ -65,6 +67,8 @@ struct Dimensions {
   }
   // A layer whose output is not simply the h of its only strand.
   bool joins(std::size_t layer) const noexcept { return directions > 1 || (residual && layer > 0); }
+  // The gradient of `inner` stands before those of the other gates in that of W_hh h.
+  bool inner_first() const noexcept { return cell.own_sum && !layer_norm; }
   bool is_reverse(std::size_t strand) const noexcept { return strand % directions == 1; }
 
   const cells::Cell& cell;
@@ -85,8 +89,9 @@ struct Dimensions {
 };
 
 // The rows of one strand, by the names of cells::ForwardStep and BackwardStep; what its cell has no use for
-// is absent. Gates hold their gradients after a backward pass. Where the gradient of a product is that of the
-// gates, it is the same matrix.
+// is absent. Gates, and inner of a cell with its own sum, hold their gradients after a backward pass. Where
+// the gradient of a product is that of the gates, it is the same matrix; where it is that of inner and of all
+// gates but the last, these stand side by side.
 struct StrandRows {
   Matrix gates;                      // [rows, G*H]
   Matrix states[cells::kMaxStates];  // [segments + rows, ..]  initial states, then those after each row

@@ -54,7 +54,7 @@ class Packed {
       : panels_{nullptr, rows, depth, gates}, memory_(packed_size(table, panels_) + 16) {
     float* aligned = memory_.data();
     while (reinterpret_cast<std::uintptr_t>(aligned) % 64 != 0) ++aligned;
-    pack(table, panels_, w.data(), depth, 1, 0, panel_count(table, panels_), aligned);
+    pack(table, panels_, {w.data(), depth, 1, 0}, 0, panel_count(table, panels_), aligned);
     panels_.data = aligned;
   }
   const Panels& panels() const { return panels_; }
@@ -136,7 +136,6 @@ class Step {
         inner_(M * H),
         h_(M * H),
         c_(M * H),
-        d_sum_(M * gates * H),
         carry_(numbers(M * H, 20)) {}
 
   void run(const char* name, const char* back_name, void (*Table::*forward)(const CellForward&),
@@ -144,7 +143,7 @@ class Step {
     (table_.*forward)(forward_step(w_.panels(), h_prev_));
     add(name, all({&gates_, &inner_, &h_, &c_}));
     (table_.*backward)(backward_step(back_.panels(), rows(d_, G * H), M - 3));
-    add(back_name, all({&gates_, &d_sum_, &carry_}));
+    add(back_name, all({&gates_, &inner_, &carry_}));
   }
 
   // The GRU with the reset gate before the product.
@@ -193,8 +192,7 @@ class Step {
             rows(h_, H),
             rows(c_prev_, H),
             rows(c_, H),
-            rows(inner_, H),
-            writable(d_sum_, G * H),
+            writable(inner_, H),
             writable(carry_, H)};
   }
 
@@ -202,7 +200,7 @@ class Step {
   const std::size_t G;
   const Packed w_, reset_, candidate_, back_;
   const std::vector<float> h_prev_, c_prev_, d_, d_h_, bias_;
-  std::vector<float> gates_, inner_, h_, c_, d_sum_, carry_;
+  std::vector<float> gates_, inner_, h_, c_, carry_;
 };
 
 void cells(const Table& table) {

@@ -217,7 +217,7 @@ std::vector<float> packed_values(const Table& table, const Panels& w, const std:
                                  std::size_t row_stride, std::size_t column_stride) {
   Array packed(packed_size(table, w), 1e30f);
   for (std::size_t p = panel_count(table, w); p-- > 0;)
-    pack(table, w, values.data(), row_stride, column_stride, p, p + 1, packed.data());
+    pack(table, w, {values.data(), row_stride, column_stride, 0}, p, p + 1, packed.data());
   return std::vector<float>(packed.begin(), packed.end());
 }
 

@@ -133,7 +133,7 @@ class Packed {
   Packed(const Table& table, const Panels& shape, const float* w, std::size_t row_stride,
          std::size_t column_stride)
       : data_(packed_size(table, shape)), panels_(shape) {
-    pack(table, shape, w, row_stride, column_stride, 0, panel_count(table, shape), data_.data());
+    pack(table, shape, {w, row_stride, column_stride, 0}, 0, panel_count(table, shape), data_.data());
     panels_.data = data_.data();
   }
 

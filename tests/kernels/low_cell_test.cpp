@@ -130,8 +130,7 @@ std::vector<float> run_backward(const Backward& kind, const Table& table, const 
                                 std::size_t H, const Rows& x) {
   std::mt19937 random(4);
   Block gates(M, kind.gates * H, random), d_h(M, H, random), h_prev(M, H, random), h(M, H, random),
-      c_prev(M, H, random), c(M, H, random), inner(M, H, random), d_sum(M, 3 * H, random),
-      carry(M, H, random);
+      c_prev(M, H, random), c(M, H, random), inner(M, H, random), carry(M, H, random);
   CellBackward step{};
   step.w = w;
   step.M = M;
@@ -144,12 +143,11 @@ std::vector<float> run_backward(const Backward& kind, const Table& table, const 
   step.h = h.rows();
   step.c_prev = c_prev.rows();
   step.c = c.rows();
-  step.inner = inner.rows();
-  step.d_sum = d_sum.writable();
+  step.inner = inner.writable();
   step.carry = carry.writable();
   (table.*kind.kernel)(step);
   std::vector<float> all = gates.values;
-  for (const Block* block : {&d_sum, &carry}) append(all, block->values);
+  for (const Block* block : {&inner, &carry}) append(all, block->values);
   return all;
 }
 

@@ -120,6 +120,14 @@ struct Problem {
     return sum;
   }
 
+  // The gradient of W_hh h has that of inner before the other gates'; W_hh in the same order.
+  bool inner_first() const { return cell.own_sum && !layer_norm; }
+  std::vector<float> w_back() const {
+    std::vector<float> w = w_hh;
+    if (inner_first()) std::rotate(w.begin(), w.end() - static_cast<std::ptrdiff_t>(H * P), w.end());
+    return w;
+  }
+
   Vector inputs_of(std::size_t m) const {
     Vector inputs;
     for (std::size_t t = 0; t < kSteps; ++t)
@@ -144,7 +152,7 @@ class PackedProblem {
         recurrent_(table, first_, p.P, p.w_hh.data(), first_ / p.H),
         candidate_(table, p.H, p.P, &p.w_hh[p.GH * p.P - p.H * p.P]),
         projection_(table, p.P, p.H, p.w_hr.data()),
-        recurrent_t_(kernels::Packed::transposed(table, p.P, first_, p.w_hh.data())),
+        recurrent_t_(kernels::Packed::transposed(table, p.P, first_, p.w_back().data())),
         candidate_t_(kernels::Packed::transposed(table, p.P, p.H, &p.w_hh[p.GH * p.P - p.H * p.P])),
         projection_t_(kernels::Packed::transposed(table, p.H, p.P, p.w_hr.data())) {
     forward.recurrent = recurrent_.panels();
@@ -237,12 +245,13 @@ class Recurrence {
       step.gates = gates.at(t);
       step.inner = inner_.at(t);
       step.d_sum = p_.cell.own_sum ? d_sum_.at(t) : gates.at(t);
-      step.d_product = p_.layer_norm ? d_product.at(t) : step.d_sum;
+      step.d_product = d_product.at(t);
       step.d_projected = d_projected_.at(t);
       step.carry = carry.at(0);
       step.normalized = normalized_.read(t);
       step.deviation = &deviation_[t * kMost];
       backward(p_.cell, table_, w_.backward, step);
+      if (p_.inner_first()) join(t);
     }
   }
 
@@ -251,9 +260,10 @@ class Recurrence {
     Vector d(p_.P);
     const Rows rows = d_product_of(0);
     const std::size_t count = p_.cell.candidate ? p_.GH - p_.H : p_.GH;
+    const std::vector<float> w = p_.w_back();
     for (std::size_t k = 0; k < p_.P; ++k) {
       for (std::size_t i = 0; i < count; ++i)
-        d[k] += static_cast<double>(p_.w_hh[i * p_.P + k]) * rows.base[m * rows.stride + i];
+        d[k] += static_cast<double>(w[i * p_.P + k]) * rows.base[m * rows.stride + i];
       if (p_.cell.carry == Carry::h) d[k] += carry.value(0, m, k);
     }
     return d;
@@ -263,8 +273,14 @@ class Recurrence {
 
  private:
   Rows d_product_of(std::size_t t) const {
-    if (p_.layer_norm) return d_product.read(t);
-    return p_.cell.own_sum ? d_sum_.read(t) : gates.read(t);
+    return p_.layer_norm || p_.inner_first() ? d_product.read(t) : gates.read(t);
+  }
+  void join(std::size_t t) {
+    for (std::size_t m = 0; m < kRows[t]; ++m) {
+      float* const target = d_product.at(t).base + m * p_.GH;
+      std::copy_n(inner_.at(t).base + m * p_.H, p_.H, target);
+      std::copy_n(gates.at(t).base + m * p_.GH, p_.GH - p_.H, target + p_.H);
+    }
   }
 
   const Table& table_;
