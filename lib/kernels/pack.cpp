@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "lib/kernels/simd-inl.h"
 namespace rnn::kernels {
 namespace {
 
@@ -54,16 +55,51 @@ struct Panel {
   }
 };
 
+// What every CPU has.
+#if defined(__SSE2__)
+using Four = Vec<xsimd::sse2>;
+#else
+using Four = Vec<xsimd::neon64>;
+#endif
+
+// to[j * to_stride + i] = from[i * from_stride + j], i and j < 4.
+inline void transpose(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) {
+  const Four a = Four::load_unaligned(from), b = Four::load_unaligned(from + from_stride);
+  const Four c = Four::load_unaligned(from + 2 * from_stride),
+             d = Four::load_unaligned(from + 3 * from_stride);
+  const Four ac = xsimd::zip_lo(a, c), bd = xsimd::zip_lo(b, d);
+  const Four ac_high = xsimd::zip_hi(a, c), bd_high = xsimd::zip_hi(b, d);
+  xsimd::zip_lo(ac, bd).store_unaligned(to);
+  xsimd::zip_hi(ac, bd).store_unaligned(to + to_stride);
+  xsimd::zip_lo(ac_high, bd_high).store_unaligned(to + 2 * to_stride);
+  xsimd::zip_hi(ac_high, bd_high).store_unaligned(to + 3 * to_stride);
+}
+
+// Columns [k, k + 4) of gate g, which stand side by side in W.
+void pack_four_columns(const Panel& p, std::size_t g, std::size_t k) {
+  const std::size_t stride = p.source.row_stride, height = p.gates * p.width;
+  const float* const source = p.column(g, k);
+  float* const target = p.target + k * height + g * p.width;
+  std::size_t i = 0;
+  for (; i + 4 <= p.used; i += 4) transpose(source + i * stride, stride, target + i, height);
+  for (; i < p.used; ++i)
+    for (std::size_t j = 0; j < 4; ++j) target[j * height + i] = source[i * stride + j];
+}
+
 void pack_f32(const Panel& p) {
-  float* target = p.target;
-  for (std::size_t k = 0; k < p.depth; ++k) {
+  const std::size_t stride = p.source.row_stride, used = p.used;
+  std::size_t k = 0;
+  if (p.source.column_stride == 1 && p.source.first_column == 0 && used >= 4)
+    for (; k + 4 <= p.depth; k += 4)
+      for (std::size_t g = 0; g < p.gates; ++g) pack_four_columns(p, g, k);
+  float* target = p.target + k * p.gates * p.width;
+  for (; k < p.depth; ++k) {
     for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
       const float* const source = p.column(g, k);
-      const std::size_t stride = p.source.row_stride;
-      if (p.used == p.width)
-        for (std::size_t i = 0; i < p.width; ++i) target[i] = source[i * stride];
-      else  // in one loop: a second one of zeros becomes a call of memset, which takes longer
-        for (std::size_t i = 0; i < p.width; ++i) target[i] = i < p.used ? source[i * stride] : 0.0f;
+      std::size_t i = 0;
+      if (stride == 1)
+        for (; i + 4 <= used; i += 4) Four::load_unaligned(source + i).store_unaligned(target + i);
+      for (; i < used; ++i) target[i] = source[i * stride];
     }
   }
 }
@@ -78,7 +114,6 @@ void pack_bf16(const Panel& p) {
         const std::uint32_t slot = bf16_bits(p.element(g, i, k)) | second;
         std::memcpy(target + i, &slot, sizeof slot);
       }
-      for (std::size_t i = p.used; i < p.width; ++i) target[i] = 0.0f;
     }
   }
 }

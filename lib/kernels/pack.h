@@ -2,7 +2,7 @@
 // panel has as many whole vectors of `lanes` rows as it needs. A matrix grouped by gates is cut into panels
 // of `lanes` units. Where `narrow` rows (units) take what whole vectors leave, they are a panel of their own
 // behind the others. A panel is stored column by column, a column of slots after the other. Rows (units)
-// beyond W's are zero.
+// beyond W's are zero, which they have to be before they are packed.
 #pragma once
 
 #include <cstddef>

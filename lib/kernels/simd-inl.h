@@ -7,7 +7,7 @@
 // is missing or slow in one of them, has a function here; those on vectors start with v, so that
 // argument-dependent lookup never finds one of xsimd's.
 //
-// Included by ISA units only, through the other -inl.h files.
+// Included by ISA units, through the other -inl.h files, and by pack.cpp.
 //
 // A new ISA: a specialisation of Native, under the compiler's macro for it.
 #ifndef RNN_KERNELS_SIMD_INL_H_

@@ -215,7 +215,7 @@ TEST_P(GemmTable, GatherIsAProductWithOneHotRows) {
 
 std::vector<float> packed_values(const Table& table, const Panels& w, const std::vector<float>& values,
                                  std::size_t row_stride, std::size_t column_stride) {
-  Array packed(packed_size(table, w), 1e30f);
+  Array packed(packed_size(table, w));
   for (std::size_t p = panel_count(table, w); p-- > 0;)
     pack(table, w, {values.data(), row_stride, column_stride, 0}, p, p + 1, packed.data());
   return std::vector<float>(packed.begin(), packed.end());
