@@ -4,10 +4,8 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "lib/kernels/dispatch.h"
-#include "lib/kernels/pack.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -104,14 +102,6 @@ void add_all(const Weights& weights, Layout& layout) {
 
 }  // namespace
 
-void pack_panels(const kernels::Table& table, const Parameter& parameter, const float* values,
-                 const PackedMatrix& matrix, std::size_t first, std::size_t last) noexcept {
-  kernels::PackSource source{values + matrix.first_row * parameter.stride, parameter.stride, 1,
-                             matrix.first_column};
-  if (matrix.transposed) std::swap(source.row_stride, source.column_stride);
-  kernels::pack(table, matrix.panels, source, first, last, matrix.data);
-}
-
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
     : config_(config),
       allocator_(allocator),
@@ -138,17 +128,14 @@ void Weights::lay_out_parameters() {
 void Weights::lay_out_matrices() {
   const std::size_t H = hidden_size(), G = cell_->gates;
   const std::size_t of_strand = 2 + (cell_->candidate ? 1 : 0) + (has_projection() ? 1 : 0);
-  matrices_ = Buffer<PackedMatrix>(allocator_, strands() * of_strand + (has_head() ? 1 : 0));
-  PackedMatrix* next = matrices_.data();
+  matrices_ = PackedMatrices(allocator_, strands() * of_strand + (has_head() ? 1 : 0));
+  std::size_t next = 0;
   const auto add = [&](Kind kind, std::size_t strand, std::size_t first_row, std::size_t rows,
                        std::size_t gates) {
     const Parameter* parameter = find(kind, strand);
-    *next++ = {static_cast<std::size_t>(parameter - parameters_.data()),
-               first_row,
-               0,
-               false,
-               {nullptr, rows, parameter->columns, gates},
-               nullptr};
+    const auto index = static_cast<std::size_t>(parameter - parameters_.data());
+    const kernels::Panels panels{nullptr, rows, parameter->columns, gates};
+    matrices_[next++] = {index, first_row, 0, false, panels, nullptr};
   };
   const std::size_t joint = cell_->candidate ? G - 1 : G;  // gates of W_hh's first part
   for (std::size_t strand = 0; strand < strands(); ++strand) {
@@ -158,37 +145,18 @@ void Weights::lay_out_matrices() {
     if (has_projection()) add(Kind::projection, strand, 0, projected_size(), 0);
   }
   if (has_head()) add(has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0, 0, output_size(), 0);
-  place_matrices();
-}
-
-void Weights::place_matrices() {
-  const std::size_t count = matrices_.size();
-  job_ends_ = Buffer<std::size_t>(allocator_, count);
-  Buffer<std::size_t> offsets(allocator_, count);
-  std::size_t jobs = 0, size = 0;
-  for (std::size_t m = 0; m < count; ++m) {
-    const kernels::Panels& panels = matrices_[m].panels;
-    checked_product(panels.rows + (panels.gates + 1) * table_->panel, panels.depth + kernels::kPad);
-    const std::size_t room = padded(kernels::packed_size(*table_, panels));
-    if (room > static_cast<std::size_t>(-1) - size) throw std::bad_alloc();
-    job_ends_[m] = jobs += kernels::panel_count(*table_, panels);
-    offsets[m] = size;
-    size += room;
-  }
-  packed_ = Buffer<float>(allocator_, size);
-  for (std::size_t m = 0; m < count; ++m)
-    matrices_[m].panels.data = matrices_[m].data = packed_.data() + offsets[m];
+  matrices_.place(allocator_, *table_);
 }
 
 void Weights::connect() noexcept {
-  const PackedMatrix* matrix = matrices_.data();  // in the order of lay_out_matrices
+  std::size_t next = 0;  // in the order of lay_out_matrices
   for (std::size_t s = 0; s < strands(); ++s) {
     cells::LayerWeights& w = strands_[s];
     w = {};
-    w.input = (matrix++)->panels;
-    w.recurrent = (matrix++)->panels;
-    if (cell_->candidate) w.candidate = (matrix++)->panels;
-    if (has_projection()) w.projection = (matrix++)->panels;
+    w.input = matrices_[next++].panels;
+    w.recurrent = matrices_[next++].panels;
+    if (cell_->candidate) w.candidate = matrices_[next++].panels;
+    if (has_projection()) w.projection = matrices_[next++].panels;
     w.bias = vector(Kind::bias, s);
     w.recurrent_bias = vector(Kind::recurrent_bias, s);
     if (has(RNN_LAYER_NORM)) {
@@ -199,7 +167,7 @@ void Weights::connect() noexcept {
       initials_[part * strands() + s] = vector(Kind::initial, s, part);
   }
   if (!has_head()) return;
-  head_ = matrix->panels;
+  head_ = matrices_[next].panels;
   head_bias_ = vector(Kind::head_bias, 0);
 }
 
@@ -236,16 +204,6 @@ void Weights::pack() noexcept {
   for (std::size_t job = 0; job < pack_jobs(); ++job) pack_job(job);
 }
 
-std::size_t Weights::pack_jobs() const noexcept { return job_ends_[job_ends_.size() - 1]; }
-
-void Weights::pack_job(std::size_t job) noexcept {
-  const std::size_t* end = std::upper_bound(job_ends_.begin(), job_ends_.end(), job);
-  const std::size_t first = end == job_ends_.begin() ? 0 : end[-1];
-  const PackedMatrix& matrix = matrices_[static_cast<std::size_t>(end - job_ends_.begin())];
-  const Parameter& parameter = parameters_[matrix.parameter];
-  pack_panels(*table_, parameter, values_.data() + parameter.offset, matrix, job - first, job - first + 1);
-}
-
 WeightsRef::WeightsRef(Weights* weights) noexcept : weights_(weights) {
   if (weights_ != nullptr) weights_->references_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -264,7 +222,7 @@ WeightsRef WeightsRef::make(const rnn_config_t& config, const Allocator& allocat
 WeightsRef WeightsRef::copy() const {
   WeightsRef result = make(weights_->config_, weights_->allocator_);
   std::copy(weights_->values_.begin(), weights_->values_.end(), result.weights_->values_.begin());
-  std::copy(weights_->packed_.begin(), weights_->packed_.end(), result.weights_->packed_.begin());
+  result.weights_->matrices_.copy(weights_->matrices_);
   result.weights_->metadata_.copy(weights_->allocator_, weights_->metadata_);
   return result;
 }

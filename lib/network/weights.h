@@ -10,6 +10,7 @@
 #include "lib/network/config.h"
 #include "lib/network/memory.h"
 #include "lib/network/metadata.h"
+#include "lib/network/packed.h"
 #include "rnn/rnn.h"
 
 namespace rnn {
@@ -46,20 +47,6 @@ struct Parameter {
            kind == Kind::projection || kind == Kind::head;
   }
 };
-
-// Rows of a parameter, or the transposed parameter, packed from the canonical values.
-struct PackedMatrix {
-  std::size_t parameter;     // index
-  std::size_t first_row;     // not transposed: where the packed rows start
-  std::size_t first_column;  // of the packed matrix: see kernels::PackSource
-  bool transposed;
-  kernels::Panels panels;
-  float* data;  // where panels.data points
-};
-
-// Pack panels [first, last) of a matrix from these values of its parameter.
-void pack_panels(const kernels::Table& table, const Parameter& parameter, const float* values,
-                 const PackedMatrix& matrix, std::size_t first, std::size_t last) noexcept;
 
 // Weights that more than one stream refers to are never written: see Network::own_weights.
 class Weights {
@@ -138,8 +125,8 @@ class Weights {
 
   // Bring the packed matrices up to date; all at once, or job by job (each by any thread).
   void pack() noexcept;
-  std::size_t pack_jobs() const noexcept;
-  void pack_job(std::size_t job) noexcept;
+  std::size_t pack_jobs() const noexcept { return matrices_.jobs(); }
+  void pack_job(std::size_t job) noexcept { matrices_.pack(*this, job); }
 
   const cells::LayerWeights& strand(std::size_t strand) const noexcept { return strands_[strand]; }
   // A row of the embedding, [padded E]; only if has_embedding(), which is the first parameter then.
@@ -159,7 +146,6 @@ class Weights {
 
   void lay_out_parameters();
   void lay_out_matrices();
-  void place_matrices();
   void connect() noexcept;  // what strand(), head(), head_bias() and initial() give
   // Zeros if there is none.
   const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t part = 0) const noexcept;
@@ -170,9 +156,7 @@ class Weights {
   const cells::Cell* cell_;
   Buffer<Parameter> parameters_;
   Buffer<float> values_;
-  Buffer<float> packed_;
-  Buffer<PackedMatrix> matrices_;
-  Buffer<std::size_t> job_ends_;  // [matrices] one past the last job of each
+  PackedMatrices matrices_;
   Buffer<cells::LayerWeights> strands_;
   Buffer<const float*> initials_;  // [state_vectors()]
   kernels::Panels head_{};

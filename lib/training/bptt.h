@@ -37,9 +37,8 @@ class Bptt {
   // For networks of the architecture of `weights`. `threads` is used as long as this object.
   Bptt(const Weights& weights, Threads& threads);
 
-  // Bring the transposed weights up to date, which backward passes read; those of the lowest layer's
-  // inputs only if with_inputs, or if there is an embedding.
-  void pack(const Weights& weights, bool with_inputs) { transposed_.pack(weights, with_inputs); }
+  // The transposed weights, which backward passes read and which have to be packed before the first one.
+  TransposedWeights& transposed() noexcept { return transposed_; }
 
   // Forward pass; with a loss, its sums over the target rows, added in a fixed order.
   RowLoss forward(const Pass& pass);

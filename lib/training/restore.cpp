@@ -112,7 +112,7 @@ void Trainer::restore(WeightsRef result, const Buffer<float>& in_training, Train
   self.averaged = WeightsRef();  // it may have other metadata
   self.averaged_is_new = false;
   self.state = std::move(state);
-  self.bptt.pack(*self.weights, false);
+  self.bptt.transposed().pack(*self.weights, false);
 }
 
 }  // namespace rnn

@@ -126,7 +126,7 @@ void Trainer::Implementation::run_passes(const Walk& walk, Pass& pass, Gathered&
 void Trainer::Implementation::finish() {
   if (options.restore_best == 0 || state.restored != 0 || state.best.size() == 0) return;
   set_weights(state.best.data(), weights);
-  bptt.pack(*weights, false);
+  bptt.transposed().pack(*weights, false);
   std::copy_n(state.best.data(), state.average.size(), state.average.data());
   averaged_is_new = false;
   state.restored = 1;

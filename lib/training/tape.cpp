@@ -99,7 +99,8 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
 
   const kernels::FloatMode mode;
   const bool with_inputs = d_inputs != nullptr;
-  if (!self.packed || (with_inputs && !self.packed_inputs)) self.bptt.pack(*self.weights, with_inputs);
+  if (!self.packed || (with_inputs && !self.packed_inputs))
+    self.bptt.transposed().pack(*self.weights, with_inputs);
   self.packed = true;
   self.packed_inputs = self.packed_inputs || with_inputs;
 

@@ -22,7 +22,7 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
   options.groups = nullptr;  // the caller's
   options.group_count = 0;
   state = initial_state(*weights);
-  bptt.pack(*weights, false);
+  bptt.transposed().pack(*weights, false);
 }
 
 TrainerState Trainer::Implementation::initial_state(const Weights& w) const {
@@ -118,12 +118,18 @@ void Trainer::Implementation::apply(const float* from, double scale, rnn_progres
   Weights& own = weights.mutate();
   optimizer.apply(own, from, scale, norm, state.update, state.first_moment.data(),
                   state.second_moment.data());
-  threads.run(Threads::kPacking * static_cast<double>(own.value_count()), own.pack_jobs(),
-              [&](std::size_t i) { own.pack_job(i); });
-  bptt.pack(own, false);
+  pack(own);
   if (state.average.size() != 0) optimizer.follow(own, state.update, state.average.data());
   averaged_is_new = false;
   progress.update = ++state.update;
+}
+
+// Both orientations together: fewer threads wait than for one and then the other.
+void Trainer::Implementation::pack(Weights& own) noexcept {
+  TransposedWeights& transposed = bptt.transposed();
+  const std::size_t jobs = own.pack_jobs();
+  threads.run(2 * Threads::kPacking * static_cast<double>(own.value_count()), jobs + transposed.jobs(),
+              [&](std::size_t i) { i < jobs ? own.pack_job(i) : transposed.pack_job(own, i - jobs); });
 }
 
 std::uint64_t Trainer::Implementation::key(Draw draw, std::int32_t pass) const noexcept {

@@ -45,6 +45,7 @@ struct Trainer::Implementation {
   void update(const Gathered& gathered, rnn_progress_t& progress);
   // An update from scale times the gradients.
   void apply(const float* gradients, double scale, rnn_progress_t& progress);
+  void pack(Weights& own) noexcept;
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
 
   enum class Draw : std::uint64_t { dropout = 1, free_running = 2 };

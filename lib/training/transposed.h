@@ -15,13 +15,17 @@ class TransposedWeights {
   // For networks of the architecture of `weights`. `threads` is used as long as this object.
   TransposedWeights(const Weights& weights, Threads& threads);
 
-  // Bring all up to date; W_ih^T of the lowest layer only if with_inputs, or if there is an embedding.
+  // Make room, if there is none yet, and bring all up to date; W_ih^T of the lowest layer is only there if
+  // once with_inputs, or if there is an embedding.
   void pack(const Weights& weights, bool with_inputs);
+  // The same where there is room, job by job (each by any thread).
+  std::size_t jobs() const noexcept { return matrices_.jobs(); }
+  void pack_job(const Weights& weights, std::size_t job) noexcept { matrices_.pack(weights, job); }
 
   // `weights` as packed.
   cells::BackwardWeights strand(const Weights& weights, std::size_t strand) const noexcept;
   const kernels::Panels& input(std::size_t strand) const noexcept { return at(strand, kInput).panels; }
-  const kernels::Panels& head() const noexcept { return matrices_[matrices_.size() - 1].panels; }
+  const kernels::Panels& head() const noexcept { return matrices_[strands_ * kPlaces].panels; }
 
  private:
   enum Place { kRecurrent, kCandidate, kProjection, kInput, kPlaces };
@@ -32,11 +36,11 @@ class TransposedWeights {
   void reserve(const Weights& weights, bool with_inputs);
 
   Allocator allocator_;
+  std::size_t strands_;
   Threads& threads_;
   bool reserved_ = false;
   bool with_inputs_ = false;
-  Buffer<PackedMatrix> matrices_;  // [L*D, kPlaces] and the head's; those that are not there have no rows
-  Buffer<float> packed_;
+  PackedMatrices matrices_;  // [L*D, kPlaces] and the head's; those that are not there have no rows
 };
 
 }  // namespace rnn

@@ -146,7 +146,7 @@ Result train(const NetworkHandle& network, const Case& c, std::int32_t n, std::v
   const Weights& weights = network->network.weights();
   Threads threads(n);
   Bptt bptt(weights, threads);
-  bptt.pack(weights, false);
+  bptt.transposed().pack(weights, false);
   const rnn_sequences_t sequences = c.data.get();
   std::vector<Slice> slices;
   std::vector<Item> items;

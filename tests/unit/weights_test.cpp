@@ -262,20 +262,21 @@ TEST(Weights, TransposedRows) {
   WeightsRef ref = make(config);
   fill(ref, 7);
   const Parameter& p = *ref->find(Kind::recurrent, 0);
+  const auto index = static_cast<std::size_t>(&p - &ref->parameter(0));
   std::vector<float> values(p.count()), column(21);
   ref->get(p, values.data());
   struct Part {
     std::size_t first_row, rows, first_column;
   };
   for (const Part& part : {Part{0, 21, 0}, Part{42, 21, 0}, Part{0, 63, 42}, Part{21, 42, 1}}) {
-    Buffer<float> packed(Allocator(), 128 * 63);
-    PackedMatrix matrix{
-        0, part.first_row, part.first_column, true, {packed.data(), 21, part.rows, 0}, packed.data()};
-    pack_panels(ref->table(), p, ref->values() + p.offset, matrix, 0,
-                kernels::panel_count(ref->table(), matrix.panels));
+    PackedMatrices matrices(Allocator(), 2);  // the first has no rows
+    matrices[1] = {index, part.first_row, part.first_column, true, {nullptr, 21, part.rows, 0}, nullptr};
+    matrices.place(Allocator(), ref->table());
+    for (std::size_t job = 0; job < matrices.jobs(); ++job) matrices.pack(*ref, job);
     for (std::size_t k = 0; k < part.rows; ++k) {
-      const auto index = static_cast<std::int32_t>(k);
-      ref->table().gather(matrix.panels, 1, &index, {nullptr, 0, nullptr}, 21, {column.data(), 21, nullptr});
+      const auto one_hot = static_cast<std::int32_t>(k);
+      ref->table().gather(matrices[1].panels, 1, &one_hot, {nullptr, 0, nullptr}, 21,
+                          {column.data(), 21, nullptr});
       const std::size_t row = part.first_row + (part.first_column + k) % part.rows;
       for (std::size_t r = 0; r < 21; ++r) ASSERT_EQ(column[r], values[row * 21 + r]);
     }
