@@ -72,6 +72,17 @@ std::string encoded(std::uint32_t code) {
 // A terminal may obey them; those behind ASCII, too.
 bool is_control(std::uint32_t code) { return code < ' ' || (code >= 0x7f && code < 0xa0); }
 
+// Control characters but the newline as replacement(code); in UTF-8.
+template <class F>
+std::string replaced_controls(const std::string& text, const F& replacement) {
+  std::string shown;
+  for (std::size_t place = 0; place < text.size();) {
+    const std::uint32_t code = next_code(text, place);
+    shown += is_control(code) && code != '\n' ? replacement(code) : encoded(code);
+  }
+  return shown;
+}
+
 // For a message.
 std::string description(std::uint32_t code) {
   char number[32];
@@ -213,10 +224,13 @@ std::string first_characters(const std::string& text, std::size_t count) {
 double bits(double nats) { return nats / std::log(2.0); }
 
 std::string printable(const std::string& text) {
-  std::string shown;
-  for (std::size_t place = 0; place < text.size();) {
-    const std::uint32_t code = next_code(text, place);
-    shown += is_control(code) && code != '\n' ? "." : encoded(code);
-  }
-  return shown;
+  return replaced_controls(text, [](std::uint32_t) { return std::string("."); });
+}
+
+std::string printable_json(const std::string& json) {
+  return replaced_controls(json, [](std::uint32_t code) {
+    char escape[8];
+    std::snprintf(escape, sizeof escape, "\\u%04x", code);
+    return std::string(escape);
+  });
 }

@@ -69,3 +69,6 @@ double bits(double nats);
 
 // For the terminal, in UTF-8: a dot instead of each control character but the newline.
 std::string printable(const std::string& text);
+
+// The same for JSON: an escape instead of each.
+std::string printable_json(const std::string& json);

@@ -52,7 +52,8 @@ std::string counted(std::int32_t count, const char* singular, const char* plural
 }  // namespace
 
 void print(const Json& json) {
-  std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  std::printf("%s\n", printable_json(text).c_str());
 }
 
 rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {

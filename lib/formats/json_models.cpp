@@ -39,8 +39,7 @@ void read_metadata(const Value& root, std::initializer_list<std::string_view> wi
       throw Error(RNN_BAD_FORMAT, "there are more than %zu fields beside the network", kMaxMetadata);
     if (key.substr(0, 4) == "rnn.")
       throw Error(RNN_BAD_FORMAT, "%s: what begins with \"rnn.\" is librnn's own", value.path().c_str());
-    const bool is_string = value.kind() == Kind::string;
-    model.metadata.emplace(key, is_string ? std::string(value.string()) : value.json());
+    model.metadata.emplace(key, value.as_text());
   };
   root.each_member([&](std::string_view key, const Value& value) {
     const bool nested = key == "metadata" && value.kind() == Kind::object;

@@ -18,8 +18,7 @@ constexpr std::size_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kMaxDepth = 32;
 
 // The shortest text that reads back as the same number, whatever the locale.
-template <class T>
-std::string number_text(T value) {
+std::string number_text(float value) {
   char text[32];
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
@@ -42,19 +41,67 @@ std::string at_path(const std::string& path, const std::string& what) {
   return path.empty() ? what : path + ": " + what;
 }
 
+// The object that the text begins with, without the blanks around its tokens.
+std::string compact(const char* text) {
+  std::string out;
+  bool is_quoted = false;
+  int depth = 0;
+  do {
+    const char c = *text++;
+    if (c == '"') is_quoted = !is_quoted;
+    if (!is_quoted) depth += (c == '{') - (c == '}');
+    if (is_quoted || c > ' ') out += c;
+    if (c == '\\') out += *text++;
+  } while (depth > 0);
+  return out;
+}
+
+// Where the parser is in the text: it moves copies of this, which say how far they are.
+class Reader {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Reader(const char* at, const char*& reached) : at_(at), reached_(&reached) {}
+
+  reference operator*() const { return *at_; }
+  Reader& operator++() {
+    *reached_ = ++at_;
+    return *this;
+  }
+  bool operator==(const Reader& other) const { return at_ == other.at_; }
+  bool operator!=(const Reader& other) const { return at_ != other.at_; }
+
+ private:
+  const char* at_;
+  const char** reached_;
+};
+
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
+  explicit Builder(const char* text) : reached(text) { tree.source = text; }
+
   Tree tree;
+  const char* reached;  // what is before it has been read
 
   bool null() override { return add(Kind::null, 0, 0); }
   bool boolean(bool value) override { return add(Kind::boolean, value, 0); }
-  bool number_integer(number_integer_t value) override { return number(value, number_text(value)); }
-  bool number_unsigned(number_unsigned_t value) override { return number(value, number_text(value)); }
-  bool number_float(number_float_t value, const string_t& text) override { return number(value, text); }
+  bool number_integer(number_integer_t value) override { return number(static_cast<float>(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return number(static_cast<float>(value)); }
+  bool number_float(number_float_t value, const string_t&) override {
+    return number(static_cast<float>(value));
+  }
   bool string(string_t& value) override { return add_text(Kind::string, value); }
   bool binary(binary_t&) override { throw Error(RNN_BAD_FORMAT, "binary data in JSON"); }
 
-  bool start_object(std::size_t) override { return open(Kind::object); }
+  bool start_object(std::size_t) override {
+    open(Kind::object);
+    node(open_.back()).begin = static_cast<std::uint32_t>(reached - tree.source - 1);
+    return true;
+  }
   bool end_object() override {
     check_keys();
     return close();
@@ -125,15 +172,20 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  template <class T>
-  bool number(T value, const std::string& text) {
-    if (open_.empty() || node(open_.back()).kind != Kind::numbers) return add_text(Kind::number, text);
-    const auto as_float = static_cast<float>(value);
-    if (!std::isfinite(as_float))
-      throw Error(RNN_BAD_FORMAT, "%s is %s; no float can hold it", path().c_str(), text.c_str());
-    tree.numbers.push_back(as_float);
+  bool number(float value) {
+    if (open_.empty() || node(open_.back()).kind != Kind::numbers)
+      return add_text(Kind::number, last_number());
+    tree.numbers.push_back(value);
     ++node(open_.back()).count;
     return true;
+  }
+
+  // As it is written; the parser may have read one character behind it.
+  std::string_view last_number() const {
+    const std::string_view text(tree.source, static_cast<std::size_t>(reached - tree.source));
+    const std::size_t end = text.find_last_of("0123456789") + 1;
+    const std::size_t begin = text.find_last_not_of("+-.0123456789eE", end - 1) + 1;
+    return text.substr(begin, end - begin);
   }
 
   // The array has more than numbers: those that it has become nodes.
@@ -174,19 +226,17 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   std::uint32_t key_ = 0;            // the last one
 };
 
-std::string json_string(std::string_view text) { return nlohmann::json(text).dump(); }
-
 }  // namespace
 
 Tree parse(const void* memory, std::size_t size) {
   if (size > kMaxSize)
     throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; JSON may have %zu", size, kMaxSize);
-  const auto* text = static_cast<const unsigned char*>(memory);
+  const auto* text = static_cast<const char*>(memory);
   // The parser would take a zero byte for the end.
   if (std::find(text, text + size, 0) != text + size)
     throw Error(RNN_BAD_FORMAT, "not JSON: it contains a zero byte");
-  Builder builder;
-  nlohmann::json::sax_parse(text, text + size, &builder);
+  Builder builder(text);
+  nlohmann::json::sax_parse(Reader(text, builder.reached), Reader(text + size, builder.reached), &builder);
   return std::move(builder.tree);
 }
 
@@ -283,8 +333,11 @@ std::vector<float> Value::vector(std::size_t count) const {
   if (kind() != Kind::numbers) refuse("an array of " + std::to_string(count) + " numbers");
   if (node().count != count)
     throw Error(RNN_BAD_FORMAT, "%s has %u values; it must be %zu", path_.c_str(), node().count, count);
-  const auto begin = tree_->numbers.begin() + node().begin;
-  return std::vector<float>(begin, begin + node().count);
+  const auto begin = tree_->numbers.begin() + node().begin, end = begin + node().count;
+  const auto large = std::find_if_not(begin, end, [](float value) { return std::isfinite(value); });
+  if (large != end)
+    throw Error(RNN_BAD_FORMAT, "%s[%td] is a number that no float can hold", path_.c_str(), large - begin);
+  return std::vector<float>(begin, end);
 }
 
 std::vector<float> Value::matrix(std::size_t rows, std::size_t columns) const {
@@ -299,35 +352,13 @@ std::vector<float> Value::matrix(std::size_t rows, std::size_t columns) const {
   return values;
 }
 
-std::string Value::json() const {
-  std::string out;
-  const auto separate = [&] { out += out.size() > 1 ? "," : ""; };
+std::string Value::as_text() const {
   switch (kind()) {
     case Kind::string:
-      return json_string(text(index_));
     case Kind::number:
       return std::string(text(index_));
     case Kind::object:
-      out = "{";
-      each_member([&](std::string_view key, const Value& value) {
-        separate();
-        out += json_string(key) + ":" + value.json();
-      });
-      return out + "}";
-    case Kind::array:
-      out = "[";
-      each([&](std::size_t, const Value& value) {
-        separate();
-        out += value.json();
-      });
-      return out + "]";
-    case Kind::numbers:
-      out = "[";
-      for (std::uint32_t i = 0; i < node().count; ++i) {
-        separate();
-        out += number_text(tree_->numbers[node().begin + i]);
-      }
-      return out + "]";
+      return compact(tree_->source + node().begin);
     default:
       return describe();
   }

@@ -1,6 +1,6 @@
 // JSON as a tree that takes a small multiple of its text, whoever wrote it: arrays of numbers are kept as
 // floats, all else in nodes of 16 bytes. Refused, as an Error(RNN_BAD_FORMAT) that says where: a key that
-// comes twice, nesting deeper than 32, a number in an array that no float can hold, and what is not JSON.
+// comes twice, nesting deeper than 32, and what is not JSON.
 #pragma once
 
 #include <cstddef>
@@ -19,18 +19,20 @@ enum class Kind : std::uint8_t { null, boolean, number, string, numbers, array, 
 struct Node {
   Kind kind;
   std::uint32_t count;  // of elements or members; boolean: 0 or 1; number, string, key: bytes of the text
-  std::uint32_t begin;  // numbers: index of the first; number, string, key: of the text
+  std::uint32_t begin;  // numbers: index of the first; object: in the source; number, string, key: in text
   std::uint32_t end;    // index of the node after this value and all that is in it
 };
 
 // In an object each value has a node with its key before it. An array of numbers alone is `numbers`, and so
-// is an empty one.
+// is an empty one; what no float can hold is infinite.
 struct Tree {
   std::deque<Node> nodes;
   std::vector<float> numbers;
   std::string text;
+  const char* source = nullptr;
 };
 
+// The tree refers to the memory.
 Tree parse(const void* memory, std::size_t size);
 
 // A value in a tree, which outlives it, and where it stands: what is not as asked for is refused by that
@@ -62,7 +64,7 @@ class Value {
   std::size_t size() const;
   Value element(std::size_t index) const;  // not of numbers; walks to it
   std::int32_t last_integer(std::int32_t least, std::int32_t most) const;
-  std::vector<float> vector(std::size_t count) const;
+  std::vector<float> vector(std::size_t count) const;                      // finite
   std::vector<float> matrix(std::size_t rows, std::size_t columns) const;  // [rows, columns]
 
   template <class F>
@@ -73,7 +75,8 @@ class Value {
       f(element, Value(*tree_, i, path_ + "[" + std::to_string(element) + "]"));
   }
 
-  std::string json() const;
+  // A string's text; a number as it is written; an object, too, but without blanks; not of arrays.
+  std::string as_text() const;
 
  private:
   Value(const Tree& tree, std::uint32_t index, std::string path)

@@ -170,18 +170,6 @@ TEST(Binary, RefusesHostileNumbers) {
 
 // ---- Networks ----
 
-std::string save_as(const rnn_t* rnn, std::int32_t format, const char* name = nullptr) {
-  rnn_save_options_t options{};
-  options.struct_size = sizeof options;
-  options.format = format;
-  options.name = name;
-  std::size_t size = 0;
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), RNN_OK) << rnn_last_error();
-  std::string file(size, '?');
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
-  return file;
-}
-
 TEST(Binary, HoldsWhatSafetensorsHolds) {
   const Rnn rnn = create([](rnn_config_t& c) {
     c.cell = RNN_CELL_LSTM;
@@ -220,7 +208,7 @@ TEST(Binary, ManyTexts) {
 // The array's numbers are the binary file's bytes.
 TEST(Binary, AsC) {
   const Rnn rnn = create();
-  const std::string text = save_as(rnn.get(), RNN_FORMAT_C, "my_network2");
+  const std::string text = save_as(rnn.get(), RNN_FORMAT_C, [](auto& o) { o.name = "my_network2"; });
   const std::string file = save_as(rnn.get(), RNN_FORMAT_BINARY);
   const std::string declaration =
       "static const unsigned char my_network2[" + std::to_string(file.size()) + "] = {\n";

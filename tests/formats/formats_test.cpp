@@ -87,6 +87,20 @@ std::string save_memory(const rnn_t* rnn) {
   return file;
 }
 
+std::string save_as(const rnn_t* rnn, std::int32_t format,
+                    const std::function<void(rnn_save_options_t&)>& change, rnn_status_t expected) {
+  rnn_save_options_t options{};
+  options.struct_size = sizeof options;
+  options.format = format;
+  if (change) change(options);
+  std::size_t size = 0;
+  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), expected) << rnn_last_error();
+  if (expected != RNN_OK) return {};
+  std::string file(size, '?');
+  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
+  return file;
+}
+
 rnn_status_t try_load(const std::string& file) {
   rnn_t* rnn = nullptr;
   const rnn_status_t status = rnn_load_memory(file.data(), file.size(), nullptr, &rnn);
@@ -99,6 +113,19 @@ Rnn load_memory(const std::string& file) {
   rnn_t* rnn = nullptr;
   EXPECT_EQ(rnn_load_memory(file.data(), file.size(), nullptr, &rnn), RNN_OK) << rnn_last_error();
   return {rnn, &rnn_destroy};
+}
+
+std::vector<std::string> parameter_names(const rnn_t* rnn) {
+  std::vector<std::string> names;
+  std::size_t count = 0;
+  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
+  for (std::size_t i = 0; i < count; ++i) {
+    rnn_parameter_t info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
+    names.push_back(info.name);
+  }
+  return names;
 }
 
 std::vector<float> parameter(const rnn_t* rnn, const char* name) {
@@ -124,12 +151,6 @@ void expect_equal(const rnn_t* a, const rnn_t* b) {
   ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
   EXPECT_EQ(std::memcmp(&config_a, &config_b, sizeof config_a), 0);
 
-  std::size_t count = 0;
-  ASSERT_EQ(rnn_parameter_count(a, &count), RNN_OK);
-  for (std::size_t i = 0; i < count; ++i) {
-    rnn_parameter_t info{};
-    info.struct_size = sizeof info;
-    ASSERT_EQ(rnn_parameter_info(a, i, &info), RNN_OK);
-    EXPECT_EQ(bytes(parameter(a, info.name)), bytes(parameter(b, info.name))) << info.name;
-  }
+  for (const std::string& name : parameter_names(a))
+    EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
 }

@@ -59,8 +59,13 @@ using Rnn = std::unique_ptr<rnn_t, void (*)(rnn_t*)>;
 
 Rnn create(const std::function<void(rnn_config_t&)>& change = {});  // I 3, H 4, O 2, seed 7
 std::string save_memory(const rnn_t* rnn);
+// Empty if another status than RNN_OK is expected.
+std::string save_as(const rnn_t* rnn, std::int32_t format,
+                    const std::function<void(rnn_save_options_t&)>& change = {},
+                    rnn_status_t expected = RNN_OK);
 Rnn load_memory(const std::string& file);  // which must succeed
 rnn_status_t try_load(const std::string& file);
+std::vector<std::string> parameter_names(const rnn_t* rnn);
 std::vector<float> parameter(const rnn_t* rnn, const char* name);
 void expect_equal(const rnn_t* a, const rnn_t* b);  // configuration and parameters, to the bit
 

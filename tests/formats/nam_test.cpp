@@ -94,7 +94,7 @@ TEST(Nam, Refuses) {
       {"\"weights\": [", "\"weights\": [0,", "weights has 17 values; it must be 16"},
       {"\"weights\": [", "\"weights\": [null,",
        "weights is an array of 17; it must be an array of 16 numbers"},
-      {"\"weights\": [", "\"weights\": [1e40,", "weights[0] is 1e40; no float can hold it"},
+      {"\"weights\": [1,", "\"weights\": [1e40,", "weights[0] is a number that no float can hold"},
   };
   for (const Refusal& refusal : cases) expect_refused(kNamJson, refusal);
 }

@@ -9,11 +9,7 @@ TEST(NoOnnx, Load) {
 }
 
 TEST(NoOnnx, Save) {
-  rnn_save_options_t options{};
-  options.struct_size = sizeof options;
-  options.format = RNN_FORMAT_ONNX;
-  std::size_t size = 0;
-  EXPECT_EQ(rnn_save_memory_as(create().get(), &options, nullptr, 0, &size), RNN_UNSUPPORTED);
+  save_as(create().get(), RNN_FORMAT_ONNX, {}, RNN_UNSUPPORTED);
   EXPECT_MESSAGE("the format is ONNX; this library was built without ONNX; configure with -Donnx=enabled");
 }
 

@@ -10,34 +10,13 @@
 namespace {
 
 std::string save_onnx(const rnn_t* rnn, rnn_status_t expected = RNN_OK) {
-  rnn_save_options_t options{};
-  options.struct_size = sizeof options;
-  options.format = RNN_FORMAT_ONNX;
-  std::size_t size = 0;
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), expected) << rnn_last_error();
-  std::string file(size, '?');
-  if (size == 0) return file;
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
-  return file;
+  return save_as(rnn, RNN_FORMAT_ONNX, {}, expected);
 }
 
 onnx::ModelProto parse(const std::string& file) {
   onnx::ModelProto model;
   EXPECT_TRUE(model.ParseFromString(file));
   return model;
-}
-
-std::vector<std::string> names(const rnn_t* rnn) {
-  std::size_t count = 0;
-  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
-  std::vector<std::string> result;
-  for (std::size_t i = 0; i < count; ++i) {
-    rnn_parameter_t info{};
-    info.struct_size = sizeof info;
-    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
-    result.emplace_back(info.name);
-  }
-  return result;
 }
 
 void expect_same_network(const rnn_t* a, const rnn_t* b) {
@@ -53,8 +32,8 @@ void expect_same_network(const rnn_t* a, const rnn_t* b) {
   EXPECT_EQ(config_a.flags, config_b.flags);
   EXPECT_EQ(config_a.embedding_size, config_b.embedding_size);
   EXPECT_EQ(config_a.initial_state, config_b.initial_state);
-  ASSERT_EQ(names(a), names(b));
-  for (const std::string& name : names(a))
+  ASSERT_EQ(parameter_names(a), parameter_names(b));
+  for (const std::string& name : parameter_names(a))
     EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
 }
 
@@ -99,7 +78,7 @@ TEST(Onnx, InitialStates) {
         c.initial_state = RNN_INITIAL_FIXED;
       });
       float value = 0.25f;
-      for (const std::string& name : names(rnn.get())) {
+      for (const std::string& name : parameter_names(rnn.get())) {
         if (name.rfind("initial_", 0) != 0) continue;
         std::vector<float> values(4);
         for (float& v : values) v = value += 0.125f;

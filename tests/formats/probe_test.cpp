@@ -6,18 +6,6 @@
 
 namespace {
 
-std::string save(const rnn_t* rnn, std::int32_t format, std::int32_t without_probe = 0) {
-  rnn_save_options_t options{};
-  options.struct_size = sizeof options;
-  options.format = format;
-  options.without_probe = without_probe;
-  std::size_t size = 0;
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), RNN_OK) << rnn_last_error();
-  std::string file(size, '?');
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
-  return file;
-}
-
 // The probe's text.
 std::string probe(const std::string& file) {
   const std::string key = "\"rnn.probe\":\"";
@@ -35,19 +23,6 @@ rnn_status_t load_with_probe_of(const rnn_t* rnn, const rnn_t* other) {
   return try_load(file);
 }
 
-std::vector<std::string> names(const rnn_t* rnn) {
-  std::vector<std::string> names;
-  std::size_t count = 0;
-  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
-  for (std::size_t i = 0; i < count; ++i) {
-    rnn_parameter_t info{};
-    info.struct_size = sizeof info;
-    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
-    names.push_back(info.name);
-  }
-  return names;
-}
-
 // Where the message of a damaged parameter must say that it is.
 std::string place(const std::string& name) {
   if (name.rfind("head.", 0) == 0) return "the output: found ";
@@ -63,7 +38,7 @@ class Probe : public testing::TestWithParam<std::function<void(rnn_config_t&)>> 
 TEST_P(Probe, NamesTheDamagedLayer) {
   const Rnn rnn = create(GetParam());
   ASSERT_EQ(load_with_probe_of(rnn.get(), rnn.get()), RNN_OK) << rnn_last_error();
-  for (const std::string& name : names(rnn.get())) {
+  for (const std::string& name : parameter_names(rnn.get())) {
     rnn_t* copy = nullptr;
     ASSERT_EQ(rnn_clone(rnn.get(), &copy), RNN_OK);
     const Rnn damaged(copy, &rnn_destroy);
@@ -116,9 +91,10 @@ TEST(ProbeText, IsThereUnlessUnwanted) {
   const Rnn rnn = create();
   // 3 steps of 2 outputs and 4 states, 4 bytes each, 4 characters for 3 bytes.
   EXPECT_EQ(probe(save_memory(rnn.get())).size(), 2u + 3 * 6 * 4 / 3 * 4);
-  EXPECT_NE(save(rnn.get(), RNN_FORMAT_BINARY).find("rnn.probe"), std::string::npos);
-  EXPECT_EQ(save(rnn.get(), RNN_FORMAT_BINARY, 1).find("rnn.probe"), std::string::npos);
-  EXPECT_EQ(save(rnn.get(), RNN_FORMAT_SAFETENSORS, 1).find("rnn.probe"), std::string::npos);
+  EXPECT_NE(save_as(rnn.get(), RNN_FORMAT_BINARY).find("rnn.probe"), std::string::npos);
+  const auto unwanted = [](rnn_save_options_t& o) { o.without_probe = 1; };
+  for (const std::int32_t format : {RNN_FORMAT_BINARY, RNN_FORMAT_SAFETENSORS})
+    EXPECT_EQ(save_as(rnn.get(), format, unwanted).find("rnn.probe"), std::string::npos);
 }
 
 TEST(ProbeText, IsNotThereForWhatIsNotFinite) {

@@ -292,30 +292,19 @@ TEST(PyTorch, Probe) {
 
 // ---- Export ----
 
-std::string save_as(const rnn_t* rnn, const rnn_save_options_t& given, rnn_status_t status = RNN_OK) {
-  rnn_save_options_t options = given;
-  options.struct_size = sizeof options;
-  std::size_t size = 0;
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, nullptr, 0, &size), status) << rnn_last_error();
-  std::string file(size, '?');
-  if (status != RNN_OK) return {};
-  EXPECT_EQ(rnn_save_memory_as(rnn, &options, file.data(), size, &size), RNN_OK) << rnn_last_error();
-  return file;
-}
-
 TEST(PyTorch, NamesOfModules) {
   const Rnn rnn = create([](rnn_config_t& c) {
     c.cell = RNN_CELL_GRU;
     c.embedding_size = 5;
     c.num_layers = 2;
   });
-  rnn_save_options_t options{};
-  options.layers = "encoder.gru.";
-  options.head = "fc.";
-  options.embedding = "tokens.";
+  const auto named = [](rnn_save_options_t& o) {
+    o.layers = "encoder.gru.";
+    o.head = "fc.";
+    o.embedding = "tokens.";
+  };
   for (const std::int32_t format : {RNN_FORMAT_SAFETENSORS, RNN_FORMAT_BINARY}) {
-    options.format = format;
-    const std::string file = save_as(rnn.get(), options);
+    const std::string file = save_as(rnn.get(), format, named);
     for (const char* name :
          {"encoder.gru.weight_ih_l1", "encoder.gru.bias_hh_l0", "fc.weight", "fc.bias", "tokens.weight"})
       EXPECT_NE(file.find(name), std::string::npos) << name;
@@ -326,8 +315,7 @@ TEST(PyTorch, NamesOfModules) {
     EXPECT_EQ(save_memory(loaded.get()), save_memory(rnn.get())) << "names are not kept";
   }
   // Without our metadata, as PyTorch would write it.
-  options.format = RNN_FORMAT_SAFETENSORS;
-  std::string file = save_as(rnn.get(), options);
+  std::string file = save_as(rnn.get(), RNN_FORMAT_SAFETENSORS, named);
   for (std::size_t at; (at = file.find("\"rnn.")) != std::string::npos;) file[at + 1] = 'R';
   expect_equal(load_memory(save_memory(load_memory(file).get())).get(), load_memory(file).get());
   EXPECT_EQ(parameter(load_memory(file).get(), "bias_hn_l1"), parameter(rnn.get(), "bias_hn_l1"));
@@ -337,9 +325,7 @@ TEST(PyTorch, RefusesNames) {
   const Rnn rnn = create();
   const auto refused = [&](const std::function<void(rnn_save_options_t&)>& change, const char* message,
                            rnn_status_t status = RNN_INVALID_ARGUMENT) {
-    rnn_save_options_t options{};
-    change(options);
-    save_as(rnn.get(), options, status);
+    save_as(rnn.get(), 0, change, status);
     EXPECT_MESSAGE(message);
   };
   refused([](auto& o) { o.layers = "rnn"; }, "options.layers is \"rnn\"; it must end with a point");
@@ -367,11 +353,7 @@ TEST(PyTorch, RefusesNames) {
         },
         "it must be an identifier of C");
   }
-  std::string file = save_as(rnn.get(), [] {
-    rnn_save_options_t options{};
-    options.layers = "rnn.";
-    return options;
-  }());
+  std::string file = save_as(rnn.get(), RNN_FORMAT_SAFETENSORS, [](auto& o) { o.layers = "rnn."; });
   file.replace(file.find("\"rnn.layers\":\"rnn.\""), 19, "\"rnn.layers\":\"r\\t.\"");
   EXPECT_EQ(try_load(file), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("metadata rnn.layers is \"r?.\"; it must be printable and short");

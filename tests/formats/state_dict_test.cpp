@@ -171,7 +171,7 @@ TEST(StateDict, Refuses) {
        "\"gru2.weight_ih_l0\": [[1, 2], [3, 4], [5, 6]], \"gru2.weight_hh_l0\": [[1], [2], [3]], \"rate\"",
        "gru2.weight_ih_l0[0] has 2 values; it must be 1"},
       {"\"rate\"", "\"x.weight_ih_l0\": null, \"rate\"", "x.weight_ih_l0 is missing"},
-      {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"", "fc.bias[1] is 1e39; no float can hold it"},
+      {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"", "fc.bias[1] is a number that no float can hold"},
   };
   for (const Refusal& refusal : cases) expect_refused(kStateDictJson, refusal);
 }

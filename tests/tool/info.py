@@ -2,9 +2,12 @@
 """rnn info says what a file holds: info.py RNN"""
 
 import json
+import os
 import re
 
 from tool import VARIED, expect, main, with_metadata
+
+CONTROLS = r"[\x00-\x09\x0b-\x1f\x7f-\x9f]"  # but the newline
 
 
 def check_model(tool):
@@ -39,7 +42,18 @@ def check_metadata(tool):
     tool.write("rude", with_metadata(tool.folder / "model.safetensors", "a\u009bb\nc", "d\u0085e\x7f\nf\u00e9"))
     text = tool.ok("info", "rude")
     expect(re.search(r"^  a\.b c +d\.e\. f\u00e9$", text, re.M), f"{text!r}")
-    expect(not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), f"{text!r}")
+    expect(not re.search(CONTROLS, text), f"{text!r}")
+    text = tool.ok("info", "rude", "--json")
+    expect(not re.search(CONTROLS, text) and r'"a\u009bb\nc": "d\u0085e\u007f\nf' + "\u00e9" in text, f"{text!r}")
+    expect(json.loads(text)["metadata"]["a\u009bb\nc"] == "d\u0085e\x7f\nf\u00e9", f"{text!r}")
+
+
+def check_path(tool):
+    """A file's name need not be UTF-8."""
+    path = tool.write(os.fsdecode(b"not\xff\xc2 \xc2\x9bUTF-8"), (tool.folder / "model.safetensors").read_bytes())
+    expect(re.search(r"^file +not\ufffd\ufffd \.UTF-8$", tool.ok("info", path), re.M), tool.ok("info", path))
+    text = tool.ok("info", path, "--json")
+    expect(json.loads(text)["file"] == "not\ufffd\ufffd \u009bUTF-8" and not re.search(CONTROLS, text), f"{text!r}")
 
 
 def check_errors(tool):
@@ -56,6 +70,7 @@ def check_errors(tool):
 def check(tool):
     check_model(tool)
     check_metadata(tool)
+    check_path(tool)
     check_errors(tool)
 
 

@@ -8,18 +8,10 @@ with 77 without PyTorch.
 """
 
 import itertools
-import os
 import random
 import sys
 
-try:
-    import torch
-except ImportError:
-    DEBIAN = "/usr/bin/python3"  # python3-torch belongs to Debian's own Python, which may not be the first in PATH
-    if os.path.exists(DEBIAN) and os.path.realpath(sys.executable) != os.path.realpath(DEBIAN):
-        os.execv(DEBIAN, [DEBIAN] + sys.argv)
-    print("PyTorch is missing (Debian: python3-torch)")
-    sys.exit(77)
+from pytorch import torch
 
 BOUND = 1e-5
 CELLS = ["tanh", "relu", "GRU", "LSTM", "LSTM projected"]

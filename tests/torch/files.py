@@ -8,18 +8,10 @@ goes the other way, through load_state_dict(strict=True). Exits with 77 without 
 
 import itertools
 import json
-import os
 import struct
 import sys
 
-try:
-    import torch
-except ImportError:
-    DEBIAN = "/usr/bin/python3"  # python3-torch belongs to Debian's own Python, which may not be the first in PATH
-    if os.path.exists(DEBIAN) and os.path.realpath(sys.executable) != os.path.realpath(DEBIAN):
-        os.execv(DEBIAN, [DEBIAN] + sys.argv)
-    print("PyTorch is missing (Debian: python3-torch)")
-    sys.exit(77)
+from pytorch import torch
 
 BOUND = 1e-6
 CELLS = ["tanh", "relu", "GRU", "LSTM", "LSTM projected"]
