@@ -9,9 +9,9 @@ namespace {
 using Kind = Parameter::Kind;
 
 // Of products, the largest first: the larger, the less often are activations read again. Panels of every ISA
-// divide their columns, and what a kernel does at a time their rows.
+// divide their columns, and vectors their rows, so that one-hot inputs go with them.
 constexpr Gradients::TileShape kTileShapes[] = {{384, 256}, {192, 256}, {96, 256}, {96, 128},
-                                                {48, 128},  {24, 128},  {24, 64},  {12, 64}};
+                                                {48, 128},  {32, 128},  {32, 64},  {16, 64}};
 // Of several threads each has so many of the largest.
 constexpr std::size_t kTilesPerThread = 3;
 // Rows of what is summed by columns (vectors, and W_ih of one-hot inputs), and columns of an embedding.
