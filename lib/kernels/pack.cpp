@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "lib/kernels/simd-inl.h"
+
 namespace rnn::kernels {
 namespace {
 

@@ -7,15 +7,30 @@
 namespace rnn::kernels {
 namespace {
 
+// sum += the squares of x[j .. j + kPad), up to n.
+template <class Arch>
+[[gnu::always_inline]] inline void add_squares(const float* x, std::size_t j, std::size_t n,
+                                               Block<Arch>& sum) noexcept {
+  const Block<Arch> block = load_block<Arch>(x, j, n, 0.0f);
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) sum.v[i] =
+      vfma<Arch>(block.v[i], block.v[i], sum.v[i]);
+}
+
+// Four sums at once hide the latency of the multiply-add.
 template <class Arch>
 float sum_squares(std::size_t n, const float* x) noexcept {
-  Block<Arch> sum = fill_block<Arch>(0.0f);
-  for (std::size_t j = 0; j < n; j += kPad) {
-    const Block<Arch> block = load_block<Arch>(x, j, n, 0.0f);
-    RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) sum.v[i] =
-        vfma<Arch>(block.v[i], block.v[i], sum.v[i]);
+  Block<Arch> a = fill_block<Arch>(0.0f), b = a, c = a, d = a;
+  std::size_t j = 0;
+  for (; j + 4 * kPad <= n; j += 4 * kPad) {
+    add_squares<Arch>(x, j, n, a);
+    add_squares<Arch>(x, j + kPad, n, b);
+    add_squares<Arch>(x, j + 2 * kPad, n, c);
+    add_squares<Arch>(x, j + 3 * kPad, n, d);
   }
-  return add_lanes<Arch>(sum);
+  for (; j < n; j += kPad) add_squares<Arch>(x, j, n, a);
+  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) a.v[i] =
+      (a.v[i] + b.v[i]) + (c.v[i] + d.v[i]);
+  return add_lanes<Arch>(a);
 }
 
 // One vector of parameters: p, g (scaled and limited), and the rule's state m and v.

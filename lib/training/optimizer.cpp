@@ -78,17 +78,28 @@ std::size_t Optimizer::find_setting(const Parameter& parameter) const noexcept {
   return 0;
 }
 
+// Parameters that stand side by side share a chunk: those of a small network would feel the calls.
 void Optimizer::cut(const Weights& weights) {
   std::size_t count = 0;
   for (const bool measure : {true, false}) {
     if (!measure) chunks_ = Buffer<Chunk>(weights.allocator(), count);
     count = 0;
+    Chunk last{};
     for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
       const Parameter& p = weights.parameter(i);
       const std::size_t setting = find_setting(p);
       if (!is_trained(weights, p) || settings_[setting].frozen) continue;
-      for (std::size_t at = 0; at < padded_size(p); at += kChunk, ++count)
-        if (!measure) chunks_[count] = {p.offset + at, std::min(kChunk, padded_size(p) - at), setting};
+      for (std::size_t at = p.offset, end = at + padded_size(p); at < end;) {
+        const bool follows = count > 0 && last.offset + last.size == at && last.setting == setting;
+        if (!follows || last.size == kChunk) {
+          last = {at, 0, setting};
+          ++count;
+        }
+        const std::size_t size = std::min(kChunk - last.size, end - at);
+        last.size += size;
+        at += size;
+        if (!measure) chunks_[count - 1] = last;
+      }
     }
   }
   sums_ = Buffer<float>(weights.allocator(), count);
