@@ -38,11 +38,10 @@ void clear_rows(float* p, std::size_t rows, std::size_t columns, std::size_t str
 
 // A tile of W_hh takes the same rows of W_ih along: their sums are of gradients that are the same or stand
 // beside each other.
-bool takes_inputs(const Workspace& w, const Parameter& p, const Gradients::TileShape& shape) noexcept {
+bool takes_inputs(const Workspace& w, const Parameter& p) noexcept {
   const Dimensions& d = w.dimensions;
-  const bool whole_vectors = shape.rows % kernels::kPad == 0 && d.hidden % kernels::kPad == 0;
   return p.kind == Kind::recurrent && w.one_hot && p.strand < d.directions && !d.layer_norm &&
-         !d.cell.candidate && whole_vectors;
+         !d.cell.candidate && d.hidden % kernels::kPad == 0;
 }
 
 // The bias of a strand whose inputs are one-hot: its gradient is the sum of the columns of W_ih's.
@@ -314,9 +313,9 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
                     bool measure) {
   const Parameter& p = weights.parameter(parameter);
   if (goes_with_inputs(w, p)) return;
-  if (is_one_hot(w, p) && takes_inputs(w, *weights.find(Kind::recurrent, p.strand), shape)) return;
+  if (is_one_hot(w, p) && takes_inputs(w, *weights.find(Kind::recurrent, p.strand))) return;
   std::size_t inputs = kNone;
-  if (takes_inputs(w, p, shape))
+  if (takes_inputs(w, p))
     inputs = static_cast<std::size_t>(weights.find(Kind::input, p.strand) - &weights.parameter(0));
   const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
   TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
