@@ -18,6 +18,29 @@ constexpr std::size_t kTilesPerThread = 3;
 constexpr std::size_t kStripe = 64;
 // Rows of a pass whose gradients two sums read one after the other, the second one from the cache.
 constexpr std::size_t kSharedRows = 64;
+// A part of the rows has so many at least, and there are parts of networks of so many values at most, which
+// are a megabyte.
+constexpr std::size_t kPartRows = 1024;
+constexpr std::size_t kMostParts = 4;
+constexpr std::size_t kPartedValues = std::size_t{1} << 18;
+
+struct Range {
+  std::size_t first;
+  std::size_t last;
+  std::size_t count() const noexcept { return last - first; }
+};
+
+std::size_t part_count(std::size_t rows, const Weights& weights) noexcept {
+  if (weights.value_count() > kPartedValues) return 1;
+  return std::clamp<std::size_t>(rows / kPartRows, 1, kMostParts);
+}
+
+Range part_of(std::size_t rows, std::size_t part, std::size_t parts) noexcept {
+  const auto edge = [&](std::size_t i) {
+    return i == parts ? rows : rows * i / parts / kSharedRows * kSharedRows;
+  };
+  return {edge(part), edge(part + 1)};
+}
 
 bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
   return p.kind == Kind::input && w.one_hot && p.strand < w.dimensions.directions;
@@ -55,12 +78,15 @@ bool goes_with_inputs(const Workspace& w, const Parameter& p) noexcept {
 
 class Gradients::TileSum {
  public:
-  TileSum(const Workspace& w, const Weights& weights, const Tile& tile, float* gradients) noexcept
+  TileSum(const Workspace& w, const Weights& weights, const Tile& tile, std::size_t parts,
+          float* gradients) noexcept
       : w_(w),
         weights_(weights),
         table_(weights.table()),
         p_(weights.parameter(tile.parameter)),
         tile_(tile),
+        rows_(part_of(w.plan.rows(), tile.part, parts)),
+        output_rows_(part_of(w.output_rows(), tile.part, parts)),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
     if (!is_one_hot(w, p_)) return;
     const Parameter* const bias = weights.find(Kind::bias, p_.strand);
@@ -74,19 +100,30 @@ class Gradients::TileSum {
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
 
-  // c += a^T b of `count` rows.
-  void add_product(const Matrix& a, const Matrix& b, std::size_t count) noexcept {
-    table_.gemm_tn(tile_.rows, tile_.columns, count, a.at(0, tile_.row), a.stride, b.at(0, tile_.column),
-                   b.stride, c_, p_.stride);
+  // c += a^T b of these rows.
+  void add_product(const Matrix& a, const Matrix& b, const Range& rows) noexcept {
+    table_.gemm_tn(tile_.rows, tile_.columns, rows.count(), a.at(rows.first, tile_.row), a.stride,
+                   b.at(rows.first, tile_.column), b.stride, c_, p_.stride);
+  }
+  // Call visit(run) for what the runs have of the tile's rows.
+  template <class Visit>
+  void for_runs(const Visit& visit) const noexcept {
+    const Runs& runs = w_.runs(p_.strand);
+    for (std::size_t i = 0; i < runs.count; ++i) {
+      const Run& run = runs.runs[i];
+      const std::size_t first = std::max(run.row, rows_.first),
+                        last = std::min(run.row + run.count, rows_.last);
+      if (first < last) visit(Run{first, run.previous + (first - run.row), last - first});
+    }
   }
   void add_recurrent() noexcept;
   void add_recurrent(const Run& run) noexcept;
   void clear_columns(float* columns) noexcept;
-  void add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept;
+  void add_to_columns(const Range& rows, float* columns) noexcept;
   void add_columns(const float* columns) noexcept;
   void add_lookups() noexcept;
   void add_tied_lookups() noexcept;
-  void add_column_sums(const Matrix& a, std::size_t count) noexcept;
+  void add_column_sums(const Matrix& a, const Range& rows) noexcept;
   void add_product_sums(const Matrix& a, const Matrix& b) noexcept;
   void add_initial() noexcept;
 
@@ -95,6 +132,7 @@ class Gradients::TileSum {
   const kernels::Table& table_;
   const Parameter& p_;
   const Tile& tile_;
+  const Range rows_, output_rows_;  // of the pass, and of the outputs: this part of them
   float* const c_;
   float* bias_ = nullptr;  // that goes with this tile
 };
@@ -108,31 +146,31 @@ void Gradients::TileSum::clear() noexcept {
 }
 
 void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
-  const std::size_t rows = w_.plan.rows();
   switch (p_.kind) {
     case Kind::embedding:
       if (is_lookup(weights_, p_)) return add_lookups();
       add_tied_lookups();
-      return add_product(w_.outputs, w_.head_inputs(), w_.output_rows());
+      return add_product(w_.outputs, w_.head_inputs(), output_rows_);
     case Kind::input:
       if (is_one_hot(w_, p_)) {
         clear_columns(columns);
-        add_to_columns(0, rows, columns);
+        add_to_columns(rows_, columns);
         return add_columns(columns);
       }
-      return add_product(strand().d_projection, w_.layers[p_.strand / w_.dimensions.directions].inputs, rows);
+      return add_product(strand().d_projection, w_.layers[p_.strand / w_.dimensions.directions].inputs,
+                         rows_);
     case Kind::recurrent:
       return add_recurrent();
     case Kind::projection:
-      return add_product(strand().d_projected, strand().unprojected, rows);
+      return add_product(strand().d_projected, strand().unprojected, rows_);
     case Kind::head:
-      return add_product(w_.outputs, w_.head_inputs(), w_.output_rows());
+      return add_product(w_.outputs, w_.head_inputs(), output_rows_);
     case Kind::bias:
-      return add_column_sums(strand().gates, rows);
+      return add_column_sums(strand().gates, rows_);
     case Kind::recurrent_bias:
-      return add_column_sums(strand().inner, rows);
+      return add_column_sums(strand().inner, rows_);
     case Kind::head_bias:
-      return add_column_sums(w_.outputs, w_.output_rows());
+      return add_column_sums(w_.outputs, output_rows_);
     case Kind::norm_input:
       return add_product_sums(strand().gates, strand().normalized_input);
     case Kind::norm_recurrent:
@@ -148,10 +186,8 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
 void Gradients::TileSum::add_recurrent() noexcept {
   const Dimensions& d = w_.dimensions;
   const StrandRows& s = strand();
-  if (d.cell.candidate && tile_.row >= d.gates - d.hidden)
-    return add_product(s.d_product, s.inner, w_.plan.rows());
-  const Runs& runs = w_.runs(p_.strand);
-  for (std::size_t i = 0; i < runs.count; ++i) add_recurrent(runs.runs[i]);
+  if (d.cell.candidate && tile_.row >= d.gates - d.hidden) return add_product(s.d_product, s.inner, rows_);
+  for_runs([&](const Run& run) { add_recurrent(run); });
 }
 
 // The gradient of W_hh h may have the last gate first.
@@ -171,15 +207,13 @@ void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
 // The same of W_hh without a candidate, with the one-hot inputs' sums of the same rows.
 void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noexcept {
   inputs.clear_columns(columns);
-  const Runs& runs = w_.runs(p_.strand);
-  for (std::size_t i = 0; i < runs.count; ++i) {
-    const Run& run = runs.runs[i];
+  for_runs([&](const Run& run) {
     for (std::size_t at = 0; at < run.count; at += kSharedRows) {
       const std::size_t count = std::min(kSharedRows, run.count - at);
       add_recurrent({run.row + at, run.previous + at, count});
-      inputs.add_to_columns(run.row + at, count, columns);
+      inputs.add_to_columns({run.row + at, run.row + at + count}, columns);
     }
-  }
+  });
   inputs.add_columns(columns);
 }
 
@@ -191,10 +225,11 @@ void Gradients::TileSum::clear_columns(float* columns) noexcept {
              kernels::padded(tile_.rows), d.gate_stride);
 }
 
-void Gradients::TileSum::add_to_columns(std::size_t first, std::size_t count, float* columns) noexcept {
+void Gradients::TileSum::add_to_columns(const Range& rows, float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
   const Matrix& a = strand().d_projection;
-  table_.scatter_add(count, kernels::padded(tile_.rows), &w_.indices[first], a.at(first, tile_.row), a.stride,
+  table_.scatter_add(rows.count(), kernels::padded(tile_.rows), &w_.indices[rows.first],
+                     a.at(rows.first, tile_.row), a.stride,
                      columns + p_.strand * d.inputs * d.gate_stride + tile_.row, d.gate_stride);
 }
 
@@ -211,13 +246,13 @@ void Gradients::TileSum::add_columns(const float* columns) noexcept {
 }
 
 void Gradients::TileSum::add_lookups() noexcept {
-  table_.scatter_add(w_.plan.rows(), tile_.columns, w_.indices.data(), w_.d_embedded.at(0, tile_.column),
-                     w_.d_embedded.stride, c_, p_.stride);
+  table_.scatter_add(rows_.count(), tile_.columns, &w_.indices[rows_.first],
+                     w_.d_embedded.at(rows_.first, tile_.column), w_.d_embedded.stride, c_, p_.stride);
 }
 
 // The tile is that of the head's product, and looks for the rows of the embedding that it has.
 void Gradients::TileSum::add_tied_lookups() noexcept {
-  for (std::size_t r = 0; r < w_.plan.rows(); ++r) {
+  for (std::size_t r = rows_.first; r < rows_.last; ++r) {
     const std::size_t row = static_cast<std::size_t>(w_.indices[r]) - tile_.row;
     if (row >= tile_.rows) continue;
     const auto index = static_cast<std::int32_t>(row);
@@ -227,18 +262,19 @@ void Gradients::TileSum::add_tied_lookups() noexcept {
 }
 
 // The kernel's columns end with a vector, in which those of inner are followed by gates.
-void Gradients::TileSum::add_column_sums(const Matrix& a, std::size_t count) noexcept {
+void Gradients::TileSum::add_column_sums(const Matrix& a, const Range& rows) noexcept {
   const std::size_t width = kernels::padded(tile_.rows);
-  if (tile_.rows == width) return table_.column_sums(count, width, a.at(0, tile_.row), a.stride, c_);
+  if (tile_.rows == width)
+    return table_.column_sums(rows.count(), width, a.at(rows.first, tile_.row), a.stride, c_);
   float sums[kStripe] = {0.0f};
   std::copy_n(c_, tile_.rows, sums);
-  table_.column_sums(count, width, a.at(0, tile_.row), a.stride, sums);
+  table_.column_sums(rows.count(), width, a.at(rows.first, tile_.row), a.stride, sums);
   std::copy_n(sums, tile_.rows, c_);
 }
 
 void Gradients::TileSum::add_product_sums(const Matrix& a, const Matrix& b) noexcept {
-  table_.product_sums(w_.plan.rows(), tile_.rows, a.at(0, tile_.row), a.stride, b.at(0, tile_.row), b.stride,
-                      c_);
+  table_.product_sums(rows_.count(), tile_.rows, a.at(rows_.first, tile_.row), a.stride,
+                      b.at(rows_.first, tile_.row), b.stride, c_);
 }
 
 // The sum over the segments that start from the initial state.
@@ -266,27 +302,50 @@ void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, f
       2.0 * static_cast<double>(weights.value_count()) * static_cast<double>(w.plan.rows());
   threads_.run(operations, tile_count_,
                [&](std::size_t i) { compute_tile(w, weights, tiles_[i], mode, gradients); });
+  if (parts_ > 1) add_parts(weights, gradients);
 }
 
 void Gradients::compute_tile(const Workspace& w, const Weights& weights, const Tile& tile, Mode mode,
                              float* gradients) {
-  TileSum sum(w, weights, tile, gradients);
-  if (mode.overwrite) sum.clear();
-  if (tile.inputs == kNone) return sum.add_all(mode.initial, columns_.data());
+  const Dimensions& d = w.dimensions;
+  const std::size_t place = tile.part * d.directions * d.inputs * d.gate_stride;
+  float* const columns = w.one_hot ? &columns_[place] : nullptr;
+  if (tile.part > 0) gradients = &sums_[(tile.part - 1) * weights.value_count()];
+  TileSum sum(w, weights, tile, parts_, gradients);
+  const bool clear = mode.overwrite || tile.part > 0;
+  if (clear) sum.clear();
+  if (tile.inputs == kNone) return sum.add_all(mode.initial, columns);
   const std::size_t width = kernels::padded(weights.parameter(tile.inputs).columns);
-  const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone};
-  TileSum inputs(w, weights, rows, gradients);
-  if (mode.overwrite) inputs.clear();
-  sum.add_recurrent_with(inputs, columns_.data());
+  const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone, tile.part};
+  TileSum inputs(w, weights, rows, parts_, gradients);
+  if (clear) inputs.clear();
+  sum.add_recurrent_with(inputs, columns);
 }
 
-// Tiles depend on the architecture, the number of threads and the kind of inputs.
+void Gradients::add_parts(const Weights& weights, float* gradients) {
+  constexpr std::size_t kChunk = 4096;
+  const std::size_t count = weights.value_count();
+  threads_.run(Threads::kReading * static_cast<double>(parts_ * count), (count + kChunk - 1) / kChunk,
+               [&](std::size_t i) {
+                 const std::size_t first = i * kChunk, size = std::min(kChunk, count - first);
+                 float* const target = gradients + first;
+                 for (std::size_t part = 1; part < parts_; ++part)
+                   weights.table().add(1, size, {target, 0, nullptr},
+                                       {&sums_[(part - 1) * count + first], 0, nullptr},
+                                       {target, 0, nullptr});
+               });
+}
+
+// Tiles depend on the architecture, the number of threads and of parts, and the kind of inputs.
 void Gradients::prepare(const Workspace& w, const Weights& weights) {
-  const std::size_t threads = threads_.count();
-  if (prepared_threads_ == threads && prepared_one_hot_ == w.one_hot) return;
+  const std::size_t threads = threads_.count(), parts = part_count(w.plan.rows(), weights);
+  if (prepared_threads_ == threads && prepared_one_hot_ == w.one_hot && parts_ == parts) return;
   prepared_threads_ = 0;
+  parts_ = parts;
   const Dimensions& d = w.dimensions;
-  if (w.one_hot) columns_.reserve(allocator_, checked_product(d.directions * d.inputs, d.gate_stride));
+  if (w.one_hot)
+    columns_.reserve(allocator_, parts * checked_product(d.directions * d.inputs, d.gate_stride));
+  sums_.reserve(allocator_, (parts - 1) * weights.value_count());
   std::size_t area = 0;  // of the products
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& p = weights.parameter(i);
@@ -294,7 +353,7 @@ void Gradients::prepare(const Workspace& w, const Weights& weights) {
   }
   const TileShape* shape = std::begin(kTileShapes);
   while (threads > 1 && shape + 1 < std::end(kTileShapes) &&
-         shape->rows * shape->columns * threads * kTilesPerThread > area)
+         shape->rows * shape->columns * threads * kTilesPerThread > parts * area)
     ++shape;
   for (const bool measure : {true, false}) {
     tile_count_ = 0;
@@ -318,6 +377,7 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
   if (takes_inputs(w, p))
     inputs = static_cast<std::size_t>(weights.find(Kind::input, p.strand) - &weights.parameter(0));
   const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
+  const std::size_t parts = p.kind == Kind::initial ? 1 : parts_;  // not sums over rows of the pass
   TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
   if (is_one_hot(w, p)) step = {kStripe, columns};
   if (is_lookup(weights, p)) step = {p.rows, kStripe};
@@ -326,14 +386,16 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
   const std::size_t bound = apart ? p.rows - w.dimensions.hidden : p.rows;
   for (std::size_t row = 0, end = 0; row < p.rows; row = end) {
     end = std::min(row + step.rows, row < bound ? bound : p.rows);
-    for (std::size_t column = 0; column < columns; column += step.columns, ++tile_count_)
-      if (!measure)
-        tiles_[tile_count_] = {parameter,
-                               row,
-                               end - row,
-                               column,
-                               std::min(step.columns, columns - column),
-                               column == 0 ? inputs : kNone};
+    for (std::size_t column = 0; column < columns; column += step.columns)
+      for (std::size_t part = 0; part < parts; ++part, ++tile_count_)
+        if (!measure)
+          tiles_[tile_count_] = {parameter,
+                                 row,
+                                 end - row,
+                                 column,
+                                 std::min(step.columns, columns - column),
+                                 column == 0 ? inputs : kNone,
+                                 part};
   }
 }
 

@@ -5,7 +5,8 @@
 //   d_W_ho = sum of d_y o^T            d_b_o  = sum of d_y                  d_embedding[i] = sum of d_x where
 //   x is i d_norm = sum of d_gates * normalized W_ih x, and of d_sum * normalized W_hh h
 //
-// In parallel over tiles of the result; each sums over all rows of the pass in order.
+// In parallel over tiles of the result. Of a small network and many rows, which would be few tiles, parts of
+// the rows are summed apart and then added in order: how many does not depend on the threads.
 #pragma once
 
 #include "lib/training/threads.h"
@@ -42,12 +43,14 @@ class Gradients {
     std::size_t row, rows;
     std::size_t column, columns;
     std::size_t inputs;  // of W_hh: one-hot inputs' W_ih, if the tile has the same rows of it along, or kNone
+    std::size_t part;    // of the pass's rows
   };
 
   class TileSum;
 
   void compute_tile(const Workspace& workspace, const Weights& weights, const Tile& tile, Mode mode,
                     float* gradients);
+  void add_parts(const Weights& weights, float* gradients);
   void cut(const Workspace& workspace, const Weights& weights, std::size_t parameter, const TileShape& shape,
            bool measure);
 
@@ -55,9 +58,11 @@ class Gradients {
   Threads& threads_;
   Buffer<Tile> tiles_;
   std::size_t tile_count_ = 0;
+  std::size_t parts_ = 1;
   std::size_t prepared_threads_ = 0;
   bool prepared_one_hot_ = false;
-  Buffer<float> columns_;  // [D, I, G*H]  d_W_ih of the lowest layer transposed, for one-hot inputs
+  Buffer<float> columns_;  // [parts, D, I, G*H]  d_W_ih of the lowest layer transposed, for one-hot inputs
+  Buffer<float> sums_;     // [parts - 1, values]  of all parts but the first
 };
 
 }  // namespace rnn

@@ -141,7 +141,7 @@ struct Result {
   std::vector<float> gradients;
 };
 
-// Adds to what is there, if there is something.
+// Adds to what is there, if there is something, after another pass.
 Result train(const NetworkHandle& network, const Case& c, std::int32_t n, std::vector<float> sum = {}) {
   const Weights& weights = network->network.weights();
   Threads threads(n);
@@ -169,6 +169,7 @@ Result train(const NetworkHandle& network, const Case& c, std::int32_t n, std::v
   const bool add = !sum.empty();
   if (!add) sum.assign(weights.value_count(), 77.0f);
   Result result{0.0, std::move(sum)};
+  if (add) bptt.train(pass, std::vector<float>(weights.value_count()).data());
   result.loss = bptt.train(pass, result.gradients.data(), add).loss / pass.total;
   return result;
 }
@@ -327,6 +328,32 @@ TEST(Gradient, OfLargerNetworks) {
       kind.resets = one_hot;
       check(make_case(n, kind, lengths), 2, 3);
     }
+  }
+}
+
+// So many rows that they are summed in parts, of everything that is a sum over rows.
+TEST(Gradient, OfManyRows) {
+  std::vector<std::size_t> lengths(30, 150);
+  lengths[7] = 20;
+  for (std::size_t option = 0; option < 6; ++option) {
+    rnn_config_t c = config_of(kCells[option < 5 ? option : 3], config(5, 16, 3));
+    DataKind kind;
+    kind.one_hot = option != 2;
+    kind.resets = option == 2;
+    if (option == 1) c.embedding_size = 4;
+    if (option == 2) c.projection_size = 7;
+    if (option == 2 || option == 4) c.flags |= RNN_BIDIRECTIONAL;
+    if (option == 4) kind.pooling = RNN_POOLING_MEAN;
+    if (option == 5) c.flags |= RNN_LAYER_NORM;
+    if (option == 5) tie(c);
+    const Case many = make_case(c, kind, lengths);
+    check(many, 2);
+    const NetworkHandle network = create(c);
+    const std::vector<float> once = train(network, many, 1).gradients;
+    EXPECT_EQ(train(network, many, 3).gradients, once) << describe(many);
+    const std::vector<float> twice = train(network, many, 2, once).gradients;
+    for (std::size_t i = 0; i < once.size(); ++i)
+      ASSERT_NEAR(twice[i], 2 * once[i], 1e-6 + 1e-5 * std::fabs(once[i])) << describe(many);
   }
 }
 
