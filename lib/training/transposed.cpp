@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lib/training/workspace.h"
+
 namespace rnn {
 
 using Kind = Parameter::Kind;
@@ -12,7 +14,7 @@ TransposedWeights::TransposedWeights(const Weights& weights, Threads& threads)
 // Those of the lowest layer's inputs may be large: they get no room until they are asked for.
 void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
   const cells::Cell& cell = weights.cell();
-  const bool inner_first = cell.own_sum && !weights.has(RNN_LAYER_NORM);
+  const bool inner_first = Dimensions(weights).inner_first();
   PackedMatrices matrices(allocator_, strands_ * kPlaces + 1);
   const auto place = [&](std::size_t i, std::size_t matrix, std::size_t first_row, std::size_t rows,
                          std::size_t first_column = 0) {
