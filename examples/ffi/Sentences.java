@@ -3,12 +3,7 @@
 //   java -cp jna.jar Sentences.java            with librnn.so.0 where the loader looks, or in LD_LIBRARY_PATH
 //   java -cp jna.jar Sentences.java --layout   the structs as defined here
 
-import com.sun.jna.Callback;
-import com.sun.jna.Library;
-import com.sun.jna.Memory;
-import com.sun.jna.Native;
-import com.sun.jna.Pointer;
-import com.sun.jna.Structure;
+import com.sun.jna.*;
 import com.sun.jna.Structure.FieldOrder;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;

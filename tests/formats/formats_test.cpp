@@ -115,26 +115,29 @@ Rnn load_memory(const std::string& file) {
   return {rnn, &rnn_destroy};
 }
 
-std::vector<std::string> parameter_names(const rnn_t* rnn) {
-  std::vector<std::string> names;
+namespace {
+
+std::vector<rnn_parameter_t> parameters(const rnn_t* rnn) {
   std::size_t count = 0;
   EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
+  std::vector<rnn_parameter_t> infos(count);
   for (std::size_t i = 0; i < count; ++i) {
-    rnn_parameter_t info{};
-    info.struct_size = sizeof info;
-    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
-    names.push_back(info.name);
+    infos[i].struct_size = sizeof infos[i];
+    EXPECT_EQ(rnn_parameter_info(rnn, i, &infos[i]), RNN_OK);
   }
+  return infos;
+}
+
+}  // namespace
+
+std::vector<std::string> parameter_names(const rnn_t* rnn) {
+  std::vector<std::string> names;
+  for (const rnn_parameter_t& info : parameters(rnn)) names.push_back(info.name);
   return names;
 }
 
 std::vector<float> parameter(const rnn_t* rnn, const char* name) {
-  std::size_t count = 0;
-  EXPECT_EQ(rnn_parameter_count(rnn, &count), RNN_OK);
-  for (std::size_t i = 0; i < count; ++i) {
-    rnn_parameter_t info{};
-    info.struct_size = sizeof info;
-    EXPECT_EQ(rnn_parameter_info(rnn, i, &info), RNN_OK);
+  for (const rnn_parameter_t& info : parameters(rnn)) {
     if (std::strcmp(info.name, name) != 0) continue;
     std::vector<float> values(info.rows * info.columns);
     EXPECT_EQ(rnn_get_parameter(rnn, name, values.data(), values.size()), RNN_OK) << rnn_last_error();
