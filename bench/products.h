@@ -11,6 +11,11 @@
 
 namespace bench {
 
+// The kernels of networks that are as wide as those measured.
+inline const rnn::kernels::Table& wide_table(rnn::kernels::Format format) {
+  return *rnn::kernels::table(format, rnn::kernels::kAmxWidth);
+}
+
 // A random matrix W[rows, depth], packed; grouped if gates > 1.
 class Packed {
  public:

@@ -160,7 +160,9 @@ enum { /* rnn_config_t.initial_state */
 enum { /* rnn_config_t.compute */
   RNN_COMPUTE_F32 = 0,  /* default */
   RNN_COMPUTE_BF16 = 1, /* what is multiplied is rounded to bfloat16: half the bytes to read, and on CPUs with
-                           AVX512_BF16 up to twice the products in a second; for training, too */
+                           AVX512_BF16 up to twice the products in a second; for training, too. CPUs with AMX
+                           take sums in an order of their own, in networks of 64 units or more, and only if the
+                           environment variable RNN_ISA is not set: the last bits differ from other CPUs' */
   RNN_COMPUTE_INT8 = 2  /* weights are rounded to 8 bits with a scale for each row, and each vector that they
                            are multiplied by with a scale of its own: a quarter of the bytes. Not for training */
 };
@@ -601,7 +603,8 @@ typedef struct rnn_train_options {
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
- * The result has the same bits for every number of threads, and on every CPU with fused multiply-add.
+ * The result has the same bits for every number of threads, and on every CPU with fused multiply-add (but see
+ * RNN_COMPUTE_BF16).
  * The stream's state does not change. If the weights are shared, this handle gets its own.
  *
  * data     read

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "lib/kernels/amx.h"
+
 namespace rnn::kernels {
 
 #if defined(__x86_64__)
@@ -16,6 +18,7 @@ extern const Products avx2_int8;
 extern const Products avx512_bf16;
 extern const Products avx512_int8;
 extern const Products avx512bf16_bf16;
+extern const Products avx512amx_bf16;
 extern const Products avx512vnni_int8;
 #else
 extern const Table neon_table;
@@ -51,7 +54,12 @@ class Available {
     add(avx512_table);
     add(avx512_bf16);
     add(avx512_int8);
-    if (__builtin_cpu_supports("avx512bf16")) add(avx512bf16_bf16);
+    if (__builtin_cpu_supports("avx512bf16")) {
+      add(avx512bf16_bf16);
+      amx_ = complete(avx512amx_bf16);
+      List& list = lists_[static_cast<std::size_t>(Format::bf16)];
+      list.begin[list.count] = amx_;  // counted only where it may be used
+    }
     if (__builtin_cpu_supports("avx512vnni")) add(avx512vnni_int8);
 #endif
 #else
@@ -65,7 +73,13 @@ class Available {
 
   TableList list(Format format) const {
     const List& tables = lists_[static_cast<std::size_t>(format)];
-    return {tables.begin, tables.begin + tables.count};
+    const bool has_amx = format == Format::bf16 && amx() != nullptr;
+    return {tables.begin, tables.begin + tables.count + (has_amx ? 1 : 0)};
+  }
+  // That of bf16 by AMX, or null: asked for when it is first looked for.
+  const Table* amx() const {
+    static const bool usable = amx_ != nullptr && request_amx();
+    return usable ? amx_ : nullptr;
   }
   // The best table of `format` with the instruction set of one of f32.
   const Table* best(const Table* table, Format format) const {
@@ -76,7 +90,7 @@ class Available {
   }
 
  private:
-  static constexpr std::size_t kIsas = 3, kMost = 4;
+  static constexpr std::size_t kIsas = 3, kMost = 5;
   struct List {
     const Table* begin[kMost];
     std::size_t count = 0;
@@ -87,19 +101,21 @@ class Available {
     list.begin[list.count++] = &table;
     best_[lists_[0].count - 1][static_cast<std::size_t>(table.format)] = &table;
   }
+  void add(const Products& products) { add(*complete(products)); }
   // With everything else from the last table of f32.
-  void add(const Products& products) {
+  const Table* complete(const Products& products) {
     const List& plain = lists_[0];
     Table& table = low_[low_count_++];
     table = *plain.begin[plain.count - 1];
     static_cast<Products&>(table) = products;
-    add(table);
+    return &table;
   }
 
   List lists_[kFormats];
   const Table* best_[kIsas][kFormats] = {};
   Table low_[(kFormats - 1) * kMost];
   std::size_t low_count_ = 0;
+  const Table* amx_ = nullptr;
 };
 
 const Available& available() {
@@ -119,8 +135,10 @@ const Table* choose() {
 
 TableList all(Format format) { return available().list(format); }
 
-const Table* table(Format format) {
+const Table* table(Format format, std::size_t width) {
   static const Table* const chosen = choose();
+  if (format == Format::bf16 && width >= kAmxWidth && requested() == nullptr && available().amx() != nullptr)
+    return available().amx();
   return available().best(chosen, format);
 }
 

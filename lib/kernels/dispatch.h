@@ -14,9 +14,13 @@ struct TableList {
 // than one of an instruction set; the second is named after the instructions that it needs besides.
 TableList all(Format format = Format::f32);
 
-// The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of another format it is
-// the best of the same instruction set.
-const Table* table(Format format = Format::f32);
+// Where a product of bf16 is at least as wide, AMX has what it costs to set up back.
+constexpr std::size_t kAmxWidth = 64;
+
+// The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of
+// another format it is the best of the same instruction set for products `width` wide: of bf16 that by AMX,
+// whose bits differ from the others', only if RNN_ISA names none.
+const Table* table(Format format = Format::f32, std::size_t width = 0);
 
 // The value of RNN_ISA that was found, or null.
 const char* requested();

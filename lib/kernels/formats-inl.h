@@ -45,11 +45,22 @@ template <class Arch>
   return upper_half<Arch>(vselect<Arch>(x == x, number, nan));
 }
 
+// Words of x that are kept: with the sums of a panel they take 32 KB.
+constexpr std::size_t kWords = 6144;
+
+// What numbers have to set up for a block of rows, and nothing for most.
+struct NoRegisters {
+  explicit NoRegisters(std::size_t) noexcept {}
+};
+
 // What bf16 has in common.
 struct Bf16 {
   static constexpr bool fast = false;
   static constexpr std::size_t pack = 2;
   static constexpr std::size_t more_columns = 0;  // of a panel, behind those of slots
+  static constexpr std::size_t block = 1;         // a panel has a multiple of as many columns of slots
+  static constexpr std::size_t room = kWords;
+  using Registers = NoRegisters;
 
   // The largest magnitude of x, if it matters.
   template <class Arch>
@@ -281,6 +292,9 @@ struct Int8 {
   static constexpr bool fast = false;
   static constexpr std::size_t pack = 4;
   static constexpr std::size_t more_columns = 2;
+  static constexpr std::size_t block = 1;
+  static constexpr std::size_t room = kWords;
+  using Registers = NoRegisters;
 
   // The largest by their bits: infinity is larger than any number, and a NaN than that.
   template <class Arch>

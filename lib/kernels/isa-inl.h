@@ -19,7 +19,7 @@ namespace rnn::kernels {
 
 extern const Table RNN_JOIN(RNN_ISA, _table);
 constexpr Table RNN_JOIN(RNN_ISA, _table) = {
-    products<RNN_ARCH, F32, true>(RNN_STRING(RNN_ISA), Format::f32, 1, lanes<Narrow<RNN_ARCH>>,
+    products<RNN_ARCH, F32, true>(RNN_STRING(RNN_ISA), Format::f32, 1, 1, lanes<Narrow<RNN_ARCH>>,
                                   &gemm_tn<RNN_ARCH>),
     &column_sums<RNN_ARCH>,
     &scatter_add<RNN_ARCH>,

@@ -12,8 +12,7 @@
 namespace rnn::kernels {
 namespace {
 
-// Words of x and rows of a block: with the sums of a panel they take 32 KB.
-constexpr std::size_t kWords = 6144;
+// Rows of a block.
 constexpr std::size_t kLowRows = 32;
 // Rows that a block should have: deeper matrices go by chunks.
 constexpr std::size_t kFewRows = 12;
@@ -32,11 +31,12 @@ struct LowShape : PanelShape<Arch, G, Number> {
 
 template <class Number>
 std::size_t column_count(const Panels& w) noexcept {
-  return (w.depth + Number::pack - 1) / Number::pack;
+  constexpr std::size_t numbers = Number::pack * Number::block;
+  return (w.depth + numbers - 1) / numbers * Number::block;
 }
 template <class Number>
 std::size_t low_parts(const Panels& w) noexcept {
-  return column_count<Number>(w) <= kPartColumns ? part_count(w.rows) : 1;
+  return Number::block == 1 && column_count<Number>(w) <= kPartColumns ? part_count(w.rows) : 1;
 }
 
 // Columns [first, last) of slots; all of them if there are parts.
@@ -81,7 +81,7 @@ void tile(const Columns& columns, const float* w, std::size_t stride, const floa
 // Rows of x as words.
 template <class Arch, class Number>
 struct Operand {
-  alignas(64) float words[kWords];
+  alignas(64) float words[Number::room];
   const float* x[kLowRows];
   const float* rows[kLowRows];
   float largest[kLowRows];
@@ -107,13 +107,61 @@ struct Operand {
 // Columns of a chunk, such that the words of `rows` rows fit.
 template <class Number>
 std::size_t chunk_columns(std::size_t columns, std::size_t rows) noexcept {
-  if (rows * padded(columns * Number::words) <= kWords) return columns;
-  return kWords / rows / Number::words / kPad * kPad;
+  if (rows * padded(columns * Number::words) <= Number::room) return columns;
+  return Number::room / rows / Number::words / kPad * kPad;
 }
 
-// One row: a few panels at once, the last ones together with the tail.
+// The sums of a panel, in tiles that are as equal as can be.
+template <class Arch, class P, class Number>
+inline void panel_sums(Number, const Columns& columns, std::size_t vectors, const float* panel,
+                       std::size_t stride, const Operand<Arch, Number>& operand, float* sums) noexcept {
+  constexpr std::size_t MR = P::rows;
+  const std::size_t tiles = (operand.count + MR - 1) / MR, small = operand.count / tiles,
+                    larger = operand.count % tiles;
+  for (std::size_t i = 0, m = 0; i < tiles; ++i) {
+    const std::size_t rows = small + (i < larger ? 1 : 0);
+    with_rows<Arch, P, 1>(rows, vectors, columns, panel, stride, operand.rows + m,
+                          sums + m * vectors * lanes<Arch>);
+    m += rows;
+  }
+}
+
+// Rows [m0, m0 + count) of x.
 template <class Arch, class Number, class Output>
-inline void multiply_row(Number, const Panels& w, const float* x, const Output& output) noexcept {
+inline void multiply_block(Number number, const Panels& w, const Rows& x, std::size_t m0, std::size_t count,
+                           const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  using P = LowShape<Arch, G, Number>;
+  constexpr std::size_t PV = P::vectors;
+  alignas(64) float sums[kLowRows * PV * L];
+  Operand<Arch, Number> operand;
+  operand.count = 0;
+  operand.depth = w.depth;
+  for (std::size_t m = 0; m < count; ++m) operand.add(row(x, m0 + m));
+  const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
+  const std::size_t parts = low_parts<Number>(w), chunk = chunk_columns<Number>(columns, count);
+  if (chunk == columns) operand.convert(0, columns);
+  [[maybe_unused]] const typename Number::Registers registers(count);
+  const std::size_t all = P::vector_count(w);
+  for (std::size_t vector = 0; vector < all; vector += PV) {
+    const float* const panel = w.data + vector * L * stride;
+    const std::size_t vectors = all - vector < PV ? all - vector : PV;
+    for (std::size_t first = 0; first < columns; first += chunk) {
+      const std::size_t last = columns - first < chunk ? columns : first + chunk;
+      if (chunk < columns) operand.convert(first, last);
+      panel_sums<Arch, P>(number, Columns{parts, first, last}, vectors, panel, stride, operand, sums);
+    }
+    Number::template finish<Arch>(panel + columns * vectors * L, vectors, count, operand.largest, sums);
+    finish_tile<Arch>(sums, m0, count, vector / G * L, vectors, output);
+  }
+}
+
+// One row: a few panels at once, the last ones together with the tail; numbers that come in blocks of columns
+// have no way of their own for one row.
+template <class Arch, class Number, class Output>
+inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const float* x,
+                         const Output& output) noexcept {
+  if constexpr (Number::block > 1) return multiply_block<Arch>(number, w, {x, 0, nullptr}, 0, 1, output);
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = LowShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
@@ -150,49 +198,14 @@ inline void multiply_number(Number number, const Panels& w, const float* x, cons
   multiply_row<Arch>(number, w, x, output);
 }
 
-// Rows [m0, m0 + count) of x, cut into tiles that are as equal as can be.
-template <class Arch, class Number, class Output>
-inline void multiply_block(Number, const Panels& w, const Rows& x, std::size_t m0, std::size_t count,
-                           const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  using P = LowShape<Arch, G, Number>;
-  constexpr std::size_t PV = P::vectors, MR = P::rows;
-  alignas(64) float sums[kLowRows * PV * L];
-  Operand<Arch, Number> operand;
-  operand.count = 0;
-  operand.depth = w.depth;
-  for (std::size_t m = 0; m < count; ++m) operand.add(row(x, m0 + m));
-  const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
-  const std::size_t parts = low_parts<Number>(w), chunk = chunk_columns<Number>(columns, count);
-  if (chunk == columns) operand.convert(0, columns);
-  const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
-  const std::size_t all = P::vector_count(w);
-  for (std::size_t vector = 0; vector < all; vector += PV) {
-    const float* const panel = w.data + vector * L * stride;
-    const std::size_t vectors = all - vector < PV ? all - vector : PV;
-    for (std::size_t first = 0; first < columns; first += chunk) {
-      const std::size_t last = columns - first < chunk ? columns : first + chunk;
-      if (chunk < columns) operand.convert(first, last);
-      for (std::size_t i = 0, m = 0; i < tiles; ++i) {
-        const std::size_t rows = small + (i < larger ? 1 : 0);
-        with_rows<Arch, P, 1>(rows, vectors, Columns{parts, first, last}, panel, stride, operand.rows + m,
-                              sums + m * vectors * L);
-        m += rows;
-      }
-    }
-    Number::template finish<Arch>(panel + columns * vectors * L, vectors, count, operand.largest, sums);
-    finish_tile<Arch>(sums, m0, count, vector / G * L, vectors, output);
-  }
-}
-
 template <class Arch, class Number, class Output>
 inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& x,
                      const Output& output) noexcept {
   if (M == 1) return multiply_row<Arch>(number, w, row(x, 0), output);
   const std::size_t words = padded(column_count<Number>(w) * Number::words);
   std::size_t most = kLowRows;
-  if (low_parts<Number>(w) > 1 || words * kFewRows <= kWords)
-    most = kWords / words < most ? kWords / words : most;
+  if (low_parts<Number>(w) > 1 || words * kFewRows <= Number::room)
+    most = Number::room / words < most ? Number::room / words : most;
   const std::size_t blocks = (M + most - 1) / most;
   for (std::size_t i = 0, m = 0; i < blocks; ++i) {
     const std::size_t count = M / blocks + (i < M % blocks ? 1 : 0);
@@ -311,6 +324,7 @@ inline void dispatch_pairs(std::size_t rows, std::size_t vectors, std::size_t pa
 template <class Arch, class Number>
 void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
                  std::size_t ldb, float* c, std::size_t ldc) noexcept {
+  if constexpr (Number::block > 1) return Number::template gemm_tn<Arch>(M, N, R, a, lda, b, ldb, c, ldc);
   constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
   constexpr std::size_t columns = kLowColumns / Number::words;
   alignas(64) float a_words[kLowPairs * kLowColumns];

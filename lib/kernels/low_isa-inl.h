@@ -15,16 +15,17 @@ namespace rnn::kernels {
 extern const Products RNN_JOIN(RNN_ISA, _bf16);
 constexpr Products RNN_JOIN(RNN_ISA,
                             _bf16) = products<RNN_ARCH, RNN_BF16, true>(RNN_STRING(RNN_ISA), Format::bf16,
-                                                                        RNN_BF16::pack, lanes<RNN_ARCH>,
+                                                                        RNN_BF16::pack, RNN_BF16::block,
+                                                                        lanes<RNN_ARCH>,
                                                                         &low_gemm_tn<RNN_ARCH, RNN_BF16>);
 #endif
 
 #if defined(RNN_INT8)
 extern const Products RNN_JOIN(RNN_ISA, _int8);
-constexpr Products RNN_JOIN(RNN_ISA, _int8) = products<RNN_ARCH, RNN_INT8, false>(RNN_STRING(RNN_ISA),
-                                                                                  Format::int8,
-                                                                                  RNN_INT8::pack,
-                                                                                  lanes<RNN_ARCH>, nullptr);
+constexpr Products RNN_JOIN(RNN_ISA,
+                            _int8) = products<RNN_ARCH, RNN_INT8, false>(RNN_STRING(RNN_ISA), Format::int8,
+                                                                         RNN_INT8::pack, RNN_INT8::block,
+                                                                         lanes<RNN_ARCH>, nullptr);
 #endif
 
 }  // namespace rnn::kernels

@@ -35,7 +35,8 @@ struct Cut {
 
 // Of a panel: of slots, and what is behind them.
 std::size_t columns(const Table& table, const Panels& w) {
-  return (w.depth + table.pack - 1) / table.pack + (table.format == Format::int8 ? 2 : 0);
+  return round_up((w.depth + table.pack - 1) / table.pack, table.block) +
+         (table.format == Format::int8 ? 2 : 0);
 }
 
 // One panel: where its first row is in W, and where it goes.

@@ -17,12 +17,13 @@ constexpr auto backward() noexcept -> decltype(Products::vanilla_backward) {
 
 // gemm_tn: null if these numbers are not for training.
 template <class Arch, class Number, bool trains>
-constexpr Products products(const char* name, Format format, std::size_t pack, std::size_t narrow,
-                            decltype(Products::gemm_tn) gemm_tn) noexcept {
+constexpr Products products(const char* name, Format format, std::size_t pack, std::size_t block,
+                            std::size_t narrow, decltype(Products::gemm_tn) gemm_tn) noexcept {
   return {
       name,
       format,
       pack,
+      block,
       lanes<Arch>,
       panel_rows<Arch>,
       narrow,

@@ -25,8 +25,9 @@ constexpr std::size_t padded(std::size_t n) { return (n + kPad - 1) / kPad * kPa
 //
 // k goes by slots of 32 bits, of which each holds Table::pack numbers of one row: one float; two bf16, the
 // lower half first; or four int8, in the order k, k + 2, k + 1, k + 3. A panel has ceil(depth / pack) columns
-// of slots. What is beyond W's depth is zero. Behind the columns of an int8 panel are two more: what the rows
-// are multiplied by (floats), and 128 times the sum of each row's int8 (32-bit integers).
+// of slots, rounded up to a multiple of Table::block. What is beyond W's depth is zero. Behind the columns of
+// an int8 panel are two more: what the rows are multiplied by (floats), and 128 times the sum of each row's
+// int8 (32-bit integers).
 struct Panels {
   const float* data;
   std::size_t rows;
@@ -135,6 +136,7 @@ struct Products {
   const char* name;
   Format format;
   std::size_t pack;    // numbers in a slot of packed weights
+  std::size_t block;   // a panel has a multiple of as many columns of slots
   std::size_t lanes;   // floats in a vector
   std::size_t panel;   // rows of a full panel, a multiple of lanes
   std::size_t narrow;  // floats in a narrow vector; lanes where there are none

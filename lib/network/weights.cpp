@@ -20,8 +20,9 @@ kernels::Format format_of(std::int32_t compute) noexcept {
                                        : kernels::Format::f32;
 }
 
-const kernels::Table& available_table(std::int32_t compute) {
-  if (const kernels::Table* table = kernels::table(format_of(compute))) return *table;
+const kernels::Table& available_table(const rnn_config_t& config) {
+  const auto width = static_cast<std::size_t>(config.hidden_size);
+  if (const kernels::Table* table = kernels::table(format_of(config.compute), width)) return *table;
   std::string names;
   const kernels::TableList tables = kernels::all();
   for (const kernels::Table* const* i = tables.begin; i != tables.end; ++i)
@@ -105,7 +106,7 @@ void add_all(const Weights& weights, Layout& layout) {
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
     : config_(config),
       allocator_(allocator),
-      table_(&available_table(config.compute)),
+      table_(&available_table(config)),
       cell_(cells::find(config.cell, config.flags & cells::kVariants)) {
   lay_out_parameters();
   lay_out_matrices();
