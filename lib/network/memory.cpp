@@ -1,16 +1,33 @@
 #include "lib/network/memory.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include <algorithm>
 #include <limits>
 
 namespace rnn {
 namespace {
 
-void* allocate_by_runtime(std::size_t size, std::size_t alignment, void*) {
-  return ::operator new (size, std::align_val_t{alignment}, std::nothrow);
+// What fills a huge page begins with one, and Linux is asked to make it of them: rows of large matrices lie
+// more pages apart than the processor remembers.
+constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
+std::align_val_t alignment_of(std::size_t size, std::size_t alignment) {
+  return std::align_val_t{size < kHugePage ? alignment : std::max(alignment, kHugePage)};
 }
 
-void deallocate_by_runtime(void* memory, std::size_t, std::size_t alignment, void*) {
-  ::operator delete (memory, std::align_val_t{alignment});
+void* allocate_by_runtime(std::size_t size, std::size_t alignment, void*) {
+  void* const memory = ::operator new(size, alignment_of(size, alignment), std::nothrow);
+#if defined(__linux__)
+  if (memory != nullptr && size >= kHugePage) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
+void deallocate_by_runtime(void* memory, std::size_t size, std::size_t alignment, void*) {
+  ::operator delete(memory, alignment_of(size, alignment));
 }
 
 }  // namespace

@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <stdexcept>
+#include <string>
 
 namespace rnn {
 namespace {
@@ -133,6 +137,31 @@ TEST(Memory, TheRuntimesAllocatorIsTheDefault) {
   EXPECT_EQ(*object, 3);
   allocator.destroy(object);
 }
+
+#if defined(__linux__)
+// The flags of the mapping that an address is in, " rd wr ... ".
+std::string flags_of_mapping(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t first = 0, last = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &first, &last) == 2)
+      inside = first <= at && at < last;
+    else if (inside && line.rfind("VmFlags:", 0) == 0)
+      return line.substr(8) + " ";
+  }
+  return "";
+}
+
+TEST(Memory, LargeBuffersAreOfHugePages) {
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) GTEST_SKIP() << "no huge pages here";
+  constexpr std::size_t kHugePage = std::size_t{1} << 21;
+  const Buffer<char> large(Allocator(), 3 * kHugePage / 2);
+  EXPECT_NE(flags_of_mapping(large.data()).find(" hg "), std::string::npos);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(large.data()) % kHugePage, 0u);
+}
+#endif
 
 }  // namespace
 }  // namespace rnn
