@@ -14,7 +14,7 @@ struct TableList {
 // than one of an instruction set; the second is named after the instructions that it needs besides.
 TableList all(Format format = Format::f32);
 
-// Where a product of bf16 is at least as wide, AMX has what it costs to set up back.
+// Products of bf16 that are narrower do without AMX, whose registers take time to set up.
 constexpr std::size_t kAmxWidth = 64;
 
 // The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of
