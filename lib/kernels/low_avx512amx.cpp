@@ -1,5 +1,6 @@
-#if !defined(__AMX_BF16__) || !defined(__AMX_TILE__) || !defined(__AVX512BF16__) || \
-    !defined(__AVX512BW__) || !defined(__AVX512DQ__) || !defined(__AVX512VL__)
+// Of AMX, old releases of clang define names with one underscore less.
+#if !(defined(__AMX_BF16__) || defined(__AMXBF16__)) || !(defined(__AMX_TILE__) || defined(__AMXTILE__)) || \
+    !defined(__AVX512BF16__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || !defined(__AVX512VL__)
 #error "compiled without its flags: see lib/kernels/meson.build"
 #endif
 #include "lib/kernels/amx-inl.h"
