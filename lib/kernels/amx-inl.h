@@ -77,7 +77,7 @@ class Tiles {
 
 struct Bf16Amx : Bf16Native {
   static constexpr std::size_t block = kTile;
-  static constexpr std::size_t room = 32 * 512;
+  static constexpr std::size_t room = kLowRows * 512;  // a block of rows 1024 deep
   using Registers = Tiles;
 
   template <class Arch>

@@ -11,7 +11,7 @@ struct TableList {
 };
 
 // Every table of this build that this CPU can run, the best last. Of formats other than f32 there may be more
-// than one of an instruction set; the second is named after the instructions that it needs besides.
+// than one of an instruction set: those are named after the instructions that they need besides.
 TableList all(Format format = Format::f32);
 
 // Products of bf16 that are narrower do without AMX, whose registers take time to set up.

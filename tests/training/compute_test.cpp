@@ -1,5 +1,4 @@
 // Training with bf16 goes where training with floats goes; int8 is for running alone.
-#include <cmath>
 #include <cstdint>
 
 #include "tests/training/runs.h"
@@ -11,22 +10,6 @@ NetworkHandle convert(const NetworkHandle& network, std::int32_t compute) {
   rnn_t* out = nullptr;
   EXPECT_EQ(rnn_convert(network.get(), compute, &out), RNN_OK) << rnn_last_error();
   return NetworkHandle(out);
-}
-
-// By which one update of plain gradient descent changes the values.
-std::vector<float> change(const NetworkHandle& network, const rnn_sequences_t& batch) {
-  const TrainerHandle trainer = create_trainer(network, sgd(1.0f));
-  EXPECT_EQ(rnn_trainer_update(trainer.get(), &batch, nullptr), RNN_OK) << rnn_last_error();
-  std::vector<float> result = values(trainer);
-  const std::vector<float> before = values(network);
-  for (std::size_t i = 0; i < result.size(); ++i) result[i] -= before[i];
-  return result;
-}
-
-double norm(const std::vector<float>& values) {
-  double sum = 0;
-  for (const float value : values) sum += double{value} * value;
-  return std::sqrt(sum);
 }
 
 class Bf16 : public testing::TestWithParam<std::int32_t> {};
@@ -42,11 +25,8 @@ TEST_P(Bf16, HasTheGradientsOfTheFloats) {
       kind.one_hot = one_hot;
       const Data data = make_data(c, {12, 3, 20, 7, 1, 5, 6, 9, 15}, kind);
       const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
-      std::vector<float> difference = change(network, data.get());
-      const std::vector<float> expected = change(floats, data.get());
-      for (std::size_t i = 0; i < difference.size(); ++i) difference[i] -= expected[i];
-      EXPECT_LT(norm(difference), 0.02 * norm(expected)) << "flags " << flags;
-      EXPECT_GT(norm(difference), 1e-5 * norm(expected)) << "flags " << flags;
+      SCOPED_TRACE(testing::Message() << "flags " << flags);
+      expect_gradients_of_bf16(change(network, data.get()), change(floats, data.get()));
     }
   }
 }

@@ -35,11 +35,9 @@ std::vector<std::string> parameter_names(const NetworkHandle& network) {
 
 // The last update of each epoch has 8 sequences, or one pass.
 TEST(Accumulate, OfFourBatchesIsOneBatch) {
-  std::vector<std::size_t> lengths;
-  for (std::size_t n = 0; n < 40; ++n) lengths.push_back(1 + n * 7 % 11);
   DataKind kind;
   kind.masks = true;
-  const Data data = make_data(kConfig, lengths, kind);
+  const Data data = make_data(kConfig, ragged_lengths(40), kind);
   const rnn_sequences_t in = data.get();
   const NetworkHandle network = create(kConfig);
   Log large, small;

@@ -1,6 +1,10 @@
 // What the tests of runs share: reports, options, and what is looked at.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -45,6 +49,31 @@ inline rnn_train_options_t sgd(float rate) {
   o.optimizer = RNN_SGD;
   o.learning_rate = rate;
   return o;
+}
+
+// By which one update of plain gradient descent changes the values.
+inline std::vector<float> change(const NetworkHandle& network, const rnn_sequences_t& batch,
+                                 std::int32_t threads = 0) {
+  rnn_train_options_t options = sgd(1.0f);
+  options.threads = threads;
+  const TrainerHandle trainer = create_trainer(network, options);
+  EXPECT_EQ(rnn_trainer_update(trainer.get(), &batch, nullptr), RNN_OK) << rnn_last_error();
+  std::vector<float> result = values(trainer);
+  const std::vector<float> before = values(network);
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] -= before[i];
+  return result;
+}
+
+// Near those of the floats, and not the same.
+inline void expect_gradients_of_bf16(const std::vector<float>& gradients, const std::vector<float>& floats) {
+  ASSERT_EQ(gradients.size(), floats.size());
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < floats.size(); ++i) {
+    difference += std::pow(double{gradients[i]} - floats[i], 2);
+    norm += std::pow(floats[i], 2);
+  }
+  EXPECT_LT(std::sqrt(difference), 0.02 * std::sqrt(norm));
+  EXPECT_GT(std::sqrt(difference), 1e-5 * std::sqrt(norm));
 }
 
 inline rnn_parameter_group_t group(const char* pattern) {

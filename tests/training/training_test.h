@@ -153,6 +153,13 @@ inline std::size_t output_size(const rnn_config_t& c) {
   return static_cast<std::size_t>((c.flags & RNN_BIDIRECTIONAL) != 0 ? 2 * width : width);
 }
 
+// Lengths of 1 to 11 steps.
+inline std::vector<std::size_t> ragged_lengths(std::size_t count) {
+  std::vector<std::size_t> lengths;
+  for (std::size_t n = 0; n < count; ++n) lengths.push_back(1 + n * 7 % 11);
+  return lengths;
+}
+
 inline Data make_data(const rnn_config_t& c, std::vector<std::size_t> lengths, const DataKind& kind,
                       std::uint64_t seed = 1) {
   Random random(seed);
