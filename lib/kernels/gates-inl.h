@@ -42,6 +42,12 @@ template <class Arch>
   store_aligned<Arch>(rows.base + g * H + unit, v);
 }
 
+// True of units that are stepped by one kernel, which keeps nothing for a backward pass.
+template <class Units>
+constexpr bool is_step = false;
+template <>
+constexpr bool is_step<PaddedUnits> = true;
+
 // The number of units of rows that stand at even distances, a multiple of the lanes: there is no test either,
 // which several rows feel, of which a gate's vector is loaded and stored in a few cycles.
 struct WholeUnits {
@@ -98,7 +104,6 @@ template <class Arch, std::size_t G>
                                                    std::size_t unit, PaddedUnits H) noexcept {
   return load_units<Arch>(step.gates, m, g, unit, H);
 }
-
 // The gradient of h but for the product.
 template <class Arch, class Units>
 [[gnu::always_inline]] inline Vec<Arch> load_gradient(const CellBackward& step, std::size_t m,
@@ -147,35 +152,6 @@ void forward_step(const CellForward& step) noexcept {
       output.finish(m, unit, sum);
     }
   }
-}
-
-// gates = bias + W_ih x for whole_step.
-template <std::size_t G>
-struct StepProjection {
-  static constexpr std::size_t gates = G;
-  const CellStep& step;
-  PaddedUnits n;
-
-  template <class Arch>
-  [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
-                                     const Vec<Arch> (&sum)[G]) const noexcept {
-    float* const target = step.forward.gates.base + unit;
-    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) store_aligned<Arch>(
-        target + g * n, load_columns<Arch>(step.bias + g * step.H, unit, step.H) + sum[g]);
-  }
-};
-
-template <class Arch, class Output, class Number = F32>
-void whole_step(const CellStep& step, const float* x, std::int32_t index) noexcept {
-  const CellForward& forward = step.forward;
-  const StepProjection<Output::gates> projection{step, {forward.H}};
-  if (x == nullptr)
-    pick<Arch>(Number{}, step.input, 1, &index, projection);
-  else if (step.input.depth == 1)
-    multiply_number<Arch>(Number{}, step.input, x, projection);
-  else
-    multiply_row<Arch>(Number{}, step.input, x, projection);
-  multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output{forward, {forward.H}});
 }
 
 template <class Arch, template <class> class Output, class Number = F32>
@@ -293,7 +269,9 @@ struct LstmForward {
                                      const Vec<Arch> (&sum)[4]) const noexcept {
     Vec<Arch> gate[4];
     activate<Arch>(m, unit, sum, gate);
-    RNN_UNROLL for (std::size_t g = 0; g < 4; ++g) store_units<Arch>(step.gates, m, g, unit, n, gate[g]);
+    if constexpr (!is_step<Units>) {
+      RNN_UNROLL for (std::size_t g = 0; g < 4; ++g) store_units<Arch>(step.gates, m, g, unit, n, gate[g]);
+    }
     advance<Arch>(m, unit, gate);
   }
 
@@ -381,6 +359,7 @@ struct GruForward {
                                      const Vec<Arch> (&sum)[3]) const noexcept {
     const Vec<Arch> r = activate<Arch>(m, 0, unit, sum[0]), z = activate<Arch>(m, 1, unit, sum[1]);
     advance<Arch>(m, unit, r, z, sum[2]);
+    if constexpr (is_step<Units>) return;
     store_units<Arch>(step.gates, m, 0, unit, n, r);
     store_units<Arch>(step.gates, m, 1, unit, n, z);
   }
@@ -397,9 +376,11 @@ struct GruForward {
     const Vec<Arch> inner = sum + load_vector<Arch>(step.bias, unit, n);
     const Vec<Arch> candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
     const Vec<Arch> h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
-    store_units<Arch>(step.gates, m, 2, unit, n, candidate);
-    if (step.inner.base != nullptr || step.inner.pointers != nullptr)
-      store_units<Arch>(step.inner, m, 0, unit, n, inner);
+    if constexpr (!is_step<Units>) {
+      store_units<Arch>(step.gates, m, 2, unit, n, candidate);
+      if (step.inner.base != nullptr || step.inner.pointers != nullptr)
+        store_units<Arch>(step.inner, m, 0, unit, n, inner);
+    }
     store_units<Arch>(step.h, m, 0, unit, n, vfma<Arch>(z, h_prev - candidate, candidate));
   }
 };

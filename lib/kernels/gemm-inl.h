@@ -69,26 +69,34 @@ template <class Arch, class Output>
   }
 }
 
+// One row of a matrix of one vector for each gate, a tiny network's: the way through memory would count.
+// False for any other matrix, of which nothing is done.
+template <class Arch, class Output>
+[[gnu::always_inline]] inline bool multiply_vector(const Panels& w, const float* x,
+                                                   const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, full = G > 1 ? 1 : 0;
+  using P = PanelShape<Arch, G>;
+  if constexpr (G <= Shape<Arch>::part_vectors) {
+    if (w.rows > G * lanes<Arch>) return false;
+    if (!has_narrow<Arch> || w.rows > G * lanes<Narrow<Arch>>) {
+      const TileWeights<Arch, P, full, 1 - full, 0> weights(w.data, w.depth);
+      output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).wide);
+    } else if constexpr (has_narrow<Arch>) {
+      const TileWeights<Arch, P, 0, 0, G> weights(w.data, w.depth);
+      output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).narrow);
+    }
+    return true;
+  }
+  return false;
+}
+
 // One row: up to step_panels full panels at once, cut as equally as can be, the last ones together with the
 // tail.
 template <class Arch, class Output>
-inline void multiply_row(F32, const Panels& w, const float* x, const Output& output) noexcept {
+[[gnu::noinline]] void multiply_panels(const Panels& w, const float* x, const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
   const std::size_t vectors = P::wide_vectors(w), narrow = P::narrow_vectors(w), parts = part_count(w.rows);
-  if constexpr (G <= Shape<Arch>::part_vectors) {
-    if (vectors + narrow == G) {  // a tiny network: the way through memory would count
-      constexpr std::size_t full = G > 1 ? 1 : 0;
-      if (!has_narrow<Arch> || narrow == 0) {
-        const TileWeights<Arch, P, full, 1 - full, 0> weights(w.data, w.depth);
-        return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).wide);
-      }
-      if constexpr (has_narrow<Arch>) {
-        const TileWeights<Arch, P, 0, 0, G> weights(w.data, w.depth);
-        return output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).narrow);
-      }
-    }
-  }
   alignas(64) float sums[(P::step_panels * P::vectors + P::tails - 1 + (has_narrow<Arch> ? G : 0)) * L];
   const std::size_t all = vectors / P::vectors, tail = vectors % P::vectors;
   const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
@@ -108,6 +116,12 @@ inline void multiply_row(F32, const Panels& w, const float* x, const Output& out
     panel += full * P::vectors * L * w.depth;
     column += full * P::vectors / G * L;
   }
+}
+
+template <class Arch, class Output>
+[[gnu::always_inline]] inline void multiply_row(F32, const Panels& w, const float* x,
+                                                const Output& output) noexcept {
+  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch>(w, x, output);
 }
 
 // Floats in a cache line.
@@ -188,32 +202,6 @@ void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::
     default:
       return multiply<Arch>(Number{}, w, M, x, Affine<1>{init, y, n});
   }
-}
-
-// The `count` vectors of a matrix's one column, from `unit` on, times x, plus zero.
-template <class Arch, class Output>
-[[gnu::always_inline]] inline void scale_column(const float* w, std::size_t count, std::size_t unit, float x,
-                                                float zero, const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  for (std::size_t v = 0; v < count; v += G, unit += L) {
-    Vec<Arch> sum[G];
-    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] =
-        vfma<Arch>(load_aligned<Arch>(w + (v + g) * L), Vec<Arch>(x), Vec<Arch>(0.0f)) + Vec<Arch>(zero);
-    output.finish(0, unit, sum);
-  }
-}
-
-// multiply_row for a depth of 1, without the way through memory. Parts that are 0 make 0 of -0, to which a
-// small product may have been flushed; -0 leaves it.
-template <class Arch, class Output>
-inline void multiply_number(F32, const Panels& w, const float* x, const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  using P = PanelShape<Arch, G>;
-  const std::size_t wide = P::wide_vectors(w);
-  const float zero = part_count(w.rows) > 1 ? 0.0f : -0.0f;
-  scale_column<Arch>(w.data, wide, 0, x[0], zero, output);
-  if constexpr (has_narrow<Arch>)
-    scale_column<Narrow<Arch>>(w.data + wide * L, P::narrow_vectors(w), wide / G * L, x[0], zero, output);
 }
 
 // Column index[m] of W, m < M, to `output`.

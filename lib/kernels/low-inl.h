@@ -194,11 +194,6 @@ inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const 
 }
 
 template <class Arch, class Number, class Output>
-inline void multiply_number(Number number, const Panels& w, const float* x, const Output& output) noexcept {
-  multiply_row<Arch>(number, w, x, output);
-}
-
-template <class Arch, class Number, class Output>
 inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& x,
                      const Output& output) noexcept {
   if (M == 1) return multiply_row<Arch>(number, w, row(x, 0), output);

@@ -3,7 +3,7 @@
 #ifndef RNN_KERNELS_PRODUCTS_INL_H_
 #define RNN_KERNELS_PRODUCTS_INL_H_
 
-#include "lib/kernels/gates-inl.h"
+#include "lib/kernels/step-inl.h"
 
 namespace rnn::kernels {
 namespace {
@@ -32,16 +32,16 @@ constexpr Products products(const char* name, Format format, std::size_t pack, s
       gemm_tn,
       &forward_step<Arch, TanhForward, Number>,
       backward<Arch, TanhBackward, Number, trains>(),
-      &whole_step<Arch, TanhForward<PaddedUnits>, Number>,
+      &whole_step<Arch, TanhForward, Number>,
       &forward_step<Arch, ReluForward, Number>,
       backward<Arch, ReluBackward, Number, trains>(),
-      &whole_step<Arch, ReluForward<PaddedUnits>, Number>,
+      &whole_step<Arch, ReluForward, Number>,
       &forward_step<Arch, LstmForward, Number>,
       backward<Arch, LstmBackward, Number, trains>(),
-      &whole_step<Arch, LstmForward<PaddedUnits>, Number>,
+      &whole_step<Arch, LstmForward, Number>,
       &forward_step<Arch, GruForward, Number>,
       backward<Arch, GruBackward, Number, trains>(),
-      &whole_step<Arch, GruForward<PaddedUnits>, Number>,
+      &whole_step<Arch, GruForward, Number>,
       &forward_step<Arch, GruBeforeForward, Number>,
       &forward_step<Arch, GruBeforeForwardState, Number>,
       backward<Arch, GruBeforeBackwardState, Number, trains>(),

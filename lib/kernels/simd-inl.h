@@ -71,6 +71,28 @@ constexpr bool is_narrow<xsimd::fma3<xsimd::avx2>> = true;
 template <class Arch>
 struct Native;
 
+// Stores by halves: a masked store is one of all its lanes to the loads behind it, which wait for it in vain, and
+// slow on some CPUs anyway.
+#if defined(__AVX2__)
+inline void store_first(float* p, __m128 v, std::size_t n) noexcept {
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), v);
+    v = _mm_movehl_ps(v, v);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, v);
+}
+inline void store_first(float* p, __m256 v, std::size_t n) noexcept {
+  __m128 half = _mm256_castps256_ps128(v);
+  if (n & 4) {
+    _mm_storeu_ps(p, half);
+    half = _mm256_extractf128_ps(v, 1);
+    p += 4;
+  }
+  store_first(p, half, n);
+}
+#endif
+
 // Partial access by way of a buffer, for ISAs without masked loads and stores.
 template <class Arch>
 struct BufferedPartial {
@@ -156,13 +178,10 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
     return _mm256_andnot_ps(_mm256_castsi256_ps(below), x);
   }
 
-#if defined(__AVX512VL__)  // narrow vectors; AVX2's masked store is slow on Zen
+#if defined(__AVX512VL__)  // narrow vectors
   static __mmask8 first(std::size_t n) noexcept { return static_cast<__mmask8>((1u << n) - 1u); }
   static V load_partial(const float* p, std::size_t n) noexcept {
     return _mm256_maskz_loadu_ps(first(n), p);
-  }
-  static void store_partial(float* p, V v, std::size_t n) noexcept {
-    _mm256_mask_storeu_ps(p, first(n), v);
   }
 #else
   static __m256i first(std::size_t n) noexcept {
@@ -172,10 +191,8 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static V load_partial(const float* p, std::size_t n) noexcept {
     return _mm256_maskload_ps(p, first(n));
   }
-  static void store_partial(float* p, V v, std::size_t n) noexcept {
-    _mm256_maskstore_ps(p, first(n), v);
-  }
 #endif
+  static void store_partial(float* p, V v, std::size_t n) noexcept { store_first(p, v, n); }
 };
 #endif
 
@@ -225,7 +242,13 @@ struct Native<xsimd::avx512bw> {
     return _mm512_maskz_loadu_ps(first(n), p);
   }
   static void store_partial(float* p, V v, std::size_t n) noexcept {
-    _mm512_mask_storeu_ps(p, first(n), v);
+    __m256 half = narrow(v);
+    if (n & 8) {
+      _mm256_storeu_ps(p, half);
+      half = _mm512_maskz_extractf32x8_ps(0xff, v, 1);
+      p += 8;
+    }
+    store_first(p, half, n);
   }
 };
 #endif

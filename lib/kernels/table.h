@@ -73,22 +73,22 @@ struct CellForward {
   // One-hot inputs of a cell whose gates are all in one product, with weights of f32; if index is null, there
   // are none.
   const std::int32_t* index;  // [M]  gates are not read: in is b + column `index` of W_ih
-  Panels input;               // W_ih, grouped as W_hh
+  Panels input;               // W_ih, grouped as W_hh; used with index, and by CellStep
   const float* input_bias;    // [G*H]  b
 };
 
-// A step of one row together with its input projection, from vectors that stay where they are from call to
-// call: gates become b + W_ih x, or, where x is null, b + column `index` of W_ih, and then what CellForward
-// says. All vectors but the bias are padded, each gate by itself, and with them forward.H: a load that
-// follows a partial store would wait for it.
+// A step of one row together with its input and, if y is not null, the head, from vectors that stay where
+// they are from call to call: what CellForward says with b + W_ih x for gates or, where x is null, b + column
+// `index` of W_ih; then y = head_bias + head h. All vectors but the biases and y are padded, each gate by
+// itself, and with them forward.H: a load that follows a partial store would wait for it.
 struct CellStep {
-  Panels input;       // W_ih, grouped as W_hh
-  const float* bias;  // [G*H]
   std::size_t H;
-  CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H)
+  CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H); gates are scratch
+  Panels head;
+  const float* head_bias;
 };
 
-using StepFunction = void (*)(const CellStep& step, const float* x, std::int32_t index);
+using StepFunction = void (*)(const CellStep& step, const float* x, std::int32_t index, float* y);
 
 // The same step backwards. The gradient of h is d_h plus the product, which only the first M_product rows
 // have.

@@ -82,7 +82,9 @@ void Network::connect() noexcept {
         forward.c_prev = one(state(half, 1, l));
         forward.c = one_to(state(1 - half, 1, l));
       }
-      *step = {layer.input, layer.bias, weights.hidden_size(), forward};
+      forward.input = layer.input;
+      forward.input_bias = layer.bias;
+      *step = {weights.hidden_size(), forward, weights.head(), weights.head_bias()};
     }
   }
   is_single_ = weights.num_layers() == 1 && weights.has_head() && !weights.has_projection();
@@ -110,20 +112,9 @@ void Network::step(std::int32_t index, float* y) noexcept {
 // From x or, if that is null, a one-hot input.
 inline void Network::step_from(const float* x, std::int32_t index, float* y) noexcept {
   const kernels::FloatMode mode;
-  if (is_single_)
-    step_single(x, index, y);
-  else
-    step_layers(x, index, y);
-}
-
-// One kernel and the head.
-inline void Network::step_single(const float* x, std::int32_t index, float* y) noexcept {
-  step_function_(steps_[half_], x, index);
+  if (!is_single_) return step_layers(x, index, y);
+  step_function_(steps_[half_], x, index, y);
   half_ = 1 - half_;
-  if (y == nullptr) return;
-  const Weights& weights = *weights_;
-  weights.table().gemm(weights.head(), 1, steps_[half_].forward.x, one(weights.head_bias()),
-                       weights.output_size(), one_to(y));
 }
 
 // Any other network. Its own function: a tiny network would feel the larger frame.
@@ -136,7 +127,7 @@ inline void Network::step_single(const float* x, std::int32_t index, float* y) n
     if (step_function_ == nullptr) {
       step_layer(l, x, index);
     } else {
-      step_function_(steps_[half_ * L + l], x, index);
+      step_function_(steps_[half_ * L + l], x, index, nullptr);
       if (weights.has_projection())
         table.gemm(weights.strand(l).projection, 1, one(step_.unprojected.base), {}, weights.projected_size(),
                    one_to(h));

@@ -42,7 +42,6 @@ class Network {
   void lay_out_scratch();
   void connect() noexcept;
   void step_from(const float* x, std::int32_t index, float* y) noexcept;
-  void step_single(const float* x, std::int32_t index, float* y) noexcept;
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
   void step_layer(std::size_t layer, const float* x, std::int32_t index) noexcept;
   static void step_block(Network* const* networks, std::size_t count, const float* x,
@@ -68,7 +67,7 @@ class Network {
   // Where one kernel does a layer's step: that, and what it reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
-  bool is_single_ = false;           // a step is that kernel, once, and the head
+  bool is_single_ = false;           // a step is that kernel, once
 };
 
 }  // namespace rnn

@@ -170,16 +170,20 @@ TEST(LowCells, BackwardTakesTheProduct) {
       }
 }
 
-// h and c after a step of one row: all at once, or the projection and then the cell.
+// y, h and c after a step of one row: all at once, or the projection, then the cell, then the head.
 struct WholeStep {
-  WholeStep(const Step& k, const Table& t, std::size_t I, std::size_t units, std::mt19937& random)
+  WholeStep(const Step& k, const Table& t, std::size_t I, std::size_t units, std::size_t outputs,
+            std::mt19937& random)
       : kind(k),
         table(t),
         H(units),
         P(padded(units)),
+        O(outputs),
         input(t, k.gates * units, I, randoms(k.gates * units * I, random).data(), k.gates),
         recurrent(t, k.gates * units, units, randoms(k.gates * units * units, random).data(), k.gates),
+        head(t, outputs, units, randoms(outputs * units, random).data()),
         bias(randoms(k.gates * units, random)),
+        head_bias(randoms(outputs, random)),
         inner_bias(P),
         h_prev(P),
         c_prev(P),
@@ -203,18 +207,20 @@ struct WholeStep {
             {h.data(), 0, nullptr},
             {c.data(), 0, nullptr},
             nullptr,
-            {},
-            nullptr};
+            input.panels(),
+            bias.data()};
   }
-  std::vector<float> state(const Array& h, const Array& c) const {
-    std::vector<float> all(h.begin(), h.begin() + H);
+  std::vector<float> join(const std::vector<float>& y, const Array& h, const Array& c) const {
+    std::vector<float> all(y);
+    all.insert(all.end(), h.begin(), h.begin() + H);
     all.insert(all.end(), c.begin(), c.begin() + H);
     return all;
   }
   std::vector<float> at_once(const float* in, std::int32_t index) const {
     Array gates(kind.gates * P), h(P), c(P);
-    (table.*kind.kernel)({input.panels(), bias.data(), H, forward(P, gates, h, c)}, in, index);
-    return state(h, c);
+    std::vector<float> y(O + 1, 99.0f);  // and one behind it
+    (table.*kind.kernel)({H, forward(P, gates, h, c), head.panels(), head_bias.data()}, in, index, y.data());
+    return join(y, h, c);
   }
   std::vector<float> in_two(const float* in, std::int32_t index) const {
     const std::size_t n = kind.gates * H;
@@ -225,28 +231,33 @@ struct WholeStep {
     else
       table.gather(input.panels(), 1, &index, init, n, {gates.data(), 0, nullptr});
     (table.*kind.forward)(forward(H, gates, h, c));
-    return state(h, c);
+    std::vector<float> y(O + 1, 99.0f);
+    table.gemm(head.panels(), 1, {h.data(), 0, nullptr}, {head_bias.data(), 0, nullptr}, O,
+               {y.data(), 0, nullptr});
+    return join(y, h, c);
   }
 
   const Step& kind;
   const Table& table;
-  std::size_t H, P;
-  Packed input, recurrent;
-  std::vector<float> bias;
+  std::size_t H, P, O;
+  Packed input, recurrent, head;
+  std::vector<float> bias, head_bias;
   Array inner_bias, h_prev, c_prev;
   std::vector<float> x;
 };
 
-TEST(LowCells, AWholeStepIsAProjectionAndAStep) {
+TEST(Cells, AWholeStepIsAProjectionAStepAndAHead) {
   const FloatMode mode;
   std::mt19937 random(3);
-  for (const Format format : kLowFormats)
+  for (const Format format : {Format::f32, Format::bf16, Format::int8})
     for (const Table* table : tables(format))
       for (const Step& kind : kStep)
         for (const std::size_t H : kSizes) {
           SCOPED_TRACE(testing::Message() << table->name << ' ' << kind.name << ", H " << H);
           const std::size_t I = 1 + random() % 3 * (random() % 30);
-          const WholeStep step(kind, *table, I, H, random);
+          const std::size_t O = 1 + random() % 40;
+          SCOPED_TRACE(testing::Message() << "I " << I << ", O " << O);
+          const WholeStep step(kind, *table, I, H, O, random);
           const auto index = static_cast<std::int32_t>(random() % I);
           expect_equal(step.at_once(step.x.data(), 0), step.in_two(step.x.data(), 0));
           expect_equal(step.at_once(nullptr, index), step.in_two(nullptr, index));

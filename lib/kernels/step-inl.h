@@ -1,0 +1,96 @@
+// A whole step of one row: input, recurrent product, activations and head in one kernel. A tiny network feels
+// each call and each way through memory.
+#ifndef RNN_KERNELS_STEP_INL_H_
+#define RNN_KERNELS_STEP_INL_H_
+
+#include "lib/kernels/gates-inl.h"
+
+namespace rnn::kernels {
+namespace {
+
+// gates = b + W_ih x
+template <std::size_t G>
+struct StepProjection {
+  static constexpr std::size_t gates = G;
+  const CellStep& step;
+  PaddedUnits n;
+
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
+                                     const Vec<Arch> (&sum)[G]) const noexcept {
+    const CellForward& forward = step.forward;
+    RNN_UNROLL for (std::size_t g = 0; g < G; ++g)
+        store_units<Arch>(forward.gates, 0, g, unit, n,
+                          load_columns<Arch>(forward.input_bias + g * step.H, unit, step.H) + sum[g]);
+  }
+};
+
+// y = b + W_hy h
+struct StepHead {
+  static constexpr std::size_t gates = 1;
+  const float* bias;
+  float* y;
+  std::size_t n;
+
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    store_columns<Arch>(y, unit, n, load_columns<Arch>(bias, unit, n) + sum[0]);
+  }
+};
+
+// Column k of W_ih times x, plus two zeros, to `projection`.
+template <class Arch, std::size_t G>
+[[gnu::always_inline]] inline void scale_column(const Panels& w, std::size_t k, float x, float zero1,
+                                                float zero2, const StepProjection<G>& projection) noexcept {
+  const auto scale = [&](auto arch, std::size_t unit) __attribute__((always_inline)) {
+    using A = decltype(arch);
+    Vec<A> sum[G];
+    RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] =
+        vfma<A>(load_column<A, G>(w, k, g, unit), Vec<A>(x), Vec<A>(zero1)) + Vec<A>(zero2);
+    projection.template finish<A>(0, unit, sum);
+  };
+  const std::size_t H = projection.step.H;
+  std::size_t unit = 0;
+  for (; unit + (has_narrow<Arch> ? lanes<Narrow<Arch>> : 0) < H; unit += lanes<Arch>) scale(Arch{}, unit);
+  if (has_narrow<Arch> && unit < H) scale(Narrow<Arch>{}, unit);
+}
+
+// W_ih x, or its column `index` where x is null, to `projection`.
+template <class Arch, class Number, std::size_t G>
+[[gnu::always_inline]] inline void multiply_input(Number number, const Panels& w, const float* x,
+                                                  std::int32_t index,
+                                                  const StepProjection<G>& projection) noexcept {
+  if (x == nullptr)
+    pick<Arch>(number, w, 1, &index, projection);
+  else
+    multiply_row<Arch>(number, w, x, projection);
+}
+// Without the way through memory; the zeros make the same bits. Parts that are 0 make 0 of -0, to which a
+// small product may have been flushed; -0 leaves it.
+template <class Arch, std::size_t G>
+[[gnu::always_inline]] inline void multiply_input(F32, const Panels& w, const float* x, std::int32_t index,
+                                                  const StepProjection<G>& projection) noexcept {
+  if (x == nullptr)
+    scale_column<Arch>(w, static_cast<std::size_t>(index), 1.0f, -0.0f, -0.0f, projection);
+  else if (w.depth == 1)
+    scale_column<Arch>(w, 0, x[0], 0.0f, part_count(w.rows) > 1 ? 0.0f : -0.0f, projection);
+  else
+    multiply_row<Arch>(F32{}, w, x, projection);
+}
+
+template <class Arch, template <class> class Output, class Number>
+void whole_step(const CellStep& step, const float* x, std::int32_t index, float* y) noexcept {
+  const CellForward& forward = step.forward;
+  const PaddedUnits units{forward.H};
+  constexpr std::size_t G = Output<PaddedUnits>::gates;
+  multiply_input<Arch>(Number{}, forward.input, x, index, StepProjection<G>{step, units});
+  multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output<PaddedUnits>{forward, units});
+  if (y == nullptr) return;
+  multiply_row<Arch>(Number{}, step.head, forward.h.base, StepHead{step.head_bias, y, step.head.rows});
+}
+
+}  // namespace
+}  // namespace rnn::kernels
+
+#endif  // RNN_KERNELS_STEP_INL_H_
