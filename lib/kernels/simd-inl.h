@@ -71,8 +71,7 @@ constexpr bool is_narrow<xsimd::fma3<xsimd::avx2>> = true;
 template <class Arch>
 struct Native;
 
-// Stores by halves: a masked store is one of all its lanes to the loads behind it, which wait for it in vain, and
-// slow on some CPUs anyway.
+// Stores of the first n lanes by halves.
 #if defined(__AVX2__)
 inline void store_first(float* p, __m128 v, std::size_t n) noexcept {
   if (n & 2) {
@@ -107,6 +106,7 @@ struct BufferedPartial {
     for (std::size_t i = 0; i < lanes<Arch>; ++i)
       if (i < n) p[i] = buffer[i];
   }
+  static void store_exact(float* p, Vec<Arch> v, std::size_t n) noexcept { store_partial(p, v, n); }
 };
 
 #if defined(__SSE2__)
@@ -183,7 +183,10 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static V load_partial(const float* p, std::size_t n) noexcept {
     return _mm256_maskz_loadu_ps(first(n), p);
   }
-#else
+  static void store_partial(float* p, V v, std::size_t n) noexcept {
+    _mm256_mask_storeu_ps(p, first(n), v);
+  }
+#else  // a masked store is slow on Zen
   static __m256i first(std::size_t n) noexcept {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -191,8 +194,9 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static V load_partial(const float* p, std::size_t n) noexcept {
     return _mm256_maskload_ps(p, first(n));
   }
-#endif
   static void store_partial(float* p, V v, std::size_t n) noexcept { store_first(p, v, n); }
+#endif
+  static void store_exact(float* p, V v, std::size_t n) noexcept { store_first(p, v, n); }
 };
 #endif
 
@@ -242,6 +246,9 @@ struct Native<xsimd::avx512bw> {
     return _mm512_maskz_loadu_ps(first(n), p);
   }
   static void store_partial(float* p, V v, std::size_t n) noexcept {
+    _mm512_mask_storeu_ps(p, first(n), v);
+  }
+  static void store_exact(float* p, V v, std::size_t n) noexcept {
     __m256 half = narrow(v);
     if (n & 8) {
       _mm256_storeu_ps(p, half);
@@ -318,6 +325,13 @@ inline Vec<Arch> load_partial(const float* p, std::size_t n) noexcept {
 template <class Arch>
 inline void store_partial(float* p, Vec<Arch> v, std::size_t n) noexcept {
   Native<Arch>::store_partial(p, v, n);
+}
+
+// The same for memory that others read soon: to the loads behind it a masked store is one of all its lanes, for
+// whose end they wait.
+template <class Arch>
+inline void store_exact(float* p, Vec<Arch> v, std::size_t n) noexcept {
+  Native<Arch>::store_exact(p, v, n);
 }
 
 // --- Arithmetic -------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ struct StepProjection {
   }
 };
 
-// y = b + W_hy h
+// y = b + W_hy h, beside which the caller may have the next x.
 struct StepHead {
   static constexpr std::size_t gates = 1;
   const float* bias;
@@ -35,7 +35,11 @@ struct StepHead {
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
                                      const Vec<Arch> (&sum)[1]) const noexcept {
-    store_columns<Arch>(y, unit, n, load_columns<Arch>(bias, unit, n) + sum[0]);
+    const Vec<Arch> value = load_columns<Arch>(bias, unit, n) + sum[0];
+    if (unit + lanes<Arch> <= n)
+      store<Arch>(y + unit, value);
+    else
+      store_exact<Arch>(y + unit, value, n - unit);
   }
 };
 
