@@ -70,8 +70,8 @@ template <class Arch, class Number, std::size_t G>
   else
     multiply_row<Arch>(number, w, x, projection);
 }
-// Without the way through memory; the zeros make the same bits. Parts that are 0 make 0 of -0, to which a
-// small product may have been flushed; -0 leaves it.
+// A column is scaled at once, with the zeros that pick and multiply_row would add: parts that are 0 make 0 of
+// -0, to which a small product may have been flushed; -0 leaves it.
 template <class Arch, std::size_t G>
 [[gnu::always_inline]] inline void multiply_input(F32, const Panels& w, const float* x, std::int32_t index,
                                                   const StepProjection<G>& projection) noexcept {

@@ -82,7 +82,7 @@ struct CellForward {
 // `index` of W_ih; then y = head_bias + head h. All vectors but the biases and y are padded, each gate by
 // itself, and with them forward.H: a load that follows a partial store would wait for it.
 struct CellStep {
-  std::size_t H;
+  std::size_t H;        // not padded, as forward.input_bias has it
   CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H); gates are scratch
   Panels head;
   const float* head_bias;

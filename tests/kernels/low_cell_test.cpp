@@ -1,4 +1,4 @@
-// The cells' steps in formats other than f32: the product in that format, the rest as in f32.
+// The cells' steps in formats other than f32: the product in that format, the rest as in f32. Whole steps in all.
 #include "lib/kernels/float_mode.h"
 #include "tests/kernels/kernels_test.h"
 
