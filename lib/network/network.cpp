@@ -100,23 +100,6 @@ Weights& Network::own_weights() {
   return weights_.mutate();
 }
 
-void Network::step(const float* x, float* y) noexcept { step_from(x, 0, y); }
-
-void Network::step(std::int32_t index, float* y) noexcept {
-  if (weights_->has_embedding())
-    step_from(weights_->embedding(static_cast<std::size_t>(index)), 0, y);
-  else
-    step_from(nullptr, index, y);
-}
-
-// From x or, if that is null, a one-hot input.
-inline void Network::step_from(const float* x, std::int32_t index, float* y) noexcept {
-  const kernels::FloatMode mode;
-  if (!is_single_) return step_layers(x, index, y);
-  step_function_(steps_[half_], x, index, y);
-  half_ = 1 - half_;
-}
-
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
   const Weights& weights = *weights_;

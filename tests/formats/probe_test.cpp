@@ -150,12 +150,12 @@ TEST(ProbeText, IsRefusedWhereItIsNone) {
 // What instruction sets with fused multiply-add gave when this was written, for f32, bf16 and int8: all
 // others are near enough.
 constexpr const char* kPinned[] = {
-    "3:HWAJPoS1kj52VkA+WmiPPoqhMz7ZopU+mckxPds6dT5+0Sg+V8gTvscCYb56tEs+vjgVPgi8N749+CS7nWTAOVEXRL7NAI"
-    "i9E2YPvh65ez5nLwU9uvzfvXvSHL2bF5E9oIPAPpZ6lr4NAqa+8eXCPS2lBj7L4cW+YT6zvGzDrDxonqu+bNETvkIdi74mk7"
-    "Y+xn4AvLS9ab4GOPu9a5CBPlgGdD5RuEi+Fjhwve7DtD6ybGY967mUvhzGybv7GQg9/5KuvhUiJL5Vip2+5oOwPpJRkTwgj2"
+    "3:HWAJPoS1kj52VkA+WmiPPomhMz7ZopU+mckxPds6dT5+0Sg+V8gTvscCYb56tEs+vjgVPgi8N749+CS7nWTAOVEXRL7NAI"
+    "i9E2YPvh65ez5nLwU9uvzfvXvSHL2bF5E9n4PAPpZ6lr4NAqa+8eXCPS2lBj7L4cW+ZD6zvGnDrDxnnqu+bNETvkMdi74mk7"
+    "Y+vn4AvLS9ab4GOPu9a5CBPlcGdD5RuEi+Fjhwve7DtD6ybGY967mUviXGybv6GQg9/5KuvhYiJL5Vip2+5YOwPpZRkTwgj2"
     "2+",
     "3:WXUJPrW5kj7XkEA+r2qPPhg0Mz4/v5U+M2EyPfIsdT5z2Cg+ocATvuUpYb6E1Us+2UoVPm2fN74/nSW7hhizOQsgRL7cc4"
-    "i9P5APvsKYez48BgU9rCPgvaQUHL0zXpI9xkfAPn9Olr7xw6W++x/DPY5SBj4t0sW+MGyyvDY8rDwWh6u+K/kTvhYri77SgL"
+    "i9P5APvsKYez48BgU9rCPgvaQUHL0zXpI9xkfAPn9Olr7xw6W++x/DPY5SBj4u0sW+MGyyvDY8rDwWh6u+K/kTvhYri77SgL"
     "Y+QFf6uz+dab6qAvy9knqBPrfQcz5y2Ui+ddFtvbi2tD7paGQ9INiUvjoky7vPVAg9f4KuviacJL4pvZ2+O2CwPr+Gjzx1sW"
     "2+",
     "3:hngJPs0Skz4U1kA+0JOPPlYjND5B1JU+GQQyPQHndD5e4ig+Le8Tvj9PYb5Zg0s+1FAVPie5N76+oBa7H5S/OWMLRL7YN4"
