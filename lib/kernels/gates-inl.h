@@ -274,6 +274,21 @@ struct LstmForward {
     }
     advance<Arch>(m, unit, gate);
   }
+  static constexpr std::size_t leads = is_step<Units> ? 3 : 0;  // o is needed last
+  template <class V>
+  [[gnu::always_inline]] V lead(const V (&sum)[3]) const noexcept {
+    using Arch = typename V::arch_type;
+    const V i = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 0, 0, n) + sum[0]);
+    const V f = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 1, 0, n) + sum[1]);
+    const V g = vtanh<Arch>(load_input<Arch, 4>(step, 0, 2, 0, n) + sum[2]);
+    return remember<Arch>(0, 0, i, f, g);
+  }
+  template <class V>
+  [[gnu::always_inline]] void follow(V tanh_c, const V (&sum)[1]) const noexcept {
+    using Arch = typename V::arch_type;
+    const V o = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 3, 0, n) + sum[0]);
+    store_units<Arch>(step.h, 0, 0, 0, n, o * tanh_c);
+  }
 
  private:
   template <class Arch>
@@ -288,9 +303,15 @@ struct LstmForward {
   [[gnu::always_inline]] void advance(std::size_t m, std::size_t unit,
                                       const Vec<Arch> (&gate)[4]) const noexcept {
     const auto& [i, f, g, o] = gate;
+    store_units<Arch>(step.h, m, 0, unit, n, o * remember<Arch>(m, unit, i, f, g));
+  }
+  // Stores c' and returns tanh(c').
+  template <class Arch>
+  [[gnu::always_inline]] Vec<Arch> remember(std::size_t m, std::size_t unit, Vec<Arch> i, Vec<Arch> f,
+                                            Vec<Arch> g) const noexcept {
     const Vec<Arch> c = vfma<Arch>(f, load_units<Arch>(step.c_prev, m, 0, unit, n), i * g);
     store_units<Arch>(step.c, m, 0, unit, n, c);
-    store_units<Arch>(step.h, m, 0, unit, n, o * vtanh<Arch>(c));
+    return vtanh<Arch>(c);
   }
 };
 
@@ -362,6 +383,16 @@ struct GruForward {
     if constexpr (is_step<Units>) return;
     store_units<Arch>(step.gates, m, 0, unit, n, r);
     store_units<Arch>(step.gates, m, 1, unit, n, z);
+  }
+  static constexpr std::size_t leads = is_step<Units> ? 1 : 0;  // n waits for r
+  template <class V>
+  [[gnu::always_inline]] V lead(const V (&sum)[1]) const noexcept {
+    return activate<typename V::arch_type>(0, 0, 0, sum[0]);
+  }
+  template <class V>
+  [[gnu::always_inline]] void follow(V r, const V (&sum)[2]) const noexcept {
+    using Arch = typename V::arch_type;
+    advance<Arch>(0, 0, r, activate<Arch>(0, 1, 0, sum[0]), sum[1]);
   }
 
  private:

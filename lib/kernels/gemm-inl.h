@@ -69,6 +69,48 @@ template <class Arch, class Output>
   }
 }
 
+// The number of gates whose sums an output takes first, to begin with while those of the others are summed:
+// what lead makes of them, follow takes. 0: all at once, by finish.
+template <class Output, class = void>
+constexpr std::size_t leading = 0;
+template <class Output>
+constexpr std::size_t leading<Output, decltype(void(Output::leads))> = Output::leads;
+
+// Gates [first, first + count) of a tile's weights, which have one vector for each gate.
+template <class Arch, std::size_t first, std::size_t count, class Weights>
+struct SomeGates {
+  using Number = typename Weights::Number;
+  static constexpr std::size_t wide = Weights::wide > 0 ? count : 0, narrow = Weights::narrow > 0 ? count : 0;
+  const Weights& weights;
+  Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept { return weights(k, first + v); }
+  Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
+    return weights.narrow_vector(k, first + v);
+  }
+};
+
+template <class Arch, std::size_t first, std::size_t count, class Weights, class Use>
+[[gnu::always_inline]] inline auto with_gates(const Weights& weights, std::size_t depth, const float* x,
+                                              const Use& use) noexcept {
+  const SomeGates<Arch, first, count, Weights> some{weights};
+  if constexpr (Weights::wide > 0)
+    return use(accumulate_parts<Arch>(some, depth, x).wide);
+  else
+    return use(accumulate_parts<Arch>(some, depth, x).narrow);
+}
+
+template <class Arch, class Weights, class Output>
+[[gnu::always_inline]] inline void finish_vector(const Weights& weights, std::size_t depth, const float* x,
+                                                 const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, first = leading<Output>;
+  if constexpr (first == 0) {
+    with_gates<Arch, 0, G>(weights, depth, x, [&](const auto& sum) { output.finish(0, 0, sum); });
+  } else {
+    const auto lead =
+        with_gates<Arch, 0, first>(weights, depth, x, [&](const auto& sum) { return output.lead(sum); });
+    with_gates<Arch, first, G - first>(weights, depth, x, [&](const auto& sum) { output.follow(lead, sum); });
+  }
+}
+
 // One row of a matrix of one vector for each gate, a tiny network's: the way through memory would count.
 // False for any other matrix, of which nothing is done.
 template <class Arch, class Output>
@@ -80,10 +122,10 @@ template <class Arch, class Output>
     if (w.rows > G * lanes<Arch>) return false;
     if (!has_narrow<Arch> || w.rows > G * lanes<Narrow<Arch>>) {
       const TileWeights<Arch, P, full, 1 - full, 0> weights(w.data, w.depth);
-      output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).wide);
+      finish_vector<Arch>(weights, w.depth, x, output);
     } else if constexpr (has_narrow<Arch>) {
       const TileWeights<Arch, P, 0, 0, G> weights(w.data, w.depth);
-      output.finish(0, 0, accumulate_parts<Arch>(weights, w.depth, x).narrow);
+      finish_vector<Arch>(weights, w.depth, x, output);
     }
     return true;
   }
