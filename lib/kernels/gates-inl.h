@@ -278,26 +278,31 @@ struct LstmForward {
   template <class V>
   [[gnu::always_inline]] V lead(const V (&sum)[3]) const noexcept {
     using Arch = typename V::arch_type;
-    const V i = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 0, 0, n) + sum[0]);
-    const V f = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 1, 0, n) + sum[1]);
-    const V g = vtanh<Arch>(load_input<Arch, 4>(step, 0, 2, 0, n) + sum[2]);
-    return remember<Arch>(0, 0, i, f, g);
+    const V i = activate<Arch, 0>(0, 0, sum[0]), f = activate<Arch, 1>(0, 0, sum[1]);
+    return remember<Arch>(0, 0, i, f, activate<Arch, 2>(0, 0, sum[2]));
   }
   template <class V>
   [[gnu::always_inline]] void follow(V tanh_c, const V (&sum)[1]) const noexcept {
     using Arch = typename V::arch_type;
-    const V o = vsigmoid<Arch>(load_input<Arch, 4>(step, 0, 3, 0, n) + sum[0]);
-    store_units<Arch>(step.h, 0, 0, 0, n, o * tanh_c);
+    store_units<Arch>(step.h, 0, 0, 0, n, activate<Arch, 3>(0, 0, sum[0]) * tanh_c);
   }
 
  private:
+  template <class Arch, std::size_t g>
+  [[gnu::always_inline]] Vec<Arch> activate(std::size_t m, std::size_t unit, Vec<Arch> sum) const noexcept {
+    const Vec<Arch> x = load_input<Arch, 4>(step, m, g, unit, n) + sum;
+    if constexpr (g == 2)
+      return vtanh<Arch>(x);
+    else
+      return vsigmoid<Arch>(x);
+  }
   template <class Arch>
   [[gnu::always_inline]] void activate(std::size_t m, std::size_t unit, const Vec<Arch> (&sum)[4],
                                        Vec<Arch> (&gate)[4]) const noexcept {
-    gate[0] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 0, unit, n) + sum[0]);
-    gate[1] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 1, unit, n) + sum[1]);
-    gate[2] = vtanh<Arch>(load_input<Arch, 4>(step, m, 2, unit, n) + sum[2]);
-    gate[3] = vsigmoid<Arch>(load_input<Arch, 4>(step, m, 3, unit, n) + sum[3]);
+    gate[0] = activate<Arch, 0>(m, unit, sum[0]);
+    gate[1] = activate<Arch, 1>(m, unit, sum[1]);
+    gate[2] = activate<Arch, 2>(m, unit, sum[2]);
+    gate[3] = activate<Arch, 3>(m, unit, sum[3]);
   }
   template <class Arch>
   [[gnu::always_inline]] void advance(std::size_t m, std::size_t unit,
