@@ -1,5 +1,5 @@
 // Matrix products. An element of W x has one accumulator, which runs over k in ascending order by fused
-// multiply-add; of a matrix with few rows it has four, one for each quarter of k, added in order, since a
+// multiply-add; of a matrix with few rows it has four, of which each has every fourth k, added in order, since a
 // step of a small network is otherwise nothing but the latency of that chain. The bits of an element so
 // depend neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
 //

@@ -65,7 +65,7 @@ void tile(const Columns& columns, const float* w, std::size_t stride, const floa
       else
         sum[m].clear();
     }
-    accumulate<Arch>(weights, x, count * p / parts, count * (p + 1) / parts, sum);
+    accumulate<Arch>(weights, x, p, count, parts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       if (p > 0) {
         Sums before;

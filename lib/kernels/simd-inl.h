@@ -444,6 +444,35 @@ inline Vec<Arch> vzero_below(IntVec<Arch> i, IntVec<Arch> limit, Vec<Arch> x) no
   return Native<Arch>::zero_below(i, limit, x);
 }
 
+// --- Four floats ------------------------------------------------------------------------------
+
+#if defined(__SSE2__)
+using Quad = __m128;
+inline Quad zero_quad() noexcept { return _mm_setzero_ps(); }
+inline Quad load_quad(const float* p) noexcept { return _mm_load_ps(p); }  // p: aligned to 16 bytes
+// a b + c, as vfma of this unit's vectors.
+inline Quad fma_quad(Quad a, Quad b, Quad c) noexcept {
+#if defined(__FMA__)
+  return _mm_fmadd_ps(a, b, c);
+#else
+  return _mm_add_ps(_mm_mul_ps(a, b), c);
+#endif
+}
+// ((v[0] + v[1]) + v[2]) + v[3]
+inline float add_in_order(Quad v) noexcept {
+  const Quad sum = _mm_add_ss(v, _mm_shuffle_ps(v, v, 1));
+  return _mm_cvtss_f32(_mm_add_ss(_mm_add_ss(sum, _mm_movehl_ps(v, v)), _mm_shuffle_ps(v, v, 3)));
+}
+#elif defined(__aarch64__)
+using Quad = float32x4_t;
+inline Quad zero_quad() noexcept { return vdupq_n_f32(0.0f); }
+inline Quad load_quad(const float* p) noexcept { return vld1q_f32(p); }
+inline Quad fma_quad(Quad a, Quad b, Quad c) noexcept { return vfmaq_f32(c, a, b); }
+inline float add_in_order(Quad v) noexcept {
+  return vgetq_lane_f32(v, 0) + vgetq_lane_f32(v, 1) + vgetq_lane_f32(v, 2) + vgetq_lane_f32(v, 3);
+}
+#endif
+
 }  // namespace
 }  // namespace rnn::kernels
 

@@ -83,6 +83,23 @@ template <class Arch, std::size_t G>
     multiply_row<Arch>(F32{}, w, x, projection);
 }
 
+// y = b + W_hy h
+template <class Arch, class Number>
+[[gnu::always_inline]] inline void multiply_head(Number number, const CellStep& step, float* y) noexcept {
+  multiply_row<Arch>(number, step.head, step.forward.h.base, StepHead{step.head_bias, y, step.head.rows});
+}
+// The parts of one row are the lanes of a vector. Packed, the row would be read number by number, and h too.
+template <class Arch>
+[[gnu::always_inline]] inline void multiply_head(F32 number, const CellStep& step, float* y) noexcept {
+  static_assert(kParts == 4, "a part for each lane");
+  const std::size_t depth = step.head.depth;
+  if (step.head_row == nullptr || depth % kParts != 0) return multiply_head<Arch, F32>(number, step, y);
+  Quad sum = zero_quad();
+  for (std::size_t k = 0; k < depth; k += kParts)
+    sum = fma_quad(load_quad(step.head_row + k), load_quad(step.forward.h.base + k), sum);
+  *y = step.head_bias[0] + add_in_order(sum);
+}
+
 template <class Arch, template <class> class Output, class Number>
 void whole_step(const CellStep& step, const float* x, std::int32_t index, float* y) noexcept {
   const CellForward& forward = step.forward;
@@ -90,8 +107,7 @@ void whole_step(const CellStep& step, const float* x, std::int32_t index, float*
   constexpr std::size_t G = Output<PaddedUnits>::gates;
   multiply_input<Arch>(Number{}, forward.input, x, index, StepProjection<G>{step, units});
   multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output<PaddedUnits>{forward, units});
-  if (y == nullptr) return;
-  multiply_row<Arch>(Number{}, step.head, forward.h.base, StepHead{step.head_bias, y, step.head.rows});
+  if (y != nullptr) multiply_head<Arch>(Number{}, step, y);
 }
 
 }  // namespace

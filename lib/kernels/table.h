@@ -86,6 +86,7 @@ struct CellStep {
   CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H); gates are scratch
   Panels head;
   const float* head_bias;
+  const float* head_row;  // of a head of one row, that row before it was packed, aligned; else null
 };
 
 using StepFunction = void (*)(const CellStep& step, const float* x, std::int32_t index, float* y);

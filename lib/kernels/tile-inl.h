@@ -116,7 +116,7 @@ template <class Arch>
     store_partial<Arch>(p + column, v, n - column);
 }
 
-// The parts of k that have accumulators of their own; part p of a depth starts at depth * p / parts.
+// The parts of k that have accumulators of their own: part p of n has k = p, p + n, p + 2 n, ...
 constexpr std::size_t kParts = 4;
 inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? kParts : 1; }
 
@@ -218,17 +218,18 @@ template <std::size_t word, class Arch, std::size_t MR, class Weights>
   }
 }
 
-// sum[MR] += sum over k in [first, last) of x[m][k] w[k]. The accumulators are local: compiled out of
-// line, those of the caller would be stored at each k.
+// sum[MR] += sum over k = first, first + step, ... < last of x[m][k] w[k]. The accumulators are local:
+// compiled out of line, those of the caller would be stored at each k.
 template <class Arch, std::size_t MR, class Weights>
 [[gnu::always_inline]] inline void accumulate(const Weights& w, const float* const* x, std::size_t first,
-                                              std::size_t last, RowSums<Arch, Weights> (&sum)[MR]) noexcept {
+                                              std::size_t last, std::size_t step,
+                                              RowSums<Arch, Weights> (&sum)[MR]) noexcept {
   constexpr std::size_t VT = Weights::wide, NT = Weights::narrow, words = Weights::Number::words;
   const float* rows[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) rows[m] = x[m];
   RowSums<Arch, Weights> s[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m] = sum[m];
-  for (std::size_t k = first; k < last; ++k) {
+  for (std::size_t k = first; k < last; k += step) {
     if constexpr (MR == 1) {
       s[0].add(w, k, rows[0]);
     } else if constexpr (NT > 0) {
@@ -255,16 +256,12 @@ template <class Arch, class Weights>
   constexpr std::size_t parts = kParts;
   RowSums<Arch, Weights> part[parts];
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].clear();
-  const std::size_t common = depth / parts;  // steps that all parts have; some have one more
-  for (std::size_t i = 0; i < common; ++i) {
-    RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
-      const std::size_t k = depth * p / parts + i;
-      part[p].add(w, k, x);
-    }
+  std::size_t k = 0;
+  for (; k + parts <= depth; k += parts) {
+    RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].add(w, k + p, x);
   }
-  RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) {
-    const std::size_t k = depth * p / parts + common;
-    if (k < depth * (p + 1) / parts) part[p].add(w, k, x);
+  RNN_UNROLL for (std::size_t p = 0; p + 1 < parts; ++p) {
+    if (k + p < depth) part[p].add(w, k + p, x);
   }
   RNN_UNROLL for (std::size_t p = 1; p < parts; ++p) part[0].add(part[p]);
   return part[0];
@@ -281,11 +278,11 @@ void tile(std::size_t parts, const float* w, std::size_t depth, const float* con
   }
   Sums sum[MR];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
-  accumulate<Arch>(weights, x, 0, parts > 1 ? depth / kParts : depth, sum);
+  accumulate<Arch>(weights, x, 0, depth, parts, sum);
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].store_sums(sums + m * Sums::size);
   for (std::size_t p = 1; p < parts; ++p) {
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
-    accumulate<Arch>(weights, x, depth * p / kParts, depth * (p + 1) / kParts, sum);
+    accumulate<Arch>(weights, x, p, depth, parts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       Sums before;
       before.load_sums(sums + m * Sums::size);

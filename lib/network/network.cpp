@@ -66,6 +66,7 @@ void Network::connect() noexcept {
   if (steps_.size() == 0) return;
   const Weights& weights = *weights_;
   step_function_ = weights.table().*weights.cell().step;
+  const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
   kernels::CellStep* step = steps_.data();
   for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
     for (std::size_t l = 0; l < weights.num_layers(); ++l, ++step) {
@@ -84,7 +85,7 @@ void Network::connect() noexcept {
       }
       forward.input = layer.input;
       forward.input_bias = layer.bias;
-      *step = {weights.hidden_size(), forward, weights.head(), weights.head_bias()};
+      *step = {weights.hidden_size(), forward, weights.head(), weights.head_bias(), head_row};
     }
   }
   is_single_ = weights.num_layers() == 1 && weights.has_head() && !weights.has_projection();

@@ -170,6 +170,7 @@ void Weights::connect() noexcept {
   if (!has_head()) return;
   head_ = matrices_[next].panels;
   head_bias_ = vector(Kind::head_bias, 0);
+  head_row_ = values_.data() + parameters_[matrices_[next].parameter].offset;
 }
 
 const float* Weights::vector(Kind kind, std::size_t strand, std::size_t part) const noexcept {

@@ -136,6 +136,7 @@ class Weights {
   // W_ho, of the embedding if tied; only if has_head().
   const kernels::Panels& head() const noexcept { return head_; }
   const float* head_bias() const noexcept { return head_bias_; }  // [padded O]
+  const float* head_row() const noexcept { return head_row_; }    // W_ho's first row, not packed
   // The initial vector of a part of the state, [padded P] of h and [padded H] of c.
   const float* initial(std::size_t part, std::size_t strand) const noexcept {
     return initials_[part * strands() + strand];
@@ -146,7 +147,7 @@ class Weights {
 
   void lay_out_parameters();
   void lay_out_matrices();
-  void connect() noexcept;  // what strand(), head(), head_bias() and initial() give
+  void connect() noexcept;  // what strand(), head() and its vectors, and initial() give
   // Zeros if there is none.
   const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t part = 0) const noexcept;
 
@@ -161,6 +162,7 @@ class Weights {
   Buffer<const float*> initials_;  // [state_vectors()]
   kernels::Panels head_{};
   const float* head_bias_ = nullptr;
+  const float* head_row_ = nullptr;
   Metadata metadata_;
   Buffer<float> zeros_;  // for absent biases and initial states: [padded max(G*H, O)]
   mutable std::atomic<std::size_t> references_{0};

@@ -150,18 +150,15 @@ TEST(ProbeText, IsRefusedWhereItIsNone) {
 // What instruction sets with fused multiply-add gave when this was written, for f32, bf16 and int8: all
 // others are near enough.
 constexpr const char* kPinned[] = {
-    "3:HWAJPoS1kj52VkA+WmiPPomhMz7ZopU+mckxPds6dT5+0Sg+V8gTvscCYb56tEs+vjgVPgi8N749+CS7nWTAOVEXRL7NAI"
-    "i9E2YPvh65ez5nLwU9uvzfvXvSHL2bF5E9n4PAPpZ6lr4NAqa+8eXCPS2lBj7L4cW+ZD6zvGnDrDxnnqu+bNETvkMdi74mk7"
-    "Y+vn4AvLS9ab4GOPu9a5CBPlcGdD5RuEi+Fjhwve7DtD6ybGY967mUviXGybv6GQg9/5KuvhYiJL5Vip2+5YOwPpZRkTwgj2"
-    "2+",
-    "3:WXUJPrW5kj7XkEA+r2qPPhg0Mz4/v5U+M2EyPfIsdT5z2Cg+ocATvuUpYb6E1Us+2UoVPm2fN74/nSW7hhizOQsgRL7cc4"
-    "i9P5APvsKYez48BgU9rCPgvaQUHL0zXpI9xkfAPn9Olr7xw6W++x/DPY5SBj4u0sW+MGyyvDY8rDwWh6u+K/kTvhYri77SgL"
-    "Y+QFf6uz+dab6qAvy9knqBPrfQcz5y2Ui+ddFtvbi2tD7paGQ9INiUvjoky7vPVAg9f4KuviacJL4pvZ2+O2CwPr+Gjzx1sW"
-    "2+",
-    "3:hngJPs0Skz4U1kA+0JOPPlYjND5B1JU+GQQyPQHndD5e4ig+Le8Tvj9PYb5Zg0s+1FAVPie5N76+oBa7H5S/OWMLRL7YN4"
-    "i9ZTQQvmCfez4tUAU9tnbgvcl1H70F6ZA95q7APiWmlr7p5KW+6InCPeguBj4k7cW+5bGtvL3Fqjyhqau+SbcTvjC+i76VW7"
-    "Y+3rUKvIDRab5fS/q95gGCPqWZdD4zmUi+QBtuvYcLtT45bmY9nNmUvnF9qruMTAc9dn+uvh5kI76rC56+MEuwPnF8jTxglm"
-    "2+"};
+    "3:HWAJPoS1kj53VkA+WmiPPoihMz7ZopU+mckxPds6dT5+0Sg+V8gTvscCYb56tEs+vjgVPgi8N749+CS7nWTAOVEXRL7NAIi9"
+    "E2YPvh65ez5nLwU9uvzfvXvSHL2aF5E9n4PAPpZ6lr4OAqa+8eXCPS2lBj7L4cW+aD6zvGbDrDxnnqu+bNETvkMdi74mk7Y+uX"
+    "4AvLS9ab4GOPu9apCBPlcGdD5RuEi+Hjhwve7DtD6ybGY967mUvivGybv5GQg9/pKuvhciJL5Vip2+5YOwPptRkTwgj22+",
+    "3:WXUJPrW5kj7XkEA+r2qPPhg0Mz4/v5U+M2EyPfIsdT5z2Cg+ocATvuUpYb6E1Us+2UoVPm2fN74/nSW7hhizOQsgRL7cc4i9"
+    "P5APvsKYez48BgU9rCPgvaQUHL0zXpI9xkfAPn9Olr7xw6W++x/DPY5SBj4u0sW+MGyyvDY8rDwWh6u+K/kTvhYri77SgLY+QF"
+    "f6uz+dab6qAvy9knqBPrfQcz5y2Ui+ddFtvbi2tD7paGQ9INiUvjoky7vPVAg9f4KuviacJL4pvZ2+O2CwPr+Gjzx1sW2+",
+    "3:hngJPs0Skz4U1kA+0JOPPlYjND5B1JU+GQQyPQHndD5e4ig+Le8Tvj9PYb5Zg0s+1FAVPie5N76+oBa7H5S/OWMLRL7YN4i9"
+    "ZTQQvmCfez4tUAU9tnbgvcl1H70F6ZA95q7APiWmlr7p5KW+6InCPeguBj4k7cW+5bGtvL3Fqjyhqau+SbcTvjC+i76VW7Y+3r"
+    "UKvIDRab5fS/q95gGCPqWZdD4zmUi+QBtuvYcLtT45bmY9nNmUvnF9qruMTAc9dn+uvh5kI76rC56+MEuwPnF8jTxglm2+"};
 
 TEST(ProbeText, HoldsForEveryInstructionSet) {
   for (const std::int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {

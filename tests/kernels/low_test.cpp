@@ -45,7 +45,7 @@ float bf16_product(const std::vector<float>& w, const std::vector<float>& x, std
   float sum = 0;
   for (std::size_t p = 0; p < parts; ++p) {
     float part = 0;
-    for (std::size_t k = columns * p / parts; k < columns * (p + 1) / parts; ++k) {
+    for (std::size_t k = p; k < columns; k += parts) {
       part = std::fma(w[2 * k + 1], x[2 * k + 1], part);
       part = std::fma(w[2 * k], x[2 * k], part);
     }
