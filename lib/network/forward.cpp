@@ -37,7 +37,7 @@ class ForwardPass {
               const float* initial_states, float* outputs);
 
   void run() noexcept;
-  const float* final_states() const noexcept { return final_states_.data(); }  // [N, S]
+  const float* final_states() const noexcept { return final_states_; }  // [N, S]
 
  private:
   std::size_t active(const Window& window, std::size_t t) const noexcept {
@@ -45,16 +45,17 @@ class ForwardPass {
   }
   bool is_backward(std::size_t strand) const noexcept { return strand % directions_ != 0; }
   float* carried(std::size_t part, std::size_t strand, std::size_t i) noexcept {
-    return carried_.data() + ((part * weights_.strands() + strand) * block_ + i) * width_;
+    return carried_ + ((part * weights_.strands() + strand) * block_ + i) * width_;
   }
   // Part `part` of the strand in work after each step: h stands where the layer's output has it.
   float* state(std::size_t part, std::size_t strand, std::size_t row) noexcept {
-    if (part != 0) return c_.data() + row * width_;
+    if (part != 0) return c_ + row * width_;
     return o_ + row * stride_ + strand % directions_ * weights_.projected_size();
   }
   std::size_t state_stride(std::size_t part) const noexcept { return part == 0 ? stride_ : width_; }
 
   void allocate();
+  std::size_t place_numbers(float* base);
   std::size_t block_at(std::size_t first) const noexcept;
   void start(const Window& window) noexcept;
   void extend(Window& window) noexcept;
@@ -81,22 +82,25 @@ class ForwardPass {
   std::size_t width_;        // padded H
   std::size_t gates_width_;  // padded G*H
   std::size_t stride_;       // padded D*P
+  std::size_t layers_;       // 2 if a layer may not write where it reads
   Plan plan_;
   std::size_t block_ = 0;  // most segments at once
   std::size_t rows_ = 0;   // most rows of a window
-  float* x_ = nullptr;     // [rows, padded D*P]  what a layer after the first reads
-  float* o_ = nullptr;     // [rows, padded D*P]  and what it writes; may be the same
 
-  Buffer<float> gates_;    // [rows, padded G*H]
-  Buffer<float> c_;        // [rows, padded H]  of the strand in work
-  Buffer<float> layers_;   // of x_ and o_
-  Buffer<float> carried_;  // [vectors, block, padded H]  each segment's state between windows
-  Buffer<float> inner_, unprojected_, product_;  // [block, padded]  of one step
-  Buffer<float> pooled_;                         // [block, padded D*P]
-  Buffer<float> final_states_;                   // apart from the caller's, which may be the initial ones
-  Buffer<std::size_t> offsets_;                  // [steps of the window]
-  Buffer<const float*> inputs_;                  // [rows]  the window's inputs,
-  Buffer<std::int32_t> indices_;                 // [rows]  or these
+  // All numbers, in one piece, which malloc keeps for the next pass; of pieces it gives back the pages, and a
+  // small network's pass takes as long as to fault them in again.
+  Buffer<float> numbers_;
+  float* gates_ = nullptr;    // [rows, padded G*H]
+  float* c_ = nullptr;        // [rows, padded H]  of the strand in work
+  float* x_ = nullptr;        // [rows, padded D*P]  what a layer after the first reads
+  float* o_ = nullptr;        // [rows, padded D*P]  and what it writes; may be the same
+  float* carried_ = nullptr;  // [vectors, block, padded H]  each segment's state between windows
+  float *inner_ = nullptr, *unprojected_ = nullptr, *product_ = nullptr;  // [block, padded]  of one step
+  float* pooled_ = nullptr;                                               // [block, padded D*P]
+  float* final_states_ = nullptr;     // [N, S]  apart from the caller's, which may be the initial ones
+  Buffer<std::size_t> offsets_;       // [steps of the window]
+  Buffer<const float*> inputs_;       // [rows]  the window's inputs,
+  Buffer<std::int32_t> indices_;      // [rows]  or these
   Buffer<const float*> previous_;     // [parts, block]  where they do not stand one after the other
   Buffer<const float*> pooled_rows_;  // [block]  what the head reads with pooling
   Buffer<float*> targets_;            // [rows]  where it writes
@@ -112,7 +116,8 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       directions_(weights.directions()),
       width_(weights.width()),
       gates_width_(weights.gates_width()),
-      stride_(kernels::padded(weights.layer_size())) {
+      stride_(kernels::padded(weights.layer_size())),
+      layers_(directions_ > 1 || weights.has(RNN_RESIDUAL) ? 2 : 1) {
   Buffer<Slice> slices(weights.allocator(), in.count);
   for (std::size_t n = 0, first = 0; n < in.count; first += in.lengths[n], ++n)
     slices[n] = {first, in.lengths[n]};
@@ -123,8 +128,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
 void ForwardPass::allocate() {
   const Allocator& allocator = weights_.allocator();
   const std::size_t parts = weights_.cell().states;
-  const std::size_t layers = directions_ > 1 || weights_.has(RNN_RESIDUAL) ? 2 : 1;
-  const std::size_t row = gates_width_ + (parts - 1) * width_ + layers * stride_;
+  const std::size_t row = gates_width_ + (parts - 1) * width_ + layers_ * stride_;
   if (directions_ == 1) {
     const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
     block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
@@ -134,18 +138,8 @@ void ForwardPass::allocate() {
     for (std::size_t first = 0; first < plan_.segments(); first += block_at(first))
       block_ = std::max(block_, block_at(first));
   }
-  gates_ = Buffer<float>(allocator, checked_product(rows_, gates_width_));
-  c_ = Buffer<float>(allocator, checked_product(rows_, (parts - 1) * width_));
-  layers_ = Buffer<float>(allocator, checked_product(layers * rows_, stride_));
-  x_ = layers_.data();
-  o_ = layers_.data() + (layers - 1) * rows_ * stride_;
-  carried_ = Buffer<float>(allocator, checked_product(weights_.state_vectors() * block_, width_));
-  if (weights_.cell().candidate) inner_ = Buffer<float>(allocator, checked_product(block_, width_));
-  if (weights_.has_projection()) unprojected_ = Buffer<float>(allocator, checked_product(block_, width_));
-  if (weights_.has(RNN_LAYER_NORM))
-    product_ = Buffer<float>(allocator, checked_product(block_, gates_width_));
-  if (options_.final_states != nullptr || options_.stateful != 0)
-    final_states_ = Buffer<float>(allocator, checked_product(in_.count, weights_.state_size()));
+  numbers_ = Buffer<float>(allocator, place_numbers(nullptr));
+  place_numbers(numbers_.data());
   offsets_ = Buffer<std::size_t>(allocator, std::min(rows_, plan_.steps()));
   if (in_.indices != nullptr && !weights_.has_embedding())
     indices_ = Buffer<std::int32_t>(allocator, rows_);
@@ -154,9 +148,34 @@ void ForwardPass::allocate() {
   if (directions_ > 1) previous_ = Buffer<const float*>(allocator, parts * block_);
   if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
-  if (options_.pooling == RNN_POOLING_NONE) return;
-  pooled_ = Buffer<float>(allocator, checked_product(block_, stride_));
-  pooled_rows_ = Buffer<const float*>(allocator, block_);
+  if (options_.pooling != RNN_POOLING_NONE) pooled_rows_ = Buffer<const float*>(allocator, block_);
+}
+
+// From `base` on, unless that is null; returns how many there are.
+std::size_t ForwardPass::place_numbers(float* base) {
+  std::size_t size = 0;
+  const auto take = [&](std::size_t rows, std::size_t width) {
+    const std::size_t count = checked_product(rows, width);
+    float* const taken = base != nullptr && count > 0 ? base + size : nullptr;
+    if (count > static_cast<std::size_t>(-1) - size) throw std::bad_alloc();
+    size += count;
+    return taken;
+  };
+  const auto take_if = [&](bool wanted, std::size_t rows, std::size_t width) {
+    return wanted ? take(rows, width) : nullptr;
+  };
+  gates_ = take(rows_, gates_width_);
+  c_ = take(rows_, (weights_.cell().states - 1) * width_);
+  x_ = take(rows_, stride_);
+  o_ = layers_ > 1 ? take(rows_, stride_) : x_;
+  carried_ = take(weights_.state_vectors() * block_, width_);
+  inner_ = take_if(weights_.cell().candidate, block_, width_);
+  unprojected_ = take_if(weights_.has_projection(), block_, width_);
+  product_ = take_if(weights_.has(RNN_LAYER_NORM), block_, gates_width_);
+  pooled_ = take_if(outputs_ != nullptr && options_.pooling != RNN_POOLING_NONE, block_, stride_);
+  final_states_ =
+      take_if(options_.final_states != nullptr || options_.stateful != 0, in_.count, weights_.state_size());
+  return size;
 }
 
 // How many segments to sweep together from this one on.
@@ -187,7 +206,7 @@ void ForwardPass::run() noexcept {
         pool(window);
     }
     if (outputs_ != nullptr && options_.pooling != RNN_POOLING_NONE) write_pooled(window);
-    if (final_states_.size() != 0) finish(window);
+    if (final_states_ != nullptr) finish(window);
     first += window.count;
   }
 }
@@ -243,7 +262,7 @@ void ForwardPass::run_layer(const Window& window, std::size_t layer) noexcept {
   const std::int32_t* indices = layer == 0 ? indices_.data() : nullptr;
   for (std::size_t d = 0; d < directions_; ++d) {
     const std::size_t strand = layer * directions_ + d;
-    project(weights_, strand, window.rows, x, indices, {gates_.data(), gates_width_, nullptr});
+    project(weights_, strand, window.rows, x, indices, {gates_, gates_width_, nullptr});
     sweep(window, strand);
     carry(window, strand);
     if (options_.states != nullptr) write_states(window, strand);
@@ -257,14 +276,14 @@ void ForwardPass::run_layer(const Window& window, std::size_t layer) noexcept {
 void ForwardPass::sweep(const Window& window, std::size_t strand) noexcept {
   cells::ForwardStep step{};
   step.hidden = weights_.hidden_size();
-  step.inner = {inner_.data(), width_, nullptr};
-  step.unprojected = {unprojected_.data(), width_, nullptr};
-  step.product = {product_.data(), gates_width_, nullptr};
+  step.inner = {inner_, width_, nullptr};
+  step.unprojected = {unprojected_, width_, nullptr};
+  step.product = {product_, gates_width_, nullptr};
   for (std::size_t i = window.begin; i < window.end; ++i) {
     const std::size_t t = is_backward(strand) ? window.end - 1 - (i - window.begin) : i;
     const std::size_t row = offsets_[t - window.begin];
     step.rows = active(window, t);
-    step.gates = {gates_.data() + row * gates_width_, gates_width_, nullptr};
+    step.gates = {gates_ + row * gates_width_, gates_width_, nullptr};
     for (std::size_t part = 0; part < weights_.cell().states; ++part) {
       step.previous[part] = previous(window, part, strand, t);
       step.next[part] = {state(part, strand, row), state_stride(part), nullptr};
@@ -329,16 +348,16 @@ void ForwardPass::pool(const Window& window) noexcept {
   for (std::size_t t = window.begin; t < window.end; ++t) {
     const std::size_t rows = active(window, t);
     const float* o = x_ + offsets_[t - window.begin] * stride_;
-    const kernels::Rows sum{pooled_.data(), stride_, nullptr};
+    const kernels::Rows sum{pooled_, stride_, nullptr};
     if (options_.pooling == RNN_POOLING_LAST)
       pool_last(window, t);
     else if (t == 0)
-      std::copy_n(o, rows * stride_, pooled_.data());
+      std::copy_n(o, rows * stride_, pooled_);
     else if (options_.pooling == RNN_POOLING_MAX)
       pool_max(rows, o);
     else
       weights_.table().add(rows, weights_.layer_size(), sum, {o, stride_, nullptr},
-                           {pooled_.data(), stride_, nullptr});
+                           {pooled_, stride_, nullptr});
   }
 }
 
@@ -347,7 +366,7 @@ void ForwardPass::pool_last(const Window& window, std::size_t t) noexcept {
   const std::size_t P = weights_.projected_size();
   for (std::size_t i = 0; i < active(window, t); ++i) {
     const float* o = x_ + (offsets_[t - window.begin] + i) * stride_;
-    float* pooled = pooled_.data() + i * stride_;
+    float* pooled = pooled_ + i * stride_;
     if (t + 1 == plan_.segment(window.first + i).length) std::copy_n(o, P, pooled);
     if (t == 0) std::copy_n(o + P, weights_.layer_size() - P, pooled + P);
   }
@@ -363,7 +382,7 @@ void ForwardPass::write_pooled(const Window& window) noexcept {
   for (std::size_t i = 0; i < window.count; ++i) {
     const Segment& segment = plan_.segment(window.first + i);
     if (!segment.ends_slice) continue;
-    float* pooled = pooled_.data() + i * stride_;
+    float* pooled = pooled_ + i * stride_;
     if (options_.pooling == RNN_POOLING_MEAN)
       for (std::size_t j = 0; j < stride_; ++j) pooled[j] /= static_cast<float>(segment.length);
     pooled_rows_[count] = pooled;
@@ -386,7 +405,7 @@ void ForwardPass::apply_head(std::size_t count, const kernels::Rows& o) noexcept
 void ForwardPass::finish(const Window& window) noexcept {
   for (std::size_t i = 0; i < window.count; ++i) {
     const Segment& segment = plan_.segment(window.first + i);
-    float* out = final_states_.data() + segment.slice * weights_.state_size();
+    float* out = final_states_ + segment.slice * weights_.state_size();
     for (std::size_t s = 0; s < weights_.strands(); ++s) {
       if (!(is_backward(s) ? segment.opens_slice : segment.ends_slice)) continue;
       for (std::size_t part = 0; part < weights_.cell().states; ++part)
