@@ -12,6 +12,9 @@ namespace {
 // Streams that step_many works on at once: their pointers fit on the stack.
 constexpr std::size_t kBlock = 64;
 
+// Most weights that the L1 cache has room for, with what else a step reads.
+constexpr std::size_t kFewWeights = 8000;
+
 constexpr kernels::Rows one(const float* vector) noexcept { return {vector, 0, nullptr}; }
 constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 0, nullptr}; }
 
@@ -143,10 +146,28 @@ void Network::step_many(Network* const* networks, std::size_t count, const float
   if (count == 0) return;
   const kernels::FloatMode mode;
   const std::size_t I = networks[0]->weights().input_size(), O = networks[0]->weights().output_size();
+  if (networks[0]->steps_best_alone(x == nullptr)) {
+    for (std::size_t i = 0; i < count; ++i, y = y != nullptr ? y + O : nullptr) {
+      if (x != nullptr)
+        networks[i]->step_from(x + i * I, 0, y);
+      else
+        networks[i]->step_from(indices[i], y);
+    }
+    return;
+  }
   for (std::size_t first = 0; first < count; first += kBlock) {
     step_block(networks + first, std::min(kBlock, count - first), x != nullptr ? x + first * I : nullptr,
                indices != nullptr ? indices + first : nullptr, y != nullptr ? y + first * O : nullptr);
   }
+}
+
+// True of small networks of floats: what several streams save by reading the weights together is less than
+// what one kernel saves.
+bool Network::steps_best_alone(bool by_index) const noexcept {
+  const Weights& weights = *weights_;
+  const std::size_t H = weights.hidden_size(), columns = H + (by_index ? 1 : weights.layer_input_size(0));
+  return is_single_ && weights.table().format == kernels::Format::f32 &&
+         weights.cell().gates * H * columns + weights.output_size() * H <= kFewWeights;
 }
 
 void Network::step_block(Network* const* networks, std::size_t count, const float* x,

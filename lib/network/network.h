@@ -25,12 +25,13 @@ class Network {
 
   // One input, by value (x[I]; not with an embedding) or by index. y may be null. Not for bidirectional
   // networks. Real-time safe.
-  void step(const float* x, float* y) noexcept { step_from(x, 0, y); }
+  void step(const float* x, float* y) noexcept {
+    const kernels::FloatMode mode;
+    step_from(x, 0, y);
+  }
   void step(std::int32_t index, float* y) noexcept {
-    if (weights_->has_embedding())
-      step_from(weights_->embedding(static_cast<std::size_t>(index)), 0, y);
-    else
-      step_from(nullptr, index, y);
+    const kernels::FloatMode mode;
+    step_from(index, y);
   }
   // Networks over the same weights; rows of x[count, I] (or indices) and y[count, O]. Real-time safe.
   static void step_many(Network* const* networks, std::size_t count, const float* x,
@@ -50,13 +51,19 @@ class Network {
   // From x or, if that is null, a one-hot input. Here, and so beside the code that calls it: on Zen 4 some
   // pages of code, by their physical addresses, cost each other 40 ns a step.
   void step_from(const float* x, std::int32_t index, float* y) noexcept {
-    const kernels::FloatMode mode;
     if (!is_single_) return step_layers(x, index, y);
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
   }
+  void step_from(std::int32_t index, float* y) noexcept {
+    if (weights_->has_embedding())
+      step_from(weights_->embedding(static_cast<std::size_t>(index)), 0, y);
+    else
+      step_from(nullptr, index, y);
+  }
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
   void step_layer(std::size_t layer, const float* x, std::int32_t index) noexcept;
+  bool steps_best_alone(bool by_index) const noexcept;
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
   // Where a vector of the state stands in states_.

@@ -20,7 +20,7 @@ constexpr Kind kKinds[] = {
 struct Size {
   std::int32_t I, H, O, L;
 };
-constexpr Size kSizes[] = {{1, 1, 0, 1},    {3, 5, 2, 3},   {7, 16, 0, 2},
+constexpr Size kSizes[] = {{1, 1, 0, 1},    {2, 20, 1, 1},  {3, 5, 2, 3},   {7, 16, 0, 2},
                            {20, 17, 33, 3}, {65, 40, 7, 2}, {5, 130, 40, 1}};
 
 float number(std::mt19937& random) {
