@@ -420,10 +420,12 @@ void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& op
   if (options.stateful != 0 && weights_->has(RNN_BIDIRECTIONAL))
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.stateful is 1; it must be 0, because a bidirectional network needs whole sequences");
-  Buffer<float> own;
-  if (options.stateful != 0) {
-    own = Buffer<float>(allocator_, weights_->state_size());
-    get_state(own.data());
+  Buffer<float> own(allocator_, weights_->state_size());
+  get_state(own.data());
+  if (options.pooling == RNN_POOLING_NONE && steps_best_alone(in.indices != nullptr)) {
+    forward_by_steps(in, options, outputs);
+    if (options.stateful == 0) set_state(own.data());
+    return;
   }
   ForwardPass pass(*weights_, in, options, options.stateful != 0 ? own.data() : options.initial_states,
                    outputs);
@@ -434,6 +436,29 @@ void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& op
   if (options.stateful != 0) set_state(pass.final_states());
   if (options.final_states != nullptr)
     std::copy_n(pass.final_states(), in.count * weights_->state_size(), options.final_states);
+}
+
+// In and from this stream's own state.
+void Network::forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
+                               float* outputs) noexcept {
+  const kernels::FloatMode mode;
+  const std::size_t I = weights_->input_size(), O = weights_->output_size(), S = weights_->state_size();
+  for (std::size_t n = 0, frame = 0; n < in.count; ++n) {
+    if (options.initial_states != nullptr)
+      set_state(options.initial_states + n * S);
+    else if (options.stateful == 0)
+      reset();
+    for (const std::size_t end = frame + in.lengths[n]; frame < end; ++frame) {
+      if (in.resets != nullptr && in.resets[frame] != 0) reset();
+      float* const y = outputs != nullptr ? outputs + frame * O : nullptr;
+      if (in.inputs != nullptr)
+        step_from(in.inputs + frame * I, 0, y);
+      else
+        step_from(in.indices[frame], y);
+      if (options.states != nullptr) get_state(options.states + frame * S);
+    }
+    if (options.final_states != nullptr) get_state(options.final_states + n * S);
+  }
 }
 
 }  // namespace rnn

@@ -64,6 +64,8 @@ class Network {
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
   void step_layer(std::size_t layer, const float* x, std::int32_t index) noexcept;
   bool steps_best_alone(bool by_index) const noexcept;
+  void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
+                        float* outputs) noexcept;
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
   // Where a vector of the state stands in states_.
