@@ -75,8 +75,7 @@ void read_metadata(Reader& reader, Contents& contents) {
 }
 
 // Each tensor's data begin where those before end; returns where its own do.
-std::size_t read_tensor(Reader& reader, const unsigned char* file, std::size_t size, std::size_t begin,
-                        Contents& contents) {
+std::size_t read_tensor(Reader& reader, const Source& source, std::size_t begin, Contents& contents) {
   const auto number = reader.number<std::uint32_t>("a tensor's type");
   const auto rank = reader.number<std::uint32_t>("a tensor's rank");
   const auto name_size = reader.number<std::uint32_t>("the size of a tensor's name");
@@ -90,26 +89,27 @@ std::size_t read_tensor(Reader& reader, const unsigned char* file, std::size_t s
   const std::string name = reader.text(name_size, "a tensor's name");
 
   const std::size_t count = checked_count(name, *type, shape);
-  Tensor tensor{name, *type, std::move(shape), count, nullptr};
+  Tensor tensor{name, *type, std::move(shape), count, &source, begin};
   if (offset != begin)
     throw Error(RNN_BAD_FORMAT, "tensor %s begins at %" PRIu64 "; it must begin at %zu", quote(name).c_str(),
                 offset, begin);
-  if (begin > size || tensor.bytes() > size - begin)
+  if (begin > source.size() || tensor.bytes() > source.size() - begin)
     throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s of %s; the file ends before its last value",
                 quote(name).c_str(), to_string(tensor.shape).c_str(), type_name(*type));
-  tensor.data = file + begin;
   const std::size_t end = begin + tensor.bytes();
   if (!contents.tensors.emplace(name, std::move(tensor)).second)
     throw Error(RNN_BAD_FORMAT, "tensor %s is there twice", quote(name).c_str());
   return end;
 }
 
-void check_front(const unsigned char* file, std::size_t size) {
-  if (!recognise(file, size))
+void check_front(const Source& source) {
+  const std::size_t size = source.size();
+  const Part front(source, 0, std::min(size, kFront));
+  if (!recognise(front.data(), front.size()))
     throw Error(RNN_BAD_FORMAT, "the file does not begin as librnn's binary files do");
   if (size < kFront)
     throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; it must have at least %zu", size, kFront);
-  Reader reader(file + sizeof kMagic, file + kFront);
+  Reader reader(front.data() + sizeof kMagic, front.data() + kFront);
   const auto version = reader.number<std::uint32_t>("the version");
   if (version != kVersion)
     throw Error(RNN_BAD_FORMAT, "the version is %" PRIu32 "; this library reads %" PRIu32, version, kVersion);
@@ -117,7 +117,7 @@ void check_front(const unsigned char* file, std::size_t size) {
   const auto length = reader.number<std::uint64_t>("the size");
   if (length != size)
     throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; it must have %" PRIu64, size, length);
-  const std::uint32_t found = checksum(file, size);
+  const std::uint32_t found = checksum(source);
   if (found != stated)
     throw Error(RNN_BAD_FORMAT, "the checksum is %08" PRIx32 "; the file says %08" PRIx32, found, stated);
 }
@@ -165,17 +165,21 @@ bool recognise(const void* memory, std::size_t size) noexcept {
   return size >= sizeof kMagic && std::memcmp(memory, kMagic.data(), sizeof kMagic) == 0;
 }
 
-std::uint32_t checksum(const void* memory, std::size_t size) noexcept {
-  const auto* bytes = static_cast<const unsigned char*>(memory);
+std::uint32_t checksum(const Source& source) {
+  constexpr std::size_t kPart = std::size_t{1} << 16;
   std::uint32_t crc = 0xffffffffu;
-  for (std::size_t i = kChecked; i < size; ++i) crc = kCrc[(crc ^ bytes[i]) & 255] ^ (crc >> 8);
+  for (std::size_t at = kChecked; at < source.size(); at += kPart) {
+    const Part part(source, at, std::min(kPart, source.size() - at));
+    for (std::size_t i = 0; i < part.size(); ++i) crc = kCrc[(crc ^ part.data()[i]) & 255] ^ (crc >> 8);
+  }
   return ~crc;
 }
 
-Contents read(const void* memory, std::size_t size) {
-  const auto* file = static_cast<const unsigned char*>(memory);
-  check_front(file, size);
-  Reader front(file + kChecked + sizeof(std::uint64_t), file + kFront);
+Contents read(const Source& source) {
+  const std::size_t size = source.size();
+  check_front(source);
+  const Part sizes(source, 0, kFront);
+  Reader front(sizes.data() + kChecked + sizeof(std::uint64_t), sizes.data() + kFront);
   const auto data = front.number<std::uint64_t>("where the data begin");
   const auto pairs = front.number<std::uint32_t>("the number of metadata");
   const auto tensors = front.number<std::uint32_t>("the number of tensors");
@@ -184,10 +188,11 @@ Contents read(const void* memory, std::size_t size) {
                 data, kDataAlignment, kFront, size);
 
   Contents contents;
-  Reader reader(file + kFront, file + data);
+  const Part header(source, kFront, data - kFront);
+  Reader reader(header.data(), header.data() + header.size());
   for (std::uint32_t i = 0; i < pairs; ++i) read_metadata(reader, contents);
   std::size_t end = data;
-  for (std::uint32_t i = 0; i < tensors; ++i) end = read_tensor(reader, file, size, aligned(end), contents);
+  for (std::uint32_t i = 0; i < tensors; ++i) end = read_tensor(reader, source, aligned(end), contents);
   if (aligned(static_cast<std::size_t>(data) - reader.left()) != data)
     throw Error(RNN_BAD_FORMAT, "%zu bytes before the data belong to nothing", reader.left());
   if (end != size)
@@ -226,7 +231,7 @@ void write(const Writer& writer, void* memory) {
     entry.fill(file + begin);
     begin = aligned(begin + entry.bytes);
   }
-  const std::uint32_t crc = checksum(file, layout.end);
+  const std::uint32_t crc = checksum(MemorySource(memory, layout.end));
   std::memcpy(file + kChecksum, &crc, sizeof crc);
 }
 

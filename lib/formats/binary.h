@@ -23,13 +23,14 @@ namespace rnn::formats::binary {
 
 bool recognise(const void* memory, std::size_t size) noexcept;  // by the first 8 bytes
 
-Contents read(const void* memory, std::size_t size);
+// The checksum is that of a first pass over the whole source, which takes no memory.
+Contents read(const Source& source);
 
 std::size_t size(const Writer& writer);          // bytes of the file
 void write(const Writer& writer, void* memory);  // [size] bytes
 
-// The CRC-32 that stands in a file of these bytes, [size >= 16].
-std::uint32_t checksum(const void* memory, std::size_t size) noexcept;
+// The CRC-32 that stands in a file of these bytes, 16 at least.
+std::uint32_t checksum(const Source& source);
 
 // The same file as an array `name` in C99 or C++ with a comment before it.
 std::string c_source(const Writer& writer, std::string_view name, std::string_view comment);

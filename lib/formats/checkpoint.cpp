@@ -140,9 +140,9 @@ void save_checkpoint(const Trainer& trainer, const char* path) {
 }
 
 void load_checkpoint(Trainer& trainer, const char* path) {
-  const Bytes bytes = read_file(path);
+  const FileSource file(path);
   try {
-    const Contents contents = formats::read(bytes.data.get(), bytes.size, formats::kDefaultContainer);
+    const Contents contents = formats::read(file, formats::kDefaultContainer);
     rnn_load_options_t options{};
     options.without_probe =
         1;  // what another instruction set gives may differ by more, and a run shall go on

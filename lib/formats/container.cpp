@@ -18,7 +18,7 @@ namespace safetensors {
 }
 
 bool recognise(const void*, std::size_t) { return false; }
-Contents read(const void*, std::size_t) { refuse(); }
+Contents read(const Source&) { refuse(); }
 std::size_t size(const Writer&) { refuse(); }
 void write(const Writer&, void*) { refuse(); }
 
@@ -32,8 +32,8 @@ std::int32_t recognise(const void* memory, std::size_t size) noexcept {
   return safetensors::recognise(memory, size) ? RNN_FORMAT_SAFETENSORS : 0;
 }
 
-Contents read(const void* memory, std::size_t size, std::int32_t container) {
-  return container == RNN_FORMAT_BINARY ? binary::read(memory, size) : safetensors::read(memory, size);
+Contents read(const Source& source, std::int32_t container) {
+  return container == RNN_FORMAT_BINARY ? binary::read(source) : safetensors::read(source);
 }
 
 std::size_t size(const Writer& writer, std::int32_t container) {

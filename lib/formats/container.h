@@ -20,7 +20,8 @@ constexpr std::int32_t kDefaultContainer = RNN_FORMAT_BINARY;
 // The container that a file begins like, or 0.
 std::int32_t recognise(const void* memory, std::size_t size) noexcept;
 
-Contents read(const void* memory, std::size_t size, std::int32_t container);
+// The source outlives the contents.
+Contents read(const Source& source, std::int32_t container);
 
 // Throw Error(RNN_UNSUPPORTED) where this build has no such container.
 std::size_t size(const Writer& writer, std::int32_t container);

@@ -51,12 +51,16 @@ float from_bfloat(std::uint16_t half) noexcept {
   return value;
 }
 
+// In small parts: what is wider than a float needs no second copy in memory.
 template <class T, class Convert>
-void convert(const unsigned char* data, std::size_t count, float* out, const Convert& to_float) {
-  for (std::size_t i = 0; i < count; ++i) {
-    T value;
-    std::memcpy(&value, data + i * sizeof value, sizeof value);
-    out[i] = to_float(value);
+void convert(const Tensor& tensor, float* out, const Convert& to_float) {
+  constexpr std::size_t kPart = 1024;
+  T values[kPart];
+  for (std::size_t done = 0; done < tensor.count;) {
+    const std::size_t part = std::min(kPart, tensor.count - done);
+    tensor.source->read(tensor.offset + done * sizeof(T), part * sizeof(T), values);
+    std::transform(values, values + part, out + done, to_float);
+    done += part;
   }
 }
 
@@ -65,7 +69,7 @@ void copy(const Tensor& tensor, Type wanted, T* out) {
   if (tensor.type != wanted)
     throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be %s", quote(tensor.name).c_str(),
                 type_name(tensor.type), type_name(wanted));
-  if (tensor.count > 0) std::memcpy(out, tensor.data, tensor.bytes());
+  tensor.source->read(tensor.offset, tensor.bytes(), out);
 }
 
 }  // namespace
@@ -89,13 +93,13 @@ std::optional<Type> find_type(std::uint32_t number) noexcept {
 void Tensor::read(float* out) const {
   switch (type) {
     case Type::f64:
-      return convert<double>(data, count, out, [](double v) { return static_cast<float>(v); });
+      return convert<double>(*this, out, [](double v) { return static_cast<float>(v); });
     case Type::f32:
-      return convert<float>(data, count, out, [](float v) { return v; });
+      return source->read(offset, bytes(), out);
     case Type::f16:
-      return convert<std::uint16_t>(data, count, out, &from_half);
+      return convert<std::uint16_t>(*this, out, &from_half);
     case Type::bf16:
-      return convert<std::uint16_t>(data, count, out, &from_bfloat);
+      return convert<std::uint16_t>(*this, out, &from_bfloat);
     case Type::u64:
     case Type::i64:
       break;

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "lib/formats/source.h"
+
 namespace rnn::formats {
 
 // Numbered as in binary files.
@@ -32,16 +34,18 @@ struct Tensor {
   std::string name;
   Type type;
   Shape shape;
-  std::size_t count;          // the product of shape
-  const unsigned char* data;  // not aligned
+  std::size_t count;     // the product of shape
+  const Source* source;  // of the values
+  std::size_t offset;    // where they begin there; bytes() long, checked
 
   std::size_t bytes() const noexcept { return count * type_size(type); }
+  // Throw Error(RNN_FILE_ERROR) where the source does.
   void read(float* out) const;          // [count]  any floating-point type, rounded where it is wider
   void read(std::uint64_t* out) const;  // [count]  U64 alone
   void read(std::int64_t* out) const;   // [count]  I64 alone
 };
 
-// What a file holds, by name. The tensors' data stay in the memory that was given.
+// What a file holds, by name. The tensors' values stay in the source, which outlives this.
 struct Contents {
   std::map<std::string, std::string, std::less<>> metadata;
   std::map<std::string, Tensor, std::less<>> tensors;

@@ -46,6 +46,7 @@ class Descriptor {
   // After EINTR the descriptor is gone on Linux: closing again could hit another thread's file.
   bool close() noexcept { return ::close(std::exchange(value_, -1)) == 0 || errno == EINTR; }
   int get() const noexcept { return value_; }
+  int release() noexcept { return std::exchange(value_, -1); }
 
  private:
   int value_ = -1;
@@ -134,27 +135,31 @@ class Replacement {
 
 }  // namespace
 
-Bytes read_file(const char* path) {
+FileSource::FileSource(const char* path) : Source(0), path_(path) {
   Descriptor file;
-  if (!file.open(path, O_RDONLY | O_NONBLOCK)) fail("read", path, errno);  // a FIFO would wait for a writer
+  if (!file.open(path_, O_RDONLY | O_NONBLOCK)) fail("read", path_, errno);  // a FIFO would wait for a writer
   struct stat status;
-  if (::fstat(file.get(), &status) != 0) fail("read", path, errno);
-  if (S_ISDIR(status.st_mode)) fail("read", path, EISDIR);
+  if (::fstat(file.get(), &status) != 0) fail("read", path_, errno);
+  if (S_ISDIR(status.st_mode)) fail("read", path_, EISDIR);
   if (!S_ISREG(status.st_mode)) throw Error(RNN_FILE_ERROR, "cannot read %s: not a regular file", path);
+  size_ = static_cast<std::size_t>(status.st_size);
+  file_ = file.release();
+}
 
-  Bytes bytes(static_cast<std::size_t>(status.st_size));
-  std::size_t done = 0;
-  while (done < bytes.size) {
-    const ssize_t count =
-        ::read(file.get(), bytes.data.get() + done, std::min(bytes.size - done, kMaxTransfer));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("read", path, errno);
-    if (count == 0)
-      throw Error(RNN_FILE_ERROR, "cannot read %s: it shrank from %zu to %zu bytes meanwhile", path,
-                  bytes.size, done);
-    done += static_cast<std::size_t>(count);
+FileSource::~FileSource() { ::close(file_); }
+
+void FileSource::read(std::size_t offset, std::size_t count, void* out) const {
+  auto* bytes = static_cast<unsigned char*>(out);
+  for (std::size_t done = 0; done < count;) {
+    const ssize_t read = ::pread(file_, bytes + done, std::min(count - done, kMaxTransfer),
+                                 static_cast<off_t>(offset + done));
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) fail("read", path_, errno);
+    if (read == 0)
+      throw Error(RNN_FILE_ERROR, "cannot read %s: it shrank from %zu to %zu bytes meanwhile", path_.c_str(),
+                  size(), offset + done);
+    done += static_cast<std::size_t>(read);
   }
-  return bytes;
 }
 
 void write_file(const char* path, const Bytes& bytes) {

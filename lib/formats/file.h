@@ -1,21 +1,26 @@
-// Whole files in and out. All that depends on the operating system is in file.cpp.
+// Files in and out. All that depends on the operating system is in file.cpp.
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <string>
+
+#include "lib/formats/source.h"
 
 namespace rnn {
 
-// Bytes that are not set to zero first: a sparse file may claim far more than it holds.
-struct Bytes {
-  explicit Bytes(std::size_t n) : data(new unsigned char[n]), size(n) {}
+// A regular file, open as long as this lives. It is read, not mapped: who shortens it meanwhile causes an
+// error, not a signal. Throws Error(RNN_FILE_ERROR).
+class FileSource final : public Source {
+ public:
+  explicit FileSource(const char* path);
+  ~FileSource() override;
 
-  std::unique_ptr<unsigned char[]> data;
-  std::size_t size;
+  void read(std::size_t offset, std::size_t count, void* out) const override;
+
+ private:
+  std::string path_;
+  int file_ = -1;
 };
-
-// Read a regular file. Throws Error(RNN_FILE_ERROR) or std::bad_alloc.
-Bytes read_file(const char* path);
 
 // Create or replace a file so that a crash at any instant leaves the old contents or the new. Symbolic links
 // are followed, an existing file keeps its permissions. Throws Error(RNN_FILE_ERROR).

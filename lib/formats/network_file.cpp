@@ -1,7 +1,9 @@
 #include "lib/formats/network_file.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -149,24 +151,49 @@ bool is_onnx(const void* memory, std::size_t size) noexcept {
          std::memchr(kFields, bytes[2], sizeof kFields) != nullptr;
 }
 
-Model read_onnx_model([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t size) {
+// All of a file, JSON or ONNX, whose parser needs it so.
+[[maybe_unused]] Part whole(const Source& source) {
+  constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (source.size() > kMost)
+    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; one in JSON or ONNX has at most %zu", source.size(),
+                kMost);
+  return Part(source, 0, source.size());
+}
+
+Model read_onnx_model([[maybe_unused]] const Source& source) {
 #if RNN_WITH_ONNX
-  return read_onnx(memory, size);
+  const Part file = whole(source);
+  return read_onnx(file.data(), file.size());
 #else
   throw Error(RNN_UNSUPPORTED,
               "the file is ONNX; this library was built without ONNX; configure with -Donnx=enabled");
 #endif
 }
 
-// A file of another library.
-Model read_model(const void* memory, std::size_t size) {
+// A file of another library, which begins with `head`.
+Model read_model(const Source& source, const Part& head) {
 #if RNN_WITH_FORMATS
-  if (is_json(memory, size)) return read_json_model(memory, size);
+  if (is_json(head.data(), head.size())) {
+    const Part file = whole(source);
+    return read_json_model(file.data(), file.size());
+  }
 #endif
-  if (is_onnx(memory, size)) return read_onnx_model(memory, size);
+  if (is_onnx(head.data(), head.size())) return read_onnx_model(source);
   throw Error(
-      RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", size,
+      RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", source.size(),
       RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
+}
+
+// The file is recognised by how it begins, before the rest of it is read.
+WeightsRef load(const Source& source, const rnn_load_options_t& options, const Allocator& allocator) {
+  constexpr std::size_t kHead = 4096;
+  const Part head(source, 0, std::min(source.size(), kHead));
+  if (const std::int32_t container = formats::recognise(head.data(), head.size()))
+    return extract_network(formats::read(source, container), options, allocator);
+  Model model = read_model(source, head);
+  refuse_options(options);
+  if (options.without_probe != 0) model.probe.reset();
+  return build(model, allocator);
 }
 
 // ---- Writing ----
@@ -309,9 +336,9 @@ void save_network(const WeightsRef& weights, const char* path, const rnn_save_op
 }
 
 WeightsRef load_network(const char* path, const rnn_load_options_t& options, const Allocator& allocator) {
-  const Bytes bytes = read_file(path);
+  const FileSource file(path);
   try {
-    return load_network_memory(bytes.data.get(), bytes.size, options, allocator);
+    return load(file, options, allocator);
   } catch (const Error& error) {
     throw Error(error.status(), "%s: %s", path, error.what());
   }
@@ -319,12 +346,7 @@ WeightsRef load_network(const char* path, const rnn_load_options_t& options, con
 
 WeightsRef load_network_memory(const void* memory, std::size_t size, const rnn_load_options_t& options,
                                const Allocator& allocator) {
-  if (const std::int32_t container = formats::recognise(memory, size))
-    return extract_network(formats::read(memory, size, container), options, allocator);
-  Model model = read_model(memory, size);
-  refuse_options(options);
-  if (options.without_probe != 0) model.probe.reset();
-  return build(model, allocator);
+  return load(MemorySource(memory, size), options, allocator);
 }
 
 }  // namespace rnn

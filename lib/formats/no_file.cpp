@@ -13,7 +13,11 @@ namespace {
 
 }  // namespace
 
-Bytes read_file(const char*) { unsupported(); }
+FileSource::FileSource(const char*) : Source(0) { unsupported(); }
+
+FileSource::~FileSource() = default;
+
+void FileSource::read(std::size_t, std::size_t, void*) const { unsupported(); }
 
 void write_file(const char*, const Bytes&) { unsupported(); }
 

@@ -148,8 +148,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool has_metadata_ = false;
 };
 
-// The tensor that a draft describes in `size` bytes of data.
-Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, std::uint64_t size) {
+// The tensor that a draft describes in the data, which begin at `data`.
+Tensor check(const std::string& name, Draft&& draft, const Source& source, std::size_t data) {
+  const std::uint64_t size = source.size() - data;
   const std::string field = "tensor " + quote(name);
   const std::size_t count = checked_count(name, *draft.type, *draft.shape);
   const std::uint64_t bytes = count * type_size(*draft.type);
@@ -164,26 +165,26 @@ Tensor check(const std::string& name, Draft&& draft, const unsigned char* data, 
   if (offsets[1] - offsets[0] != bytes)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes",
                 field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type), bytes);
-  return {name, *draft.type, std::move(*draft.shape), count, data + offsets[0]};
+  return {name, *draft.type, std::move(*draft.shape), count, &source, data + offsets[0]};
 }
 
 // Each byte of data belongs to one tensor.
-void check_layout(const Contents& contents, const unsigned char* data, std::uint64_t size) {
+void check_layout(const Contents& contents, std::size_t data, std::size_t size) {
   std::vector<const Tensor*> order;
   for (const auto& entry : contents.tensors) order.push_back(&entry.second);
   std::sort(order.begin(), order.end(), [&](const Tensor* a, const Tensor* b) {
-    return a->data != b->data ? a->data < b->data : a->bytes() < b->bytes();
+    return a->offset != b->offset ? a->offset < b->offset : a->bytes() < b->bytes();
   });
 
-  const unsigned char* end = data;
+  std::size_t end = data;
   for (const Tensor* tensor : order) {
-    if (tensor->data != end)
-      throw Error(RNN_BAD_FORMAT, "tensor %s begins at %td; it must begin at %td, where the one before ends",
-                  quote(tensor->name).c_str(), tensor->data - data, end - data);
+    if (tensor->offset != end)
+      throw Error(RNN_BAD_FORMAT, "tensor %s begins at %zu; it must begin at %zu, where the one before ends",
+                  quote(tensor->name).c_str(), tensor->offset - data, end - data);
     end += tensor->bytes();
   }
-  if (static_cast<std::uint64_t>(end - data) != size)
-    throw Error(RNN_BAD_FORMAT, "the data are %" PRIu64 " bytes; the tensors end at %td", size, end - data);
+  if (end != size)
+    throw Error(RNN_BAD_FORMAT, "the data are %zu bytes; the tensors end at %zu", size - data, end - data);
 }
 
 std::string json_string(const std::string& text) { return nlohmann::json(text).dump(); }
@@ -225,30 +226,33 @@ bool recognise(const void* memory, std::size_t size) noexcept {
          bytes[kLengthSize - 1] == 0;  // no JSON has a zero
 }
 
-Contents read(const void* memory, std::size_t size) {
+Contents read(const Source& source) {
+  const std::size_t size = source.size();
   if (size < kLengthSize)
     throw Error(RNN_BAD_FORMAT,
                 "the file has %zu bytes; a safetensors file begins with an 8-byte header length", size);
   std::uint64_t length;
-  std::memcpy(&length, memory, sizeof length);
+  source.read(0, sizeof length, &length);
   const std::uint64_t most = std::min<std::uint64_t>(kMaxHeader, size - kLengthSize);
   if (length > most)
     throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length,
                 most);
 
-  const unsigned char* text = static_cast<const unsigned char*>(memory) + kLengthSize;
-  const unsigned char* data = text + length;
+  const Part part(source, kLengthSize, length);
+  const unsigned char* const text = part.data();
+  const unsigned char* const end = text + length;
   // The parser would pass over a byte order mark, and take a zero byte for the end.
   if (length == 0 || text[0] != '{') throw Error(RNN_BAD_FORMAT, "the header does not begin with {");
-  if (std::find(text, data, 0) != data) throw Error(RNN_BAD_FORMAT, "the header contains a zero byte");
+  if (std::find(text, end, 0) != end) throw Error(RNN_BAD_FORMAT, "the header contains a zero byte");
   HeaderReader header;
-  nlohmann::json::sax_parse(text, data, &header);
+  nlohmann::json::sax_parse(text, end, &header);
 
+  const std::size_t data = kLengthSize + length;
   Contents contents;
   contents.metadata = std::move(header.metadata);
   for (auto& [name, draft] : header.drafts)
-    contents.tensors.emplace(name, check(name, std::move(draft), data, size - kLengthSize - length));
-  check_layout(contents, data, size - kLengthSize - length);
+    contents.tensors.emplace(name, check(name, std::move(draft), source, data));
+  check_layout(contents, data, size);
   return contents;
 }
 

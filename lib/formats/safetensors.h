@@ -11,7 +11,7 @@ namespace rnn::formats::safetensors {
 // True if the file begins like one, be it cut off or damaged behind that.
 bool recognise(const void* memory, std::size_t size) noexcept;
 
-Contents read(const void* memory, std::size_t size);
+Contents read(const Source& source);
 
 std::size_t size(const Writer& writer);          // bytes of the file
 void write(const Writer& writer, void* memory);  // [size] bytes

@@ -24,8 +24,10 @@ void write(const std::string& path, const std::string& text) {
 }
 
 std::string read(const std::string& path) {
-  const Bytes bytes = read_file(path.c_str());
-  return {reinterpret_cast<const char*>(bytes.data.get()), bytes.size};
+  const FileSource file(path.c_str());
+  std::string text(file.size(), '?');
+  file.read(0, text.size(), text.data());
+  return text;
 }
 
 template <class Body>
@@ -108,6 +110,18 @@ TEST(File, RefusesToRead) {
   ASSERT_EQ(chmod((folder / "locked").c_str(), 0), 0);
   EXPECT_EQ(refusal([&] { read(folder / "locked"); }),
             "cannot read " + (folder / "locked") + ": Permission denied");
+}
+
+TEST(File, ShrinksWhileItIsRead) {
+  const Folder folder;
+  write(folder / "file", std::string(10'000, 'x'));
+  const FileSource file((folder / "file").c_str());
+  ASSERT_EQ(truncate((folder / "file").c_str(), 5000), 0);
+  std::string text(10'000, '?');
+  file.read(1000, 4000, text.data());
+  EXPECT_EQ(text.substr(0, 4000), std::string(4000, 'x'));
+  EXPECT_EQ(refusal([&] { file.read(1000, 9000, text.data()); }),
+            "cannot read " + (folder / "file") + ": it shrank from 10000 to 5000 bytes meanwhile");
 }
 
 TEST(File, RefusesToWrite) {

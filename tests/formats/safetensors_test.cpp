@@ -10,12 +10,19 @@
 namespace rnn::formats {
 namespace {
 
-Contents read(const std::string& file) { return safetensors::read(file.data(), file.size()); }
+// What the file holds, which outlives it.
+struct Read : Contents {
+  explicit Read(const std::string& file) : source(file.data(), file.size()) {
+    static_cast<Contents&>(*this) = safetensors::read(source);
+  }
+
+  MemorySource source;
+};
 
 // The message of the refusal.
 std::string refusal(const std::string& file) {
   try {
-    read(file);
+    Read{file};
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), RNN_BAD_FORMAT);
     return error.what();
@@ -24,14 +31,14 @@ std::string refusal(const std::string& file) {
 }
 
 TEST(Safetensors, ReadsWhatItShould) {
-  EXPECT_TRUE(read(container("{ \n }   ", "")).tensors.empty());
+  EXPECT_TRUE(Read(container("{ \n }   ", "")).tensors.empty());
 
   const std::string file = container(
       "{\"b\":{\"data_offsets\":[4,8],\"shape\":[],\"dtype\":\"F32\"},\"__metadata__\":{\"k\":\"\\u00e9\"},"
       "\"\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[0,4]},"
       "\"none\":{\"dtype\":\"F64\",\"shape\":[3,0],\"data_offsets\":[4,4]}}  ",
       bytes<float>({1.5f, -2.5f}));
-  const Contents contents = read(file);
+  const Read contents(file);
   EXPECT_EQ(contents.metadata.at("k"), "\xc3\xa9");
   ASSERT_EQ(contents.tensors.size(), 3u);
   float value = 0;
@@ -62,14 +69,14 @@ TEST(Safetensors, ConvertsFloatingPointTypes) {
   for (const Case& c : cases) {
     const std::string file = container({{"x", c.type, {c.values.size()}, c.data}});
     std::vector<float> values(c.values.size());
-    read(file).tensors.at("x").read(values.data());
+    Read(file).tensors.at("x").read(values.data());
     EXPECT_EQ(bytes(values), bytes(c.values)) << c.type;
   }
 }
 
 TEST(Safetensors, TellsTypesApart) {
   const std::string file = container({{"u", "U64", {1}, bytes<std::uint64_t>({~0ull})}, f32("f", {1}, {1})});
-  const Contents contents = read(file);
+  const Read contents(file);
   std::uint64_t u = 0;
   float f = 0;
   contents.tensors.at("u").read(&u);
@@ -215,17 +222,15 @@ TEST(Safetensors, WritesWhatItReads) {
   std::string file(safetensors::size(writer), '?');
   safetensors::write(writer, file.data());
 
-  const Contents contents = read(file);
+  const Read contents(file);
   EXPECT_EQ(contents.metadata.at("key \"\\\n"), "value \xc3\xa9");
   EXPECT_EQ(contents.tensors.at("odd").shape, (std::vector<std::uint64_t>{3}));
   EXPECT_EQ(contents.tensors.at("matrix").shape, (std::vector<std::uint64_t>{1, 2}));
   std::vector<float> odd(3);
   contents.tensors.at("odd").read(odd.data());
   EXPECT_EQ(odd, (std::vector<float>{1, 2, 3}));
-  const auto place = [&](const char* name) {
-    return contents.tensors.at(name).data - reinterpret_cast<const unsigned char*>(file.data());
-  };
-  EXPECT_EQ(place("wide") % 64, 0) << "the data begin aligned";
+  const auto place = [&](const char* name) { return contents.tensors.at(name).offset; };
+  EXPECT_EQ(place("wide") % 64, 0u) << "the data begin aligned";
   EXPECT_EQ(place("odd"), place("wide") + 8) << "and all values are";
   EXPECT_EQ(place("matrix"), place("odd") + 12);
 }
