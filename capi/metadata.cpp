@@ -6,6 +6,7 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/handle.h"
+#include "lib/network/text.h"
 
 using namespace rnn::capi;
 
@@ -15,12 +16,12 @@ rnn_status_t rnn_set_metadata(rnn_t* rnn, const char* key, const char* value) {
     check_pointer(key, "key");
     rnn::Metadata::check(key, value != nullptr ? value : "");
     if (value == nullptr && rnn->network.weights().metadata().find(key) == nullptr) return;
-    const std::string name = key;  // that of rnn_metadata_key dies with the weights that are left
-    rnn::Weights& weights = rnn->network.own_weights();
-    if (value != nullptr)
-      weights.metadata().set(weights.allocator(), name, value);
-    else
-      weights.metadata().remove(weights.allocator(), name);
+    rnn->network.change_weights([&](rnn::Weights& weights) {
+      if (value != nullptr)
+        weights.metadata().set(weights.allocator(), key, value);
+      else
+        weights.metadata().remove(weights.allocator(), key);
+    });
   });
 }
 
@@ -31,7 +32,7 @@ rnn_status_t rnn_get_metadata(const rnn_t* rnn, const char* key, char* value, si
     check_pointer(size, "size");
     if (capacity != 0) check_pointer(value, "value");
     const char* found = rnn->network.weights().metadata().find(key);
-    if (found == nullptr) throw rnn::Error(RNN_NOT_FOUND, "no metadata has the key \"%.64s\"", key);
+    if (found == nullptr) throw rnn::Error(RNN_NOT_FOUND, "no metadata has the key %s", rnn::quote(key).c_str());
     const size_t needed = std::strlen(found) + 1;
     if (value != nullptr) {
       if (capacity < needed)

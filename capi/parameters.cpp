@@ -45,8 +45,9 @@ rnn_status_t rnn_set_parameter(rnn_t* rnn, const char* name, const float* values
     const size_t bad = find_not_finite(values, count);
     if (bad != count)
       throw rnn::Error(RNN_INVALID_ARGUMENT, "values[%zu] is %g; it must be finite", bad, values[bad]);
-    rnn::Weights& weights = rnn->network.own_weights();  // name may have died with the old ones
-    weights.set(weights.parameter(index), values);
-    weights.pack();
+    rnn->network.change_weights([&](rnn::Weights& weights) {
+      weights.set(weights.parameter(index), values);
+      weights.pack();
+    });
   });
 }

@@ -99,11 +99,6 @@ void Network::use(WeightsRef weights) noexcept {
   connect();
 }
 
-Weights& Network::own_weights() {
-  if (!weights_.unique()) use(weights_.copy());
-  return weights_.mutate();
-}
-
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
   const Weights& weights = *weights_;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/memory.h"
@@ -21,7 +22,15 @@ class Network {
   const Allocator& allocator() const noexcept { return allocator_; }
 
   void use(WeightsRef weights) noexcept;  // of the same architecture
-  Weights& own_weights();                 // copied first if they are shared
+
+  // Let `change` write to weights of this stream's own, copied first if they are shared. If anything throws, the
+  // stream shares what it shared before; a change that can throw then leaves the weights as they were.
+  template <class Change>
+  void change_weights(const Change& change) {
+    WeightsRef own = weights_.unique() ? weights_ : weights_.copy();
+    change(own.mutate());
+    use(std::move(own));
+  }
 
   // One input, by value (x[I]; not with an embedding) or by index. y may be null. Not for bidirectional
   // networks. Real-time safe.

@@ -48,7 +48,7 @@ struct Parameter {
   }
 };
 
-// Weights that more than one stream refers to are never written: see Network::own_weights.
+// Weights that more than one stream refers to are never written: see Network::change_weights.
 class Weights {
  public:
   // All parameters zero. `config` is resolved. Throws std::bad_alloc, or Error(RNN_UNSUPPORTED) if RNN_ISA
@@ -190,7 +190,7 @@ class WeightsRef {
   const Weights& operator*() const noexcept { return *weights_; }
   const Weights* operator->() const noexcept { return weights_; }
   const Weights* get() const noexcept { return weights_; }
-  Weights& mutate() noexcept { return *weights_; }  // only while unique()
+  Weights& mutate() noexcept { return *weights_; }  // only if no other stream refers to them
 
  private:
   Weights* weights_ = nullptr;

@@ -48,8 +48,8 @@ void free(void* memory) {
 
 void fail_each(Hooks& hooks, const std::function<rnn_status_t()>& call, const std::function<Floats()>& look,
                bool also_malloc) {
-  const size_t blocks = hooks.blocks();
   for (const bool by_malloc : {false, true}) {
+    const size_t blocks = hooks.blocks();
 #if !RNN_REPLACES_MALLOC
     if (by_malloc) break;
 #endif

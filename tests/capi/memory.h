@@ -119,4 +119,14 @@ inline Floats look_at(const Network& network) {
   return all;
 }
 
+// 1 if the streams, whose inputs are vectors, share weights: then what stops rnn_step_many, before it changes
+// anything, is that x and y overlap.
+inline float sharing(const rnn_t* a, const rnn_t* b) {
+  float values[512] = {};
+  rnn_t* const streams[] = {const_cast<rnn_t*>(a), const_cast<rnn_t*>(b)};
+  const rnn_status_t status = rnn_step_many(streams, 2, values, values);
+  EXPECT_TRUE(status == RNN_INVALID_ARGUMENT || status == RNN_MISMATCH) << rnn_last_error();
+  return status == RNN_INVALID_ARGUMENT ? 1.0f : 0.0f;
+}
+
 inline Floats nothing() { return {}; }

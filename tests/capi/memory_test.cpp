@@ -73,10 +73,43 @@ TEST(OutOfMemory, SetParameter) {
   const Network network = create(hooks, kConfig);
   const Network other = fork(network);
   const Floats values = numbers(400);
+  const auto look = [&] {
+    Floats all = look_at(network);
+    all.push_back(sharing(network.get(), other.get()));
+    return all;
+  };
+  EXPECT_EQ(look().back(), 1.0f);
   fail_each(
-      hooks, [&] { return rnn_set_parameter(network.get(), "weight_hh_l0", values.data(), 400); },
-      [&] { return look_at(network); });
+      hooks, [&] { return rnn_set_parameter(network.get(), "weight_hh_l0", values.data(), 400); }, look);
   EXPECT_TRUE(same_bits(parameter(network, "weight_hh_l0"), values));
+  EXPECT_EQ(look().back(), 0.0f);
+}
+
+// Texts and sharing.
+TEST(OutOfMemory, SetMetadata) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  ASSERT_EQ(rnn_set_metadata(network.get(), "k", "v"), RNN_OK);
+  ASSERT_EQ(rnn_set_metadata(network.get(), "other", "v"), RNN_OK);
+  const char* const calls[][2] = {{"added", "value"}, {"k", "replaced"}, {"k", nullptr}};
+  for (const bool shared : {true, false})
+    for (const auto& [key, value] : calls) {
+      const Network changed = clone(network), other = shared ? fork(changed) : clone(changed);
+      const auto look = [&, k = key] {
+        Floats all = look_at(changed);
+        all.push_back(sharing(changed.get(), other.get()));
+        for (const char* each : {"k", k}) {
+          char text[16] = "none";
+          size_t size = 0;
+          rnn_get_metadata(changed.get(), each, text, sizeof text, &size);
+          all.insert(all.end(), text, text + size);
+        }
+        return all;
+      };
+      fail_each(
+          hooks, [&, k = key, v = value] { return rnn_set_metadata(changed.get(), k, v); }, look);
+      EXPECT_EQ(sharing(changed.get(), other.get()), 0.0f);
+    }
 }
 
 TEST(OutOfMemory, Forward) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
 #include <random>
 #include <vector>
 
@@ -98,22 +99,33 @@ TEST(Network, OutputsMayBeLeftOut) {
 TEST(Network, SharedWeightsAreCopiedBeforeTheyAreWritten) {
   Network a = make(3, 5, 2, 1);
   const Weights* const before = &a.weights();
-  EXPECT_EQ(&a.own_weights(), before) << "not shared: no copy is needed";
+  a.change_weights([](Weights&) {});
+  EXPECT_EQ(&a.weights(), before) << "not shared: no copy is needed";
   Network b = a;
   EXPECT_EQ(&b.weights(), before);
-  Weights& own = b.own_weights();
-  EXPECT_NE(&own, before);
-  EXPECT_EQ(&a.weights(), before);
-  EXPECT_EQ(&b.weights(), &own);
   const float first = a.weights().values()[0];
-  own.values()[0] = first + 1;
+  b.change_weights([&](Weights& own) { own.values()[0] = first + 1; });
+  const Weights* const own = &b.weights();
+  EXPECT_NE(own, before);
+  EXPECT_EQ(&a.weights(), before);
   EXPECT_EQ(a.weights().values()[0], first);
+  EXPECT_EQ(b.weights().values()[0], first + 1);
   EXPECT_TRUE(a.weights_ref().unique());
-  EXPECT_EQ(&a.own_weights(), before);
 
   a.use(b.weights_ref());
-  EXPECT_EQ(&a.weights(), &own);
+  EXPECT_EQ(&a.weights(), own);
   EXPECT_FALSE(b.weights_ref().unique());
+}
+
+TEST(Network, AFailedChangeLeavesWeightsShared) {
+  Network a = make(3, 5, 2, 1), b = a;
+  const auto fail = [](Weights&) { throw std::bad_alloc(); };
+  EXPECT_THROW(b.change_weights(fail), std::bad_alloc);
+  EXPECT_EQ(&b.weights(), &a.weights());
+  Network c = make(3, 5, 2, 1);
+  const Weights* const own = &c.weights();
+  EXPECT_THROW(c.change_weights(fail), std::bad_alloc);
+  EXPECT_EQ(&c.weights(), own);
 }
 
 TEST(Network, ACopyHasAStateOfItsOwn) {
