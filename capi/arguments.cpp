@@ -4,6 +4,7 @@
 
 #include "capi/sized.h"
 #include "lib/network/error.h"
+#include "lib/network/text.h"
 
 namespace rnn::capi {
 
@@ -46,8 +47,8 @@ Allocator read_allocator(const rnn_allocator_t* given, const char* name) {
 const Parameter& find_parameter(const Weights& weights, const char* name, std::size_t count) {
   const Parameter* parameter = weights.find(name);
   if (parameter == nullptr)
-    throw Error(RNN_NOT_FOUND, "no parameter is named \"%.64s\"; this network has %zu, from %s to %s", name,
-                weights.parameter_count(), weights.parameter(0).name,
+    throw Error(RNN_NOT_FOUND, "no parameter is named %s; this network has %zu, from %s to %s",
+                quote(name).c_str(), weights.parameter_count(), weights.parameter(0).name,
                 weights.parameter(weights.parameter_count() - 1).name);
   if (count != parameter->count())
     throw Error(RNN_INVALID_ARGUMENT, "count is %zu; %s is [%zu, %zu], %zu values", count, parameter->name,

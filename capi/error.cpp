@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "capi/guard.h"
+#include "lib/network/text.h"
 #include "rnn/rnn.h"
 
 namespace {
@@ -16,11 +17,17 @@ thread_local char last_message[kMessageSize];
 namespace rnn::capi {
 
 rnn_status_t fail(const char* function, rnn_status_t status, const char* format, ...) noexcept {
-  const int prefix = std::snprintf(last_message, kMessageSize, "%s: ", function);
+  char text[kMessageSize];
   va_list arguments;
   va_start(arguments, format);
-  std::vsnprintf(last_message + prefix, kMessageSize - static_cast<std::size_t>(prefix), format, arguments);
+  std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  return fail_with(function, status, text);
+}
+
+rnn_status_t fail_with(const char* function, rnn_status_t status, const char* text) noexcept {
+  const int prefix = std::snprintf(last_message, kMessageSize, "%s: ", function);
+  show(text, last_message + prefix, kMessageSize - static_cast<std::size_t>(prefix));
   return status;
 }
 

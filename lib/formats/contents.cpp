@@ -146,13 +146,6 @@ void Writer::add(std::string name, Type type, Shape shape, Fill fill) {
   entries_.insert(place, Entry{std::move(name), type, std::move(shape), bytes, std::move(fill)});
 }
 
-std::string quote(std::string_view text) {
-  constexpr std::size_t kMost = 60;
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, kMost)) quoted += c >= ' ' && c <= '~' ? c : '?';
-  return quoted + (text.size() > kMost ? "...\"" : "\"");
-}
-
 std::string to_string(const Shape& shape) {
   constexpr std::size_t kMost = 8;
   std::string text = "[";

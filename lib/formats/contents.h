@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lib/formats/source.h"
+#include "lib/network/text.h"
 
 namespace rnn::formats {
 
@@ -80,8 +81,7 @@ class Writer {
   std::vector<Entry> entries_;  // the widest type first, so that all values are aligned
 };
 
-// `text` in quotes, short and printable: names and values in files may be anything.
-std::string quote(std::string_view text);
+using rnn::quote;  // names and values in files may be anything
 
 // "[2, 3]"
 std::string to_string(const Shape& shape);

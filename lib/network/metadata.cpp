@@ -5,35 +5,14 @@
 #include <utility>
 
 #include "lib/network/error.h"
+#include "lib/network/text.h"
 
 namespace rnn {
 namespace {
 
-// The length of the UTF-8 sequence at the front of `text`; 0 if there is none. (Unicode 15, table 3-7.)
-std::size_t sequence(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto trails = [&](std::size_t first, std::size_t last) {
-    for (std::size_t i = first; i <= last; ++i)
-      if ((byte(i) & 0xc0u) != 0x80) return false;
-    return true;
-  };
-  const unsigned lead = byte(0), second = byte(1);
-  if (lead != 0 && lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return trails(1, 1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    const bool overlong = lead == 0xe0 && second < 0xa0, surrogate = lead == 0xed && second > 0x9f;
-    return trails(1, 2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    const bool overlong = lead == 0xf0 && second < 0x90, beyond = lead == 0xf4 && second > 0x8f;
-    return trails(1, 3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
-
 void check_text(std::string_view text, const char* what) {
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence(text.substr(at));
+    const std::size_t length = utf8_sequence(text.substr(at));
     if (length == 0)
       throw Error(RNN_INVALID_ARGUMENT, "the %s is not UTF-8 text: byte %zu is 0x%02x", what, at,
                   static_cast<unsigned>(static_cast<unsigned char>(text[at])));

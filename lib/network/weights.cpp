@@ -7,6 +7,7 @@
 
 #include "lib/kernels/dispatch.h"
 #include "lib/network/error.h"
+#include "lib/network/text.h"
 
 namespace rnn {
 namespace {
@@ -29,9 +30,8 @@ const kernels::Table& available_table(const rnn_config_t& config) {
     names += (names.empty() ? "" : ", ") + std::string((*i)->name);
   if (names.empty())
     throw Error(RNN_UNSUPPORTED, "this CPU has none of the instruction sets that the library was built for");
-  throw Error(RNN_UNSUPPORTED,
-              "the environment variable RNN_ISA is \"%.64s\"; on this CPU it must be one of %s",
-              kernels::requested(), names.c_str());
+  throw Error(RNN_UNSUPPORTED, "the environment variable RNN_ISA is %s; on this CPU it must be one of %s",
+              quote(kernels::requested()).c_str(), names.c_str());
 }
 
 std::size_t group(std::size_t gates) noexcept { return gates < 2 ? 0 : gates; }

@@ -6,6 +6,7 @@
 
 #include "lib/network/error.h"
 #include "lib/network/pattern.h"
+#include "lib/network/text.h"
 #include "lib/training/exact.h"
 #include "lib/training/schedule.h"
 
@@ -64,8 +65,8 @@ void Optimizer::find_settings(const Weights& weights) {
     while (p < weights.parameter_count() && !fits(group.pattern, weights.parameter(p).name)) ++p;
     if (p == weights.parameter_count())
       throw Error(RNN_INVALID_ARGUMENT,
-                  "groups[%zu].pattern is \"%.64s\", which fits no parameter; one is named %s", i,
-                  group.pattern, weights.parameter(0).name);
+                  "groups[%zu].pattern is %s, which fits no parameter; one is named %s", i,
+                  quote(group.pattern).c_str(), weights.parameter(0).name);
     const double factor = group.learning_rate_factor;
     settings_[i + 1] = {factor != 0.0 ? factor : 1.0,
                         group.no_weight_decay != 0 ? 0.0 : options_.weight_decay, group.frozen != 0};

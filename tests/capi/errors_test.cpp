@@ -48,6 +48,37 @@ TEST(LastError, IsCutAtItsBuffer) {
   EXPECT_LT(message.size(), 5000u);
 }
 
+// The reason, which stands behind the path, is not what is left out.
+TEST(LastError, IsNotCutInsideACharacter) {
+  std::string path;
+  for (int i = 0; i < 700; ++i) path += "\xc3\xbc";
+  rnn_t* out = kUntouched;
+  for (int more = 0; more < 3; ++more, path.insert(0, "x")) {
+    EXPECT_FAILS(RNN_FILE_ERROR, "\xc3\xbc...\xc3\xbc", rnn_load(path.c_str(), nullptr, &out));
+    const std::string message = rnn_last_error();
+    EXPECT_EQ(message.find("\\x"), std::string::npos) << message;
+    EXPECT_NE(message.rfind(": "), std::string::npos);
+    EXPECT_GT(message.rfind(": "), message.rfind("\xc3\xbc")) << message;
+  }
+  EXPECT_EQ(out, kUntouched);
+}
+
+TEST(LastError, EscapesWhatIsNoTextOrControlsIt) {
+  const Network network = create(config(2, 3, 1));
+  rnn_t* out = kUntouched;
+  float value;
+  size_t size;
+  EXPECT_FAILS(RNN_FILE_ERROR, "/none/\\xFF\\x1B[2J\\x0Atwo\\u{202E}\xc3\xbc",
+               rnn_load("/none/\xff\x1b[2J\ntwo\xe2\x80\xae\xc3\xbc", nullptr, &out));
+  EXPECT_FAILS(RNN_NOT_FOUND, "\"\\x07\\u{2066}\\xC3\"",
+               rnn_get_parameter(network.get(), "\a\xe2\x81\xa6\xc3", &value, 1));
+  EXPECT_FAILS(RNN_NOT_FOUND, "\"\\u{FEFF}\\u{9B}\"",
+               rnn_get_metadata(network.get(), "\xef\xbb\xbf\xc2\x9b", nullptr, 0, &size));
+  std::string name(59, 'x');
+  EXPECT_FAILS(RNN_NOT_FOUND, "x...\"; this network has",
+               rnn_get_parameter(network.get(), (name + "\xc3\xbc").c_str(), &value, 1));
+}
+
 void expect_refused(rnn_config_t config, const char* text) {
   rnn_t* out = kUntouched;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_create(&config, &out));

@@ -332,7 +332,7 @@ TEST(PyTorch, RefusesNames) {
   refused([](auto& o) { o.head = ""; }, "options.head is \"\"; it must end with a point");
   refused([](auto& o) { o.embedding = ""; }, "options.embedding is \"\"; it must end with a point");
   refused([](auto& o) { o.head = "a b."; }, "options.head is \"a b.\"; it must be printable and short");
-  refused([](auto& o) { o.head = "\x01."; }, "options.head is \"?.\"; it must be printable and short");
+  refused([](auto& o) { o.head = "\x01."; }, "options.head is \"\\x01.\"; it must be printable and short");
   refused([](auto& o) { o.layers = "head."; },
           "options.layers, head and embedding are \"head.\", \"head.\" and \"embedding.\"; they must differ");
   refused([](auto& o) { o.format = -1; }, "options.format is -1; it must be RNN_FORMAT_..., 1..4, or 0");
@@ -356,7 +356,7 @@ TEST(PyTorch, RefusesNames) {
   std::string file = save_as(rnn.get(), RNN_FORMAT_SAFETENSORS, [](auto& o) { o.layers = "rnn."; });
   file.replace(file.find("\"rnn.layers\":\"rnn.\""), 19, "\"rnn.layers\":\"r\\t.\"");
   EXPECT_EQ(try_load(file), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("metadata rnn.layers is \"r?.\"; it must be printable and short");
+  EXPECT_MESSAGE("metadata rnn.layers is \"r\\x09.\"; it must be printable and short");
 }
 
 TEST(PyTorch, FormatsBySuffix) {

@@ -202,7 +202,7 @@ TEST(Safetensors, RefusesHeaders) {
        "\"b\" begins at 5; it must begin at 4"},
       // Names are shown short and printable
       {"{\"\\u001b[2J" + std::string(100, 'x') + "\":1}", 0,
-       "tensor \"?[2J" + std::string(56, 'x') + "...\" holds 1"},
+       "tensor \"\\x1B[2J" + std::string(53, 'x') + "...\" holds 1"},
   };
   for (const Case& c : cases) {
     const std::string message = refusal(container(c.header, std::string(c.size, '\0')));
