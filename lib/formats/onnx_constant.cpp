@@ -47,8 +47,8 @@ std::vector<T> values_of(const TensorProto& tensor, const Field& field, std::siz
 template <class T>
 std::vector<float> converted(const std::vector<T>& values, formats::Type type) {
   std::vector<float> result(values.size());
-  const formats::Tensor tensor{
-      "", type, {values.size()}, values.size(), reinterpret_cast<const unsigned char*>(values.data())};
+  const MemorySource source(values.data(), values.size() * sizeof(T));
+  const formats::Tensor tensor{"", type, {values.size()}, values.size(), &source, 0};
   tensor.read(result.data());
   return result;
 }

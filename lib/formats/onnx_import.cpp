@@ -7,6 +7,7 @@
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx.h"
+#include "lib/formats/onnx_fields.h"
 #include "lib/formats/onnx_graph.h"
 
 namespace rnn {
@@ -14,8 +15,6 @@ namespace {
 
 using namespace onnx_import;
 using formats::quote;
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 using Stage = Content::Stage;
@@ -36,15 +35,15 @@ CodedInputStream open(const void* memory, std::size_t size) {
 }
 
 // Count the fields before any is built: two bytes of a file can become an object.
-void count_fields(CodedInputStream& in, const Descriptor& message, int depth, std::size_t& count) {
+void count_fields(CodedInputStream& in, Message message, int depth, std::size_t& count) {
   if (depth > kMaxDepth) damaged();
   while (const std::uint32_t tag = in.ReadTag()) {
     if (++count > kMaxFields) throw Error(RNN_UNSUPPORTED, "the file has more than %zu fields", kMaxFields);
-    const FieldDescriptor* field = message.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    const Message held = message_in(message, WireFormatLite::GetTagFieldNumber(tag));
     if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_START_GROUP)
       damaged();  // which ONNX has none of, and whose fields would not be counted
     const bool nested = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED &&
-                        field != nullptr && field->type() == FieldDescriptor::TYPE_MESSAGE;
+                        held != Message::none;
     if (!nested) {
       if (!WireFormatLite::SkipField(&in, tag)) damaged();
       continue;
@@ -53,7 +52,7 @@ void count_fields(CodedInputStream& in, const Descriptor& message, int depth, st
     if (!in.ReadVarint32(&length) || length > static_cast<std::uint32_t>(std::numeric_limits<int>::max()))
       damaged();
     const CodedInputStream::Limit limit = in.PushLimit(static_cast<int>(length));
-    count_fields(in, *field->message_type(), depth + 1, count);
+    count_fields(in, held, depth + 1, count);
     if (in.BytesUntilLimit() != 0) damaged();
     in.PopLimit(limit);
   }
@@ -66,7 +65,7 @@ void count_fields(CodedInputStream& in, const Descriptor& message, int depth, st
   CodedInputStream counted = open(memory, size);
   counted.SetRecursionLimit(kMaxDepth);
   std::size_t count = 0;
-  count_fields(counted, *::onnx::ModelProto::descriptor(), 0, count);
+  count_fields(counted, Message::model, 0, count);
   ::onnx::ModelProto model;
   CodedInputStream in = open(memory, size);
   in.SetRecursionLimit(kMaxDepth);

@@ -3,8 +3,11 @@
 
 #include <cstring>
 #include <limits>
+#include <set>
 #include <stdexcept>
+#include <string>
 
+#include "lib/formats/onnx_fields.h"
 #include "tests/formats/formats_test.h"
 
 namespace {
@@ -348,6 +351,24 @@ TEST(Onnx, Truncated) {
   const std::string file = save_onnx(create().get());
   for (std::size_t size = 4; size < file.size(); size += 7)
     EXPECT_NE(try_load(file.substr(0, size)), RNN_OK) << size;
+}
+
+// The table of messages in messages knows those of the ONNX that is installed.
+void expect_in_table(const google::protobuf::Descriptor& descriptor, rnn::onnx_import::Message message,
+                     std::set<std::string>& seen) {
+  if (!seen.insert(descriptor.full_name()).second) return;
+  for (int i = 0; i < descriptor.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *descriptor.field(i);
+    const rnn::onnx_import::Message held = rnn::onnx_import::message_in(message, field.number());
+    EXPECT_EQ(held != rnn::onnx_import::Message::none, field.message_type() != nullptr) << field.full_name();
+    if (field.message_type() != nullptr) expect_in_table(*field.message_type(), held, seen);
+  }
+}
+
+TEST(Onnx, FieldsThatAreMessages) {
+  std::set<std::string> seen;
+  expect_in_table(*onnx::ModelProto::descriptor(), rnn::onnx_import::Message::model, seen);
+  EXPECT_GE(seen.size(), 20u);
 }
 
 }  // namespace
