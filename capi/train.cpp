@@ -15,8 +15,9 @@ rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_
     try {
       handle.trainer.run(sequences);
     } catch (const rnn::Error& error) {
-      // The updates before the failing one are good.
-      if (error.status() == RNN_NOT_FINITE) rnn->network.use(handle.trainer.result());
+      // The updates before the failing one are good; without any, the weights stay shared.
+      if (error.status() == RNN_NOT_FINITE && handle.trainer.state().update > 0)
+        rnn->network.use(handle.trainer.result());
       throw;
     }
     rnn->network.use(handle.trainer.result());

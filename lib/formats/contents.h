@@ -67,7 +67,7 @@ class Writer {
     Type type;
     Shape shape;
     std::size_t bytes;
-    Fill fill;  // writes the values when the file is written
+    Fill fill;  // writes the values when the file is written; throws nothing
   };
 
   void metadata(std::string key, std::string value);

@@ -117,14 +117,15 @@ std::vector<float> read_parameter(const Weights& weights, const Names& names, co
   return values;
 }
 
-// Floats to memory that may not be aligned.
-void write_values(const Weights& weights, const Parameter& parameter, unsigned char* out) {
-  std::vector<float> values(parameter.count());
-  weights.get(parameter, values.data());
-  std::memcpy(out, values.data(), values.size() * sizeof(float));
+// Floats to memory that may not be aligned. Nothing throws: it may be the caller's, who shall see no half of a file.
+void write_values(const Weights& weights, const Parameter& parameter, unsigned char* out) noexcept {
+  const float* row = weights.values() + parameter.offset;
+  const std::size_t bytes = parameter.columns * sizeof(float);
+  for (std::size_t i = 0; i < parameter.rows; ++i, row += parameter.stride, out += bytes)
+    std::memcpy(out, row, bytes);
 }
 
-void write_second_bias(const Weights& weights, const Parameter& bias, unsigned char* out) {
+void write_second_bias(const Weights& weights, const Parameter& bias, unsigned char* out) noexcept {
   std::memset(out, 0, weights.gates_size() * sizeof(float));
   const Parameter* apart = weights.find(Parameter::Kind::recurrent_bias, bias.strand);
   if (apart != nullptr) write_values(weights, *apart, out + redundant(weights) * sizeof(float));

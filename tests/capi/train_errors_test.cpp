@@ -278,6 +278,20 @@ TEST_F(Training, RefusesBackwardWithoutARecord) {
                rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
 }
 
+// Where the first update fails, nothing is new: streams that shared weights still step together.
+TEST_F(Training, KeepsWeightsSharedIfNothingWasTrained) {
+  Data floats = float_data({4}, 4);
+  floats.targets = Floats(4 * 4, 3e38f);
+  const rnn_sequences_t s = floats.get();
+  auto o = options();
+  o.average = 0.5f;
+  const Network other = fork(network);
+  EXPECT_FAILS(RNN_NOT_FINITE, "", rnn_train(network.get(), &s, &o));
+  rnn_t* const streams[] = {network.get(), other.get()};
+  const Floats x(8);
+  EXPECT_EQ(rnn_step_many(streams, 2, x.data(), nullptr), RNN_OK) << rnn_last_error();
+}
+
 TEST_F(Training, StopsAtWhatIsNotFinite) {
   Data floats = float_data({4, 4, 4}, 4);
   floats.targets = numbers(12 * 4, 8);
