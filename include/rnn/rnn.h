@@ -708,7 +708,7 @@ RNN_API rnn_status_t rnn_trainer_network(const rnn_trainer_t *trainer, rnn_t **o
 RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *stream);
 
 /* Save all that a resumed run needs for the same bits as one that was never stopped: weights, optimiser,
- * random stream, position in the data, carried states. Atomic: a crash leaves the old file or the new.
+ * random stream, position in the data, carried states. Atomic, as rnn_save.
  *
  * path     UTF-8
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
@@ -863,6 +863,9 @@ typedef struct rnn_load_options {
 
 /* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a probe
  * in the file's metadata. Atomic: a crash at any instant leaves the old file or the new one.
+ * A file that is replaced keeps its permissions, and its owner and group where the process may give them; where it
+ * may not, the new group may do no more than everybody. At no time can anybody read the new contents who could not
+ * read the old ones. What a killed save may leave in the folder, .rnn-*.tmp, the next one to the same path removes.
  * The probe is what the network gives for three fixed steps, outputs and states. Where it gives something that is
  * not finite, there is none.
  *

@@ -1,4 +1,4 @@
-// Files in and out. All that depends on the operating system is in file.cpp.
+// Files in and out. All that depends on the operating system is in file.cpp and write_file.cpp.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,11 @@ class FileSource final : public Source {
   int file_ = -1;
 };
 
-// Create or replace a file so that a crash at any instant leaves the old contents or the new. Symbolic links
-// are followed, an existing file keeps its permissions. Throws Error(RNN_FILE_ERROR).
+// Create or replace a file so that a crash at any instant leaves the old contents or the new, and at most a
+// temporary file, .rnn-....tmp beside it, that the next call for the same file removes. Symbolic links are
+// followed. A file that is replaced keeps its permissions, and its owner and group where the process may give
+// them; at no time can anybody read the new contents who could not read the old ones. Throws
+// Error(RNN_FILE_ERROR).
 void write_file(const char* path, const Bytes& bytes);
 
 }  // namespace rnn

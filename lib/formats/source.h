@@ -1,4 +1,5 @@
-// Where a file's bytes are read from: memory, or a file on disk (file.h), of which only what is asked for is read.
+// Where a file's bytes are read from: memory, or a file on disk (file.h), of which only what is asked for is
+// read.
 #pragma once
 
 #include <cstddef>

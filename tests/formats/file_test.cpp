@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -203,6 +205,59 @@ TEST(File, KilledProcessLeavesOldOrNew) {
     const std::string text = read(folder / "file");
     EXPECT_TRUE(text == a || text == b) << text.size();
   }
+  write(folder / "file", b);
+  EXPECT_EQ(folder.names(), Names{"file"}) << "whatever the killed ones left";
+}
+
+// What a writer has locked is not taken for a dead one's.
+TEST(File, LeavesTheTemporaryFileOfALivingWriter) {
+  const Folder folder;
+  write(folder / "file", "old");
+  const std::string left = folder / ".rnn-aad01178f02a6a23-0.tmp";
+  put(left, "new");
+  const int writer = open(left.c_str(), O_RDONLY);
+  ASSERT_EQ(flock(writer, LOCK_EX), 0);
+  write(folder / "file", "newer");
+  EXPECT_EQ(folder.names().size(), 2u);
+  EXPECT_EQ(read(left), "new");
+  close(writer);
+  write(folder / "file", "newest");
+  EXPECT_EQ(folder.names(), Names{"file"});
+}
+
+TEST(File, OwnerAndGroup) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  const Folder folder;
+  write(folder / "file", "old");
+  ASSERT_EQ(chown((folder / "file").c_str(), 1234, 5678), 0);
+  ASSERT_EQ(chmod((folder / "file").c_str(), 0640), 0);
+  write(folder / "file", "new");
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "file").c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 1234u);
+  EXPECT_EQ(status.st_gid, 5678u);
+  EXPECT_EQ(mode_of(folder / "file"), 0640u);
+}
+
+// The new file has the writer's group, whose members could not read the old one.
+TEST(File, GroupThatCannotBeGiven) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const Folder folder;
+  write(folder / "file", "old");
+  ASSERT_EQ(chown((folder / "file").c_str(), 1234, 5678), 0);
+  ASSERT_EQ(chmod((folder / "file").c_str(), 0664), 0);
+  ASSERT_EQ(chmod((folder / "").c_str(), 0777), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgroups(0, nullptr) != 0 || setgid(4321) != 0 || setuid(1234) != 0) _exit(1);
+    write(folder / "file", "new");
+    _exit(0);
+  }
+  int ended = 0;
+  waitpid(child, &ended, 0);
+  ASSERT_EQ(ended, 0);
+  EXPECT_EQ(read(folder / "file"), "new");
+  EXPECT_EQ(mode_of(folder / "file"), 0644u);
 }
 
 TEST(File, ManyWritersAtOnce) {
