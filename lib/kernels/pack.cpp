@@ -166,6 +166,10 @@ std::size_t packed_size(const Table& table, const Panels& w) {
          columns(table, w);
 }
 
+Panels slice(const Table& table, const Panels& w, std::size_t first, std::size_t last) {
+  return {w.data + first * columns(table, w), last - first, w.depth, w.gates};
+}
+
 std::size_t panel_count(const Table& table, const Panels& w) {
   const Cut cut(table, w);
   return cut.wide_panels() + (cut.wide < cut.rows ? 1 : 0);

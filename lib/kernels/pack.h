@@ -17,6 +17,9 @@ namespace rnn::kernels {
 // this table have 16 lanes. The data of `w` is not looked at.
 std::size_t packed_size(const Table& table, const Panels& w);
 
+// Rows [first, last) of a plain matrix. They are whole panels, but for those that end with the matrix.
+Panels slice(const Table& table, const Panels& w, std::size_t first, std::size_t last);
+
 // Number of panels, each of which may be packed by a task of its own.
 std::size_t panel_count(const Table& table, const Panels& w);
 

@@ -62,4 +62,10 @@ void Plan::build(const Allocator& allocator, const Slice* slices, std::size_t co
   steps_ = steps;
 }
 
+std::size_t Plan::frame(std::size_t row) const noexcept {
+  const std::size_t* const next = std::upper_bound(offset_.begin(), offset_.begin() + steps_, row);
+  const auto t = static_cast<std::size_t>(next - offset_.begin()) - 1;
+  return frame(t, row - offset_[t]);
+}
+
 }  // namespace rnn

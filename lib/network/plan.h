@@ -39,6 +39,7 @@ class Plan {
   std::size_t offset(std::size_t t) const noexcept { return offset_[t]; }  // t = steps(): all rows
   std::size_t rows() const noexcept { return offset_[steps_]; }
   std::size_t frame(std::size_t t, std::size_t b) const noexcept { return segments_[b].first + t; }
+  std::size_t frame(std::size_t row) const noexcept;
 
  private:
   Buffer<Segment> segments_;

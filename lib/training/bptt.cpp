@@ -19,33 +19,42 @@ constexpr std::size_t kBlockSteps = 64;
 
 }  // namespace
 
-Bptt::Bptt(const Weights& weights, Threads& threads)
+Bptt::Bptt(const Weights& weights, Threads& threads, std::size_t chunk)
     : allocator_(weights.allocator()),
       threads_(threads),
-      w_(weights),
+      w_(weights, chunk),
       gradients_(weights, threads),
       transposed_(weights, threads) {}
 
 RowLoss Bptt::forward(const Pass& pass) {
   begin(pass);
   threads_.run(operations(), group_count_, [&](std::size_t i) { forward_group(groups_[i]); });
+  if (w_.in_chunks && wants_outputs()) run_head({true, false, false}, {}, nullptr);
   return sum_losses();
 }
 
 RowLoss Bptt::train(const Pass& pass, float* gradients, bool add) {
   begin(pass);
-  gradients_.prepare(w_, *pass.weights);
+  prepare_backward(false);
   cotangents_ = {};
   initial_gradients_ = pass.weights->config().initial_state == RNN_INITIAL_TRAINED;
+  const Gradients::Mode mode{!add, initial_gradients_};
+  if (w_.in_chunks) {
+    threads_.run(operations(), group_count_, [&](std::size_t i) { forward_group(groups_[i]); });
+    run_backward(true, mode, gradients);
+    return sum_losses();
+  }
   threads_.run(2.0 * operations(), group_count_, [&](std::size_t i) {
     forward_group(groups_[i]);
     backward_group(groups_[i]);
   });
-  gradients_.compute(w_, *pass.weights, {!add, initial_gradients_}, gradients);
+  gradients_.compute(w_, *pass.weights, mode, gradients);
+  gradients_.add_parts(*pass.weights, gradients);
   return sum_losses();
 }
 
 void Bptt::prepare_backward(bool with_inputs) {
+  w_.begin_backward();
   gradients_.prepare(w_, *pass_.weights);
   if (with_inputs) d_input_rows_.reserve(allocator_, w_.plan.rows());
 }
@@ -54,8 +63,18 @@ void Bptt::backward(const Cotangents& cotangents, float* gradients) {
   cotangents_ = cotangents;
   initial_gradients_ =
       cotangents.initial_states != nullptr || pass_.weights->config().initial_state != RNN_INITIAL_ZERO;
+  run_backward(false, {false, initial_gradients_}, gradients);
+}
+
+// A tied head's weights first get the gradients of the lookups: its outputs' are then computed once more.
+void Bptt::run_backward(bool with_loss, Gradients::Mode mode, float* gradients) {
+  const Weights& weights = *pass_.weights;
+  const bool tied = weights.has(RNN_TIED_HEAD);
+  if (w_.in_chunks) run_head({with_loss, true, !tied}, mode, gradients);
   threads_.run(operations(), group_count_, [&](std::size_t i) { backward_group(groups_[i]); });
-  gradients_.compute(w_, *pass_.weights, {false, initial_gradients_}, gradients);
+  gradients_.compute(w_, weights, mode, gradients);
+  if (w_.in_chunks && tied) run_head({with_loss, false, true}, mode, gradients);
+  gradients_.add_parts(weights, gradients);
 }
 
 void Bptt::begin(const Pass& pass) {

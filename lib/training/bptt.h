@@ -11,7 +11,8 @@
 //
 // Forward and backward run in parallel over groups of segments, with no barrier between steps. Every element
 // has one owner and one order of summation (k ascending, steps ascending, segments in the plan's order), so
-// neither groups nor tiles nor threads change a bit of a result.
+// neither groups nor tiles nor threads change a bit of a result. Nor do chunks: where the outputs of all rows would
+// take too much memory, the head and the loss are computed for some rows at a time, between forward and backward.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +35,8 @@ struct Cotangents {
 
 class Bptt {
  public:
-  // For networks of the architecture of `weights`. `threads` is used as long as this object.
-  Bptt(const Weights& weights, Threads& threads);
+  // For networks of the architecture of `weights`. `threads` is used as long as this object. chunk: see Workspace.
+  Bptt(const Weights& weights, Threads& threads, std::size_t chunk = 0);
 
   // The transposed weights, which backward passes read and which have to be packed before the first one.
   TransposedWeights& transposed() noexcept { return transposed_; }
@@ -87,10 +88,14 @@ class Bptt {
   };
 
   void begin(const Pass& pass);
+  void run_backward(bool with_loss, Gradients::Mode mode, float* gradients);
   void build_groups();
   void build_blocks();
   double operations() const noexcept;
   RowLoss sum_losses() const noexcept;
+  bool wants_outputs() const noexcept {
+    return pass_.outputs != nullptr || pass_.best != nullptr || pass_.loss != 0;
+  }
 
   // bptt_forward.cpp
   void forward_group(const Group& g) noexcept;
@@ -109,15 +114,32 @@ class Bptt {
   void compute_outputs(const Group& g, Block block) noexcept;
   void compute_pooled_outputs(const Group& g) noexcept;
   void project_outputs(std::size_t first, std::size_t rows) noexcept;
+  void store_outputs(std::size_t row, std::size_t frame) noexcept;
   void load_target(std::size_t row, std::size_t target, bool exists) noexcept;
   void compute_losses(std::size_t first, std::size_t rows) noexcept;
   void load_output_gradients(const Group& g) noexcept;
+  void load_output_gradient(std::size_t row, std::size_t frame) noexcept;
   void project_back(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
   void load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void pool(const Group& g, Block block) noexcept;
   void pool_last(std::size_t b, std::size_t t, const float* o) noexcept;
   void load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
+
+  // bptt_chunks.cpp
+  struct HeadWork {
+    bool outputs;    // compute them, and the losses; otherwise their gradients come from the outside
+    bool back;       // the gradients of the head's inputs
+    bool gradients;  // of the head's parameters
+  };
+  void run_head(const HeadWork& work, Gradients::Mode mode, float* gradients) noexcept;
+  void compute_chunk(std::size_t first, std::size_t rows) noexcept;
+  void project_chunk(std::size_t first, std::size_t rows) noexcept;
+  void load_chunk_gradients(std::size_t first, std::size_t rows) noexcept;
+  void project_chunk_back(std::size_t first, std::size_t rows) noexcept;
+  template <class Task>
+  void for_rows(double operations, std::size_t first, std::size_t rows, std::size_t unit,
+                const Task& task) noexcept;
 
   // bptt_backward.cpp
   void backward_group(const Group& g) noexcept;

@@ -19,7 +19,7 @@ std::uint64_t layer_key(std::uint64_t key, std::size_t layer) noexcept {
 void Bptt::forward_group(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
   load_initial_states(g);
-  const bool outputs = pass_.outputs != nullptr || pass_.loss != 0;
+  const bool outputs = wants_outputs();
   for (std::size_t t = 0; t < steps(g); t += g.block) {
     const Block block{t, std::min(t + g.block, steps(g))};
     load_inputs(g, block);

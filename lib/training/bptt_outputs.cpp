@@ -8,19 +8,19 @@ namespace rnn {
 // ---- Forward ---------------------------------------------------------------------------------------
 
 void Bptt::compute_outputs(const Group& g, Block block) noexcept {
-  const Dimensions& d = w_.dimensions;
-  for_spans(g, block,
-            [&](std::size_t first, std::size_t rows, std::size_t) { project_outputs(first, rows); });
+  const bool here = !w_.in_chunks;
+  if (here)
+    for_spans(g, block,
+              [&](std::size_t first, std::size_t rows, std::size_t) { project_outputs(first, rows); });
   for (std::size_t t = block.first; t < block.last; ++t) {
     const std::size_t first = row(g, t), rows = active(g, t);
     for (std::size_t i = 0; i < rows; ++i) {
       const std::size_t frame = w_.plan.frame(t, g.first + i);
-      if (pass_.outputs != nullptr)
-        std::copy_n(w_.outputs.at(first + i), d.outputs, pass_.outputs + frame * d.outputs);
+      if (here) store_outputs(first + i, frame);
       if (pass_.loss != 0) load_target(first + i, frame, true);
     }
   }
-  if (pass_.loss == 0) return;
+  if (!here || pass_.loss == 0) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) { compute_losses(first, rows); });
 }
 
@@ -36,6 +36,7 @@ void Bptt::compute_pooled_outputs(const Group& g) noexcept {
     const std::size_t target = pass_.items[segment.slice].target;
     load_target(b, target, segment.ends_slice && target != Item::kNone);
   }
+  if (w_.in_chunks) return;
   project_outputs(g.first, g.last - g.first);
   compute_losses(g.first, g.last - g.first);
 }
@@ -54,6 +55,14 @@ void Bptt::project_outputs(std::size_t first, std::size_t rows) noexcept {
                               w_.outputs.rows(first));
 }
 
+// Of equal outputs, the first is the largest.
+void Bptt::store_outputs(std::size_t row, std::size_t frame) noexcept {
+  const std::size_t O = w_.dimensions.outputs;
+  const float* const y = w_.output(row);
+  if (pass_.outputs != nullptr) std::copy_n(y, O, pass_.outputs + frame * O);
+  if (pass_.best != nullptr) pass_.best[frame] = static_cast<std::int32_t>(std::max_element(y, y + O) - y);
+}
+
 // What a masked row holds as its target is not looked at.
 void Bptt::load_target(std::size_t row, std::size_t target, bool exists) noexcept {
   const rnn_sequences_t& data = *pass_.data;
@@ -69,7 +78,7 @@ void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
   LossRows r{};
   r.rows = rows;
   r.outputs = w_.dimensions.outputs;
-  r.y = w_.outputs.at(first);
+  r.y = w_.output(first);
   r.stride = w_.outputs.stride;
   r.classes = &w_.classes[first];
   r.targets = &w_.targets[first];
@@ -85,19 +94,23 @@ void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
 
 // Output rows hold d_y after a loss; otherwise it comes from the outside.
 void Bptt::load_output_gradients(const Group& g) noexcept {
-  const Dimensions& d = w_.dimensions;
+  if (w_.in_chunks) return;
   if (w_.pooling != 0) return project_back(g.first, g.last - g.first, w_.d_pooled, g.first);
   if (pass_.loss != 0) return;
   for (std::size_t b = g.first; b < g.last; ++b) {
-    for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t) {
-      float* const target = w_.outputs.at(w_.plan.offset(t) + b);
-      if (cotangents_.outputs != nullptr)
-        std::copy_n(cotangents_.outputs + w_.plan.frame(t, b) * d.outputs, d.outputs, target);
-      else
-        std::fill_n(target, d.outputs, 0.0f);
-      std::fill(target + d.outputs, target + kernels::padded(d.outputs), 0.0f);
-    }
+    for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t)
+      load_output_gradient(w_.plan.offset(t) + b, w_.plan.frame(t, b));
   }
+}
+
+void Bptt::load_output_gradient(std::size_t row, std::size_t frame) noexcept {
+  const std::size_t O = w_.dimensions.outputs;
+  float* const target = w_.output(row);
+  if (cotangents_.outputs != nullptr)
+    std::copy_n(cotangents_.outputs + frame * O, O, target);
+  else
+    std::fill_n(target, O, 0.0f);
+  std::fill(target + O, target + kernels::padded(O), 0.0f);
 }
 
 // d_o = W_ho^T d_y of output rows from `first` on, to row `to`; without a head, d_o = d_y.
@@ -105,17 +118,20 @@ void Bptt::project_back(std::size_t first, std::size_t rows, const Matrix& d_o, 
   const Dimensions& d = w_.dimensions;
   if (!pass_.weights->has_head()) {
     for (std::size_t i = 0; i < rows; ++i)
-      std::copy_n(w_.outputs.at(first + i), kernels::padded(d.layer_outputs), d_o.at(to + i));
+      std::copy_n(w_.output(first + i), kernels::padded(d.layer_outputs), d_o.at(to + i));
     return;
   }
-  pass_.weights->table().gemm(transposed_.head(), rows, w_.outputs.read(first), {},
+  pass_.weights->table().gemm(transposed_.head(), rows, w_.outputs.read(first - w_.first_output), {},
                               kernels::padded(d.layer_outputs), d_o.rows(to));
 }
 
 void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
   if (w_.pooling == 0)
     for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
-      project_back(first, rows, d_o.above, before);
+      if (w_.in_chunks)
+        std::copy_n(w_.d_top.at(first), rows * w_.d_top.stride, d_o.above.at(before));
+      else
+        project_back(first, rows, d_o.above, before);
     });
   else if (w_.pooling == RNN_POOLING_LAST)
     load_last_gradients(g, block, d_o);

@@ -5,14 +5,6 @@
 #include "lib/network/random.h"
 
 namespace rnn {
-namespace {
-
-// The lowest index among equals.
-std::int32_t most_probable(const float* outputs, std::size_t count) noexcept {
-  return static_cast<std::int32_t>(std::max_element(outputs, outputs + count) - outputs);
-}
-
-}  // namespace
 
 FreeRunning::FreeRunning(const Weights& weights, Bptt& bptt)
     : allocator_(weights.allocator()),
@@ -52,7 +44,10 @@ void FreeRunning::copy_data(const Pass& pass) {
   if (from.classes != nullptr) classes_.reserve(allocator_, frames);
   if (from.weights != nullptr) weights_.reserve(allocator_, frames);
   if (from.resets != nullptr) resets_.reserve(allocator_, frames);
-  outputs_.reserve(allocator_, checked_product(frames, output_size_));
+  if (from.indices != nullptr)
+    best_.reserve(allocator_, frames);
+  else
+    outputs_.reserve(allocator_, checked_product(frames, output_size_));
   step_slices_.reserve(allocator_, pass.count);
   step_items_.reserve(allocator_, pass.count);
   states_.reserve(allocator_, checked_product(states, state_size_));
@@ -98,7 +93,8 @@ void FreeRunning::step(const Pass& pass, std::size_t t) {
   }
   step.initial_states = t == 0 ? pass.initial_states : states_.data();
   step.final_states = next_states_.data();
-  step.outputs = outputs_.data();
+  step.outputs = data_.indices == nullptr ? outputs_.data() : nullptr;
+  step.best = data_.indices != nullptr ? best_.data() : nullptr;
   bptt_.forward(step);
   states_.swap(next_states_);
   for (std::size_t i = 0; i < step.count; ++i) {
@@ -110,11 +106,11 @@ void FreeRunning::step(const Pass& pass, std::size_t t) {
 
 // What the step before gave becomes the frame's input.
 void FreeRunning::feed(std::size_t frame) {
-  const float* outputs = outputs_.data() + (frame - 1) * output_size_;
   if (data_.indices != nullptr)
-    indices_[frame] = most_probable(outputs, output_size_);
+    indices_[frame] = best_[frame - 1];
   else
-    std::copy_n(outputs, output_size_, inputs_.data() + frame * input_size_);
+    std::copy_n(outputs_.data() + (frame - 1) * output_size_, output_size_,
+                inputs_.data() + frame * input_size_);
 }
 
 bool FreeRunning::draws(std::size_t frame) const noexcept {

@@ -45,7 +45,8 @@ class FreeRunning {
   Buffer<float> weights_;
   Buffer<std::uint8_t> resets_;
 
-  Buffer<float> outputs_;      // [frames, O]
+  Buffer<float> outputs_;      // [frames, O]  of vectors
+  Buffer<std::int32_t> best_;  // [frames]  of indices, the most probable
   Buffer<Slice> step_slices_;  // of the sequences that go on after a step
   Buffer<Item> step_items_;
   Buffer<float> states_;  // [.., S] after a step

@@ -46,6 +46,11 @@ bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
   return p.kind == Kind::input && w.one_hot && p.strand < w.dimensions.directions;
 }
 
+bool is_head(const Weights& weights, const Parameter& p) noexcept {
+  return p.kind == Kind::head || p.kind == Kind::head_bias ||
+         (p.kind == Kind::embedding && weights.has(RNN_TIED_HEAD));
+}
+
 bool is_lookup(const Weights& weights, const Parameter& p) noexcept {
   return p.kind == Kind::embedding && !weights.has(RNN_TIED_HEAD);
 }
@@ -95,14 +100,15 @@ class Gradients::TileSum {
 
   void clear() noexcept;
   void add_all(bool initial, float* columns) noexcept;
+  void add_head(const Range& rows) noexcept;
   void add_recurrent_with(TileSum& inputs, float* columns) noexcept;
 
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
 
-  // c += a^T b of these rows.
-  void add_product(const Matrix& a, const Matrix& b, const Range& rows) noexcept {
-    table_.gemm_tn(tile_.rows, tile_.columns, rows.count(), a.at(rows.first, tile_.row), a.stride,
+  // c += a^T b of these rows; a without its first rows.
+  void add_product(const Matrix& a, const Matrix& b, const Range& rows, std::size_t without = 0) noexcept {
+    table_.gemm_tn(tile_.rows, tile_.columns, rows.count(), a.at(rows.first - without, tile_.row), a.stride,
                    b.at(rows.first, tile_.column), b.stride, c_, p_.stride);
   }
   // Call visit(run) for what the runs have of the tile's rows.
@@ -150,7 +156,8 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
     case Kind::embedding:
       if (is_lookup(weights_, p_)) return add_lookups();
       add_tied_lookups();
-      return add_product(w_.outputs, w_.head_inputs(), output_rows_);
+      if (!w_.in_chunks) add_head(output_rows_);
+      return;
     case Kind::input:
       if (is_one_hot(w_, p_)) {
         clear_columns(columns);
@@ -164,13 +171,12 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
     case Kind::projection:
       return add_product(strand().d_projected, strand().unprojected, rows_);
     case Kind::head:
-      return add_product(w_.outputs, w_.head_inputs(), output_rows_);
+    case Kind::head_bias:
+      return add_head(output_rows_);
     case Kind::bias:
       return add_column_sums(strand().gates, rows_);
     case Kind::recurrent_bias:
       return add_column_sums(strand().inner, rows_);
-    case Kind::head_bias:
-      return add_column_sums(w_.outputs, output_rows_);
     case Kind::norm_input:
       return add_product_sums(strand().gates, strand().normalized_input);
     case Kind::norm_recurrent:
@@ -179,6 +185,12 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
       if (initial) add_initial();
       return;
   }
+}
+
+// Of the weights or of the bias.
+void Gradients::TileSum::add_head(const Range& rows) noexcept {
+  if (p_.is_matrix()) return add_product(w_.outputs, w_.head_inputs(), rows, w_.first_output);
+  add_column_sums(w_.outputs, {rows.first - w_.first_output, rows.last - w_.first_output});
 }
 
 // What W_hh was multiplied by is the h before each row; the last gate's part of it, if that has a product of
@@ -302,15 +314,41 @@ void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, f
       2.0 * static_cast<double>(weights.value_count()) * static_cast<double>(w.plan.rows());
   threads_.run(operations, tile_count_,
                [&](std::size_t i) { compute_tile(w, weights, tiles_[i], mode, gradients); });
-  if (parts_ > 1) add_parts(weights, gradients);
+}
+
+std::size_t Gradients::chunk_end(const Workspace& w, std::size_t first) const noexcept {
+  for (std::size_t part = 0; part < parts_; ++part) {
+    const Range rows = part_of(w.output_rows(), part, parts_);
+    if (first < rows.last) return std::min(rows.last, first + w.chunk);
+  }
+  return first;
+}
+
+void Gradients::compute_head(const Workspace& w, const Weights& weights, std::size_t last, Mode mode,
+                             float* gradients) {
+  const Range rows{w.first_output, last};
+  const double operations = 2.0 * static_cast<double>(w.dimensions.outputs * w.dimensions.layer_outputs) *
+                            static_cast<double>(rows.count());
+  threads_.run(operations, tile_count_, [&](std::size_t i) {
+    const Tile& tile = tiles_[i];
+    const Parameter& p = weights.parameter(tile.parameter);
+    const Range part = part_of(w.output_rows(), tile.part, parts_);
+    if (!is_head(weights, p) || rows.first < part.first || rows.first >= part.last) return;
+    TileSum sum(w, weights, tile, parts_, part_sums(weights, tile, gradients));
+    const bool begins = rows.first == part.first && p.kind != Kind::embedding;
+    if (begins && (mode.overwrite || tile.part > 0)) sum.clear();
+    sum.add_head(rows);
+  });
 }
 
 void Gradients::compute_tile(const Workspace& w, const Weights& weights, const Tile& tile, Mode mode,
                              float* gradients) {
   const Dimensions& d = w.dimensions;
+  const Parameter& p = weights.parameter(tile.parameter);
+  if (w.in_chunks && is_head(weights, p) && p.kind != Kind::embedding) return;
   const std::size_t place = tile.part * d.directions * d.inputs * d.gate_stride;
   float* const columns = w.one_hot ? &columns_[place] : nullptr;
-  if (tile.part > 0) gradients = &sums_[(tile.part - 1) * weights.value_count()];
+  gradients = part_sums(weights, tile, gradients);
   TileSum sum(w, weights, tile, parts_, gradients);
   const bool clear = mode.overwrite || tile.part > 0;
   if (clear) sum.clear();
@@ -323,6 +361,7 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
 }
 
 void Gradients::add_parts(const Weights& weights, float* gradients) {
+  if (parts_ == 1) return;
   constexpr std::size_t kChunk = 4096;
   const std::size_t count = weights.value_count();
   threads_.run(Threads::kReading * static_cast<double>(parts_ * count), (count + kChunk - 1) / kChunk,

@@ -32,8 +32,15 @@ class Gradients {
   // Make room for what a pass of this kind needs, so that compute cannot fail.
   void prepare(const Workspace& workspace, const Weights& weights);
 
-  // gradients: laid out as the weights' values.
+  // gradients: laid out as the weights' values. First, all but those of a head whose outputs are in chunks.
   void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
+  // Where a chunk that begins with this output row has to end.
+  std::size_t chunk_end(const Workspace& workspace, std::size_t first) const noexcept;
+  // The chunk that the workspace holds, up to this row. Chunks come in order; those of a tied head after compute.
+  void compute_head(const Workspace& workspace, const Weights& weights, std::size_t last, Mode mode,
+                    float* gradients);
+  // At the end.
+  void add_parts(const Weights& weights, float* gradients);
 
  private:
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
@@ -50,7 +57,9 @@ class Gradients {
 
   void compute_tile(const Workspace& workspace, const Weights& weights, const Tile& tile, Mode mode,
                     float* gradients);
-  void add_parts(const Weights& weights, float* gradients);
+  float* part_sums(const Weights& weights, const Tile& tile, float* gradients) noexcept {
+    return tile.part > 0 ? &sums_[(tile.part - 1) * weights.value_count()] : gradients;
+  }
   void cut(const Workspace& workspace, const Weights& weights, std::size_t parameter, const TileShape& shape,
            bool measure);
 

@@ -3,6 +3,21 @@
 #include <algorithm>
 
 namespace rnn {
+namespace {
+
+// Floats of the outputs of a chunk: 32 MB. But as many as a quarter of the head's weights, which are read and whose
+// gradients are added to once for each chunk, are not noticed beside these. A multiple of so many rows: the
+// kernels add the products of some rows at a time.
+constexpr std::size_t kChunkFloats = std::size_t{1} << 23;
+constexpr std::size_t kChunkUnit = 64;
+
+std::size_t chunk_rows(const Weights& weights, const Dimensions& d) noexcept {
+  if (!weights.has_head()) return static_cast<std::size_t>(-1);
+  const std::size_t rows = std::max(kChunkFloats / d.output_stride, d.layer_outputs / 4);
+  return std::max(rows / kChunkUnit, std::size_t{1}) * kChunkUnit;
+}
+
+}  // namespace
 
 double target_weight(const Pass& pass) noexcept {
   const float* weights = pass.data->weights;
@@ -79,8 +94,9 @@ void Runs::add(const Run& run) noexcept {
 
 // ---- Workspace -----------------------------------------------------------------------------------
 
-Workspace::Workspace(const Weights& w)
+Workspace::Workspace(const Weights& w, std::size_t rows)
     : dimensions(w),
+      chunk(w.has_head() && rows != 0 ? rows : chunk_rows(w, dimensions)),
       strands(w.allocator(), dimensions.strands),
       layers(w.allocator(), dimensions.layers),
       no_target(w.allocator(), dimensions.outputs),
@@ -100,10 +116,18 @@ void Workspace::begin(const Pass& pass) {
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
   given_states = pass.initial_states != nullptr;
   plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
+  in_chunks = output_rows() > chunk;
+  first_output = 0;
   reserve();
   connect_layers();
   for (std::size_t direction = 0; direction < dimensions.directions; ++direction)
     runs_[direction].build(allocator_, plan, direction == 1);
+}
+
+void Workspace::begin_backward() {
+  if (!in_chunks || pooling != 0) return;
+  d_top_.reserve(allocator_, checked_product(plan.rows(), dimensions.layer_stride));
+  d_top = {d_top_.data(), dimensions.layer_stride};
 }
 
 // Rows grow by a quarter at least, so that ragged batches soon find room.
@@ -191,7 +215,7 @@ std::size_t Workspace::lay_out(float* base) {
   }
   inputs_ = room_for_inputs_ ? take(row_capacity_, d.input_stride) : Matrix{};
   d_embedded = d.embedding ? take(row_capacity_, d.input_stride) : Matrix{};
-  outputs = take(row_capacity_, d.output_stride);
+  outputs = take(std::min(row_capacity_, chunk), d.output_stride);
   pooled = take(segment_capacity_, d.layer_stride);
   d_pooled = take(segment_capacity_, d.layer_stride);
   return used;

@@ -29,6 +29,7 @@ struct Pass {
   const float* initial_states = nullptr;  // [.., S]  null: the initial state
   float* final_states = nullptr;          // [.., S]  null: not wanted
   float* outputs = nullptr;               // [F, O] by frame; null: not wanted
+  std::int32_t* best = nullptr;           // [F] by frame, the index of the largest output; null: not wanted
   std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none, and no pooling
   double total = 0;                       // the sum of target weights over which the loss is the mean
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
@@ -136,19 +137,25 @@ struct Runs {
 // Rows are the plan's. Output rows are the same, or the segments with pooling. Padding is zero: buffers start
 // at zero, keep their place, and nothing else is written there.
 struct Workspace {
-  explicit Workspace(const Weights& weights);
+  // chunk: of so many output rows; 0: as many as take little memory.
+  explicit Workspace(const Weights& weights, std::size_t chunk = 0);
 
   // About how many floats each row of a pass takes.
   static std::size_t row_floats(const Weights& weights);
 
   // Lay out a pass.
   void begin(const Pass& pass);
+  // Make room for the backward pass.
+  void begin_backward();
 
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
   // What the head reads, a row for each output row.
   const Matrix& head_inputs() const noexcept {
     return pooling != 0 ? pooled : layers[dimensions.layers - 1].outputs;
   }
+  // The gradients of that, if they are computed for all rows at once.
+  const Matrix& d_head_inputs() const noexcept { return pooling != 0 ? d_pooled : d_top; }
+  float* output(std::size_t row) const noexcept { return outputs.at(row - first_output); }
   const Runs& runs(std::size_t strand) const noexcept { return runs_[dimensions.is_reverse(strand) ? 1 : 0]; }
 
   const Dimensions dimensions;
@@ -157,11 +164,17 @@ struct Workspace {
   std::int32_t pooling = 0;  // RNN_POOLING_...
   bool dropout = false;
   bool given_states = false;
+  // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at a
+  // time.
+  bool in_chunks = false;
+  const std::size_t chunk;
+  std::size_t first_output = 0;
 
   Buffer<StrandRows> strands;           // [L*D]
   Buffer<LayerRows> layers;             // [L]
   Matrix d_embedded{};                  // [rows, E]
-  Matrix outputs{};                     // [output rows, O]  then their gradients
+  Matrix outputs{};                     // [output rows or chunk, O]  then their gradients
+  Matrix d_top{};                       // [rows, D*P]  in chunks
   Matrix pooled{};                      // [segments, D*P]
   Matrix d_pooled{};                    // [segments, D*P]
   Buffer<std::uint32_t> pooled_steps;   // [segments, D*P]  maximum: at which step it was
@@ -194,6 +207,7 @@ struct Workspace {
   bool room_for_inputs_ = false;
   bool room_for_dropout_ = false;
   Matrix inputs_{};          // [rows, X]
+  Buffer<float> d_top_;
   Buffer<LayerRoom> rooms_;  // [L]
   Runs runs_[2];             // forwards, backwards
 };

@@ -1,0 +1,98 @@
+// What of Bptt lies behind the top layer where the outputs of all rows would take too much memory: rows go through
+// the head and the loss chunk by chunk. A chunk is too few rows to divide among many threads, so its columns are
+// divided too, and threads wait for each other between products.
+#include <algorithm>
+
+#include "lib/kernels/pack.h"
+#include "lib/training/bptt.h"
+
+namespace rnn {
+namespace {
+
+// Rows that the product with a panel takes at a time, and of which it makes tiles without a rest.
+constexpr std::size_t kProductRows = 96;
+constexpr std::size_t kTileRows = 12;
+// Columns of the outputs are divided at multiples of as many: panels of every ISA divide it, and a matrix with fewer
+// rows is summed in another order.
+constexpr std::size_t kSlice = 512;
+// Tasks for each thread, so that one which is held up holds up less.
+constexpr std::size_t kTasksPerThread = 4;
+
+std::size_t ceil_divide(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
+
+}  // namespace
+
+void Bptt::run_head(const HeadWork& work, Gradients::Mode mode, float* gradients) noexcept {
+  const std::size_t rows = w_.output_rows();
+  for (std::size_t first = 0, last = 0; first < rows; first = last) {
+    last = work.gradients ? gradients_.chunk_end(w_, first) : std::min(first + w_.chunk, rows);
+    w_.first_output = first;
+    if (work.outputs)
+      compute_chunk(first, last - first);
+    else
+      load_chunk_gradients(first, last - first);
+    if (work.back) project_chunk_back(first, last - first);
+    if (work.gradients) gradients_.compute_head(w_, *pass_.weights, last, mode, gradients);
+  }
+}
+
+// Call task(first row, rows) for parts of `rows` rows from `first` on that are multiples of `unit`.
+template <class Task>
+void Bptt::for_rows(double operations, std::size_t first, std::size_t rows, std::size_t unit,
+                    const Task& task) noexcept {
+  const std::size_t most = threads_.count() > 1 ? kTasksPerThread * threads_.count() : 1;
+  const std::size_t size = ceil_divide(ceil_divide(rows, most), unit) * unit;
+  threads_.run(operations, ceil_divide(rows, size), [&](std::size_t i) {
+    task(first + i * size, std::min(size, rows - i * size));
+  });
+}
+
+void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
+  project_chunk(first, rows);
+  constexpr double kOperations = 16.0;  // of an element, about
+  const double operations = kOperations * static_cast<double>(rows * w_.dimensions.outputs);
+  for_rows(operations, first, rows, 1, [&](std::size_t begin, std::size_t count) {
+    for (std::size_t i = begin; w_.pooling == 0 && i < begin + count; ++i)
+      store_outputs(i, w_.plan.frame(i));
+    if (pass_.loss != 0) compute_losses(begin, count);
+  });
+}
+
+// y = W_ho o + b_o
+void Bptt::project_chunk(std::size_t first, std::size_t rows) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const Weights& weights = *pass_.weights;
+  const std::size_t threads = threads_.count(), most = threads > 1 ? kTasksPerThread * threads : 1;
+  const std::size_t slices = std::clamp<std::size_t>(d.outputs / kSlice, 1, most);
+  const std::size_t width = std::max<std::size_t>(d.outputs / slices / kSlice, 1) * kSlice;
+  const std::size_t parts = std::clamp<std::size_t>(rows / kProductRows, 1, ceil_divide(most, slices));
+  const double operations =
+      2.0 * static_cast<double>(d.outputs * d.layer_outputs) * static_cast<double>(rows);
+  threads_.run(operations, slices * parts, [&](std::size_t i) {
+    const std::size_t slice = i / parts, part = i % parts;
+    const std::size_t column = slice * width, end = slice + 1 < slices ? column + width : d.outputs;
+    const std::size_t begin = rows * part / parts, count = rows * (part + 1) / parts - begin;
+    weights.table().gemm(kernels::slice(weights.table(), weights.head(), column, end), count,
+                         w_.head_inputs().read(first + begin), {weights.head_bias() + column, 0, nullptr},
+                         slice + 1 < slices ? width : kernels::padded(end) - column,
+                         w_.outputs.rows(begin, column));
+  });
+}
+
+void Bptt::load_chunk_gradients(std::size_t first, std::size_t rows) noexcept {
+  for_rows(static_cast<double>(rows * w_.dimensions.outputs), first, rows, 1,
+           [&](std::size_t begin, std::size_t count) {
+             for (std::size_t i = begin; i < begin + count; ++i) load_output_gradient(i, w_.plan.frame(i));
+           });
+}
+
+void Bptt::project_chunk_back(std::size_t first, std::size_t rows) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const double operations =
+      2.0 * static_cast<double>(d.outputs * d.layer_outputs) * static_cast<double>(rows);
+  for_rows(operations, first, rows, kTileRows, [&](std::size_t begin, std::size_t count) {
+    project_back(begin, count, w_.d_head_inputs(), begin);
+  });
+}
+
+}  // namespace rnn
