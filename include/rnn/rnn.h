@@ -602,6 +602,11 @@ typedef struct rnn_train_options {
   int32_t group_count;
   const rnn_parameter_group_t *groups; /* [group_count]  the first whose pattern fits a parameter holds for it;
                                           copied */
+  const float *class_weights; /* [O]  c of cross-entropy: the weight of a target of class k is multiplied by c[k];
+                                 >= 0; NULL: all 1; copied */
+  float label_smoothing; /* e of cross-entropy, 0..<1: a target of class k has the loss
+                            (1 - e) c[k] (-log p[k]) + e / O sum over j of c[j] (-log p[j]), as in PyTorch.
+                            Szegedy et al. 2016 */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -622,7 +627,7 @@ RNN_API rnn_status_t rnn_train(rnn_t *rnn, const rnn_sequences_t *data,
 typedef struct rnn_evaluation {
   size_t struct_size;
   double loss;     /* the weighted mean over the target steps; NaN if their weights are all 0 */
-  double weight;   /* the sum of the target steps' weights */
+  double weight;   /* the sum of the target steps' weights, with those of their classes */
   double accuracy; /* cross-entropy: weighted fraction of steps whose largest output is the class;
                       otherwise NaN */
 } rnn_evaluation_t;
@@ -630,7 +635,7 @@ typedef struct rnn_evaluation {
 /* Compute the loss over sequences without training. The stream's state is neither read nor changed.
  *
  * data     read
- * options  its loss and threads are used; NULL: defaults
+ * options  its loss, label_smoothing, class_weights and threads are used; NULL: defaults
  * out      its struct_size is read, the rest written on success
  * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
  * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads

@@ -30,6 +30,7 @@ constexpr Table RNN_JOIN(RNN_ISA, _table) = {
     &dropout<RNN_ARCH>,
     &softmax<RNN_ARCH>,
     &softmax_cross_entropy<RNN_ARCH>,
+    &smoothed_cross_entropy<RNN_ARCH>,
     &squared_error<RNN_ARCH>,
     &binary_cross_entropy<RNN_ARCH>,
     &sum_squares<RNN_ARCH>,

@@ -125,6 +125,37 @@ void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t l
   }
 }
 
+// The target distribution of row m is certain[m] onehot(class) + prior, which adds up to certain[m] + mass.
+template <class Arch>
+void smoothed_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t ldy,
+                            const std::int32_t* classes, const float* certain, const float* prior, float mass,
+                            const float* scale, SoftmaxRow* rows, float* rest) noexcept {
+  for (std::size_t m = 0; m < M; ++m, y += ldy) {
+    const float most = largest<Arch>(y, N);
+    const Vec<Arch> offset(most);
+    const auto target = static_cast<std::size_t>(classes[m]);
+    rows[m].gap = most - y[target];
+    Block<Arch> gaps = fill_block<Arch>(0.0f);
+    for (std::size_t j = 0; j < N; j += kPad) {
+      const Block<Arch> block = load_block<Arch>(y, j, N, most), weight = load_block<Arch>(prior, j, N, 0.0f);
+      RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) gaps.v[i] =
+          vfma<Arch>(weight.v[i], offset - block.v[i], gaps.v[i]);
+    }
+    rest[m] = add_lanes<Arch>(gaps);
+    rows[m].sum = exponentials<Arch>(N, y, most, 1.0f, scale != nullptr ? y : nullptr);
+    if (scale == nullptr) continue;
+    const Vec<Arch> probability(scale[m] * (certain[m] + mass) / rows[m].sum), factor(scale[m]);
+    for (std::size_t j = 0; j < N; j += kPad) {
+      Block<Arch> block = load_block<Arch>(y, j, N, 0.0f);
+      const Block<Arch> weight = load_block<Arch>(prior, j, N, 0.0f);
+      RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) block.v[i] =
+          vfnma<Arch>(factor, weight.v[i], block.v[i] * probability);
+      store_block<Arch>(y, j, N, block);
+    }
+    y[target] -= scale[m] * certain[m];
+  }
+}
+
 template <class Arch>
 void squared_error(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets,
                    std::size_t ldt, const float* scale, float* loss) noexcept {

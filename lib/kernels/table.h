@@ -206,6 +206,12 @@ struct Table : Products {
   // rows[m] as above; if scale is not null, y[m] becomes scale[m] (softmax(y[m]) - onehot(class)).
   void (*softmax_cross_entropy)(std::size_t M, std::size_t N, float* y, std::size_t ldy,
                                 const std::int32_t* classes, const float* scale, SoftmaxRow* rows);
+  // The same with smoothed labels, certain[m] onehot(class) + prior[N], where mass is the sum of prior: also
+  // rest[m] = sum of prior (max - y); if scale is not null, y[m] becomes
+  // scale[m] ((certain[m] + mass) softmax(y[m]) - labels).
+  void (*smoothed_cross_entropy)(std::size_t M, std::size_t N, float* y, std::size_t ldy,
+                                 const std::int32_t* classes, const float* certain, const float* prior,
+                                 float mass, const float* scale, SoftmaxRow* rows, float* rest);
   // loss[m] = sum of (y - target)^2 over N; if scale is not null, y[m] becomes scale[m] 2 (y - target).
   void (*squared_error)(std::size_t M, std::size_t N, float* y, std::size_t ldy, const float* targets,
                         std::size_t ldt, const float* scale, float* loss);

@@ -81,11 +81,14 @@ void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
   r.y = w_.output(first);
   r.stride = w_.outputs.stride;
   r.classes = &w_.classes[first];
+  r.labels = pass_.labels;
   r.targets = &w_.targets[first];
   r.weights = &w_.weights[first];
   r.total = pass_.total;
   r.scale = &w_.scale[first];
   r.scratch = &w_.softmax[first];
+  r.certain = w_.certain.data() + first;
+  r.rest = w_.rest.data() + first;
   r.losses = &w_.losses[first];
   row_losses(pass_.weights->table(), pass_.loss, r);
 }

@@ -25,7 +25,8 @@ Evaluator::Evaluator(const Weights& weights, Threads& threads)
       rows_(kFloats / Workspace::row_floats(weights)),
       bidirectional_(weights.directions() > 1) {}
 
-Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss) {
+Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss,
+                               const Labels& labels) {
   const std::size_t most = std::min(kSequences, data.count);
   slices_.reserve(allocator_, most);
   items_.reserve(allocator_, most);
@@ -40,6 +41,7 @@ Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& da
   pass.slices = slices_.data();
   pass.items = items_.data();
   pass.loss = loss;
+  pass.labels = &labels;
   Evaluation sum;
   Group g{0, 0, 0};
   for (; g.first < data.count; g.first += g.count) {
@@ -92,13 +94,17 @@ Evaluation Evaluator::evaluate_group(Pass& pass, const Group& group) {
 
 void evaluate(const Network& network, const rnn_sequences_t& data, const rnn_train_options_t& options,
               rnn_evaluation_t* out) {
+  const Weights& weights = network.weights();
   check_evaluation_options(options);
-  check_inputs(network.weights(), data, "data");
-  const std::int32_t loss = check_targets(network.weights(), data, options.loss, "data");
+  check_label_options(weights, options);
+  check_inputs(weights, data, "data");
+  const std::int32_t loss = check_targets(weights, data, options.loss, "data");
+  check_label_loss(loss, options);
+  const Labels labels(weights.allocator(), weights.output_size(), options);
   const kernels::FloatMode mode;
   Threads threads(options.threads);
-  Evaluator evaluator(network.weights(), threads);
-  const Evaluation result = evaluator.evaluate(network.weights(), data, loss);
+  Evaluator evaluator(weights, threads);
+  const Evaluation result = evaluator.evaluate(weights, data, loss, labels);
   out->loss = result.loss();
   out->weight = result.weight;
   out->accuracy = loss == RNN_LOSS_CROSS_ENTROPY ? result.sums.correct / result.weight

@@ -20,7 +20,8 @@ class Evaluator {
   Evaluator(const Weights& weights, Threads& threads);
 
   // data: checked. loss: resolved. The result does not depend on the threads.
-  Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss);
+  Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss,
+                      const Labels& labels);
 
  private:
   // Sequences [first, first + count), which start at this frame.

@@ -5,8 +5,38 @@
 #include <cstdint>
 
 #include "lib/kernels/table.h"
+#include "lib/network/memory.h"
+#include "rnn/rnn.h"
 
 namespace rnn {
+
+// label_smoothing and class_weights of cross-entropy: the labels of a target of class k are
+//   (1 - label_smoothing) class_weights[k] onehot(k) + prior,  prior = label_smoothing / O class_weights
+class Labels {
+ public:
+  // options: checked. Copies class_weights.
+  Labels(const Allocator& allocator, std::size_t outputs, const rnn_train_options_t& options);
+
+  bool smoothed() const noexcept { return prior_.size() != 0; }
+  bool weighted() const noexcept { return weights_.size() != 0; }
+  const float* weights() const noexcept { return weighted() ? weights_.data() : nullptr; }
+  double weight(std::int32_t k) const noexcept {
+    return weighted() ? static_cast<double>(weights_[static_cast<std::size_t>(k)]) : 1.0;
+  }
+  double certain(std::int32_t k) const noexcept { return (1.0 - smoothing_) * weight(k); }
+  const float* prior() const noexcept { return prior_.data(); }
+  double mass() const noexcept { return mass_; }  // the sum of prior
+
+ private:
+  double smoothing_ = 0.0;
+  double mass_ = 0.0;
+  Buffer<float> weights_;  // [O]
+  Buffer<float> prior_;    // [O]
+};
+
+inline double class_weight(const Labels* labels, std::int32_t k) noexcept {
+  return labels != nullptr ? labels->weight(k) : 1.0;
+}
 
 // What a loss found in one row, times the row's weight.
 struct RowLoss {
@@ -21,11 +51,14 @@ struct LossRows {
   float* y;             // in: outputs (logits); out, unless total is 0: the loss's gradient
   std::size_t stride;
   const std::int32_t* classes;   // [M]  cross-entropy
+  const Labels* labels;          //      cross-entropy; null: plain
   const float* const* targets;   // [M] rows of O  the others
-  const float* weights;          // [M]
+  const float* weights;          // [M]  before those of the classes
   double total;                  // the sum of weights over which the loss is the mean; 0: no gradient
   float* scale;                  // [M]  scratch
   kernels::SoftmaxRow* scratch;  // [M]
+  float* certain;                // [M]  scratch of smoothed labels
+  float* rest;                   // [M]  scratch of smoothed labels
   RowLoss* losses;               // [M]  written
 };
 

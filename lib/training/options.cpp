@@ -159,6 +159,7 @@ void check_network_options(const Weights& weights, const rnn_train_options_t& o)
           "free_running is %g; it must be 0, since the network is bidirectional and reads steps to come",
           o.free_running);
   }
+  check_label_options(weights, o);
   if (o.free_running != 0.0f && weights.output_size() != weights.input_size())
     throw Error(RNN_INVALID_ARGUMENT,
                 "free_running is %g and the network has %zu outputs and %zu inputs; outputs become inputs",
@@ -188,6 +189,33 @@ void check_run_options(const rnn_sequences_t& data, const rnn_train_options_t& o
         "window is %d and data.pooling %d (%s); the window must be 0, since this pooling is over whole "
         "sequences",
         o.window, data.pooling, data.pooling == RNN_POOLING_MEAN ? "mean" : "max");
+}
+
+void check_label_loss(std::int32_t loss, const rnn_train_options_t& o) {
+  if (loss == 0 || loss == RNN_LOSS_CROSS_ENTROPY) return;
+  if (o.label_smoothing != 0.0f)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "label_smoothing is %g and loss is %d; it needs loss %d (cross-entropy)", o.label_smoothing,
+                loss, RNN_LOSS_CROSS_ENTROPY);
+  if (o.class_weights != nullptr)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "class_weights are given and loss is %d; they need loss %d (cross-entropy)", loss,
+                RNN_LOSS_CROSS_ENTROPY);
+}
+
+void check_label_options(const Weights& weights, const rnn_train_options_t& o) {
+  check_fraction("label_smoothing", o.label_smoothing);
+  check_label_loss(o.loss, o);
+  if (o.class_weights == nullptr) return;
+  bool some = false;
+  for (std::size_t k = 0; k < weights.output_size(); ++k) {
+    const float weight = o.class_weights[k];
+    if (!(std::isfinite(weight) && weight >= 0.0f))
+      throw Error(RNN_INVALID_ARGUMENT, "class_weights[%zu] is %g; it must be finite and not negative", k,
+                  weight);
+    some = some || weight > 0.0f;
+  }
+  if (!some) throw Error(RNN_INVALID_ARGUMENT, "class_weights are all 0; one at least must be greater");
 }
 
 void check_evaluation_options(const rnn_train_options_t& options) {

@@ -18,7 +18,7 @@ void Trainer::run(const rnn_sequences_t& data) {
   if (options.validation == nullptr) state.validation_due = 0;
   if (state.validation_due == 0 && self.is_done()) return self.finish();
 
-  const Walk walk(self.allocator, data, options);
+  const Walk walk(self.allocator, data, options, loss, self.labels);
   self.slices.reserve(self.allocator, std::min(static_cast<std::size_t>(options.batch_size), data.count));
   self.items.reserve(self.allocator, self.slices.size());
   const std::uint64_t updates = self.is_done() ? 0 : walk.count_updates(state);
@@ -135,7 +135,7 @@ void Trainer::Implementation::finish() {
 void Trainer::Implementation::validate(std::int32_t loss) {
   const kernels::FloatMode mode;
   const Weights& seen = *result();
-  const double found = evaluator.evaluate(seen, *options.validation, loss).loss();
+  const double found = evaluator.evaluate(seen, *options.validation, loss, labels).loss();
   if (found < state.best_loss) {
     if (options.restore_best != 0) {
       state.best.reserve(allocator, seen.value_count());

@@ -12,6 +12,7 @@ namespace rnn {
 Trainer::Implementation::Implementation(const Network& network, const rnn_train_options_t& resolved)
     : allocator(network.allocator()),
       options(resolved),
+      labels(allocator, network.weights().output_size(), resolved),
       weights(network.weights_ref()),
       threads(resolved.threads),
       optimizer(*weights, options, threads),
@@ -21,6 +22,7 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
       gradients(allocator, weights->value_count()) {
   options.groups = nullptr;  // the caller's
   options.group_count = 0;
+  options.class_weights = labels.weights();
   state = initial_state(*weights);
   bptt.transposed().pack(*weights, false);
 }
@@ -46,6 +48,7 @@ std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, co
   check_inputs(*weights, data, name);
   const std::int32_t loss = check_targets(*weights, data, options.loss, name);
   check_data_options(data, loss, options, name);
+  check_label_loss(loss, options);
   return loss;
 }
 
@@ -62,6 +65,7 @@ void Trainer::Implementation::check_validation(std::int32_t loss) const {
 void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered) {
   const kernels::FloatMode mode;
   const std::size_t states = checked_product(sequences, weights->state_size());
+  pass.labels = &labels;
   const double weight = target_weight(pass);
   pass.weights = weights.get();
   pass.total = gathered.many ? 1.0 : weight;

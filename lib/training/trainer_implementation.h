@@ -70,6 +70,7 @@ struct Trainer::Implementation {
 
   Allocator allocator;
   rnn_train_options_t options;  // resolved
+  Labels labels;
   WeightsRef weights;
   Threads threads;
   Optimizer optimizer;

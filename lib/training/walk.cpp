@@ -5,8 +5,14 @@
 
 namespace rnn {
 
-Walk::Walk(const Allocator& allocator, const rnn_sequences_t& data, const rnn_train_options_t& options)
-    : allocator_(allocator), data_(data), options_(options), first_(allocator, data.count) {
+Walk::Walk(const Allocator& allocator, const rnn_sequences_t& data, const rnn_train_options_t& options,
+           std::int32_t loss, const Labels& labels)
+    : allocator_(allocator),
+      data_(data),
+      options_(options),
+      labels_(labels),
+      loss_(loss),
+      first_(allocator, data.count) {
   for (std::size_t n = 1; n < data.count; ++n) first_[n] = first_[n - 1] + data.lengths[n - 1];
 }
 
@@ -79,7 +85,7 @@ std::uint64_t Walk::count_updates(const TrainerState& state) const {
   const auto of = [&](std::uint64_t sequences) {
     return ((sequences + batch - 1) / batch + most_passes - 1) / most_passes;
   };
-  if (options_.window == 0 && data_.weights == nullptr)
+  if (options_.window == 0 && data_.weights == nullptr && !labels_.weighted())
     return (epochs - 1) * of(data_.count) + of(data_.count - state.next_sequence);
   constexpr std::uint64_t most_frames = std::uint64_t{1} << 28;
   if (epochs > most_frames / data_.frames) return 0;
@@ -100,6 +106,8 @@ std::uint64_t Walk::count_updates(const TrainerState& state) const {
     begin_epoch(s);
     Pass pass;
     pass.data = &data_;
+    pass.loss = loss_;
+    pass.labels = &labels_;
     pass.slices = slices.data();
     pass.items = items.data();
     pass.count = this->slices(s, slices.data(), items.data());

@@ -13,8 +13,9 @@ namespace rnn {
 
 class Walk {
  public:
-  // data: checked, used as long as this object. options: resolved.
-  Walk(const Allocator& allocator, const rnn_sequences_t& data, const rnn_train_options_t& options);
+  // data: checked; options, loss: resolved. data, options and labels are used as long as this object.
+  Walk(const Allocator& allocator, const rnn_sequences_t& data, const rnn_train_options_t& options,
+       std::int32_t loss, const Labels& labels);
 
   // Draw the order of an epoch that has none yet.
   void begin_epoch(TrainerState& state) const;
@@ -41,6 +42,8 @@ class Walk {
   Allocator allocator_;
   const rnn_sequences_t& data_;
   const rnn_train_options_t& options_;
+  const Labels& labels_;
+  std::int32_t loss_;
   Buffer<std::size_t> first_;  // frame of each sequence
 };
 

@@ -21,16 +21,22 @@ std::size_t chunk_rows(const Weights& weights, const Dimensions& d) noexcept {
 
 double target_weight(const Pass& pass) noexcept {
   const float* weights = pass.data->weights;
+  const bool by_class =
+      pass.loss == RNN_LOSS_CROSS_ENTROPY && pass.labels != nullptr && pass.labels->weighted();
+  const auto weight = [&](std::size_t target) {
+    const double own = weights != nullptr ? static_cast<double>(weights[target]) : 1.0;
+    return by_class ? own * pass.labels->weight(pass.data->classes[target]) : own;
+  };
   double total = 0.0;
   for (std::size_t i = 0; i < pass.count; ++i) {
     const Slice& slice = pass.slices[i];
     const std::size_t target = pass.items[i].target;
     if (pass.data->pooling != 0) {
-      if (target != Item::kNone) total += weights != nullptr ? static_cast<double>(weights[target]) : 1.0;
-    } else if (weights == nullptr) {
+      if (target != Item::kNone) total += weight(target);
+    } else if (weights == nullptr && !by_class) {
       total += static_cast<double>(slice.length);
     } else {
-      for (std::size_t t = 0; t < slice.length; ++t) total += static_cast<double>(weights[slice.first + t]);
+      for (std::size_t t = 0; t < slice.length; ++t) total += weight(slice.first + t);
     }
   }
   return total;
@@ -118,7 +124,7 @@ void Workspace::begin(const Pass& pass) {
   plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
   in_chunks = output_rows() > chunk;
   first_output = 0;
-  reserve();
+  reserve(pass);
   connect_layers();
   for (std::size_t direction = 0; direction < dimensions.directions; ++direction)
     runs_[direction].build(allocator_, plan, direction == 1);
@@ -131,7 +137,7 @@ void Workspace::begin_backward() {
 }
 
 // Rows grow by a quarter at least, so that ragged batches soon find room.
-void Workspace::reserve() {
+void Workspace::reserve(const Pass& pass) {
   const std::size_t rows = plan.rows(), segments = plan.segments();
   indices.reserve(allocator_, rows);
   classes.reserve(allocator_, rows);
@@ -139,6 +145,10 @@ void Workspace::reserve() {
   weights.reserve(allocator_, rows);
   scale.reserve(allocator_, rows);
   softmax.reserve(allocator_, rows);
+  if (pass.labels != nullptr && pass.labels->smoothed()) {
+    certain.reserve(allocator_, rows);
+    rest.reserve(allocator_, rows);
+  }
   losses.reserve(allocator_, rows);
   if (pooling == RNN_POOLING_MAX)
     pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));

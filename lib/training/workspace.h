@@ -32,11 +32,12 @@ struct Pass {
   std::int32_t* best = nullptr;           // [F] by frame, the index of the largest output; null: not wanted
   std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none, and no pooling
   double total = 0;                       // the sum of target weights over which the loss is the mean
+  const Labels* labels = nullptr;         // of cross-entropy; null: plain
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
   std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
 };
 
-// The sum of the weights of the pass's target rows, in a fixed order.
+// The sum of the weights of the pass's target rows, with those of their classes, in a fixed order.
 double target_weight(const Pass& pass) noexcept;
 
 // A matrix of activations; absent if data is null.
@@ -184,6 +185,8 @@ struct Workspace {
   Buffer<float> weights;                // [output rows]
   Buffer<float> scale;                  // [output rows]
   Buffer<kernels::SoftmaxRow> softmax;  // [output rows]
+  Buffer<float> certain;                // [output rows]  with smoothed labels
+  Buffer<float> rest;                   // [output rows]  with smoothed labels
   Buffer<RowLoss> losses;               // [output rows]
   Buffer<float> no_target;              // [O] zeros: of rows that are masked
 
@@ -195,7 +198,7 @@ struct Workspace {
     Matrix dropped;  // its output after dropout
   };
 
-  void reserve();
+  void reserve(const Pass& pass);
   std::size_t lay_out(float* base);
   void lay_out_strand(StrandRows& strand, const Taker& take);
   void connect_layers() noexcept;

@@ -124,7 +124,9 @@ FIELD(rnn_train_options_t, accumulate, 148);
 FIELD(rnn_train_options_t, restore_best, 152);
 FIELD(rnn_train_options_t, group_count, 156);
 FIELD(rnn_train_options_t, groups, 160);
-SIZE(rnn_train_options_t, 168);
+FIELD(rnn_train_options_t, class_weights, 168);
+FIELD(rnn_train_options_t, label_smoothing, 176);
+SIZE(rnn_train_options_t, 184);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);
 FIELD(rnn_parameter_group_t, pattern, 8);

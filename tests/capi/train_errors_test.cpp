@@ -129,6 +129,12 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::restore_best, 1), "restore_best is 1 and validation is NULL");
   refused(with(&O::group_count, -1), "group_count is -1");
   refused(with(&O::group_count, 1), "groups is NULL and group_count is 1");
+  refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
+  refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
+  const float negative[4] = {1, 2, -3, 4}, infinite[4] = {1, kInfinity, 1, 1}, zero[4] = {};
+  refused(with(&O::class_weights, negative), "class_weights[2] is -3; it must be finite and not negative");
+  refused(with(&O::class_weights, infinite), "class_weights[1] is inf");
+  refused(with(&O::class_weights, zero), "class_weights are all 0");
   auto evaluation = sized<rnn_evaluation_t>();
   const auto threads = with(&O::threads, 1025);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025",
@@ -136,6 +142,12 @@ TEST_F(Training, RefusesEachOption) {
   const auto loss = with(&O::loss, -1);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "loss is -1",
                rnn_evaluate(network.get(), &sequences, &loss, &evaluation));
+  const auto smoothing = with(&O::label_smoothing, -0.5f);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "label_smoothing is -0.5",
+               rnn_evaluate(network.get(), &sequences, &smoothing, &evaluation));
+  const auto class_weights = with(&O::class_weights, negative);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "class_weights[2] is -3",
+               rnn_evaluate(network.get(), &sequences, &class_weights, &evaluation));
   rnn_tape_t* out = nullptr;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is -1", rnn_tape_create(network.get(), -1, &out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025", rnn_tape_create(network.get(), 1025, &out));
@@ -215,6 +227,35 @@ TEST_F(Training, RefusesDataThatContradictsOptions) {
   regression.classes.clear();
   regression.targets = numbers(29 * 4);
   refused(regression, free, ".indices are given and loss is 2", true);
+}
+
+TEST_F(Training, RefusesLabelOptionsWithoutClasses) {
+  Data regression = data;
+  regression.classes.clear();
+  regression.targets = numbers(29 * 4);
+  const rnn_sequences_t s = regression.get();
+  const float weights[4] = {1, 2, 3, 4};
+  auto smoothing = options(), weighted = options();
+  smoothing.label_smoothing = 0.1f;
+  weighted.class_weights = weights;
+  const struct {
+    rnn_train_options_t given;
+    const char* text;
+  } cases[] = {{smoothing, "label_smoothing is 0.1 and loss is 2; it needs loss 1 (cross-entropy)"},
+               {weighted, "class_weights are given and loss is 2; they need loss 1 (cross-entropy)"}};
+  for (const auto& [given, text] : cases) {
+    auto evaluation = sized<rnn_evaluation_t>();
+    rnn_train_options_t o = given;
+    const Trainer trainer = create_trainer(network, &o);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_train(network.get(), &s, &o));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_evaluate(network.get(), &s, &o, &evaluation));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_update(trainer.get(), &s, nullptr));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_run(trainer.get(), &s));
+    o.loss = RNN_LOSS_SQUARED_ERROR;
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(network.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+  }
 }
 
 TEST_F(Training, RefusesWrongTargets) {

@@ -57,6 +57,19 @@ TEST_F(Training, OfTheWholeJobIsThatOfATrainer) {
   EXPECT_TRUE(same_bits(state(stream), kept));
 }
 
+TEST_F(Training, CopiesClassWeights) {
+  Floats given = {0.5f, 2.0f, 1.0f, 0.0f};
+  auto o = options();
+  o.class_weights = given.data();
+  const Network trained = fork(network);
+  ASSERT_EQ(rnn_train(trained.get(), &sequences, &o), RNN_OK) << rnn_last_error();
+  const Trainer trainer = create_trainer(network, &o);
+  given = Floats(4, 7.0f);
+  ASSERT_EQ(rnn_trainer_run(trainer.get(), &sequences), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(weights(network_of(trainer)), weights(trained)));
+  EXPECT_EQ(given, Floats(4, 7.0f));
+}
+
 TEST_F(Training, NetworksOfATrainerKeepTheirWeights) {
   const Trainer trainer = create_trainer(network);
   const Network before = network_of(trainer);

@@ -239,6 +239,13 @@ void losses(const Table& table) {
   for (const SoftmaxRow& row : found) out.insert(out.end(), {row.sum, row.gap});
   add("cross_entropy", out);
   out = y;
+  std::vector<float> rest(M);
+  table.smoothed_cross_entropy(M, N, out.data(), N, classes, targets.data() + N, targets.data(), 0.5f,
+                               scale.data(), found, rest.data());
+  for (const SoftmaxRow& row : found) out.insert(out.end(), {row.sum, row.gap});
+  out.insert(out.end(), rest.begin(), rest.end());
+  add("smoothed", out);
+  out = y;
   table.squared_error(M, N, out.data(), N, targets.data(), N, scale.data(), loss.data());
   out.insert(out.end(), loss.begin(), loss.end());
   add("squared_error", out);

@@ -106,6 +106,54 @@ TEST(Loss, SoftmaxCrossEntropy) {
   check_cross_entropy(2, 10007, 10.0f, random);
 }
 
+void check_smoothed(std::size_t M, std::size_t N, float reach, Edge& edge, std::mt19937& random) {
+  const Outputs in(M, N, reach, random);
+  std::vector<std::int32_t> classes(M);
+  std::vector<float> certain(M);
+  for (std::int32_t& c : classes) c = static_cast<std::int32_t>(random() % N);
+  for (float& c : certain) c = static_cast<float>(random() % 3) * 0.4f;
+  float* const prior = edge.last(N);
+  double mass = 0;
+  for (std::size_t j = 0; j < N; ++j)
+    mass += prior[j] = static_cast<float>(random() % 4) / (8 * static_cast<float>(N));
+  check_loss(
+      in,
+      [&](const Table& table, std::size_t rows, float* y, const float* scale, std::size_t first) {
+        std::vector<SoftmaxRow> out(rows);
+        std::vector<float> rest(rows);
+        table.smoothed_cross_entropy(rows, N, y, in.ldy, &classes[first], &certain[first], prior,
+                                     static_cast<float>(mass), scale, out.data(), rest.data());
+        std::vector<float> results;
+        for (std::size_t m = 0; m < rows; ++m)
+          results.insert(results.end(), {out[m].sum, out[m].gap, rest[m]});
+        return results;
+      },
+      [&](std::size_t m, const float* result, const float* gradient) {
+        const double all = log_sum_exp(in.row(m), N), c = certain[m];
+        const auto target = static_cast<std::size_t>(classes[m]);
+        double loss = c * (all - in.row(m)[target]);
+        for (std::size_t j = 0; j < N; ++j) loss += prior[j] * (all - in.row(m)[j]);
+        const double log_sum = std::log(static_cast<double>(result[0]));
+        ASSERT_NEAR(
+            c * (log_sum + result[1]) + mass * log_sum + result[2], loss,
+            (c + mass) * softmax_bound(reach, N) + (8 + static_cast<double>(N) / 8) * kRoundoff * loss);
+        for (std::size_t j = 0; gradient != nullptr && j < N; ++j) {
+          const double p = std::exp(in.row(m)[j] - all), label = prior[j] + (j == target ? c : 0.0);
+          ASSERT_NEAR(gradient[j], in.scale[m] * ((c + mass) * p - label),
+                      std::fabs(in.scale[m]) * ((c + mass) * p * (softmax_bound(reach, N) + 4 * kRoundoff) +
+                                                label * 4 * kRoundoff) +
+                          1e-37);
+        }
+      });
+}
+
+TEST(Loss, SmoothedCrossEntropy) {
+  std::mt19937 random(17);
+  Edge edge(1000);
+  for (std::size_t N = 1; N <= 67; ++N) check_smoothed(1 + random() % 5, N, 8.0f, edge, random);
+  for (const float reach : {1e-3f, 1.0f, 80.0f, 1000.0f}) check_smoothed(3, 1000, reach, edge, random);
+}
+
 // Distances beyond what exp can represent: the loss is the gap, and nothing becomes infinite or NaN.
 TEST(Loss, SoftmaxCrossEntropyFarApart) {
   for (const Table* table : tables()) {
@@ -135,6 +183,10 @@ TEST(Loss, NotANumberIsNotHidden) {
       SoftmaxRow row;
       table->softmax_cross_entropy(1, 20, y.data(), 32, &target, nullptr, &row);
       EXPECT_TRUE(std::isnan(row.sum)) << table->name << ", element " << where;
+      float rest = 0;
+      table->smoothed_cross_entropy(1, 20, y.data(), 32, &target, targets.data(), targets.data(), 10.0f,
+                                    nullptr, &row, &rest);
+      EXPECT_TRUE(std::isnan(row.sum) && std::isnan(rest)) << table->name << ", element " << where;
       float loss = 0;
       table->squared_error(1, 20, y.data(), 32, targets.data(), 20, nullptr, &loss);
       EXPECT_TRUE(std::isnan(loss)) << table->name << ", element " << where;

@@ -85,11 +85,18 @@ struct Evaluation {
   double accuracy;  // the weighted fraction whose largest output is the class; cross-entropy only
 };
 
-// kind: RNN_LOSS_...
-Evaluation evaluate(const Network& network, const Sequences& sequences, std::int32_t kind);
+struct Loss {
+  Loss(std::int32_t k) : kind(k) {}
 
-inline double loss(const Network& network, const Sequences& sequences, std::int32_t kind) {
-  return evaluate(network, sequences, kind).loss;
+  std::int32_t kind;           // RNN_LOSS_...
+  double label_smoothing = 0;  // of cross-entropy, as the rest
+  Vector class_weights;        // [O]  empty: all 1
+};
+
+Evaluation evaluate(const Network& network, const Sequences& sequences, const Loss& loss);
+
+inline double loss(const Network& network, const Sequences& sequences, const Loss& loss) {
+  return evaluate(network, sequences, loss).loss;
 }
 
 // df/dx for one number x that f reads: a parameter, an input, an initial state.
@@ -99,7 +106,7 @@ double central_difference(double& x, const std::function<double()>& f, double st
 Vector gradient(Vector& x, const std::function<double()>& f, double step = 1e-5);
 
 // The gradient of the loss in every parameter.
-Parameters gradients(Network& network, const Sequences& sequences, std::int32_t kind);
+Parameters gradients(Network& network, const Sequences& sequences, const Loss& loss);
 
 double norm(const Parameters& gradients);
 

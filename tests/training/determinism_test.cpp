@@ -33,6 +33,7 @@ struct Case {
   std::int32_t pooling = RNN_POOLING_NONE;
   float dropout = 0.0f;
   std::int32_t compute = RNN_COMPUTE_F32;
+  bool labels = false;  // smoothed and weighted
 };
 
 rnn_config_t config_of(const Case& c) {
@@ -61,7 +62,8 @@ const std::vector<Case>& cells_and_options() {
       {RNN_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_RELU, 0, 0, RNN_POOLING_MAX, 0.2f},
       {RNN_ADAM, 2, true, true, RNN_CELL_VANILLA, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16},
       {RNN_ADAM, 2, false, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, 0, 0, RNN_COMPUTE_BF16},
-      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16}};
+      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16},
+      {RNN_ADAM, 1, true, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}};
   return cases;
 }
 
@@ -109,6 +111,10 @@ Outcome run(const Case& c, std::int32_t threads) {
   o.epochs = 2;
   o.threads = threads;
   o.dropout = c.dropout;
+  std::vector<float> class_weights;
+  for (std::size_t k = 0; k < 40; ++k) class_weights.push_back(0.1f * static_cast<float>(k % 7));
+  if (c.labels) o.class_weights = class_weights.data();
+  if (c.labels) o.label_smoothing = 0.1f;
   o.validation = &valid;
   o.progress = &record;
   o.user = &outcome.losses;

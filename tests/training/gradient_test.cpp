@@ -35,7 +35,21 @@ struct Case {
   std::vector<float> initial_states;  // [N, S]  or empty
   float dropout;
   std::uint64_t dropout_key;
+  float label_smoothing;
+  std::vector<float> class_weights;  // [O]  or empty
 
+  reference::Loss truth() const {
+    reference::Loss result(loss);
+    result.label_smoothing = label_smoothing;
+    result.class_weights.assign(class_weights.begin(), class_weights.end());
+    return result;
+  }
+  rnn_train_options_t label_options() const {
+    auto options = sized<rnn_train_options_t>();
+    options.label_smoothing = label_smoothing;
+    options.class_weights = class_weights.empty() ? nullptr : class_weights.data();
+    return options;
+  }
   bool has(std::uint32_t flag) const { return (config.flags & flag) != 0; }
   // Where the loss has kinks, a difference has to be a small one.
   double step() const { return has(RNN_RELU) || data.pooling == RNN_POOLING_MAX ? 1e-7 : 1e-5; }
@@ -61,6 +75,8 @@ std::string describe(const Case& c) {
   text += c.data.indices.empty() ? ", vectors" : ", indices";
   text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
           std::to_string(c.dropout);
+  if (c.label_smoothing != 0.0f) text += ", smoothing " + std::to_string(c.label_smoothing);
+  if (!c.class_weights.empty()) text += ", class weights";
   if (!c.data.weights.empty()) text += ", masks";
   if (!c.data.resets.empty()) text += ", resets";
   if (!c.initial_states.empty()) text += ", given states";
@@ -147,8 +163,10 @@ struct WholePass {
   std::vector<Slice> slices;
   std::vector<Item> items;
   Pass pass;
+  Labels labels;
 
-  WholePass(const Weights& weights, const Case& c) : sequences(c.data.get()) {
+  WholePass(const Weights& weights, const Case& c)
+      : sequences(c.data.get()), labels(weights.allocator(), weights.output_size(), c.label_options()) {
     std::size_t first = 0;
     for (std::size_t i = 0; i < c.data.lengths.size(); first += c.data.lengths[i], ++i) {
       slices.push_back({first, c.data.lengths[i]});
@@ -161,6 +179,7 @@ struct WholePass {
     pass.count = slices.size();
     pass.initial_states = c.initial_states.empty() ? nullptr : c.initial_states.data();
     pass.loss = c.loss;
+    pass.labels = &labels;
     pass.total = target_weight(pass);
     pass.dropout = c.dropout;
     pass.dropout_key = c.dropout_key;
@@ -205,7 +224,7 @@ void check(const Case& c, std::size_t sample, std::int32_t threads = 1) {
   const rnn_sequences_t in = c.data.get();
   const reference::Sequences sequences =
       reference::convert(truth, in, c.initial_states.empty() ? nullptr : c.initial_states.data());
-  const auto loss = [&] { return reference::loss(truth, sequences, c.loss); };
+  const auto loss = [&] { return reference::loss(truth, sequences, c.truth()); };
   EXPECT_NEAR(result.loss, loss(), c.bounds().absolute * std::max(1.0, loss()));
 
   Random random(9);
@@ -279,8 +298,15 @@ Case random_case(std::uint64_t seed) {
   for (std::size_t& length : lengths) length = 1 + random.below(7);
   Case c = make_case(network, kind, std::move(lengths), seed);
   if (pick(3) == 0) give_states(c, seed);
-  if (pick(4) == 0) c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
+  if (pick(4) == 0 && network.num_layers > 1) c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
   c.dropout_key = seed;
+  if (c.loss != RNN_LOSS_CROSS_ENTROPY) return c;
+  if (pick(3) == 0) c.label_smoothing = 0.1f + 0.4f * static_cast<float>(pick(3));
+  if (pick(3) != 0) return c;
+  for (std::size_t k = 0; k < output_size(network); ++k)
+    c.class_weights.push_back(k % 3 == 1 ? 0.0f : 0.5f + static_cast<float>(random.uniform()));
+  for (float& weight : c.data.weights) weight = std::max(weight, 0.1f);
+  c.data.classes[0] = 0;
   return c;
 }
 

@@ -42,6 +42,12 @@ const Rule kRules[] = {
     {"clipping by value", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_value = 0.01f; }},
     {"clipping by both",
      [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_norm = 0.1f, o.clip_value = 0.02f; }},
+    {"smoothed labels and weighted classes",
+     [](rnn_train_options_t& o) {
+       static const float weights[2] = {0.3f, 2.0f};
+       o.label_smoothing = 0.2f;
+       o.class_weights = weights;
+     }},
     {"a schedule with warmup",
      [](rnn_train_options_t& o) {
        o.schedule = RNN_SCHEDULE_STEP;
@@ -61,6 +67,10 @@ TEST(Optimizer, DoesTenUpdatesByTheFormulas) {
     rule.change(given);
     const NetworkHandle network = create(kConfig);
     const TrainerHandle trainer = create_trainer(network, given);
+    reference::Loss loss_kind(RNN_LOSS_CROSS_ENTROPY);
+    loss_kind.label_smoothing = given.label_smoothing;
+    if (given.class_weights != nullptr)
+      loss_kind.class_weights.assign(given.class_weights, given.class_weights + 2);
 
     const rnn_train_options_t o = resolve_options(given);
     reference::Optimizer optimizer;
@@ -76,8 +86,8 @@ TEST(Optimizer, DoesTenUpdatesByTheFormulas) {
 
     auto progress = sized<rnn_progress_t>();
     for (std::uint64_t update = 0; update < 10; ++update) {
-      const double loss = reference::loss(truth, sequences, RNN_LOSS_CROSS_ENTROPY);
-      reference::Parameters g = reference::gradients(truth, sequences, RNN_LOSS_CROSS_ENTROPY);
+      const double loss = reference::loss(truth, sequences, loss_kind);
+      reference::Parameters g = reference::gradients(truth, sequences, loss_kind);
       const double norm = reference::norm(g);
       reference::clip(g, o.clip_norm, o.clip_value);
       optimizer.update(truth.parameters, g, learning_rate(o, update));

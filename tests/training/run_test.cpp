@@ -34,7 +34,8 @@ TEST(Walk, VisitsEachFrameOncePerEpoch) {
       given.window = window;
       given.epochs = 2;
       const rnn_train_options_t o = resolve_options(given);
-      const Walk walk(Allocator(), in, o);
+      const Labels labels(Allocator(), 0, o);
+      const Walk walk(Allocator(), in, o, RNN_LOSS_CROSS_ENTROPY, labels);
       TrainerState state;
       std::vector<std::vector<std::uint64_t>> orders;
       std::uint64_t windows = 0;
@@ -357,6 +358,60 @@ TEST(Evaluation, IsTheReferences) {
       }
     }
   }
+}
+
+TEST(Evaluation, HasTheLabelsOfTheOptions) {
+  const rnn_config_t c = config(2, 3, 4);
+  DataKind kind;
+  kind.masks = true;
+  const Data data = make_data(c, {5, 1, 9, 4}, kind);
+  const rnn_sequences_t in = data.get();
+  const NetworkHandle network = create(c);
+  const reference::Network truth = reference::load(network.get());
+  const float weights[4] = {0.5f, 0.0f, 3.0f, 1.0f};
+  for (const float smoothing : {0.0f, 0.3f}) {
+    for (const bool weighted : {false, true}) {
+      auto o = sized<rnn_train_options_t>();
+      o.label_smoothing = smoothing;
+      o.class_weights = weighted ? weights : nullptr;
+      reference::Loss loss(RNN_LOSS_CROSS_ENTROPY);
+      loss.label_smoothing = smoothing;
+      if (weighted) loss.class_weights.assign(weights, weights + 4);
+      const reference::Evaluation expected = reference::evaluate(truth, reference::convert(truth, in), loss);
+      auto evaluation = sized<rnn_evaluation_t>();
+      ASSERT_EQ(rnn_evaluate(network.get(), &in, &o, &evaluation), RNN_OK) << rnn_last_error();
+      EXPECT_NEAR(evaluation.loss, expected.loss, 1e-6);
+      EXPECT_NEAR(evaluation.weight, expected.weight, 1e-6);
+      EXPECT_NEAR(evaluation.accuracy, expected.accuracy, 1e-6);
+
+      // Validation has the same loss.
+      Log log;
+      auto with_validation = logging_options(log);
+      with_validation.label_smoothing = smoothing;
+      with_validation.class_weights = o.class_weights;
+      with_validation.validation = &in;
+      with_validation.optimizer = RNN_SGD;
+      with_validation.learning_rate = 1e-30f;
+      ASSERT_EQ(rnn_train(network.get(), &in, &with_validation), RNN_OK) << rnn_last_error();
+      EXPECT_EQ(log.validations.at(0).validation_loss, evaluation.loss);
+    }
+  }
+}
+
+// Sequences whose classes weigh nothing make no update, and the total of a run knows it.
+TEST(Run, CountsNoUpdatesOfClassesThatWeighNothing) {
+  const rnn_config_t c = config(2, 3, 2);
+  Data data = make_data(c, {3, 3, 3, 3}, {});
+  for (std::size_t i = 0; i < 12; ++i) data.classes[i] = i < 6 ? 0 : 1;
+  const rnn_sequences_t in = data.get();
+  const float weights[2] = {0.0f, 1.0f};
+  Log log;
+  auto o = logging_options(log);
+  o.class_weights = weights;
+  o.batch_size = 1;
+  ASSERT_EQ(rnn_train(create(c).get(), &in, &o), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(log.updates.size(), 2u);
+  EXPECT_EQ(log.updates[0].total_updates, 2u);
 }
 
 // ---- Stop and go on --------------------------------------------------------------------------------
