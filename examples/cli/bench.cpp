@@ -225,9 +225,9 @@ void add_bench(CLI::App& program) {
   CLI::Option* model =
       command.add_option("model", bench->model, "A model's file; default: the network of the options below");
   add_shape_options(command, bench->shape);
-  command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 65536))->capture_default_str();
+  command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 1048576))->capture_default_str();
   command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
-      ->check(CLI::Range(0, 65536))
+      ->check(CLI::Range(0, 1048576))
       ->capture_default_str();
   for (CLI::Option* option : command.get_options())  // so far those of the network
     if (option != model && option != command.get_help_ptr()) model->excludes(option);

@@ -201,9 +201,9 @@ typedef struct rnn_allocator {
 typedef struct rnn_config {
   size_t struct_size;
   int32_t cell;           /* RNN_CELL_...; default vanilla */
-  int32_t input_size;     /* I: 1..65536 */
+  int32_t input_size;     /* I: 1..1048576 */
   int32_t hidden_size;    /* H: 1..65536, of every layer and direction */
-  int32_t output_size;    /* O of the linear head y = W_ho h + b_o: 1..65536; 0: no head, y = h */
+  int32_t output_size;    /* O of the linear head y = W_ho h + b_o: 1..1048576; 0: no head, y = h */
   int32_t num_layers;     /* L: 1..64; default 1 */
   int32_t init;           /* RNN_INIT_... of weight_ih, weight_hr, the head and the embedding; default
                              PyTorch's, by which an embedding that is not tied has N(0, 1) */

@@ -7,10 +7,10 @@
 
 #include "lib/formats/json_value.h"
 #include "lib/formats/model.h"
+#include "lib/network/config.h"
 
 namespace rnn {
 
-constexpr std::int32_t kMaxModelSize = 65536;  // of a layer or an input, as in rnn_config_t
 constexpr std::int32_t kMaxModelLayers = 64;
 
 // rtneural.cpp: {"in_shape", "layers"}

@@ -51,7 +51,7 @@ void read_metadata(const Value& root, std::initializer_list<std::string_view> wi
 
 void refuse_skip(const Value& object, std::string_view key) {
   const std::optional<Value> skip = object.find(key);
-  if (skip && skip->integer(0, kMaxModelSize) != 0)
+  if (skip && skip->integer(0, kMaxSize) != 0)
     throw Error(RNN_BAD_FORMAT, "unsupported: %s is %s; librnn has no connection from input to output",
                 skip->path().c_str(), skip->describe().c_str());
 }

@@ -324,7 +324,7 @@ std::int32_t Value::last_integer(std::int32_t least, std::int32_t most) const {
   if (kind() == Kind::array) return element(size() - 1).integer(least, most);
   const auto value = static_cast<double>(tree_->numbers[node().begin + node().count - 1]);
   if (value != std::floor(value) || value < least || value > most)
-    throw Error(RNN_BAD_FORMAT, "%s[%zu] is %g; it must be an integer, %d..%d", path_.c_str(), size() - 1,
+    throw Error(RNN_BAD_FORMAT, "%s[%zu] is %.10g; it must be an integer, %d..%d", path_.c_str(), size() - 1,
                 value, least, most);
   return static_cast<std::int32_t>(value);
 }

@@ -26,13 +26,13 @@ rnn_config_t read_config(const Value& config) {
   check_keys(config);
   rnn_config_t out{};
   out.cell = RNN_CELL_LSTM;
-  out.input_size = config.at("input_size").integer(1, kMaxModelSize);
-  out.hidden_size = config.at("hidden_size").integer(1, kMaxModelSize);
+  out.input_size = config.at("input_size").integer(1, kMaxClasses);
+  out.hidden_size = config.at("hidden_size").integer(1, kMaxSize);
   out.num_layers = config.at("num_layers").integer(1, kMaxModelLayers);
   out.initial_state = RNN_INITIAL_FIXED;
   const std::optional<Value> inputs = config.find("in_channels"), outputs = config.find("out_channels");
   if (inputs) inputs->integer(out.input_size, out.input_size);
-  out.output_size = outputs ? outputs->integer(1, kMaxModelSize) : 1;
+  out.output_size = outputs ? outputs->integer(1, kMaxClasses) : 1;
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "lib/formats/onnx.h"
 #include "lib/formats/onnx_fields.h"
 #include "lib/formats/onnx_graph.h"
+#include "lib/network/config.h"
 
 namespace rnn {
 namespace {
@@ -289,8 +290,8 @@ class Builder {
   }
 
   static std::int32_t narrow(const char* what, std::int64_t size) {
-    if (size < 1 || size > 65536)
-      throw Error(RNN_BAD_FORMAT, "%s are %jd; they must be 1..65536", what, std::intmax_t{size});
+    if (size < 1 || size > kMaxClasses)
+      throw Error(RNN_BAD_FORMAT, "%s are %jd; they must be 1..%d", what, std::intmax_t{size}, kMaxClasses);
     return static_cast<std::int32_t>(size);
   }
 

@@ -4,6 +4,7 @@
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx_graph.h"
+#include "lib/network/config.h"
 
 namespace rnn::onnx_import {
 namespace {
@@ -233,11 +234,13 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const Constant &input = read_matrix(node, kW, "W"), &recurrent = read_matrix(node, kR, "R");
   const std::int64_t hidden_size = recurrent.shape[2], input_size = input.shape[2];
   const std::int64_t stated = node.integer("hidden_size", hidden_size);
-  if (stated != hidden_size || hidden_size < 1 || hidden_size > 65536 || input_size < 1 || input_size > 65536)
+  if (stated != hidden_size || hidden_size < 1 || hidden_size > kMaxSize || input_size < 1 ||
+      input_size > kMaxClasses)
     throw Error(
         RNN_BAD_FORMAT,
-        "hidden_size is %jd, W has shape %s and R %s; its last axis must be hidden_size, and both 1..65536",
-        std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str());
+        "hidden_size is %jd, W has shape %s and R %s; the last axis of W must be 1..%d, that of R hidden_size, 1..%d",
+        std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str(), kMaxClasses,
+        kMaxSize);
   const auto D = static_cast<std::int64_t>(settings.directions);
   const std::int64_t rows = static_cast<std::int64_t>(settings.op->gates) * hidden_size;
   expect_shape(input, "W", {D, rows, input_size});

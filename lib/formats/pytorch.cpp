@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/network/config.h"
 #include "lib/network/error.h"
 #include "lib/network/pattern.h"
 
@@ -68,8 +69,9 @@ std::string find_layers(const Contents& contents, const rnn_load_options_t& opti
   return only(found, "the layers", "layers");
 }
 
-std::int32_t narrow(const char* name, std::uint64_t size) {
-  if (size > 65536) throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..65536", name, std::uintmax_t{size});
+std::int32_t narrow(const char* name, std::uint64_t size, std::int32_t most = kMaxSize) {
+  if (size > static_cast<std::uint64_t>(most))
+    throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..%d", name, std::uintmax_t{size}, most);
   return static_cast<std::int32_t>(size);
 }
 
@@ -162,15 +164,15 @@ void infer_modules(const Contents& contents, const rnn_load_options_t& options, 
   if (!found.heads.empty()) head = only(found.heads, kHead, "head");
   if (!found.embeddings.empty()) embedding = only(found.embeddings, kEmbedding, "embedding");
 
-  dict.config.input_size = narrow("input_size", input.shape[1]);
+  dict.config.input_size = narrow("input_size", input.shape[1], kMaxClasses);
   if (!head.empty()) {
     names.head = head;
-    dict.config.output_size = narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0]);
+    dict.config.output_size = narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0], kMaxClasses);
   }
   if (embedding.empty()) return;
   names.embedding = embedding;
   const Tensor& matrix = *find_matrix(contents, embedding + kMatrix);
-  dict.config.input_size = narrow("input_size", matrix.shape[0]);
+  dict.config.input_size = narrow("input_size", matrix.shape[0], kMaxClasses);
   dict.config.embedding_size = narrow("embedding_size", matrix.shape[1]);
 }
 

@@ -53,7 +53,7 @@ std::vector<float> transposed(const std::vector<float>& kernel, std::size_t colu
 class LayersReader {
  public:
   explicit LayersReader(const Value& root) {
-    width_ = config_.input_size = root.at("in_shape").last_integer(1, kMaxModelSize);
+    width_ = config_.input_size = root.at("in_shape").last_integer(1, kMaxClasses);
     root.at("layers").each([&](std::size_t, const Value& layer) { read(layer); });
     complete_biases(model);
   }
@@ -72,7 +72,7 @@ class LayersReader {
                   "unsupported: %s is %s; librnn reads lstm or gru layers, then at most one dense",
                   layer.path().c_str(), quote(type).c_str());
     check_keys(layer);
-    const std::int32_t size = layer.at("shape").last_integer(1, kMaxModelSize);
+    const std::int32_t size = layer.at("shape").last_integer(1, recurrent ? kMaxSize : kMaxClasses);
     if (recurrent)
       read_recurrent(layer, *layout, size);
     else

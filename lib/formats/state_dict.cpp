@@ -99,10 +99,10 @@ class StateDictReader {
 
   // From the first layer.
   void set_sizes(const Value& input, const Value& recurrent) {
-    const std::size_t H = columns(recurrent), X = columns(input), most = kMaxModelSize;
-    if (H == 0 || H > most || X == 0 || X > most)
-      throw Error(RNN_BAD_FORMAT, "%s has %zu columns and %s %zu; it must be 1..%zu", input.path().c_str(), X,
-                  recurrent.path().c_str(), H, most);
+    const std::size_t H = columns(recurrent), X = columns(input), most_inputs = kMaxClasses, most = kMaxSize;
+    if (H == 0 || H > most || X == 0 || X > most_inputs)
+      throw Error(RNN_BAD_FORMAT, "%s has %zu columns and %s %zu; it must be 1..%zu and 1..%zu",
+                  input.path().c_str(), X, recurrent.path().c_str(), H, most_inputs, most);
     for (const Unit& unit : kUnits)
       if (recurrent.size() == unit.gates * H) unit_ = &unit;
     if (unit_ == nullptr)
@@ -131,9 +131,9 @@ class StateDictReader {
       throw Error(RNN_BAD_FORMAT, "unsupported: %s is a second Linear; librnn has one, the head",
                   weight.path().c_str());
     const std::size_t O = weight.size();
-    if (O == 0 || O > static_cast<std::size_t>(kMaxModelSize))
+    if (O == 0 || O > static_cast<std::size_t>(kMaxClasses))
       throw Error(RNN_BAD_FORMAT, "%s has %zu rows; it must be 1..%d", weight.path().c_str(), O,
-                  kMaxModelSize);
+                  kMaxClasses);
     config_.output_size = static_cast<std::int32_t>(O);
     used_.insert(prefix + std::string(kWeight));
     model.parameters["head.weight"] = weight.matrix(O, static_cast<std::size_t>(config_.hidden_size));

@@ -11,7 +11,6 @@
 namespace rnn {
 namespace {
 
-constexpr std::int32_t kMaxSize = 65536;
 constexpr std::int32_t kMaxLayers = 64;
 constexpr float kInitRange = 0.08f;
 
@@ -156,9 +155,9 @@ rnn_config_t resolve(const rnn_config_t& config) {
 
   default_to(resolved.cell, RNN_CELL_VANILLA);
   check_cell(resolved.cell);
-  check_range("input_size", config.input_size, 1, kMaxSize);
+  check_range("input_size", config.input_size, 1, kMaxClasses);
   check_range("hidden_size", config.hidden_size, 1, kMaxSize);
-  check_range("output_size", config.output_size, 0, kMaxSize);
+  check_range("output_size", config.output_size, 0, kMaxClasses);
   check_range("num_layers", config.num_layers, 0, kMaxLayers);
   default_to(resolved.num_layers, 1);
 

@@ -7,6 +7,9 @@
 
 namespace rnn {
 
+constexpr std::int32_t kMaxSize = 65536;       // of vectors within a network
+constexpr std::int32_t kMaxClasses = 1 << 20;  // of inputs and outputs
+
 // Check the caller's configuration and resolve its defaults (struct_size included). The allocator is not
 // looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
 rnn_config_t resolve(const rnn_config_t& config);

@@ -243,9 +243,9 @@ TEST(Import, RefusesOtherStateDicts) {
        },
        "tensor \"embedding.weight\" is not part of this network"},
       {[](Parts& p) {
-         p.tensor("weight_ih_l0") = f32("weight_ih_l0", {2, 70000}, std::vector<float>(140000));
+         p.tensor("weight_ih_l0") = f32("weight_ih_l0", {2, 1048577}, std::vector<float>(2097154));
        },
-       "input_size is 70000; it must be 1..65536"},
+       "input_size is 1048577; it must be 1..1048576"},
       {[](Parts& p) {
          p.tensor("weight_ih_l0") = f32("weight_ih_l0", {2, 0}, {});
        },
@@ -289,12 +289,12 @@ TEST(Hostile, Metadata) {
       {"rnn.input_size", "3.0", "metadata rnn.input_size is \"3.0\"; it must be a number"},
       {"rnn.input_size", "99999999999",
        "metadata rnn.input_size is \"99999999999\"; it must be a number in range"},
-      {"rnn.input_size", "-3", "input_size is -3; it must be 1..65536"},
-      {"rnn.input_size", "0", "input_size is 0; it must be 1..65536"},
-      {"rnn.input_size", "65537", "input_size is 65537; it must be 1..65536"},
+      {"rnn.input_size", "-3", "input_size is -3; it must be 1..1048576"},
+      {"rnn.input_size", "0", "input_size is 0; it must be 1..1048576"},
+      {"rnn.input_size", "1048577", "input_size is 1048577; it must be 1..1048576"},
       {"rnn.input_size", "4", "tensor weight_ih_l0 has shape [2, 3]; it must be [2, 4]"},
       {"rnn.hidden_size", "65536", "tensor weight_ih_l0 has shape [2, 3]; it must be [65536, 3]"},
-      {"rnn.output_size", "65536", "tensor head.weight has shape [1, 2]; it must be [65536, 2]"},
+      {"rnn.output_size", "1048576", "tensor head.weight has shape [1, 2]; it must be [1048576, 2]"},
       {"rnn.output_size", "0", "is not part of this network"},
       {"rnn.num_layers", "2", "tensor weight_ih_l1 is missing; its shape would be [2, 2]"},
       {"rnn.num_layers", "65", "num_layers is 65; it must be"},

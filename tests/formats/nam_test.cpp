@@ -78,7 +78,7 @@ TEST(Nam, Refuses) {
       {"\"config\"", "\"configuration\"", "config is missing"},
       {"\"weights\"", "\"weight\"", "weights is missing"},
       {"\"input_size\": 1, ", "", "config.input_size is missing"},
-      {"\"input_size\": 1", "\"input_size\": 0", "config.input_size is 0; it must be an integer, 1..65536"},
+      {"\"input_size\": 1", "\"input_size\": 0", "config.input_size is 0; it must be an integer, 1..1048576"},
       {"\"hidden_size\": 1", "\"hidden_size\": 2", "weights has 16 values; it must be 39"},
       {"\"hidden_size\": 1", "\"hidden_size\": 65536", "weights has 16 values; it must be 17180590081"},
       {"\"hidden_size\": 1", "\"hidden_size\": -2",
