@@ -9,6 +9,7 @@
 
 #include "rnn/rnn.h"
 #include "tests/formats/json_examples.h"
+#include "tests/fuzz/trainers.h"
 
 namespace {
 
@@ -62,6 +63,23 @@ void write_texts(const std::string& folder, const std::vector<const char*>& text
       throw std::runtime_error("cannot write to " + folder);
 }
 
+// Of each kind, the kind's number before it: fresh, in the middle of a run, and after single updates.
+void write_trainers(const std::string& folder) {
+  const rnn_sequences_t data = fuzz::data();
+  for (int kind = 0; kind < fuzz::kTrainers; ++kind)
+    for (int state = 0; state < 4; ++state) {
+      const fuzz::Trainer trainer = fuzz::make_trainer(kind, state);
+      if (state == 1) check(rnn_trainer_update(trainer.get(), &data, nullptr));
+      if (state >= 2) check(rnn_trainer_run(trainer.get(), &data));
+      const std::string path = folder + "/seed" + std::to_string(4 * kind + state), file = path + ".file";
+      check(rnn_trainer_save(trainer.get(), file.c_str()));
+      std::ifstream saved(file, std::ios::binary);
+      if (!(std::ofstream(path, std::ios::binary) << static_cast<char>(kind) << saved.rdbuf()))
+        throw std::runtime_error("cannot write to " + folder);
+      std::filesystem::remove(file);
+    }
+}
+
 struct Fuzzer {
   const char* name;
   void (*write)(const std::string& folder);
@@ -76,9 +94,11 @@ constexpr Fuzzer kFuzzers[] = {
        write_texts(folder, {kLstmJson, kGruJson});
      }},
     {"safetensors", [](const std::string& folder) { write_networks(folder, ".safetensors"); }},
-    {"state_dict", [](const std::string& folder) {
+    {"state_dict",
+     [](const std::string& folder) {
        write_texts(folder, {kStateDictJson, kGuitarMlJson});
-     }}};
+     }},
+    {"trainer", &write_trainers}};
 
 }  // namespace
 
