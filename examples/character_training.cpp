@@ -5,13 +5,17 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <new>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "model_file.h"
 #include "progress.h"
 
 namespace {
+
+namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
@@ -28,7 +32,14 @@ class Run {
  public:
   Run(const CharacterPlan& plan, const CharacterRun& files, const Vocabulary& vocabulary,
       double characters_per_update)
-      : plan_(plan), files_(files), vocabulary_(vocabulary), characters_per_update_(characters_per_update) {}
+      : plan_(plan),
+        files_(files),
+        vocabulary_(vocabulary),
+        characters_per_update_(characters_per_update),
+        had_model_(fs::exists(files.model)),
+        file_(fs::exists(unfinished(files.model)) || (had_model_ && files.resume.empty())
+                  ? unfinished(files.model)
+                  : files.model) {}
 
   CharacterResult run(const rnn::Network& start, rnn_train_options_t options, const rnn_sequences_t& data) {
     options.progress = [](const rnn_progress_t* progress, void* self) {
@@ -37,31 +48,63 @@ class Run {
     options.user = this;
     rnn::Trainer trainer(start, &options);
     trainer_ = &trainer;
-    if (!files_.resume.empty()) trainer.load(files_.resume);
-    // A file that cannot be written is found now, not after the training.
-    if (!std::filesystem::exists(files_.model)) save_model(start, vocabulary_, files_.model);
-    if (!files_.resume.empty()) best_loss_ = load_best(start).evaluate(*options.validation, &options).loss;
-    trainer.run(data);
-    if (failure_) std::rethrow_exception(failure_);
-    if (!std::isfinite(best_loss_)) save_model(trainer.network(), vocabulary_, files_.model);
+    try {
+      if (!files_.resume.empty()) resume(start, options);
+      trainer.run(data);
+      if (failure_) std::rethrow_exception(failure_);
+      if (!best_) save_best(trainer.network());
+      settle(!result_.interrupted);
+    } catch (const std::bad_alloc&) {
+      settle(false);
+      throw;
+    } catch (const std::exception& error) {
+      settle(false);
+      if (!best_) throw;
+      throw std::runtime_error(error.what() + ("; the best model so far is in " + result_.model));
+    }
     result_.seconds = seconds_since(start_);
     if (bar_) bar_->show(result_.updates, remark(), true);
     return result_;
   }
 
  private:
+  void resume(const rnn::Network& start, const rnn_train_options_t& options) {
+    trainer_->load(files_.resume);
+    if (fs::exists(file_)) {
+      best_ = load_best(start);
+      best_loss_ = best_->evaluate(*options.validation, &options).loss;
+    } else {
+      best_loss_ = start.evaluate(*options.validation, &options).loss;
+      save_best(start.fork());
+    }
+  }
+
   // The best network of the run that is resumed: the file may be of another.
   rnn::Network load_best(const rnn::Network& start) const {
-    rnn::Network best = rnn::Network::load(files_.model);
-    if (vocabulary_of(best, files_.model).json() != vocabulary_.json())
-      throw std::runtime_error(files_.model + " is not of the run in " + files_.resume +
+    rnn::Network best = rnn::Network::load(file_);
+    if (vocabulary_of(best, file_).json() != vocabulary_.json())
+      throw std::runtime_error(file_ + " is not of the run in " + files_.resume +
                                ": it has another vocabulary");
     try {
       start.fork().sync(best);
     } catch (const rnn::exception& error) {
-      throw std::runtime_error(files_.model + " is not of the run in " + files_.resume + ": " + error.what());
+      throw std::runtime_error(file_ + " is not of the run in " + files_.resume + ": " + error.what());
     }
     return best;
+  }
+
+  void save_best(rnn::Network network) {
+    save_model(network, vocabulary_, file_);
+    best_ = std::move(network);
+  }
+
+  // At the end of the run: a model that was there before it gives way to that of a finished one alone.
+  void settle(bool is_finished) {
+    result_.model = file_;
+    if (!best_ || file_ == files_.model || (had_model_ && !is_finished)) return;
+    save_model(*best_, vocabulary_, files_.model);
+    result_.model = files_.model;
+    fs::remove(file_);
   }
 
   // Returns whether to stop.
@@ -95,8 +138,11 @@ class Run {
 
   // Only here a run ends of its own, so that the last validation counts the last updates.
   bool report_validation(const rnn_progress_t& progress) {
+    if (!std::isfinite(progress.validation_loss))
+      throw std::runtime_error("the validation loss after " + std::to_string(progress.update) +
+                               " updates is not finite; a lower learning rate may help");
     if (progress.validation_loss < best_loss_) {
-      save_model(trainer_->network(), vocabulary_, files_.model);
+      save_best(trainer_->network());
       best_loss_ = progress.validation_loss;
     }
     if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
@@ -121,10 +167,13 @@ class Run {
   const CharacterRun& files_;
   const Vocabulary& vocabulary_;
   const double characters_per_update_;
+  const bool had_model_;
+  const std::string file_;  // for the best network, until the run ends
   const Clock::time_point start_ = Clock::now();
   rnn::Trainer* trainer_ = nullptr;
   std::optional<Progress> bar_;
   double training_loss_ = 0;  // smoothed
+  std::optional<rnn::Network> best_;
   double best_loss_ = std::numeric_limits<double>::infinity();
   std::exception_ptr failure_;
   CharacterResult result_;
@@ -139,41 +188,52 @@ std::vector<std::size_t> places_of(std::size_t size, std::size_t length) {
 
 }  // namespace
 
-CharacterData::CharacterData(const std::vector<std::int32_t>& text, double held_out, std::size_t batch) {
+CharacterData::CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch) {
   const double part = held_out * static_cast<double>(text.size());
   const std::size_t length = std::min(static_cast<std::size_t>(part), kMostHeldOut) / kPlaces;
   if (length < 2)
     throw std::invalid_argument("the text has " + std::to_string(text.size()) +
                                 " characters; it is too short to hold a part of it out for validation");
-  std::vector<std::int32_t> rest;
+  is_capped = part > static_cast<double>(kMostHeldOut);
+  // What is learnt moves together, within the memory of the text.
+  const auto at = [&](std::size_t place) { return text.begin() + static_cast<std::ptrdiff_t>(place); };
+  auto end = text.begin();
   std::size_t first = 0;
   for (const std::size_t place : places_of(text.size(), length)) {
-    rest.insert(rest.end(), text.data() + first, text.data() + place);
     validation.add_pieces(text.data() + place, length, kEvaluatedPiece);
+    end = std::copy(at(first), at(place), end);
     first = place + length;
   }
-  rest.insert(rest.end(), text.data() + first, text.data() + text.size());
-  cut(rest, batch);
+  text.erase(std::copy(at(first), text.end(), end), text.end());
+  cut(std::move(text), batch);
 }
 
-CharacterData::CharacterData(const std::vector<std::int32_t>& text,
-                             const std::vector<std::int32_t>& validation_text, std::size_t batch) {
+CharacterData::CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text,
+                             std::size_t batch) {
   check_length(validation_text, "the validation text");
-  validation.add_pieces(validation_text.data(), validation_text.size(), kEvaluatedPiece);
-  cut(text, batch);
+  validation = Sequences::pieces(std::move(validation_text), kEvaluatedPiece);
+  cut(std::move(text), batch);
 }
 
-void CharacterData::cut(const std::vector<std::int32_t>& text, std::size_t batch) {
+void CharacterData::cut(std::vector<std::int32_t> text, std::size_t batch) {
   const std::size_t steps = text.empty() ? 0 : (text.size() - 1) / batch;
   if (steps < 2)
     throw std::invalid_argument("the text has " + std::to_string(text.size()) +
                                 " characters to learn; a batch of " + std::to_string(batch) +
                                 " pieces takes at least " + std::to_string(2 * batch + 1));
-  for (std::size_t i = 0; i < batch; ++i) training.add(text.data() + i * steps, steps + 1);
-  const std::size_t length = std::min(validation.frames(), text.size()) / kPlaces;
-  if (length < 2) return learnt.add(text.data(), 2);
-  for (const std::size_t place : places_of(text.size(), length))
-    learnt.add_pieces(text.data() + place, length, kEvaluatedPiece);
+  const std::size_t length = std::min({validation.frames(), text.size(), kMostHeldOut}) / kPlaces;
+  if (length < 2) {
+    learnt.add(text.data(), 2);
+  } else {
+    for (const std::size_t place : places_of(text.size(), length))
+      learnt.add_pieces(text.data() + place, length, kEvaluatedPiece);
+  }
+  training = Sequences::rows(std::move(text), batch);
+}
+
+std::string unfinished(const std::string& model) {
+  const fs::path path(model);
+  return (path.parent_path() / (path.stem().string() + ".unfinished" + path.extension().string())).string();
 }
 
 CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations) {

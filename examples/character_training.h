@@ -18,16 +18,16 @@ constexpr std::size_t kEvaluatedPiece = 10000;
 // A text, cut into what is learnt, pieces of the same length that are read side by side, and what is not.
 struct CharacterData {
   // Holds that part of the text out, in a few places. Throws std::invalid_argument if the text is too short.
-  CharacterData(const std::vector<std::int32_t>& text, double held_out, std::size_t batch);
-  CharacterData(const std::vector<std::int32_t>& text, const std::vector<std::int32_t>& validation_text,
-                std::size_t batch);
+  CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch);
+  CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text, std::size_t batch);
 
   Sequences training;
   Sequences validation;
-  Sequences learnt;  // as much of the training text as is held out, to compare
+  bool is_capped = false;  // a smaller part is held out
+  Sequences learnt;        // as much of the training text as is held out, or 100000 characters, to compare
 
  private:
-  void cut(const std::vector<std::int32_t>& text, std::size_t batch);
+  void cut(std::vector<std::int32_t> text, std::size_t batch);
 };
 
 struct CharacterPlan {
@@ -39,15 +39,21 @@ struct CharacterPlan {
 CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations);
 
 struct CharacterRun {
-  std::string model;       // the file for the network of the best validation
+  // The file for the network of the best validation. One that is there is replaced when the run is done;
+  // until then, and if the run is stopped or fails, its best network is in unfinished(model).
+  std::string model;
   std::string checkpoint;  // the file for what a later run goes on from; empty: none
-  std::string resume;      // such a file of an earlier run, whose best network is in `model`; empty: none
+  std::string resume;      // such a file of an earlier run with the same `model`; empty: none
   double seconds = std::numeric_limits<double>::infinity();  // ends at the first validation behind these
   std::FILE* out = nullptr;                                  // for the progress; null: none
   const std::atomic<bool>* interrupted = nullptr;            // ends the run when it becomes true
 };
 
+// "model.unfinished.rnn" for "model.rnn".
+std::string unfinished(const std::string& model);
+
 struct CharacterResult {
+  std::string model;          // the file that has the best network
   std::uint64_t updates = 0;  // of all runs that went on from each other
   double seconds = 0;
   double characters = 0;  // that this run was trained on

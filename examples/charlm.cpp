@@ -8,6 +8,7 @@
 
 #include "command_line.h"
 #include "language_model.h"
+#include "model_file.h"
 #include "sentences.h"
 #include "text.h"
 
@@ -61,6 +62,10 @@ void run(Options& options) {
     throw std::runtime_error("--temperature must be above 0, up to 1000000");
   if (!(model.dropout >= 0 && model.dropout < 1))
     throw std::runtime_error("--dropout must be 0 or more, below 1");
+  if (model.dropout > 0 && model.layers == 1)
+    throw std::runtime_error("--dropout acts between layers; it has no effect with one layer");
+  check_model_path(model.out);
+  check_writable(model.out);
   if (options.check_seeds > 0) {
     if (!check_sentences(model.seed, options.check_seeds))
       throw std::runtime_error("not all seeds learnt the sentences");

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <stdexcept>
+#include <utility>
 
 #include "character_training.h"
 #include "model_file.h"
@@ -20,7 +21,8 @@ double evaluate(const rnn::Network& model, const Sequences& data, int threads) {
   return bits(CharacterTraining::evaluate(model, data, threads).loss);
 }
 
-std::string first_word(const std::string& text) {
+std::string first_word(const Text& whole) {
+  const std::string& text = whole.parts().at(0);
   const char* blanks = " \t\r\n";
   const std::size_t start = text.find_first_not_of(blanks);
   if (start == std::string::npos) return first_characters(text, 1);
@@ -75,19 +77,20 @@ void train(const LanguageModelOptions& options, const CharacterData& data, const
 }  // namespace
 
 void show_language_model(const LanguageModelOptions& options) {
-  if (options.text.size() < kMinimumText)
-    throw std::invalid_argument("the text has " + std::to_string(options.text.size()) +
+  if (options.text.bytes() < kMinimumText)
+    throw std::invalid_argument("the text has " + std::to_string(options.text.bytes()) +
                                 " bytes; it must have at least " + std::to_string(kMinimumText));
   const Vocabulary vocabulary(options.text);
   const std::string prefix = options.prefix.empty() ? first_word(options.text) : options.prefix;
   vocabulary.encode(prefix, "the prefix");  // an impossible one is found now, not after the training
-  const std::vector<std::int32_t> text = vocabulary.encode(options.text);
-  const CharacterData data(text, kHeldOut, kBatch);
+  std::vector<std::int32_t> text = vocabulary.encode(options.text);
+  const std::size_t size = text.size();
+  const CharacterData data(std::move(text), kHeldOut, kBatch);
   rnn::Network model = create(options, vocabulary);
-  save_model(model, vocabulary, options.out);
 
-  std::printf("A text of %zu characters, %d different; %d hidden units, layers: %d\n", text.size(),
-              vocabulary.size(), options.hidden, options.layers);
+  std::printf("A text of %zu %s, %d different; %d hidden units, layers: %d\n", size,
+              options.text.is_utf8() ? "characters" : "bytes, not UTF-8", vocabulary.size(), options.hidden,
+              options.layers);
   train(options, data, vocabulary, model);
   model = rnn::Network::load(options.out);
   std::printf("  best model: %.2f bits per character in training, %.2f in validation; saved in %s\n",

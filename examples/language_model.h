@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "text.h"
+
 struct LanguageModelOptions {
-  std::string text;
+  Text text;
   std::string prefix;        // of the sample; empty: the first word of the text
   std::string out;           // the file for the model
   std::int32_t cell = 0;     // RNN_CELL_...; 0: vanilla

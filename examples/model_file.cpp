@@ -1,16 +1,34 @@
 #include "model_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
+
+void check_model_path(const std::string& path) {
+  const std::string suffix = std::filesystem::path(path).extension().string();
+  if (suffix != ".safetensors" && suffix != ".rnn")
+    throw std::invalid_argument("a model is saved as .safetensors or .rnn, not as " +
+                                (suffix.empty() ? path + ", which has no suffix" : suffix));
+}
+
+// The library writes a new file beside the old one, which it then replaces.
+void check_writable(const std::string& path) {
+  const bool exists = std::filesystem::exists(path);
+  if (exists && !std::filesystem::is_regular_file(path))
+    throw std::runtime_error("cannot write " + path + ": not a regular file");
+  const std::filesystem::path folder = std::filesystem::weakly_canonical(path).parent_path() / ".";
+  if ((exists && access(path.c_str(), W_OK) != 0) || access(folder.c_str(), W_OK) != 0)
+    throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
+}
 
 void save_model(const rnn::Network& network, const Vocabulary& vocabulary, const std::string& path) {
   rnn::Network model = network.fork();
   model.set_metadata(kVocabularyKey, vocabulary.json().c_str());
-  auto options = rnn::sized<rnn_save_options_t>();
-  const bool is_binary = std::filesystem::path(path).extension() == ".rnn";
-  options.format = is_binary ? RNN_FORMAT_BINARY : RNN_FORMAT_SAFETENSORS;
-  model.save_as(path, &options);
+  model.save_as(path);
 }
 
 bool has_vocabulary(const rnn::Network& network) {
@@ -20,7 +38,8 @@ bool has_vocabulary(const rnn::Network& network) {
 
 Vocabulary vocabulary_of(const rnn::Network& network, const std::string& path) {
   if (!has_vocabulary(network))
-    throw std::invalid_argument(path + ": the model has no vocabulary in its metadata, as rnn train saves it");
+    throw std::invalid_argument(path +
+                                ": the model has no vocabulary in its metadata, as rnn train saves it");
   const Vocabulary vocabulary = Vocabulary::parse(network.get_metadata(kVocabularyKey));
   const rnn_config_t config = network.config();
   if (config.input_size != vocabulary.size() || config.output_size != vocabulary.size())

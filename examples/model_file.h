@@ -9,7 +9,14 @@
 // Where the metadata of a network holds its vocabulary.
 constexpr char kVocabularyKey[] = "vocabulary";
 
-// Save the network with the vocabulary in its metadata: a binary file if the path ends in ".rnn", else safetensors.
+// Throws std::invalid_argument unless the path's suffix is .safetensors or .rnn (binary).
+void check_model_path(const std::string& path);
+
+// Throws std::runtime_error if the file cannot be written, so that it is known before there is something to
+// write.
+void check_writable(const std::string& path);
+
+// Save the network with the vocabulary in its metadata, in the format of the path's suffix.
 void save_model(const rnn::Network& network, const Vocabulary& vocabulary, const std::string& path);
 
 bool has_vocabulary(const rnn::Network& network);

@@ -22,7 +22,8 @@ std::string first_word(const std::string& sentence) { return sentence.substr(0, 
 class Learner {
  public:
   explicit Learner(std::uint64_t seed)
-      : vocabulary_(std::accumulate(std::begin(kSentences), std::end(kSentences), std::string(1, kEnd))),
+      : vocabulary_(
+            Text(std::accumulate(std::begin(kSentences), std::end(kSentences), std::string(1, kEnd)))),
         network_(config(seed)),
         trainer_(trainer(network_)) {
     for (const std::string& sentence : kSentences) {
@@ -53,7 +54,7 @@ class Learner {
     options.prompt_count = prompt.size();
     options.greedy = 1;
     options.stop = 1;
-    options.stop_index = vocabulary_.encode({kEnd})[0];
+    options.stop_index = vocabulary_.encode(std::string(1, kEnd))[0];
     network_.reset();
     std::string text = start + vocabulary_.decode(network_.generate(options, 2 * sentence.size()));
     if (text.back() == kEnd) text.pop_back();

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -179,16 +178,14 @@ Json json_of(const Report& report, const Bench& bench) {
 
 void print_text(const Report& report, const Bench& bench) {
   const std::string cpu = cpu_name();
-  std::printf("%s%s, rnn %s\n", cpu.empty() ? "" : (cpu + ", ").c_str(), rnn_isa(), rnn_version());
-  std::printf("%s%s\n", summary(report.config).c_str(), report.indices ? ", given as indices" : "");
+  print("%s%s, rnn %s\n", cpu.empty() ? "" : (one_line(cpu) + ", ").c_str(), rnn_isa(), rnn_version());
+  print("%s%s\n", summary(report.config).c_str(), report.indices ? ", given as indices" : "");
   if (report.step)
-    std::printf("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
-                1e6 * report.step->median, 1e6 * report.step->p99, 1e6 * report.step->p999,
-                report.step->together);
-  std::printf("sequences  %.0f steps/s, %zu of %zu steps, 1 thread\n", report.forward, bench.batch,
-              bench.steps);
+    print("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
+          1e6 * report.step->median, 1e6 * report.step->p99, 1e6 * report.step->p999, report.step->together);
+  print("sequences  %.0f steps/s, %zu of %zu steps, 1 thread\n", report.forward, bench.batch, bench.steps);
   if (report.training)
-    std::printf("training   %.0f steps/s, the same batch, threads: %d\n", *report.training, report.threads);
+    print("training   %.0f steps/s, the same batch, threads: %d\n", *report.training, report.threads);
 }
 
 void check_size(const rnn_config_t& config, const Bench& bench) {
@@ -200,19 +197,22 @@ void check_size(const rnn_config_t& config, const Bench& bench) {
     throw UsageError("--batch, --steps: so many steps of this network take too much memory");
 }
 
-void run(const Bench& bench) {
+void run(const Bench& bench, const CLI::App& command) {
   rnn::Network network = bench.model.empty() ? rnn::Network(bench.shape.config(bench.inputs, bench.outputs))
                                              : rnn::Network::load(bench.model);
   Report report = {};
   report.config = network.config();
   report.indices = bench.indices || report.config.embedding_size > 0 || has_vocabulary(network);
   report.threads = bench.threads > 0 ? bench.threads : static_cast<int>(std::thread::hardware_concurrency());
+  const bool is_trained = report.config.compute != RNN_COMPUTE_INT8;
+  check_effect(command, "--threads", is_trained, "8-bit weights are not trained, and all else takes one");
+  check_effect(command, "--residual", report.config.num_layers > 1, "the network has one layer");
   check_size(report.config, bench);
   const Data data(report.config, bench, report.indices);
   if ((report.config.flags & RNN_BIDIRECTIONAL) == 0)
     report.step = measure_steps(network, data, bench.seconds);
   report.forward = measure_forward(network, data, bench.seconds);
-  if (report.config.compute != RNN_COMPUTE_INT8) report.training = measure_training(network, data, bench);
+  if (is_trained) report.training = measure_training(network, data, bench);
   bench.json ? print(json_of(report, bench)) : print_text(report, bench);
 }
 
@@ -223,7 +223,8 @@ void add_bench(CLI::App& program) {
   CLI::App& command = *program.add_subcommand("bench", "Measure how fast a network is on this machine");
   command.footer("RNN_ISA=avx2 rnn bench ... measures a lower instruction set.");
   CLI::Option* model =
-      command.add_option("model", bench->model, "A model's file; default: the network of the options below");
+      command.add_option("model", bench->model, "A model's file; default: the network of the options below")
+          ->check(not_empty());
   add_shape_options(command, bench->shape);
   command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 1048576))->capture_default_str();
   command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
@@ -244,5 +245,5 @@ void add_bench(CLI::App& program) {
       ->capture_default_str();
   add_threads_option(command, bench->threads);
   add_json_flag(command, bench->json);
-  command.callback([bench] { run(*bench); });
+  command.callback([bench, &command] { run(*bench, command); });
 }

@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <system_error>
-#include <vector>
-
-#include "../text.h"
+#include <utility>
 
 namespace {
 
@@ -45,16 +44,53 @@ CLI::Validator is_one_of(const Name (&names)[n]) {
   return CLI::IsMember(all);
 }
 
+CLI::Validator number_in(double low, double high, bool or_zero) {
+  char range[64];
+  std::snprintf(range, sizeof range, "%s%g..%g", or_zero ? "0, " : "", low, high);
+  const auto check = [=](const std::string& text) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    const bool is_number = end != text.c_str() && *end == '\0';
+    const bool fits = is_number && ((or_zero && value == 0) || (value >= low && value <= high));  // not NaN
+    return fits ? std::string() : text + " is not a number in " + range;
+  };
+  return {check, range};
+}
+
+[[noreturn]] void throw_output_error() {
+  throw std::runtime_error(std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
 std::string counted(std::int32_t count, const char* singular, const char* plural) {
   return std::to_string(count) + " " + (count == 1 ? singular : plural);
 }
 
 }  // namespace
 
-void print(const Json& json) {
-  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
-  std::printf("%s\n", printable_json(text).c_str());
+void write_output(const std::string& bytes) {
+  errno = 0;
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) throw_output_error();
 }
+
+void print(const char* format, ...) {
+  std::va_list arguments;
+  va_start(arguments, format);
+  errno = 0;
+  const int written = std::vprintf(format, arguments);
+  va_end(arguments);
+  if (written < 0) throw_output_error();
+}
+
+void print(const Json& json) {
+  write_output(printable_json(json.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n");
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0) throw_output_error();
+}
+
+void note(const std::string& message) { std::fprintf(stderr, "rnn: note: %s\n", one_line(message).c_str()); }
 
 rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
   auto config = rnn::sized<rnn_config_t>();
@@ -128,17 +164,8 @@ void add_threads_option(CLI::App& command, int& threads) {
 
 void add_json_flag(CLI::App& command, bool& json) { command.add_flag("--json", json, "Write JSON"); }
 
-CLI::Validator number(double low, double high) {
-  char range[64];
-  std::snprintf(range, sizeof range, "%g..%g", low, high);
-  const auto check = [=](const std::string& text) {
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    const bool fits = end != text.c_str() && *end == '\0' && value >= low && value <= high;  // not NaN
-    return fits ? std::string() : text + " is not a number in " + range;
-  };
-  return {check, range};
-}
+CLI::Validator number(double low, double high) { return number_in(low, high, false); }
+CLI::Validator number_or_zero(double low, double high) { return number_in(low, high, true); }
 
 CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
   const std::string range = std::to_string(low) + ".." + std::to_string(high);
@@ -166,11 +193,28 @@ std::string summary(const rnn_config_t& config) {
   return text + ", " + name_of_compute(config.compute);
 }
 
-std::string read_input(const std::string& path) {
+Text read_input(const std::string& path) {
   if (path != "-") return read_text(path);
-  const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  Text text = Text::read(std::cin);
   if (std::cin.bad()) throw std::runtime_error("cannot read standard input");
   return text;
+}
+
+std::vector<std::int32_t> encode(const Vocabulary& vocabulary, Text text, const std::string& name) {
+  const bool is_utf8 = text.is_utf8();
+  std::vector<std::int32_t> indices = vocabulary.encode(std::move(text), name);
+  if (!is_utf8)
+    note(name + " is neither UTF-8 nor UTF-16 with a byte order mark: its bytes are the characters");
+  return indices;
+}
+
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? "is empty" : std::string(); }, ""};
+}
+
+void check_effect(const CLI::App& command, const char* option, bool has_effect, const std::string& reason) {
+  if (command.count(option) > 0 && !has_effect)
+    throw UsageError(std::string(option) + " has no effect: " + reason);
 }
 
 void check_not_same(const char* name, const std::string& path, const char* other_name,
@@ -185,7 +229,8 @@ void check_not_same(const char* name, const std::string& path, const char* other
 
 std::string one_line(const std::string& text) {
   std::string line = printable(text);
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   return line;
 }
 

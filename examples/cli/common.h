@@ -8,6 +8,9 @@
 #include <rnn/rnn.hpp>
 #include <stdexcept>
 #include <string>
+#include <vector>
+
+#include "../text.h"
 
 // Each adds its command to the program. Commands throw what goes wrong.
 void add_info(CLI::App& program);
@@ -24,7 +27,14 @@ class UsageError : public std::runtime_error {
 
 using Json = nlohmann::ordered_json;
 
+// To standard output. Throws std::runtime_error if it cannot be written.
+[[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
 void print(const Json& json);
+void write_output(const std::string& bytes);
+void flush_output();
+
+// A line on stderr, for what a user may not expect but can live with.
+void note(const std::string& message);
 
 // What a network is created as.
 struct Shape {
@@ -51,6 +61,7 @@ void add_json_flag(CLI::App& command, bool& json);
 
 // An option's values: numbers from `low` to `high`. CLI::Range wraps what is negative where none may be.
 CLI::Validator number(double low, double high);
+CLI::Validator number_or_zero(double low, double high);
 CLI::Validator whole_number(std::uint64_t low = 0,
                             std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
 
@@ -64,14 +75,23 @@ std::string name_of_cell(std::int32_t cell);
 // "lstm, 2 layers of 256, 65 inputs, 65 outputs, bf16".
 std::string summary(const rnn_config_t& config);
 
-// The bytes of a file, or of standard input if it is "-".
-std::string read_input(const std::string& path);
+// A file, or standard input if it is "-".
+Text read_input(const std::string& path);
+
+// The text as its symbols in the vocabulary; notes if they are its bytes, as it is not UTF-8.
+std::vector<std::int32_t> encode(const Vocabulary& vocabulary, Text text, const std::string& name);
+
+// For options that may not be empty, such as paths.
+CLI::Validator not_empty();
+
+// Throws UsageError if the option was given although it has no effect, for the reason.
+void check_effect(const CLI::App& command, const char* option, bool has_effect, const std::string& reason);
 
 // Throws UsageError if two files, of which one is to be written, are the same; empty: no file.
 void check_not_same(const char* name, const std::string& path, const char* other_name,
                     const std::string& other);
 
-// For the terminal: printable(), with blanks for newlines.
+// For the terminal: printable(), with blanks for newlines and tabs.
 std::string one_line(const std::string& text);
 
 // What an evaluation found, for people and for programs.

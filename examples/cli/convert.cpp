@@ -1,14 +1,13 @@
 // rnn convert: a model in another format, or computing with other numbers, and what that costs.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "../character_training.h"
 #include "../model_file.h"
-#include "../text.h"
 #include "common.h"
 
 namespace {
@@ -61,17 +60,16 @@ double microseconds_per_step(const rnn::Network& network, const std::vector<std:
 }
 
 Side measure(const rnn::Network& network, const std::vector<std::int32_t>& text, int threads) {
-  Sequences sequences;
-  sequences.add_pieces(text.data(), text.size(), kEvaluatedPiece);
+  const Sequences sequences = Sequences::pieces(text, kEvaluatedPiece);
   return {name_of_compute(network.config().compute), CharacterTraining::evaluate(network, sequences, threads),
           microseconds_per_step(network, text)};
 }
 
 void print_text(const Side& before, const Side& after, double change) {
   for (const Side* side : {&before, &after})
-    std::printf("%-5s  %.4f bits per character, %.2f us per step\n", side->compute.c_str(),
-                bits(side->evaluation.loss), side->microseconds);
-  std::printf("the loss differs by %+.3f %%\n", 100 * change);
+    print("%-5s  %.4f bits per character, %.2f us per step\n", side->compute.c_str(),
+          bits(side->evaluation.loss), side->microseconds);
+  print("the loss differs by %+.3f %%\n", 100 * change);
 }
 
 Json json_of(const Side& side) {
@@ -112,7 +110,7 @@ void set_metadata(rnn::Network& network, const std::vector<std::string>& entries
 
 void compare(const rnn::Network& from, const rnn::Network& to, const Convert& convert) {
   const std::vector<std::int32_t> text =
-      vocabulary_of(to, convert.in).encode(read_input(convert.text), convert.text);
+      encode(vocabulary_of(to, convert.in), read_input(convert.text), convert.text);
   check_length(text, convert.text);
   const Side before = measure(from, text, convert.threads), after = measure(to, text, convert.threads);
   const double change = after.evaluation.loss / before.evaluation.loss - 1;
@@ -121,9 +119,18 @@ void compare(const rnn::Network& from, const rnn::Network& to, const Convert& co
   print({{"before", json_of(before)}, {"after", json_of(after)}, {"relative_difference", change}});
 }
 
-void run(const Convert& convert) {
+void check_options(const Convert& convert, const CLI::App& command, const rnn_config_t& config) {
+  const bool is_c =
+      convert.format.empty() ? std::filesystem::path(convert.out).extension() == ".h" : convert.format == "c";
+  check_effect(command, "--array", is_c, "only C has an array");
+  check_effect(command, "--out-head", config.output_size > 0, "the network has no head");
+  check_effect(command, "--out-embedding", config.embedding_size > 0, "the network has no embedding");
+}
+
+void run(const Convert& convert, const CLI::App& command) {
   check_not_same("out", convert.out, "--text", convert.text);
   const rnn::Network from = load(convert);
+  check_options(convert, command, from.config());
   rnn::Network to =
       from.convert(convert.compute.empty() ? from.config().compute : compute_of(convert.compute));
   set_metadata(to, convert.metadata);
@@ -138,7 +145,7 @@ void add_format_options(CLI::App& command, Convert& convert) {
                   "safetensors, onnx, rnn (binary) or c (an array); default: by the suffix of OUT,\n"
                   ".safetensors, .onnx, .rnn or .h")
       ->check(CLI::IsMember(formats));
-  command.add_option("--array", convert.array, "The name of the array in C");
+  command.add_option("--array", convert.array, "The name of the array in C")->check(not_empty());
   command.add_option("--layers", convert.from.layers,
                      "IN is a PyTorch state dict: what stands before weight_ih_l0, such as\n"
                      "lstm.; * stands for any characters");
@@ -168,8 +175,10 @@ void add_convert(CLI::App& program) {
   command.add_option("--metadata", convert->metadata, "KEY=VALUE to keep with the model; may be given again")
       ->allow_extra_args(false);
   CLI::Option* text =
-      command.add_option("--text", convert->text, "Compare the losses of this text, and the times of a step");
+      command.add_option("--text", convert->text, "Compare the losses of this text, and the times of a step")
+          ->check(not_empty());
   add_threads_option(command, convert->threads);
+  command.get_option("--threads")->needs(text);
   command.add_flag("--json", convert->json, "Write the comparison as JSON")->needs(text);
-  command.callback([convert] { run(*convert); });
+  command.callback([convert, &command] { run(*convert, command); });
 }

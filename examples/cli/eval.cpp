@@ -1,10 +1,10 @@
 // rnn eval: how well a model predicts a text.
-#include <cstdio>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "../character_training.h"
 #include "../model_file.h"
-#include "../text.h"
 #include "common.h"
 
 namespace {
@@ -20,13 +20,12 @@ struct Eval {
 void run(const Eval& eval) {
   const rnn::Network network = rnn::Network::load(eval.model);
   const Vocabulary vocabulary = vocabulary_of(network, eval.model);
-  const std::vector<std::int32_t> text = vocabulary.encode(read_input(eval.text), eval.text);
+  std::vector<std::int32_t> text = encode(vocabulary, read_input(eval.text), eval.text);
   check_length(text, eval.text);
-  Sequences sequences;
-  sequences.add_pieces(text.data(), text.size(), eval.piece);
+  const Sequences sequences = Sequences::pieces(std::move(text), eval.piece);
   const rnn_evaluation_t evaluation = CharacterTraining::evaluate(network, sequences, eval.threads);
   if (!eval.json) {
-    std::printf("%s\n", text_of(evaluation).c_str());
+    print("%s\n", text_of(evaluation).c_str());
     return;
   }
   Json json = {{"model", eval.model}, {"text", eval.text}};

@@ -1,10 +1,8 @@
 // rnn info: what a model is.
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
-#include "../text.h"
 #include "common.h"
 
 namespace {
@@ -85,16 +83,16 @@ void print_text(const Json& info) {
   for (const auto& [key, value] : info.items()) {
     const bool is_nothing = value.empty() || value == 0 || value.is_object() || key == "parameters";
     if (is_nothing && key != "output_size") continue;
-    std::printf("%-16s %s\n", key.c_str(),
-                value.is_string() ? one_line(value.get<std::string>()).c_str() : value.dump().c_str());
+    print("%-16s %s\n", key.c_str(),
+          value.is_string() ? one_line(value.get<std::string>()).c_str() : value.dump().c_str());
   }
-  std::printf("parameters\n");
+  print("parameters\n");
   for (const Json& parameter : info["parameters"])
-    std::printf("  %-20s %6zu x %zu\n", parameter["name"].get<std::string>().c_str(),
-                parameter["rows"].get<std::size_t>(), parameter["columns"].get<std::size_t>());
-  if (!info["metadata"].empty()) std::printf("metadata\n");
+    print("  %-20s %6zu x %zu\n", one_line(parameter["name"].get<std::string>()).c_str(),
+          parameter["rows"].get<std::size_t>(), parameter["columns"].get<std::size_t>());
+  if (!info["metadata"].empty()) print("metadata\n");
   for (const auto& [key, value] : info["metadata"].items())
-    std::printf("  %-20s %s\n", shortened(key).c_str(), shortened(value.get<std::string>()).c_str());
+    print("  %-20s %s\n", shortened(key).c_str(), shortened(value.get<std::string>()).c_str());
 }
 
 void run(const Info& info) {

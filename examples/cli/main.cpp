@@ -5,12 +5,11 @@
 // Exit status: 0 if all went well, 1 if not, 2 if the arguments are not what they should be.
 #include <rnn/rnn.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "common.h"
@@ -34,26 +33,30 @@ class Help : public CLI::Formatter {
   }
 };
 
-// What the commands have printed may wait in a buffer for a disk that is full.
-int flush() {
-  errno = 0;
-  const bool failed = std::ferror(stdout) != 0;
-  if (std::fflush(stdout) == 0 && !failed) return 0;
-  return complain(std::string("cannot write to standard output: ") + std::strerror(errno), kFailure);
-}
-
 // "rnn train --help".
 std::string help_of(const CLI::App& program) {
   const auto chosen = program.get_subcommands();
   return "rnn " + (chosen.empty() ? "" : chosen[0]->get_name() + " ") + "--help";
 }
 
-int run(CLI::App& program, int argc, char** argv) {
+// Runs the command; --help and --version are thrown by the parser.
+void parse(CLI::App& program, int argc, char** argv) {
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) throw UsageError("there is no command");
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    if (error.get_exit_code() != 0) throw;
+    std::ostringstream text;
+    program.exit(error, text);
+    write_output(text.str());
+  }
+}
+
+int run(CLI::App& program, int argc, char** argv) {
+  try {
+    parse(program, argc, argv);
+    flush_output();  // it may wait in a buffer for a disk that is full
+  } catch (const CLI::ParseError& error) {
     return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
   } catch (const UsageError& error) {
     return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
@@ -81,6 +84,5 @@ int main(int argc, char** argv) {
   program.footer(
       "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
       "the arguments are wrong.");
-  const int status = run(program, argc, argv);
-  return status != 0 ? status : flush();
+  return run(program, argc, argv);
 }

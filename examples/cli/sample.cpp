@@ -1,12 +1,12 @@
 // rnn sample: text that a model writes.
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "../model_file.h"
-#include "../text.h"
 #include "common.h"
 
 namespace {
@@ -23,9 +23,48 @@ struct Sample {
   bool json = false;
 };
 
-void run(const Sample& sample, bool has_seed) {
+bool is_greedy(const Sample& sample) { return sample.greedy || sample.temperature == 0; }
+
+// --seed, too: what is always the most probable character is not drawn.
+void check_options(const Sample& sample, const CLI::App& command, const rnn_config_t& config) {
+  const std::string reason = sample.greedy ? "--greedy" : "--temperature 0";
+  const bool is_drawn = !is_greedy(sample);
+  const auto check = [&](const char* option, bool has_effect) {
+    check_effect(command, option, has_effect, reason + " always takes the most probable character");
+  };
+  check("--temperature", is_drawn || sample.temperature == 0);
+  check("--top-k", is_drawn || sample.top_k == 0);
+  check("--top-p", is_drawn || sample.top_p == 1);
+  check("--seed", is_drawn);
+  if (sample.top_k >= config.output_size)
+    note("--top-k has no effect: the model has " + std::to_string(config.output_size) + " characters");
+}
+
+// A byte as the character of its number, U+0000 to U+00FF: JSON is UTF-8.
+std::string latin1_to_utf8(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) text += static_cast<char>(0xc0 | byte >> 6);
+    text += static_cast<char>(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
+  }
+  return text;
+}
+
+Json json_of(const Sample& sample, const std::string& text, bool is_utf8, std::uint64_t seed) {
+  Json json = {{"prompt", is_utf8 ? sample.prompt : latin1_to_utf8(sample.prompt)},
+               {"text", is_utf8 ? text : latin1_to_utf8(text)},
+               {"encoding", is_utf8 ? "utf-8" : "bytes"},
+               {"characters", sample.length},
+               {"seed", nullptr}};
+  if (!is_greedy(sample)) json["seed"] = seed;
+  return json;
+}
+
+void run(const Sample& sample, const CLI::App& command) {
   rnn::Network network = rnn::Network::load(sample.path);
   const Vocabulary vocabulary = vocabulary_of(network, sample.path);
+  check_options(sample, command, network.config());
   std::vector<std::int32_t> prompt = vocabulary.encode(sample.prompt, "the prompt");
   if (prompt.empty()) prompt.push_back(0);  // the lowest character; in most texts that is a new line
   auto options = rnn::sized<rnn_generate_options_t>();
@@ -34,16 +73,12 @@ void run(const Sample& sample, bool has_seed) {
   options.temperature = sample.temperature;
   options.top_p = sample.top_p;
   options.top_k = sample.top_k;
-  options.greedy = sample.greedy;
-  options.seed = has_seed ? sample.seed : std::random_device()();
+  options.greedy = is_greedy(sample);
+  options.seed = command.count("--seed") > 0 ? sample.seed : std::random_device()();
   const std::string text = vocabulary.decode(network.generate(options, sample.length));
-  if (sample.json)
-    return print(
-        {{"prompt", sample.prompt}, {"text", text}, {"characters", sample.length}, {"seed", options.seed}});
+  if (sample.json) return print(json_of(sample, text, !vocabulary.has_bytes(), options.seed));
   const std::string all = sample.prompt + text;
-  const bool is_terminal = isatty(STDOUT_FILENO) != 0;
-  const std::string shown = is_terminal ? printable(all) + "\n" : all;
-  std::fwrite(shown.data(), 1, shown.size(), stdout);
+  write_output(isatty(STDOUT_FILENO) != 0 ? printable(all) + "\n" : all);
 }
 
 }  // namespace
@@ -56,8 +91,8 @@ void add_sample(CLI::App& program) {
   command.add_option("--length", sample->length, "Characters to write behind the prompt")
       ->check(whole_number(1, 100'000'000))
       ->capture_default_str();
-  command.add_option("--temperature", sample->temperature, "Low is safe, high is wild")
-      ->check(number(1e-6, 1e6))
+  command.add_option("--temperature", sample->temperature, "Low is safe, high is wild; 0: --greedy")
+      ->check(number_or_zero(1e-6, 1e6))
       ->capture_default_str();
   command.add_option("--top-k", sample->top_k, "Draw from the k most probable characters only; 0: from all")
       ->check(CLI::Range(0, 0x7fffffff))
@@ -68,9 +103,13 @@ void add_sample(CLI::App& program) {
       ->check(number(1e-6, 1))
       ->capture_default_str();
   command.add_flag("--greedy", sample->greedy, "Always the most probable character");
-  const CLI::Option* seed =
-      command.add_option("--seed", sample->seed, "Same seed, same text; default: another each time")
-          ->check(whole_number());
+  command.add_option("--seed", sample->seed, "Same seed, same text; default: another each time")
+      ->check(whole_number());
   add_json_flag(command, sample->json);
-  command.callback([=] { run(*sample, seed->count() > 0); });
+  command.footer(
+      "To a file or a pipe goes the text as it is. On a terminal, control characters and bytes that are\n"
+      "not UTF-8 are shown as \\x1B or \\xE9. In JSON with the \"encoding\" \"bytes\", of a model of a text\n"
+      "that was not UTF-8, each character of \"prompt\" and \"text\" is the byte of its number, U+0000 to\n"
+      "U+00FF: Latin-1.");
+  command.callback([sample, &command] { run(*sample, command); });
 }

@@ -1,31 +1,33 @@
 // rnn train: a model of the characters of a text.
-#include <unistd.h>
-
+#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../character_training.h"
-#include "../text.h"
+#include "../model_file.h"
 #include "common.h"
 
 namespace {
 
 constexpr std::uint64_t kDefaultUpdates = 2000;
 constexpr std::uint64_t kMostUpdates = 1 << 30;
+constexpr const char* kConverted = RNN_WITH_ONNX ? ".onnx and .h files" : ".h files";
 
 struct Train {
   std::string text;
   std::string model = "model.safetensors";
   std::string checkpoint;
   std::string resume;
+  std::string init;
+  bool keep_vocabulary = false;
   std::string validation = "0.1";
   std::uint64_t updates = 0;
   std::uint64_t epochs = 0;
@@ -69,11 +71,12 @@ double held_out(const std::string& validation) {
   throw std::runtime_error("--validation: there is no file " + validation + ", and it is not a number");
 }
 
-CharacterData read_data(const Train& train, const Vocabulary& vocabulary, const std::string& bytes) {
-  const std::vector<std::int32_t> text = vocabulary.encode(bytes);
+CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text text) {
+  std::vector<std::int32_t> indices = encode(vocabulary, std::move(text), "the text");
   const double part = held_out(train.validation);
-  if (part > 0) return CharacterData(text, part, train.batch);
-  return CharacterData(text, vocabulary.encode(read_text(train.validation), train.validation), train.batch);
+  if (part > 0) return CharacterData(std::move(indices), part, train.batch);
+  return CharacterData(std::move(indices), encode(vocabulary, read_text(train.validation), train.validation),
+                       train.batch);
 }
 
 // Empty: none.
@@ -81,35 +84,73 @@ std::string checkpoint_of(const Train& train) {
   return train.checkpoint.empty() ? train.resume : train.checkpoint;
 }
 
-// The library writes a new file beside the old one, which it then replaces.
-void check_writable(const std::string& path) {
-  namespace fs = std::filesystem;
-  const bool exists = fs::exists(path);
-  if (exists && !fs::is_regular_file(path))
-    throw std::runtime_error("cannot write " + path + ": not a regular file");
-  const fs::path folder = fs::weakly_canonical(path).parent_path() / ".";
-  if ((exists && access(path.c_str(), W_OK) != 0) || access(folder.c_str(), W_OK) != 0)
-    throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
-}
-
 void check_outputs(const Train& train) {
-  const std::string suffix = std::filesystem::path(train.model).extension().string();
-  if (suffix == ".onnx" || suffix == ".h")
-    throw UsageError("--out: a model is a .safetensors or a .rnn file; rnn convert makes " + suffix +
-                     " files of them");
+  try {
+    check_model_path(train.model);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(std::string("--out: ") + error.what() + "; rnn convert makes " + kConverted + " of it");
+  }
   const std::string text = train.text == "-" ? "" : train.text;
   const std::string validation = held_out(train.validation) > 0 ? "" : train.validation;
-  check_not_same("--out", train.model, "the text", text);
-  check_not_same("--out", train.model, "--validation", validation);
-  check_not_same("--out", train.model, "--resume", train.resume);
-  check_not_same("--out", train.model, "--checkpoint", train.checkpoint);
-  check_not_same("--checkpoint", train.checkpoint, "the text", text);
-  check_not_same("--checkpoint", train.checkpoint, "--validation", validation);
+  const std::string best = unfinished(train.model);
+  const struct {
+    const char* name;
+    const std::string& path;
+  } read[] = {{"the text", text}, {"--validation", validation}, {"--init", train.init}},
+    written[] = {{"--out", train.model}, {"the unfinished model", best}, {"--checkpoint", train.checkpoint}};
+  for (const auto& out : written)
+    for (const auto& in : read) check_not_same(out.name, out.path, in.name, in.path);
+  for (const std::string& model : {train.model, best}) {
+    check_not_same("--out", model, "--resume", train.resume);
+    check_not_same("--out", model, "--checkpoint", train.checkpoint);
+  }
   check_writable(train.model);
   if (const std::string checkpoint = checkpoint_of(train); !checkpoint.empty()) check_writable(checkpoint);
 }
 
+// That of --init, with the text's new characters; without --init the text's.
+Vocabulary vocabulary_for(const Train& train, const Text& text) {
+  if (train.init.empty()) return Vocabulary(text);
+  const Vocabulary known = vocabulary_of(rnn::Network::load(train.init), train.init);
+  if (!known.has_bytes() && !text.is_utf8())
+    throw std::runtime_error(train.init + " is of characters; the text is neither UTF-8 nor marked UTF-16");
+  return train.keep_vocabulary ? known : known.extended(text);
+}
+
+// A network of the same kind with more inputs and outputs: what they add is initialised as in a new one.
+rnn::Network widened(const rnn::Network& network, std::int32_t size, std::uint64_t seed) {
+  rnn_config_t config = network.config();
+  config.input_size = config.output_size = size;
+  config.seed = seed;
+  rnn::Network wide(config);
+  for (std::size_t i = 0; i < network.parameter_count(); ++i) {
+    const rnn_parameter_t from = network.parameter(i), to = wide.parameter(i);
+    std::vector<float> old(from.rows * from.columns), values(to.rows * to.columns);
+    network.get_parameter(from.name, old);
+    wide.get_parameter(from.name, values);
+    for (std::size_t row = 0; row < from.rows; ++row)
+      std::copy_n(old.data() + row * from.columns, from.columns, values.data() + row * to.columns);
+    wide.set_parameter(from.name, values);
+  }
+  for (const std::string& key : network.metadata_keys())
+    wide.set_metadata(key.c_str(), network.get_metadata(key.c_str()).c_str());
+  return wide;
+}
+
+rnn::Network network_of_init(const Train& train, const CLI::App& command, const Vocabulary& vocabulary) {
+  rnn::Network network = rnn::Network::load(train.init);
+  rnn_config_t config = network.config();
+  config.seed = train.shape.seed;  // may be another: it is of what is new
+  check_shape(command, train.shape, config, train.init);
+  const std::int32_t known = config.input_size, added = vocabulary.size() - known;
+  if (added == 0) return network;
+  note(train.init + " does not know " + std::to_string(added) +
+       " of the text's characters, which are added: " + vocabulary.description_from(known));
+  return widened(network, vocabulary.size(), train.shape.seed);
+}
+
 rnn::Network start_network(const Train& train, const CLI::App& command, const Vocabulary& vocabulary) {
+  if (!train.init.empty()) return network_of_init(train, command, vocabulary);
   if (train.resume.empty()) return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
   rnn::Network network = rnn::Network::load(train.resume);
   check_shape(command, train.shape, network.config(), train.resume);
@@ -117,6 +158,25 @@ rnn::Network start_network(const Train& train, const CLI::App& command, const Vo
     throw std::runtime_error(train.resume + " is of " + std::to_string(inputs) +
                              " characters; the text has " + std::to_string(vocabulary.size()));
   return network;
+}
+
+// What was asked for and can have no effect on this network, text and plan.
+void check_effects(const Train& train, const CLI::App& command, const rnn_config_t& config,
+                   const CharacterData& data, const CharacterPlan& plan) {
+  const auto noted = [&](const char* option, bool has_effect, const std::string& reason) {
+    if (command.count(option) > 0 && !has_effect) note(option + (": " + reason));
+  };
+  check_effect(command, "--dropout", train.dropout == 0 || config.num_layers > 1,
+               "it acts between layers, and the network has one");
+  check_effect(command, "--residual", config.num_layers > 1, "the network has one layer");
+  const std::size_t steps = data.training.frames() / data.training.count();
+  noted("--window", static_cast<std::size_t>(train.window) <= steps,
+        "the pieces of the text have " + std::to_string(steps) +
+            " characters, through all of which gradients flow");
+  noted("--validations", train.validations <= plan.updates,
+        "there are " + std::to_string(plan.updates) + " updates, and a validation after each");
+  noted("--validation", held_out(train.validation) == 0 || !data.is_capped,
+        "no more than 100000 characters are held out");
 }
 
 rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
@@ -155,30 +215,33 @@ CharacterRun run_of(const Train& train) {
 
 void print_text(const Train& train, const CharacterResult& result, const rnn_evaluation_t& learnt,
                 const rnn_evaluation_t& validation) {
-  std::printf("%s after %llu updates, %.0fk characters/s\n", result.interrupted ? "interrupted" : "done",
-              static_cast<unsigned long long>(result.updates), result.characters / result.seconds / 1000);
-  std::printf("training    %s\n", text_of(learnt).c_str());
-  std::printf("validation  %s\n", text_of(validation).c_str());
-  std::printf("saved in %s\n", train.model.c_str());
+  print("%s after %llu updates, %.0fk characters/s\n", result.interrupted ? "interrupted" : "done",
+        static_cast<unsigned long long>(result.updates), result.characters / result.seconds / 1000);
+  print("training    %s\n", text_of(learnt).c_str());
+  print("validation  %s\n", text_of(validation).c_str());
+  print("saved in %s\n", one_line(result.model).c_str());
+  if (result.model != train.model) print("kept %s as it was\n", one_line(train.model).c_str());
 }
 
 void run(const Train& train, const CLI::App& command) {
   check_outputs(train);
-  const std::string bytes = read_input(train.text);
-  const Vocabulary vocabulary(bytes);
-  const CharacterData data = read_data(train, vocabulary, bytes);
+  check_effect(command, "--keep-vocabulary", !train.init.empty(), "it is for --init");
+  Text text = read_input(train.text);
+  const Vocabulary vocabulary = vocabulary_for(train, text);
+  const CharacterData data = read_data(train, vocabulary, std::move(text));
   const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
+  check_effects(train, command, start.config(), data, plan);
   if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   catch_interrupts();
   const CharacterResult result = training.run(plan, run_of(train));
 
-  const rnn::Network model = rnn::Network::load(train.model);
+  const rnn::Network model = rnn::Network::load(result.model);
   const rnn_evaluation_t learnt = CharacterTraining::evaluate(model, data.learnt, train.threads);
   const rnn_evaluation_t validation = CharacterTraining::evaluate(model, data.validation, train.threads);
   if (!train.json) return print_text(train, result, learnt, validation);
-  print({{"model", train.model},
+  print({{"model", result.model},
          {"updates", result.updates},
          {"seconds", result.seconds},
          {"characters_per_second", result.characters / result.seconds},
@@ -204,22 +267,35 @@ void add_file_options(CLI::App& command, Train& train) {
   command.add_option("text", train.text, "The file to learn; -: standard input")->required();
   command
       .add_option("-o,--out", train.model,
-                  "Where to save the model of the best validation, .safetensors or .rnn")
+                  "Where to save the model of the best validation, .safetensors or .rnn.\n"
+                  "A file that is there is replaced at the end of the training; until then,\n"
+                  "and if it is stopped, the best model is in OUT.unfinished.SUFFIX")
       ->capture_default_str();
   command
       .add_option("--validation", train.validation,
                   "What tells which model is the best: a file, or the part of\n"
                   "the text (100000 characters at most) that is not learnt")
       ->capture_default_str();
-  command.add_option("--checkpoint", train.checkpoint,
-                     "Where to save what --resume takes, at each validation");
+  command
+      .add_option("--checkpoint", train.checkpoint, "Where to save what --resume takes, at each validation")
+      ->check(not_empty());
+  CLI::Option* init =
+      command
+          .add_option("--init", train.init,
+                      "Begin with the weights and the vocabulary of a model that rnn train has\n"
+                      "saved, whose shape is kept. Characters that only the text has are added;\n"
+                      "their weights are new")
+          ->check(CLI::ExistingFile);
+  command.add_flag("--keep-vocabulary", train.keep_vocabulary,
+                   "With --init: characters that the model does not know are an error");
   command
       .add_option("--resume", train.resume,
                   "Go on from a checkpoint, with the same text, options and --out;\n"
                   "the model's shape is the checkpoint's, the learning rate that of\n"
                   "--learning-rate. Without --checkpoint the next ones replace it")
       ->check(CLI::ExistingFile)
-      ->excludes(command.get_option("--seconds"));
+      ->excludes(command.get_option("--seconds"))
+      ->excludes(init);
 }
 
 void add_training_options(CLI::App& command, Train& train) {
@@ -253,6 +329,8 @@ void add_train(CLI::App& program) {
   const auto train = std::make_shared<Train>();
   CLI::App& command = *program.add_subcommand("train", "Train a model of the characters of a text");
   command.footer(
+      "A text is UTF-8, with or without a byte order mark, or UTF-16 with one. Of any other file the\n"
+      "model's characters are the bytes.\n"
       "Ctrl-C ends the training as if it were done: the best model so far is saved, and a\n"
       "checkpoint if there is to be one. A second one ends the program.");
   add_length_options(command, *train);

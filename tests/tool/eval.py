@@ -32,6 +32,21 @@ def check_pieces(tool):
     expect(losses[0] < losses[1] < losses[2], f"losses {losses}")
 
 
+def check_encodings(tool):
+    """A text is the same text in each encoding that a mark tells."""
+    text = (SENTENCE + VARIED) * 3
+    expected = tool.json("eval", "model.safetensors", tool.write("plain", text))
+    for name, encoded in (("marked UTF-8", text.encode("utf-8-sig")),
+                          ("UTF-16 LE", b"\xff\xfe" + text.encode("utf-16-le")),
+                          ("UTF-16 BE", b"\xfe\xff" + text.encode("utf-16-be"))):
+        found = tool.json("eval", "model.safetensors", tool.write(name, encoded))
+        expect({**found, "text": "plain"} == expected, f"{name}: {found}, expected {expected}")
+    for name, encoded in (("unmarked", text.encode("utf-16-le")), ("odd", b"\xff\xfe" + text.encode("utf-16-le") + b"x"),
+                          ("half a pair", b"\xff\xfet\0\x3d\xd8"), ("end of a pair", b"\xff\xfet\0\x0d\xdet\0"),
+                          ("UTF-32", b"\xff\xfe\0\0" + text.encode("utf-32-le"))):
+        tool.fails("line 1, column", "eval", "model.safetensors", tool.write(name, encoded))
+
+
 def check_wrong(tool):
     """A model that is sure of what never comes is very wrong, and says so in full."""
     header, data = split(tool.folder / "model.safetensors")
@@ -51,7 +66,8 @@ def check_errors(tool):
     tool.fails("empty has 0", "eval", "model.safetensors", tool.write("empty", ""))
     tool.fails(r"strange, line 3, column 2: the character '\u00e9' \(U\+00E9\)", "eval", "model.safetensors",
                tool.write("strange", "the\ncell\nk\u00e9"))
-    tool.fails(r"bytes, line 1, column 5: the byte 0xC3", "eval", "model.safetensors", tool.write("bytes", b"the \xc3"))
+    tool.fails("bytes, line 1, column 5: the byte 0xC3 is not in the vocabulary; the text is neither UTF-8 nor marked", "eval",
+               "model.safetensors", tool.write("bytes", b"the \xc3"))
     for piece in (-1, -2**64 + 1, 2**63, 2**64, "ten", ""):
         tool.fails("--piece", "eval", "model.safetensors", "text", "--piece", piece, status=2)
 
@@ -59,6 +75,7 @@ def check_errors(tool):
 def check(tool):
     check_agrees(tool)
     check_pieces(tool)
+    check_encodings(tool)
     check_wrong(tool)
     check_errors(tool)
 

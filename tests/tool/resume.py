@@ -57,9 +57,10 @@ def check_best(tool):
     tool.fails("batch", *options("new", "--resume", "checkpoint", "--batch", "16"))
     expect(not (tool.folder / "new.safetensors").exists(), "a refused run leaves a model")
     before = (tool.folder / "checkpoint").read_bytes()
-    tool.fails("--out and --resume are the same file", "train", "text", "-o", "./checkpoint", "--resume", "checkpoint",
-               status=2)
-    expect((tool.folder / "checkpoint").read_bytes() == before, "the checkpoint is overwritten")
+    tool.write("checkpoint.rnn", before)
+    tool.fails("--out and --resume are the same file", "train", "text", "-o", "./checkpoint.rnn", "--resume",
+               "checkpoint.rnn", status=2)
+    expect((tool.folder / "checkpoint.rnn").read_bytes() == before, "the checkpoint is overwritten")
 
 
 def check(tool):

@@ -7,9 +7,11 @@ import math
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
+import time
 
 from tool import SENTENCE, VARIED, expect, main, metadata, near
 
@@ -45,7 +47,7 @@ def check_cells(tool):
         name = f"cell{number}.safetensors"
         result = tool.json("train", "varied", "--hidden", "16", "--updates", "8", "--quiet", "-o", name, *options)
         expect(math.isfinite(result["validation"]["loss"]), f"{options}: {result}")
-    characters = json.loads(metadata(tool.folder / "cell0.safetensors")["vocabulary"])
+    characters = vocabulary_of(tool, "cell0.safetensors")
     expect(characters == sorted(set(VARIED)), f"vocabulary {characters}")
     one = tool.json("train", "-", "--updates", "8", "--hidden", "16", "-o", "one.rnn", input=(VARIED * 40).encode())
     two = tool.json("train", "varied", "--updates", "8", "--hidden", "16", "-o", "two.rnn", "--threads", "2")
@@ -54,12 +56,57 @@ def check_cells(tool):
     expect(one == two and not one[8:].startswith(b"{"), "two threads write another file, or none in binary")
 
 
+def vocabulary_of(tool, model):
+    return json.loads(metadata(tool.folder / model)["vocabulary"])
+
+
 def check_bytes(tool):
-    """Text that is not UTF-8 is learnt all the same."""
-    tool.write("bytes", bytes(range(256)) * 40)
-    tool.train("bytes", "--updates", "3", "-o", "bytes.safetensors")
-    vocabulary = json.loads(metadata(tool.folder / "bytes.safetensors")["vocabulary"])
-    expect(vocabulary == [chr(i) for i in range(128)] + list(range(128, 256)), f"vocabulary {vocabulary}")
+    """Of a text that is not UTF-8 the bytes are learnt, which is said once."""
+    said = b"rnn: note: the text is neither UTF-8 nor UTF-16 with a byte order mark: its bytes are the characters\n"
+    command = ["--hidden", "8", "--updates", "3", "--quiet", "-o", "bytes.safetensors"]
+    for name, text in (("bytes", bytes(range(256)) * 40), ("latin", VARIED.encode("cp1252") * 40),
+                       ("marked", b"\xef\xbb\xbf" + VARIED.encode("cp1252") * 40),
+                       ("UTF-32", b"\xff\xfe\0\0" + VARIED.encode("utf-32-le") * 40),
+                       ("unpaired", b"\xff\xfe" + ("ab\ud800" * 200).encode("utf-16-le", "surrogatepass"))):
+        done = tool.run("train", tool.write(name, text), *command)
+        expect(done.returncode == 0 and done.stderr == said, f"{name}: {done}")
+        expect(vocabulary_of(tool, "bytes.safetensors") == sorted(set(text)), f"{name}: vocabulary")
+    done = tool.run("train", "bytes", *command, "--validation", "latin")
+    expect(done.stderr == said + said.replace(b"the text", b"latin"), f"two texts: {done}")
+
+
+def check_encodings(tool):
+    """The same text in each encoding makes the same model; characters may end in the next part that is read."""
+    text = "x" + "\u20ac\U0001f600\u00fc" * 230000  # two megabytes in UTF-8 and in UTF-16
+    command = ["--hidden", "4", "--updates", "1", "--quiet", "-o"]
+    models = []
+    for name, encoded in (("plain", text.encode()), ("marked", text.encode("utf-8-sig")),
+                          ("little", b"\xff\xfe" + text.encode("utf-16-le")),
+                          ("big", b"\xfe\xff" + text.encode("utf-16-be"))):
+        tool.ok("train", tool.write(name, encoded), *command, f"{name}.safetensors")
+        models.append((tool.folder / f"{name}.safetensors").read_bytes())
+    expect(models.count(models[0]) == 4, "an encoding makes another model")
+    expect(vocabulary_of(tool, "big.safetensors") == sorted(set(text)), "the vocabulary")
+    tool.ok("train", "-", *command, "big.safetensors", input=text.encode("utf-8-sig"))
+    expect((tool.folder / "big.safetensors").read_bytes() == models[0], "standard input makes another model")
+
+
+def check_memory(tool):
+    """Beside the network a text costs less than 6 bytes a character, whatever it is encoded in."""
+    def peak(text):
+        command = tool.command("train", text, "--hidden", "4", "--updates", "1", "--threads", "1", "--quiet", "-o",
+                               "peak.rnn")
+        process = subprocess.Popen(command, cwd=tool.folder, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        expect(process.returncode == 0, f"{text}: status {process.returncode}")
+        return 1024 * usage.ru_maxrss
+
+    count = 10_000_000
+    for name, characters in (("ascii", "abcdefghij"), ("wide", "".join(map(chr, range(0x4e00, 0x4e0a))))):
+        small = peak(tool.write(f"{name} small", characters * 1000))
+        large = peak(tool.write(f"{name} large", characters * (count // 10)))
+        expect(large - small < 6 * count, f"{name}: {large - small} bytes for {count} characters")
 
 
 def check_progress(tool):
@@ -88,20 +135,25 @@ def check_validation(tool):
 def check_files(tool):
     """Nothing that is read is written over, nor one output by the other."""
     text = (tool.folder / "text").read_bytes()
+    tool.write("text.rnn", text)
     (tool.folder / "folder").mkdir()
-    (tool.folder / "link").symlink_to("text")
-    os.link(tool.folder / "text", tool.folder / "hard")
-    command = ["train", "text", "--hidden", "4", "--updates", "2", "--quiet"]
-    for name in ("text", "./text", "folder/../text", tool.folder / "text", "link", "hard"):
+    (tool.folder / "link.rnn").symlink_to("text.rnn")
+    os.link(tool.folder / "text.rnn", tool.folder / "hard.rnn")
+    command = ["train", "text.rnn", "--hidden", "4", "--updates", "2", "--quiet"]
+    for name in ("text.rnn", "./text.rnn", "folder/../text.rnn", tool.folder / "text.rnn", "link.rnn", "hard.rnn"):
         tool.fails("--out and the text are the same file", *command, "-o", name, status=2)
         tool.fails("--checkpoint and the text are the same file", *command, "--checkpoint", name, status=2)
-    tool.write("validation", text)
+    tool.write("validation.rnn", text)
     for option in ("--out", "--checkpoint"):
-        tool.fails(f"{option} and --validation are the same file", *command, "--validation", "validation", option,
-                   "folder/../validation", status=2)
-    tool.fails("--out and --checkpoint are the same file", *command, "-o", "new", "--checkpoint", "./new", status=2)
-    expect(not (tool.folder / "new").exists(), "a refused training leaves a file")
-    for name in ("text", "validation"):
+        tool.fails(f"{option} and --validation are the same file", *command, "--validation", "validation.rnn", option,
+                   "folder/../validation.rnn", status=2)
+    for name in ("./new.rnn", "new.unfinished.rnn"):
+        tool.fails("--out and --checkpoint are the same file", *command, "-o", "new.rnn", "--checkpoint", name, status=2)
+    tool.write("text.unfinished.rnn", text)
+    tool.fails("the unfinished model and the text are the same file", "train", "text.unfinished.rnn", "-o", "text.rnn",
+               status=2)
+    expect(not (tool.folder / "new.rnn").exists(), "a refused training leaves a file")
+    for name in ("text.rnn", "validation.rnn", "text.unfinished.rnn"):
         expect((tool.folder / name).read_bytes() == text, f"{name} is overwritten")
 
 
@@ -110,9 +162,75 @@ def check_failures(tool):
     for message, *options in (("not for training", "--compute", "int8"), ("projection_size is 3", "--projection", "3"),
                               ("cannot write no/such/file: No such", "--checkpoint", "no/such/file"),
                               ("cannot write text/file: Not a dir", "--checkpoint", "text/file"),
-                              ("cannot write folder: not a regular", "--checkpoint", "folder")):
-        tool.fails(message, "train", "text", "--updates", "2", "--hidden", "4", "--quiet", "-o", "new", *options)
-        expect(not (tool.folder / "new").exists(), f"{options}: a failed training leaves a model")
+                              ("cannot write folder: not a regular", "--checkpoint", "folder"),
+                              ("nan|not finite", "--learning-rate", "100", "--cell", "vanilla", "--weight-decay", "1000")):
+        tool.fails(message, "train", "text", "--updates", "400", "--hidden", "4", "--quiet", "-o", "new.rnn", *options)
+        expect(not (tool.folder / "new.rnn").exists(), f"{options}: a failed training leaves a model")
+
+
+def check_kept(tool):
+    """A model that is there stays until another is trained."""
+    command = ["train", "text", "--hidden", "16", "--quiet", "-o", "kept.rnn"]
+    good, unfinished = tool.folder / "kept.rnn", tool.folder / "kept.unfinished.rnn"
+    tool.ok(*command, "--updates", "20")
+    before = good.read_bytes()
+    for option in (["--compute", "int8"], ["--batch", "4096"]):
+        tool.run(*command, *option)
+        expect(good.read_bytes() == before and not unfinished.exists(), f"{option}: a failed training changes the model")
+
+    # Failed behind its first validations, whose best model is beside the one that was there, if there was one.
+    bad = ["--learning-rate", "100", "--cell", "vanilla", "--weight-decay", "1000", "--updates", "400", "--validations",
+           "400"]
+    tool.fails("(nan|not finite).*; the best model so far is in kept.unfinished.rnn", *command, *bad)
+    expect(good.read_bytes() == before, "a failed training changes the model")
+    tool.json("eval", "kept.unfinished.rnn", "text")
+    unfinished.unlink()
+    tool.fails("(nan|not finite).*; the best model so far is in other.rnn", *command[:-1], "other.rnn", *bad)
+    tool.json("eval", "other.rnn", "text")
+    expect(not (tool.folder / "other.unfinished.rnn").exists(), "a failed training leaves two models")
+
+    # Stopped at its first validation, whose model is beside the one that was there.
+    process = subprocess.Popen(tool.command(*command, "--updates", "100000", "--validations", "20000", "--json"),
+                               cwd=tool.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while not unfinished.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    expect(good.read_bytes() == before, "a training that goes on changes the model")
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    expect(process.returncode == 0, f"stopped: {process.returncode}, {error}")
+    found = json.loads(out)
+    expect(found["model"] == "kept.unfinished.rnn" and found["interrupted"], found)
+    expect(good.read_bytes() == before, "a stopped training changes the model")
+    evaluated = tool.json("eval", "kept.unfinished.rnn", "text")
+    expect(evaluated["characters"] > 0, evaluated)
+
+    # One that is finished takes its place, and leaves nothing beside it.
+    found = tool.json(*command, "--updates", "4")
+    expect(found["model"] == "kept.rnn" and good.read_bytes() != before and not unfinished.exists(), found)
+
+
+def check_suffixes(tool):
+    """A model is not saved under a name that promises another format."""
+    for name in ("model.pt", "model.pth", "model.onnx", "model.h", "model.gguf", "model.SAFETENSORS", "model", "rnn", ".rnn"):
+        tool.fails(r"saved as \.safetensors or \.rnn, not as .*rnn convert makes .*\.h files", "train", "text", "-o",
+                   name, status=2)
+        expect(not (tool.folder / name).exists(), f"{name} is written")
+
+
+def check_effects(tool):
+    """What would change nothing is refused, or said."""
+    command = ["train", "text", "--hidden", "4", "--updates", "2", "--quiet", "-o", "new.rnn"]
+    tool.fails("--dropout has no effect", *command, "--dropout", "0.1", status=2)
+    tool.fails("--residual has no effect", *command, "--residual", status=2)
+    tool.fails("--keep-vocabulary has no effect", *command, "--keep-vocabulary", status=2)
+    expect(not (tool.folder / "new.rnn").exists(), "a refused training leaves a file")
+    tool.write("long", SENTENCE * 32000)
+    for option, message in (("--window=60000", "--window: the pieces"), ("--validations=3", "--validations: there are 2"),
+                            ("--validation=0.5", "--validation: no more than 100000")):
+        said = tool.run("train", "long", *command[2:], option).stderr.decode()
+        expect(said.startswith(f"rnn: note: {message}") and said.count("\n") == 1, f"{option}: {said}")
+    expect(tool.run(*command, "--dropout", "0").stderr == b"", "--dropout 0")
 
 
 def check_errors(tool):
@@ -125,8 +243,7 @@ def check_errors(tool):
     tool.fails("missing", "train", "text", "--validation", "missing")
     tool.fails(r"other, line 2, column 3: the character '\?' \(U\+003F\)", "train", "text", "--validation",
                tool.write("other", "the\nce?"))
-    tool.fails("no/such", "train", "text", "--quiet", "-o", "no/such/model")
-    tool.fails("rnn convert", "train", "text", "-o", "model.onnx", status=2)
+    tool.fails("no/such", "train", "text", "--quiet", "-o", "no/such/model.rnn")
 
 
 def check(tool):
@@ -134,10 +251,15 @@ def check(tool):
     check_lengths(tool)
     check_cells(tool)
     check_bytes(tool)
+    check_encodings(tool)
+    check_memory(tool)
     check_progress(tool)
     check_validation(tool)
     check_files(tool)
     check_failures(tool)
+    check_kept(tool)
+    check_suffixes(tool)
+    check_effects(tool)
     check_errors(tool)
 
 

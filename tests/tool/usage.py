@@ -40,18 +40,28 @@ def check_usage(tool):
         tool.fails("--updates", "train", "text", "--updates", value, status=2)
     tool.fails("nan", "train", "text", "--seconds", "nan", status=2)
     tool.fails("dropout", "train", "text", "--dropout", "1", status=2)
-    tool.fails("temperature", "sample", "model", "--temperature", "0", status=2)
+    for value in (-1, 1e-7, "nan"):
+        tool.fails("temperature", "sample", "model", "--temperature", value, status=2)
     tool.fails("top-p", "sample", "model", "--top-p", "1.5", status=2)
     tool.fails("--to", "convert", "a", "b", "--to", "f8", status=2)
     tool.fails("--text", "convert", "a", "b", "--json", status=2)
+    tool.fails("--text", "convert", "a", "b", "--threads", "2", status=2)
+    for command in (["convert", "a", "b", "--text"], ["convert", "a", "b", "--array"], ["train", "text", "--checkpoint"],
+                    ["bench"]):
+        tool.fails("empty", *command, "", status=2)
 
 
 def check_output(tool):
-    """A disk that is full is a failure."""
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(tool.command("bench", "--hidden", "4", "--seconds", "0.001", "--batch", "1"), stdout=full,
-                              stderr=subprocess.PIPE)
-    expect(done.returncode == 1 and b"standard output" in done.stderr, f"a full disk: {done}")
+    """A disk that is full is a failure, whether the output is long or short."""
+    tool.write("text", "some text\n" * 200)
+    tool.train("text", "--updates", "2")
+    for command in (["bench", "--hidden", "4", "--seconds", "0.001", "--batch", "1"], ["info", "model.safetensors"],
+                    ["sample", "model.safetensors", "--length", "100000"], ["--help"], ["train", "--help"],
+                    ["info", "model.safetensors", "--json"], ["eval", "model.safetensors", "text"], ["--version"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(tool.command(*command), cwd=tool.folder, stdout=full, stderr=subprocess.PIPE)
+        expect(done.returncode == 1 and
+               done.stderr == b"rnn: cannot write to standard output: No space left on device\n", f"a full disk: {done}")
 
 
 def check_alone(tool):
