@@ -713,7 +713,7 @@ RNN_API rnn_status_t rnn_trainer_network(const rnn_trainer_t *trainer, rnn_t **o
 RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *stream);
 
 /* Save all that a resumed run needs for the same bits as one that was never stopped: weights, optimiser,
- * random stream, position in the data, carried states. Atomic, as rnn_save.
+ * random stream, position in the data, carried states. Atomic, as rnn_save. rnn_load reads the network in the file.
  *
  * path     UTF-8
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
@@ -724,9 +724,10 @@ RNN_API rnn_status_t rnn_trainer_save(const rnn_trainer_t *trainer, const char *
 
 /* Load what rnn_trainer_save saved, into a trainer of the same architecture and options.
  *
- * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT, RNN_MISMATCH (another architecture,
- *          optimizer, batch size or window, or without the average or the best weights that the options ask
- *          for), RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
+ * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT (also the file of a network), RNN_MISMATCH
+ *          (another architecture, optimizer, batch size or window, or without the average or the best weights
+ *          that the options ask for), RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (another library's file, or built
+ *          without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */

@@ -14,6 +14,7 @@
 #include "lib/formats/container.h"
 #include "lib/formats/file.h"
 #include "lib/formats/network_file.h"
+#include "lib/formats/unread.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -122,6 +123,18 @@ void check_random(const Random& random) {
 
 constexpr char kInTraining[] = "weights";
 
+Contents read_checkpoint(const Source& source) {
+  const Part head = formats::head_of(source);
+  const std::int32_t container = formats::recognise(head.data(), head.size());
+  if (container == 0 && !is_other_model(head)) refuse_unread(source, head);
+  if (container != 0) {
+    Contents contents = formats::read(source, container);
+    if (is_checkpoint(contents)) return contents;
+  }
+  throw Error(RNN_BAD_FORMAT,
+              "the file is a network, which rnn_load reads; it must be a run that rnn_trainer_save saved");
+}
+
 }  // namespace
 
 // What is handed out is the network, so that it can be loaded alone; if that is an average, the weights in
@@ -142,7 +155,7 @@ void save_checkpoint(const Trainer& trainer, const char* path) {
 void load_checkpoint(Trainer& trainer, const char* path) {
   const FileSource file(path);
   try {
-    const Contents contents = formats::read(file, formats::kDefaultContainer);
+    const Contents contents = read_checkpoint(file);
     rnn_load_options_t options{};
     options.without_probe =
         1;  // what another instruction set gives may differ by more, and a run shall go on

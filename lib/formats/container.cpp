@@ -2,30 +2,27 @@
 
 #include "lib/formats/binary.h"
 #include "lib/formats/file.h"
-#include "lib/network/error.h"
-#if RNN_WITH_FORMATS
 #include "lib/formats/safetensors.h"
-#endif
+#include "lib/network/error.h"
 
 namespace rnn::formats {
-namespace {
 
 #if !RNN_WITH_FORMATS
 namespace safetensors {
+namespace {
 
 [[noreturn]] void refuse() {
   throw Error(RNN_UNSUPPORTED, "this library was built without formats and knows binary files alone");
 }
 
-bool recognise(const void*, std::size_t) { return false; }
+}  // namespace
+
 Contents read(const Source&) { refuse(); }
 std::size_t size(const Writer&) { refuse(); }
 void write(const Writer&, void*) { refuse(); }
 
 }  // namespace safetensors
 #endif
-
-}  // namespace
 
 std::int32_t recognise(const void* memory, std::size_t size) noexcept {
   if (binary::recognise(memory, size)) return RNN_FORMAT_BINARY;

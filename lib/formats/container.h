@@ -2,6 +2,7 @@
 // without formats has only the second.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,6 +17,10 @@ constexpr std::int32_t kDefaultContainer = RNN_FORMAT_SAFETENSORS;
 #else
 constexpr std::int32_t kDefaultContainer = RNN_FORMAT_BINARY;
 #endif
+
+// By how much of its beginning a file is recognised, before the rest is read.
+constexpr std::size_t kHead = 4096;
+inline Part head_of(const Source& source) { return Part(source, 0, std::min(source.size(), kHead)); }
 
 // The container that a file begins like, or 0.
 std::int32_t recognise(const void* memory, std::size_t size) noexcept;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lib/formats/descriptor.h"
+#include "lib/formats/unread.h"
 
 namespace rnn {
 
@@ -13,6 +14,8 @@ FileSource::FileSource(const char* path) : Source(0), path_(path) {
   if (!file.open(path_, O_RDONLY | O_NONBLOCK)) fail("read", path_, errno);  // a FIFO would wait for a writer
   struct stat status;
   if (::fstat(file.get(), &status) != 0) fail("read", path_, errno);
+  if (S_ISDIR(status.st_mode) && ::faccessat(file.get(), kSavedModelFile, F_OK, 0) == 0)
+    refuse_saved_model(path);
   if (S_ISDIR(status.st_mode)) fail("read", path_, EISDIR);
   if (!S_ISREG(status.st_mode)) throw Error(RNN_FILE_ERROR, "cannot read %s: not a regular file", path);
   size_ = static_cast<std::size_t>(status.st_size);

@@ -23,6 +23,7 @@
 #endif
 #include "lib/formats/probe.h"
 #include "lib/formats/pytorch.h"
+#include "lib/formats/unread.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -144,11 +145,11 @@ void run_probe(const WeightsRef& weights, const Contents& contents, bool ours) {
 }
 
 // A protobuf as ONNX's writers begin theirs: the version of the format, then another field.
-bool is_onnx(const void* memory, std::size_t size) noexcept {
-  const auto* bytes = static_cast<const unsigned char*>(memory);
+bool is_onnx(const Part& head) noexcept {
+  const unsigned char* const bytes = head.data();
   constexpr unsigned char kFields[] = {0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
-  return size >= 4 && bytes[0] == 0x08 && bytes[1] >= 1 && bytes[1] < 128 &&
-         std::memchr(kFields, bytes[2], sizeof kFields) != nullptr;
+  return head.size() >= 4 && bytes[0] == 0x08 && bytes[1] >= 1 && bytes[1] < 128 &&
+         std::memchr(kFields, bytes[2], sizeof kFields) != nullptr && !is_saved_model(head);
 }
 
 // All of a file, JSON or ONNX, whose parser needs it so.
@@ -178,16 +179,13 @@ Model read_model(const Source& source, const Part& head) {
     return read_json_model(file.data(), file.size());
   }
 #endif
-  if (is_onnx(head.data(), head.size())) return read_onnx_model(source);
-  throw Error(
-      RNN_BAD_FORMAT, "the file, of %zu bytes, is none of those that this library reads: %s", source.size(),
-      RNN_WITH_FORMATS ? "safetensors, models in JSON, and librnn's binary files" : "librnn's binary files");
+  if (is_onnx(head)) return read_onnx_model(source);
+  refuse_unread(source, head);
 }
 
 // The file is recognised by how it begins, before the rest of it is read.
 WeightsRef load(const Source& source, const rnn_load_options_t& options, const Allocator& allocator) {
-  constexpr std::size_t kHead = 4096;
-  const Part head(source, 0, std::min(source.size(), kHead));
+  const Part head = formats::head_of(source);
   if (const std::int32_t container = formats::recognise(head.data(), head.size()))
     return extract_network(formats::read(source, container), options, allocator);
   Model model = read_model(source, head);
@@ -299,6 +297,18 @@ void add_network(const WeightsRef& weights, const rnn_save_options_t& options, W
   add_tensors(*weights, names, writer);
 }
 
+bool is_other_model(const Part& head) noexcept {
+#if RNN_WITH_FORMATS
+  if (is_json(head.data(), head.size())) return true;
+#endif
+  return is_onnx(head);
+}
+
+bool is_checkpoint(const Contents& contents) {
+  const auto trainer = contents.metadata.lower_bound(kTrainerMetadata);
+  return trainer != contents.metadata.end() && begins_with(trainer->first, kTrainerMetadata);
+}
+
 WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& options,
                            const Allocator& allocator) {
   const bool ours = has_config(contents);
@@ -313,8 +323,7 @@ WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& o
   const rnn_config_t config = check_config(dict.config, dict.selection.names, contents);
   WeightsRef ref = WeightsRef::make(config, allocator);
   Weights& weights = ref.mutate();
-  const auto trainer = contents.metadata.lower_bound(kTrainerMetadata);
-  const bool checkpoint = trainer != contents.metadata.end() && begins_with(trainer->first, kTrainerMetadata);
+  const bool checkpoint = is_checkpoint(contents);
   read_tensors(weights, dict.selection, contents, [&](const std::string& name) {
     if (!ours) return name == formats::kProbeInputs || name == formats::kProbeOutputs;
     return checkpoint && begins_with(name, kTrainerTensors);

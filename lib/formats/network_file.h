@@ -36,10 +36,14 @@ WeightsRef load_network(const char* path, const rnn_load_options_t& options, con
 WeightsRef load_network_memory(const void* memory, std::size_t size, const rnn_load_options_t& options,
                                const Allocator& allocator);
 
+// Whether a file that begins so is of a kind that another library has and this one reads.
+bool is_other_model(const Part& head) noexcept;
+
 // The network's part of a file. Checkpoints add to it under names that begin with these, which loading a
 // network passes over.
 constexpr char kTrainerTensors[] = "trainer.";
 constexpr char kTrainerMetadata[] = "rnn.trainer.";
+bool is_checkpoint(const formats::Contents& contents);
 void add_network(const WeightsRef& weights, const rnn_save_options_t& options, formats::Writer& writer);
 WeightsRef extract_network(const formats::Contents& contents, const rnn_load_options_t& options,
                            const Allocator& allocator);

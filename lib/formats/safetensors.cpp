@@ -220,12 +220,6 @@ std::string header(const Writer& writer) {
 
 }  // namespace
 
-bool recognise(const void* memory, std::size_t size) noexcept {
-  const auto* bytes = static_cast<const unsigned char*>(memory);
-  return size > kLengthSize && bytes[kLengthSize] == '{' &&
-         bytes[kLengthSize - 1] == 0;  // no JSON has a zero
-}
-
 Contents read(const Source& source) {
   const std::size_t size = source.size();
   if (size < kLengthSize)

@@ -9,7 +9,10 @@
 namespace rnn::formats::safetensors {
 
 // True if the file begins like one, be it cut off or damaged behind that.
-bool recognise(const void* memory, std::size_t size) noexcept;
+inline bool recognise(const void* memory, std::size_t size) noexcept {
+  const auto* bytes = static_cast<const unsigned char*>(memory);
+  return size > 8 && bytes[8] == '{' && bytes[7] == 0;  // no JSON has a zero
+}
 
 Contents read(const Source& source);
 

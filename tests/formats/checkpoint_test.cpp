@@ -133,11 +133,17 @@ void expect_refusal(rnn_trainer_t* trainer, const std::string& file, rnn_status_
 }
 
 TEST(Checkpoint, RefusesOtherFiles) {
+  constexpr char kNetwork[] =
+      "the file is a network, which rnn_load reads; it must be a run that rnn_trainer_save";
   const Rnn rnn = create();
   std::uint64_t updates = 4;
   const Trainer trainer = stopped_run(rnn.get(), updates);
-  expect_refusal(trainer.get(), save_memory(rnn.get()), RNN_BAD_FORMAT, "metadata rnn.trainer.");
-  expect_refusal(trainer.get(), "text", RNN_BAD_FORMAT, "the file has 4 bytes");
+  expect_refusal(trainer.get(), save_memory(rnn.get()), RNN_BAD_FORMAT, kNetwork);
+  expect_refusal(trainer.get(), save_as(rnn.get(), RNN_FORMAT_BINARY), RNN_BAD_FORMAT, kNetwork);
+  expect_refusal(trainer.get(), "{\"layers\": []}", RNN_BAD_FORMAT, kNetwork);
+  expect_refusal(trainer.get(), "text", RNN_BAD_FORMAT, "is none of those that this library reads");
+  expect_refusal(trainer.get(), std::string("\x80\x04\x95 ", 4), RNN_UNSUPPORTED,
+                 "the file is a pickle of Python");
   const std::string missing = Folder() / "run";
   EXPECT_EQ(rnn_trainer_load(trainer.get(), missing.c_str()), RNN_FILE_ERROR);
   EXPECT_MESSAGE("cannot read " + missing);

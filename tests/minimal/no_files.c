@@ -37,7 +37,10 @@ int main(int argc, char **argv) {
   expect(rnn_load("no_files.rnn", NULL, &loaded), RNN_UNSUPPORTED, no_files);
   expect(rnn_load_as("no_files.rnn", NULL, NULL, &loaded), RNN_UNSUPPORTED, no_files);
   expect(rnn_save_memory_as(rnn, &options, NULL, 0, &size), RNN_UNSUPPORTED, "knows binary files alone");
-  expect(rnn_load_memory(safetensors, sizeof safetensors, NULL, &loaded), RNN_BAD_FORMAT,
+  expect(rnn_load_memory(safetensors, sizeof safetensors, NULL, &loaded), RNN_UNSUPPORTED,
+         "was built without formats and knows binary files alone");
+  expect(rnn_load_memory("{}", 2, NULL, &loaded), RNN_UNSUPPORTED, "the file is JSON");
+  expect(rnn_load_memory("text", 4, NULL, &loaded), RNN_BAD_FORMAT,
          "is none of those that this library reads: librnn's binary files");
   expect(rnn_set_metadata(rnn, "key", "value"), RNN_OK, "");
   expect(rnn_save_memory(rnn, memory, sizeof memory, &size), RNN_OK, "");

@@ -90,6 +90,7 @@ def check(tool):
     tool.fails("batch", *options("part", "--resume", "checkpoint", "--batch", "16"))
     tool.fails("window", *options("part", "--resume", "checkpoint", "--window", "16"))
     tool.fails("is none of those that", *options("part", "--resume", tool.write("damaged", "no checkpoint")))
+    tool.fails("the file is a network, which rnn_load reads", *options("part", "--resume", "whole.safetensors"))
     tool.write("text", (SENTENCE + VARIED) * 201)
     tool.fails("frames", *options("part", "--resume", "checkpoint"))
     tool.write("text", SENTENCE * 400)
