@@ -1,6 +1,6 @@
 #include "capi/arguments.h"
 
-#include <cmath>
+#include <cstring>
 
 #include "capi/sized.h"
 #include "lib/network/error.h"
@@ -31,8 +31,13 @@ rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexce
 }
 
 std::size_t find_not_finite(const float* values, std::size_t count) noexcept {
+  constexpr std::uint32_t exponent = 0x7f800000;
   std::size_t i = 0;
-  while (i < count && std::isfinite(values[i])) ++i;
+  for (; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    if ((bits & exponent) == exponent) break;
+  }
   return i;
 }
 

@@ -24,7 +24,8 @@ inline bool reads_vectors(const Weights& weights) noexcept {
 }
 rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept;
 
-// The position of the first value that is not finite; count if there is none. Does not throw.
+// The position of the first value that is not finite; count if there is none. Does not throw, and looks at bits
+// alone, so that it may run where the caller traps.
 std::size_t find_not_finite(const float* values, std::size_t count) noexcept;
 
 // The allocation functions to use; NULL: the C++ runtime's.

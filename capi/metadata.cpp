@@ -6,6 +6,7 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/handle.h"
+#include "lib/network/error.h"
 #include "lib/network/text.h"
 
 using namespace rnn::capi;

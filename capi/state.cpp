@@ -40,8 +40,10 @@ rnn_status_t rnn_get_state(const rnn_t* rnn, float* state, size_t count) {
 rnn_status_t rnn_set_state(rnn_t* rnn, const float* state, size_t count) {
   if (const rnn_status_t status = check(__func__, rnn, state, count)) return status;
   const size_t bad = find_not_finite(state, count);
-  if (bad != count)
+  if (bad != count) {
+    const rnn::kernels::FloatEnvironment environment;
     return fail(__func__, RNN_INVALID_ARGUMENT, "state[%zu] is %g; it must be finite", bad, state[bad]);
+  }
   rnn->network.set_state(state);
   return RNN_OK;
 }

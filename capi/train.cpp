@@ -8,12 +8,12 @@
 using namespace rnn::capi;
 
 rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_options_t* options) {
-  return guard(__func__, [&] {
+  return guard(__func__, [&](rnn::kernels::FloatEnvironment& environment) {
     check_pointer(rnn, "rnn");
     const rnn_sequences_t sequences = read_sized(data, "data");
     rnn_trainer_handle handle(rnn->network, read_options(options, "options"));
     try {
-      handle.trainer.run(sequences);
+      handle.trainer.run(sequences, environment);
     } catch (const rnn::Error& error) {
       // The updates before the failing one are good; without any, the weights stay shared.
       if (error.status() == RNN_NOT_FINITE && handle.trainer.state().update > 0)
@@ -67,9 +67,9 @@ rnn_status_t rnn_trainer_reset(rnn_trainer_t* trainer) {
 }
 
 rnn_status_t rnn_trainer_run(rnn_trainer_t* trainer, const rnn_sequences_t* data) {
-  return guard(__func__, [&] {
+  return guard(__func__, [&](rnn::kernels::FloatEnvironment& environment) {
     check_pointer(trainer, "trainer");
-    trainer->trainer.run(read_sized(data, "data"));
+    trainer->trainer.run(read_sized(data, "data"), environment);
   });
 }
 

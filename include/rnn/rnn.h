@@ -26,6 +26,8 @@
  *   Option structs start with struct_size, which the caller sets to sizeof; every other field that is
  *   zero means its default. A larger struct from a newer caller is accepted if the extra bytes are zero.
  *   What a call writes may not overlap what it reads.
+ *   A call computes in floating-point modes of its own: its results and messages are the same in all modes of
+ *   the caller (rounding, flushing of subnormals, traps), which it gives back, exception flags included.
  *   A handle is for one thread at a time; different handles may be used by different threads at once,
  *   also when they share weights.
  *
@@ -190,7 +192,8 @@ enum { /* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of 
 };
 
 /* Where a network's memory comes from. Both functions may be called by any thread that uses a handle of
- * the network or one that shares its weights, never by the real-time functions. */
+ * the network or one that shares its weights, never by the real-time functions. They may be called in another
+ * floating-point mode than the caller's (round to nearest, no traps), which they leave as it is. */
 typedef struct rnn_allocator {
   size_t struct_size;
   void *(*allocate)(size_t size, size_t alignment, void *user); /* NULL when out of memory */
@@ -542,9 +545,9 @@ typedef struct rnn_progress {
   double steps_per_second;  /* time steps trained on per second, of this update */
 } rnn_progress_t;
 
-/* Called between updates, on the thread of the call that trains. Returns 0 to go on, anything else to stop
- * the run, which is not an error. It may not use the trainer or network in training, except rnn_trainer_save,
- * rnn_trainer_network and rnn_trainer_sync on the trainer. */
+/* Called between updates, on the thread of the call that trains and in its floating-point mode. Returns 0 to go
+ * on, anything else to stop the run, which is not an error. It may not use the trainer or network in training,
+ * except rnn_trainer_save, rnn_trainer_network and rnn_trainer_sync on the trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
 /* Settings for the parameters whose name fits a pattern. */

@@ -131,6 +131,9 @@ float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
   return largest;
 }
 
+// Whatever the rounding, no number wraps around.
+std::int32_t clamp8(long number) { return static_cast<std::int32_t>(number < -127 ? -127 : number > 127 ? 127 : number); }
+
 // Row by row: its slots, its scale and the sum of its numbers.
 void pack_int8(const Panel& p) {
   const std::size_t columns = (p.depth + 3) / 4, height = p.gates * p.width;
@@ -145,7 +148,7 @@ void pack_int8(const Panel& p) {
         std::uint32_t slot = 0;
         for (std::size_t k = 4 * c; usable && k < p.depth && k < 4 * c + 4; ++k) {
           static constexpr unsigned shifts[] = {0, 16, 8, 24};  // the order of a slot
-          const auto number = static_cast<std::int32_t>(std::lrint(p.element(g, i, k) * inverse));
+          const std::int32_t number = clamp8(std::lrint(p.element(g, i, k) * inverse));
           sum += number;
           slot |= (static_cast<std::uint32_t>(number) & 255u) << shifts[k % 4];
         }

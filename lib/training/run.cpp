@@ -7,7 +7,7 @@
 
 namespace rnn {
 
-void Trainer::run(const rnn_sequences_t& data) {
+void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& environment) {
   Implementation& self = *implementation_;
   const rnn_train_options_t& options = self.options;
   TrainerState& state = self.state;
@@ -33,10 +33,10 @@ void Trainer::run(const rnn_sequences_t& data) {
     progress.total_updates = total_updates;
     progress.validation_loss = state.validation_loss;
     if (updated && state.update % static_cast<std::uint64_t>(options.report_every) == 0 &&
-        self.report(progress))
+        self.report(progress, environment))
       return;
     progress.event = RNN_EVENT_VALIDATION;
-    if (validated && self.report(progress)) return;
+    if (validated && self.report(progress, environment)) return;
   }
   self.finish();
 }
@@ -151,8 +151,11 @@ void Trainer::Implementation::validate(std::int32_t loss) {
 }
 
 // True if the run is to stop.
-bool Trainer::Implementation::report(const rnn_progress_t& progress) const {
-  return options.progress != nullptr && options.progress(&progress, options.user) != 0;
+bool Trainer::Implementation::report(const rnn_progress_t& progress,
+                                     kernels::FloatEnvironment& environment) const {
+  if (options.progress == nullptr) return false;
+  const kernels::FloatEnvironment::Suspended callers(environment);
+  return options.progress(&progress, options.user) != 0;
 }
 
 }  // namespace rnn

@@ -1,6 +1,7 @@
 // Weights in training: one update at a time, or the whole job.
 #pragma once
 
+#include "lib/kernels/float_mode.h"
 #include "lib/network/network.h"
 #include "lib/training/state.h"
 #include "lib/training/tape.h"
@@ -19,7 +20,8 @@ class Trainer {
 
   void update(const rnn_sequences_t& batch, rnn_progress_t* progress);  // see rnn_trainer_update
   void apply(const Tape& tape, rnn_progress_t* progress);               // see rnn_trainer_apply
-  void run(const rnn_sequences_t& data);                                // see rnn_trainer_run
+  // See rnn_trainer_run. `environment` is that in which it is called; the progress function runs in the caller's.
+  void run(const rnn_sequences_t& data, kernels::FloatEnvironment& environment);
   void reset();                                                         // see rnn_trainer_reset
 
   const Allocator& allocator() const noexcept;

@@ -63,7 +63,7 @@ struct Trainer::Implementation {
   void run_passes(const Walk& walk, Pass& pass, Gathered& gathered);
   void validate(std::int32_t loss);
   void finish();
-  bool report(const rnn_progress_t& progress) const;
+  bool report(const rnn_progress_t& progress, kernels::FloatEnvironment& environment) const;
 
   // restore.cpp
   void check_state(const Weights& result, const Buffer<float>& in_training, const TrainerState& state) const;
