@@ -28,6 +28,10 @@
  *   What a call writes may not overlap what it reads.
  *   A call computes in floating-point modes of its own: its results and messages are the same in all modes of
  *   the caller (rounding, flushing of subnormals, traps), which it gives back, exception flags included.
+ *   Once several threads have trained, the library, or the plugin that the archive is part of, stays in memory
+ *   after dlclose: oneTBB's threads live on. They do not live on in a child by fork: there, copies of handles
+ *   that no other thread was using go on, and train on the calling thread alone, to the same bits. Such a child
+ *   ends by exec or _exit: in exit, oneTBB may wait for threads that the child does not have.
  *   A handle is for one thread at a time; different handles may be used by different threads at once,
  *   also when they share weights.
  *

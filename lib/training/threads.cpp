@@ -1,5 +1,7 @@
 #include "lib/training/threads.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <new>
 
 #include "lib/kernels/float_mode.h"
 
@@ -17,17 +20,49 @@ namespace {
 // Waking a thread takes some ten microseconds, in which another does about so many operations.
 constexpr double kOperationsPerThread = 1e6;
 
+// True in a child of a process whose workers stayed behind. What they held then, such as a lock of oneTBB's,
+// is held for ever.
+std::atomic<bool> workers_are_gone{false};
+
+void lose_workers() { workers_are_gone.store(true, std::memory_order_relaxed); }
+
+// The module in which this is: the shared library, or the program or plugin that the archive became part of.
+// A program is not found by its path, and needs no pinning.
+void pin_module() {
+  Dl_info module;
+  if (dladdr(reinterpret_cast<void*>(&pin_module), &module) != 0 && module.dli_fname != nullptr)
+    dlopen(module.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+// Once, before there can be workers.
+void expect_workers() {
+  static const bool expected = [] {
+    pin_module();
+    if (pthread_atfork(nullptr, nullptr, &lose_workers) != 0) throw std::bad_alloc();
+    return true;
+  }();
+  static_cast<void>(expected);
+}
+
 }  // namespace
 
 // More threads than the process allows oneTBB would make it print a warning.
 Threads::Threads(std::int32_t n) : n_(n) {
-  if (n <= 1) return;
+  if (n == 1) return;
+  expect_workers();
+  if (n == 0 || workers_are_gone.load(std::memory_order_relaxed)) return;
   const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
   n_ = static_cast<std::int32_t>(std::clamp<std::size_t>(allowed, 1, static_cast<std::size_t>(n)));
-  if (n_ > 1) arena_.emplace(n_);
+  if (n_ > 1) arena_ = std::make_unique<tbb::task_arena>(n_);
+}
+
+// An arena of the parent's is left alone.
+Threads::~Threads() {
+  if (workers_are_gone.load(std::memory_order_relaxed)) static_cast<void>(arena_.release());
 }
 
 std::size_t Threads::count() const noexcept {
+  if (workers_are_gone.load(std::memory_order_relaxed)) return 1;
   if (n_ != 0) return static_cast<std::size_t>(n_);
   return static_cast<std::size_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
 }

@@ -1,11 +1,16 @@
 // Runs tasks on the threads that the caller allows: the library's only use of oneTBB.
+//
+// oneTBB's workers outlive the tasks, and may still be on their way out of the last one when it is done. So
+// what has used them can no longer be unloaded: the module with this code, and with it oneTBB, stay until the
+// process ends. Workers do not outlive a fork: in a child of a process that has used them, the calling thread
+// does everything.
 #pragma once
 
 #include <tbb/task_arena.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 
 namespace rnn {
 
@@ -14,6 +19,7 @@ class Threads {
   // n as in rnn_train_options_t: 1 is the calling thread alone, 0 the arena from which it calls, and any
   // other number an arena of this object's own.
   explicit Threads(std::int32_t n);
+  ~Threads();
 
   // What a task that is bound by memory does to a value takes as long as so many operations.
   static constexpr double kReading = 20.0;
@@ -39,7 +45,7 @@ class Threads {
            const void* task) noexcept;
 
   std::int32_t n_;
-  std::optional<tbb::task_arena> arena_;
+  std::unique_ptr<tbb::task_arena> arena_;
 };
 
 }  // namespace rnn
