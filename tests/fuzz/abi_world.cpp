@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kMostStreams = 6, kMostTrainers = 2, kMostTapes = 2;
 constexpr float kUntouched = 42.0f;
-constexpr bool kModes = false;
 
 bool all_untouched(const Floats& values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return v == kUntouched; });
@@ -53,7 +52,7 @@ void World::destroy(const Record& t) {
 // ---- How a call is made ----
 
 bool World::invoke(const char* function, rnn_status_t expected, const Call& call) {
-  const std::size_t mode = kModes && random_.once_in(2) ? random_.below(8) : 0;
+  const std::size_t mode = random_.once_in(2) ? random_.below(8) : 0;
   long left = random_.once_in(3) ? random_.within(0, 3) : -1;
   const long step = random_.within(1, 3);
   say(std::string(" ") + function + Mode::name(mode) +
