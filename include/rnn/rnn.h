@@ -73,7 +73,7 @@ enum {
   RNN_OUT_OF_MEMORY = 20,
   RNN_FILE_ERROR = 30,      /* the operating system refused to open, read, write or rename */
   RNN_BAD_FORMAT = 31,      /* the file's contents are damaged, hostile or of another kind */
-  RNN_UNSUPPORTED = 40,     /* not on this CPU, or not in this build of the library */
+  RNN_UNSUPPORTED = 40,     /* not on this CPU, not in this build, or no network that the library computes */
   RNN_INTERNAL = 90
 };
 
@@ -866,8 +866,9 @@ typedef struct rnn_load_options {
   size_t struct_size;
   uint32_t flags;        /* RNN_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
   int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
-  /* Which tensors of a PyTorch state dict are the network: what stands before weight_ih_l0, or before weight; * stands
-   * for any characters, ? for one. Other modules' tensors are passed over if layers is given, and else refused. NULL:
+  /* Which tensors of a PyTorch state dict, in safetensors or JSON, are the network: what stands before
+   * weight_ih_l0 (of a cell: weight_ih), or before weight; * stands for any characters, ? for one. Other
+   * modules' tensors, whatever their types are, are passed over if layers is given, and else refused. NULL:
    * found by themselves, by their names' ends and their shapes. */
   const char *layers;    /* "lstm.", "encoder.*", ... */
   const char *head;      /* "fc."; "": none */
@@ -904,26 +905,33 @@ RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
  * Since    0.1 */
 RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_save_options_t *options);
 
-/* Create a network from a file, and a stream over it in the initial state. The contents say what the file is: one
- * that rnn_save_as wrote (but in C), a safetensors file with the state dict of a PyTorch module, or a file of
- * another library that this build reads. Of those in JSON: models of RTNeural and Keras, of lstm or gru layers of
- * one width and then at most one dense layer without activation; PyTorch state dicts, GuitarML's models too, whose
- * recurrent modules read each other in the order in which they stand; and Neural Amp Modeler's LSTM (.nam), which
- * starts from the state in the file (that program itself runs half a second of silence first). What changes the
- * output and no network here has, such as in_skip, is refused. What the file says beside the network becomes its
- * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply.
+/* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
+ * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors or JSON, or a file
+ * of another library that this build reads. Of those in JSON: models of RTNeural and Keras, of lstm or gru
+ * layers of one width and then at most one dense layer without activation; GuitarML's models, which are state
+ * dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its version, 0.5 to 0.7), which starts from
+ * the state in the file (that program itself runs half a second of silence first).
+ * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
+ * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
+ * layers that are alike read each other in the order in which they stand; safetensors has no such order, and
+ * options must say which module it is. No tensor is filled in: one that the others imply is refused by its
+ * name if it is missing.
+ * What changes the output and no network here has, such as in_skip, is refused. What the file says beside the
+ * network becomes its metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON
+ * may have a byte order mark, and Python's NaN and Infinity, which become text; what has no name is left out.
  * Where the file has a probe, the network must give what it says, within 1e-4 (RNN_COMPUTE_F32), 0.03 (BF16) or 0.05
  * (INT8) of the largest value of each vector, and of 1 at least: instruction sets without fused multiply-add round
  * differently. A network that magnifies this beyond measure needs without_probe of rnn_load_as. A state dict
- * may have one of its own: tensors probe.inputs [steps, I] (with an embedding indices [steps], int64) and
- * probe.outputs [steps, O], what the module gives for that sequence from the initial state.
+ * may have one of its own: tensors probe.inputs [steps, I] (with an embedding indices [steps], whole numbers)
+ * and probe.outputs [steps, O], what the module gives for that sequence from the initial state.
  *
  * path      UTF-8
  * allocator NULL: the C++ runtime's
  * out       written on success; the caller destroys the handle by rnn_destroy
- * Errors    RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT (also when the network gives something else than the
- *           probe says, and when several modules of a state dict could be the network), RNN_OUT_OF_MEMORY,
- *           RNN_UNSUPPORTED
+ * Errors    RNN_INVALID_ARGUMENT (also when several modules of a state dict could be the network: options say
+ *           which), RNN_FILE_ERROR, RNN_BAD_FORMAT (damaged or of another kind; also when the network gives
+ *           something else than the probe says), RNN_UNSUPPORTED (not in this build; or the file is right,
+ *           but no network here is what it holds: the message says "unsupported: "), RNN_OUT_OF_MEMORY
  * Threads   any
  * Realtime  no
  * Since     0.1 */

@@ -22,9 +22,12 @@ struct TypeInfo {
 constexpr TypeInfo kTypes[] = {{Type::f64, "F64", 8},   {Type::f32, "F32", 4}, {Type::f16, "F16", 2},
                                {Type::bf16, "BF16", 2}, {Type::u64, "U64", 8}, {Type::i64, "I64", 8}};
 
+constexpr TypeInfo kOther = {Type::other, "another", 1};
+
 const TypeInfo& info(Type type) noexcept {
-  return *std::find_if(std::begin(kTypes), std::end(kTypes),
-                       [=](const TypeInfo& t) { return t.type == type; });
+  for (const TypeInfo& t : kTypes)
+    if (t.type == type) return t;
+  return kOther;
 }
 
 float from_half(std::uint16_t half) noexcept {
@@ -66,9 +69,10 @@ void convert(const Tensor& tensor, float* out, const Convert& to_float) {
 
 template <class T>
 void copy(const Tensor& tensor, Type wanted, T* out) {
+  if (tensor.fault) throw Error(*tensor.fault);
   if (tensor.type != wanted)
     throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be %s", quote(tensor.name).c_str(),
-                type_name(tensor.type), type_name(wanted));
+                tensor.dtype().c_str(), type_name(wanted));
   tensor.source->read(tensor.offset, tensor.bytes(), out);
 }
 
@@ -90,7 +94,12 @@ std::optional<Type> find_type(std::uint32_t number) noexcept {
   return std::nullopt;
 }
 
+bool Tensor::has_floats() const noexcept {
+  return type == Type::f64 || type == Type::f32 || type == Type::f16 || type == Type::bf16;
+}
+
 void Tensor::read(float* out) const {
+  if (fault) throw Error(*fault);
   switch (type) {
     case Type::f64:
       return convert<double>(*this, out, [](double v) { return static_cast<float>(v); });
@@ -102,10 +111,11 @@ void Tensor::read(float* out) const {
       return convert<std::uint16_t>(*this, out, &from_bfloat);
     case Type::u64:
     case Type::i64:
+    case Type::other:
       break;
   }
   throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be F64, F32, F16 or BF16", quote(name).c_str(),
-              type_name(type));
+              dtype().c_str());
 }
 
 void Tensor::read(std::uint64_t* out) const { copy(*this, Type::u64, out); }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,12 +15,14 @@
 #include <vector>
 
 #include "lib/formats/source.h"
+#include "lib/network/error.h"
 #include "lib/network/text.h"
+#include "rnn/rnn.h"
 
 namespace rnn::formats {
 
-// Numbered as in binary files.
-enum class Type : std::uint32_t { f64 = 1, f32 = 2, f16 = 3, bf16 = 4, u64 = 5, i64 = 6 };
+// Numbered as in binary files. What is of another type can only be passed over: its elements are its bytes.
+enum class Type : std::uint32_t { other = 0, f64 = 1, f32 = 2, f16 = 3, bf16 = 4, u64 = 5, i64 = 6 };
 
 const char* type_name(Type type) noexcept;  // as in safetensors files: "F32"
 std::size_t type_size(Type type) noexcept;
@@ -28,6 +31,11 @@ std::optional<Type> find_type(std::uint32_t number) noexcept;
 
 using Shape = std::vector<std::uint64_t>;
 
+using rnn::quote;  // names and values in files may be anything
+
+// "[2, 3]"
+std::string to_string(const Shape& shape);
+
 constexpr std::size_t kMaxRank = 32;        // what is refused shall not cost much memory
 constexpr std::size_t kDataAlignment = 64;  // of the tensors' data, where we write the file
 
@@ -35,21 +43,30 @@ struct Tensor {
   std::string name;
   Type type;
   Shape shape;
-  std::size_t count;     // the product of shape
-  const Source* source;  // of the values
-  std::size_t offset;    // where they begin there; bytes() long, checked
+  std::size_t count;                          // the product of shape
+  const Source* source;                       // of the values
+  std::size_t offset;                         // where they begin there; bytes() long, checked
+  std::string other = {};                     // of another type: its name
+  std::optional<Error> fault = std::nullopt;  // why there are no values: thrown at whoever needs them
 
   std::size_t bytes() const noexcept { return count * type_size(type); }
+  std::string dtype() const { return type == Type::other ? quote(other) : type_name(type); }
+  bool has_floats() const noexcept;
   // Throw Error(RNN_FILE_ERROR) where the source does.
   void read(float* out) const;          // [count]  any floating-point type, rounded where it is wider
   void read(std::uint64_t* out) const;  // [count]  U64 alone
   void read(std::int64_t* out) const;   // [count]  I64 alone
 };
 
-// What a file holds, by name. The tensors' values stay in the source, which outlives this.
+// What a file holds, by name. The tensors' values stay in the source, which outlives this, or in its own.
 struct Contents {
   std::map<std::string, std::string, std::less<>> metadata;
   std::map<std::string, Tensor, std::less<>> tensors;
+  std::shared_ptr<const Source> own;  // of values that the file has as text
+  // The tensors' names as they stand in the file, where that order says which module reads which.
+  std::vector<std::string> order;
+  // Throws where the file says something else of a state dict's network than the tensors do; may be empty.
+  std::function<void(const rnn_config_t&)> check;
 
   const std::string* find_metadata(std::string_view key) const;  // or null
   const Tensor* find(std::string_view name) const;               // or null
@@ -80,10 +97,5 @@ class Writer {
   std::vector<std::pair<std::string, std::string>> metadata_;
   std::vector<Entry> entries_;  // the widest type first, so that all values are aligned
 };
-
-using rnn::quote;  // names and values in files may be anything
-
-// "[2, 3]"
-std::string to_string(const Shape& shape);
 
 }  // namespace rnn::formats

@@ -1,10 +1,14 @@
-// The kinds of JSON that read_json_model knows, and what they share. Each throws Error(RNN_BAD_FORMAT).
+// The kinds of JSON that read_json knows, and what they share. Each throws Error(RNN_BAD_FORMAT), and where
+// librnn cannot compute the network, Error(RNN_UNSUPPORTED) with a message that begins with "unsupported: ".
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <string>
 #include <string_view>
 
+#include "lib/formats/contents.h"
 #include "lib/formats/json_value.h"
 #include "lib/formats/model.h"
 #include "lib/network/config.h"
@@ -15,22 +19,27 @@ constexpr std::int32_t kMaxModelLayers = 64;
 
 // rtneural.cpp: {"in_shape", "layers"}
 Model read_layers(const json::Value& root);
-// state_dict.cpp: {"lstm.weight_ih_l0", ...}, or the same in {"state_dict"}
-Model read_state_dict(const json::Value& root);
+// state_dict.cpp: {"lstm.weight_ih_l0", ...}, or the same in {"state_dict"}; numbers: all of the tree's
+formats::Contents read_state_dict(const json::Value& root, const Source& numbers);
 // nam.cpp: {"architecture", "config", "weights"}
 Model read_nam(const json::Value& root);
 
-// Whether the object is a state dict, with layer 0 of some recurrent module.
+// Whether the object is a state dict, with a tensor of some recurrent module.
 bool is_state_dict(const json::Value& object);
 
-// Add to the model what the outermost object says beside the network: of it, without these keys, and of its
-// object "metadata". Lists, such as test signals, are left out.
-void read_metadata(const json::Value& root, std::initializer_list<std::string_view> without, Model& model);
+// What the outermost object says beside the network: of it, without these keys, and of its object "metadata".
+// Left out are lists, such as test signals, and what has no name.
+std::map<std::string, std::string> read_metadata(const json::Value& root,
+                                                 std::initializer_list<std::string_view> without);
 
-// Unless absent or 0, it would add the network's input to its output.
+// What repeats a size must be the same. Absent: not said.
+void check_size(const json::Value& object, std::string_view key, std::int32_t size);
+
+// Unless absent, false or 0, it would add the network's input to its output.
 void refuse_skip(const json::Value& object, std::string_view key);
 
-// Biases that some layers or the head lack become zero; if all lack them the network has none.
+// Layers and the head each say themselves whether they have biases; those that lack them get zeros, which is
+// the same. If all lack them the network has none.
 void complete_biases(Model& model);
 
 }  // namespace rnn

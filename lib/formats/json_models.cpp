@@ -1,7 +1,11 @@
 #include "lib/formats/json_models.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "lib/formats/json_kinds.h"
 #include "lib/network/error.h"
@@ -13,33 +17,58 @@ using json::Value;
 
 constexpr std::size_t kMaxMetadata = 1000;
 
+namespace {
+
+// A tree's numbers.
+struct TreeSource final : Source {
+  explicit TreeSource(json::Tree parsed)
+      : Source(parsed.numbers.size() * sizeof(float)), tree(std::move(parsed)) {}
+
+  const unsigned char* memory() const noexcept override {
+    return reinterpret_cast<const unsigned char*>(tree.numbers.data());
+  }
+  void read(std::size_t offset, std::size_t count, void* out) const override {
+    if (count > 0) std::memcpy(out, memory() + offset, count);
+  }
+
+  const json::Tree tree;
+};
+
+}  // namespace
+
 bool is_json(const void* memory, std::size_t size) noexcept {
-  const auto* text = static_cast<const char*>(memory);
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  const char* first = std::find_if_not(text, text + size, blank);
-  return first != text + size && *first == '{';
+  std::string_view text(static_cast<const char*>(memory), size);
+  if (text.substr(0, json::kMark.size()) == json::kMark) text.remove_prefix(json::kMark.size());
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && text[first] == '{';
 }
 
-Model read_json_model(const void* memory, std::size_t size) {
-  const json::Tree tree = json::parse(memory, size);
-  const Value root(tree);
+std::variant<Model, formats::Contents> read_json(const void* memory, std::size_t size) {
+  auto source = std::make_shared<const TreeSource>(json::parse(memory, size));
+  const Value root(source->tree);
   if (root.find("architecture")) return read_nam(root);
   if (root.find("layers")) return read_layers(root);
-  if (root.find("state_dict") || is_state_dict(root)) return read_state_dict(root);
-  throw Error(
-      RNN_BAD_FORMAT,
-      "unsupported: the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" (.nam), "
-      "\"state_dict\" and \"...weight_ih_l0\" (PyTorch)");
+  if (root.find("state_dict") || is_state_dict(root)) {
+    formats::Contents contents = read_state_dict(root, *source);
+    contents.own = std::move(source);
+    return contents;
+  }
+  throw Error(RNN_BAD_FORMAT,
+              "the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" (.nam), "
+              "\"state_dict\" and \"...weight_ih_l0\" (PyTorch)");
 }
 
-void read_metadata(const Value& root, std::initializer_list<std::string_view> without, Model& model) {
+std::map<std::string, std::string> read_metadata(const Value& root,
+                                                 std::initializer_list<std::string_view> without) {
+  std::map<std::string, std::string> metadata;
   const auto add = [&](std::string_view key, const Value& value) {
-    if (value.is_null() || value.kind() == Kind::array || value.kind() == Kind::numbers) return;
-    if (model.metadata.size() == kMaxMetadata)
+    if (key.empty() || value.is_null() || value.kind() == Kind::array || value.kind() == Kind::numbers)
+      return;
+    if (metadata.size() == kMaxMetadata)
       throw Error(RNN_BAD_FORMAT, "there are more than %zu fields beside the network", kMaxMetadata);
     if (key.substr(0, 4) == "rnn.")
       throw Error(RNN_BAD_FORMAT, "%s: what begins with \"rnn.\" is librnn's own", value.path().c_str());
-    model.metadata.emplace(key, value.as_text());
+    metadata.emplace(key, value.as_text());
   };
   root.each_member([&](std::string_view key, const Value& value) {
     const bool nested = key == "metadata" && value.kind() == Kind::object;
@@ -47,13 +76,21 @@ void read_metadata(const Value& root, std::initializer_list<std::string_view> wi
   });
   const std::optional<Value> nested = root.find("metadata");
   if (nested && nested->kind() == Kind::object) nested->each_member(add);  // the outer one wins
+  return metadata;
+}
+
+void check_size(const Value& object, std::string_view key, std::int32_t size) {
+  const std::optional<Value> stated = object.find(key);
+  if (stated && stated->integer(0, kMaxClasses) != size)
+    throw Error(RNN_BAD_FORMAT, "%s is %s; the weights are those of %d", stated->path().c_str(),
+                stated->describe().c_str(), size);
 }
 
 void refuse_skip(const Value& object, std::string_view key) {
   const std::optional<Value> skip = object.find(key);
-  if (skip && skip->integer(0, kMaxSize) != 0)
-    throw Error(RNN_BAD_FORMAT, "unsupported: %s is %s; librnn has no connection from input to output",
-                skip->path().c_str(), skip->describe().c_str());
+  if (!skip || !(skip->kind() == Kind::boolean ? skip->boolean() : skip->number() != 0)) return;
+  throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; librnn has no connection from input to output",
+              skip->path().c_str(), skip->describe().c_str());
 }
 
 void complete_biases(Model& model) {

@@ -226,17 +226,42 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   std::uint32_t key_ = 0;            // the last one
 };
 
+// Python's numbers that are no JSON, in quotes; empty if there are none.
+std::vector<char> quote_numbers(std::string_view text) {
+  std::vector<char> out;
+  if (text.find("NaN") == text.npos && text.find("Infinity") == text.npos) return out;
+  out.reserve(text.size() + text.size() / 16);
+  bool is_quoted = false;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t length = 0;
+    if (!is_quoted)
+      for (const std::string_view number : {"NaN", "Infinity", "-Infinity"})
+        if (text.substr(i, number.size()) == number) length = number.size();
+    const std::string_view piece = text.substr(i, length != 0 ? length : text[i] == '\\' ? 2 : 1);
+    if (piece == "\"") is_quoted = !is_quoted;
+    if (length != 0) out.push_back('"');
+    out.insert(out.end(), piece.begin(), piece.end());
+    if (length != 0) out.push_back('"');
+    i += piece.size();
+  }
+  return out;
+}
+
 }  // namespace
 
 Tree parse(const void* memory, std::size_t size) {
   if (size > kMaxSize)
     throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; JSON may have %zu", size, kMaxSize);
-  const auto* text = static_cast<const char*>(memory);
+  std::string_view text(static_cast<const char*>(memory), size);
   // The parser would take a zero byte for the end.
-  if (std::find(text, text + size, 0) != text + size)
-    throw Error(RNN_BAD_FORMAT, "not JSON: it contains a zero byte");
-  Builder builder(text);
-  nlohmann::json::sax_parse(Reader(text, builder.reached), Reader(text + size, builder.reached), &builder);
+  if (text.find('\0') != text.npos) throw Error(RNN_BAD_FORMAT, "not JSON: it contains a zero byte");
+  if (text.substr(0, kMark.size()) == kMark) text.remove_prefix(kMark.size());
+  std::vector<char> copy = quote_numbers(text);
+  if (!copy.empty()) text = {copy.data(), copy.size()};
+  Builder builder(text.data());
+  nlohmann::json::sax_parse(Reader(text.data(), builder.reached),
+                            Reader(text.data() + text.size(), builder.reached), &builder);
+  builder.tree.copy = std::move(copy);
   return std::move(builder.tree);
 }
 
@@ -287,6 +312,15 @@ std::int32_t Value::integer(std::int32_t least, std::int32_t most) const {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size() || value < least || value > most)
     refuse(wanted);
+  return value;
+}
+
+double Value::number() const {
+  expect(Kind::number, "a number");
+  const std::string_view digits = text(index_);
+  double value = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec != std::errc())
+    refuse("a number that can be held");
   return value;
 }
 
@@ -350,6 +384,27 @@ std::vector<float> Value::matrix(std::size_t rows, std::size_t columns) const {
     values.insert(values.end(), numbers.begin(), numbers.end());
   });
   return values;
+}
+
+std::vector<std::uint64_t> Value::shape() const {
+  if (kind() == Kind::numbers) return {node().count};
+  if (kind() != Kind::array) refuse("an array of numbers");
+  std::vector<std::uint64_t> first;
+  each([&](std::size_t i, const Value& value) {
+    const std::vector<std::uint64_t> shape = value.shape();
+    if (i == 0) first = shape;
+    if (shape != first)
+      throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be %s as %s[0]", value.path().c_str(),
+                  formats::to_string(shape).c_str(), formats::to_string(first).c_str(), path_.c_str());
+  });
+  first.insert(first.begin(), node().count);
+  return first;
+}
+
+std::size_t Value::first_number() const noexcept {
+  std::uint32_t i = index_;
+  while (tree_->nodes[i].kind == Kind::array) ++i;
+  return tree_->nodes[i].begin;
 }
 
 std::string Value::as_text() const {

@@ -30,9 +30,12 @@ struct Tree {
   std::vector<float> numbers;
   std::string text;
   const char* source = nullptr;
+  std::vector<char> copy;  // of a text with such numbers: the source
 };
 
-// The tree refers to the memory.
+constexpr std::string_view kMark = "\xef\xbb\xbf";  // of the byte order, which may stand before the text
+
+// The tree refers to the memory. NaN, Infinity and -Infinity, which Python writes, are read as strings.
 Tree parse(const void* memory, std::size_t size);
 
 // A value in a tree, which outlives it, and where it stands: what is not as asked for is refused by that
@@ -49,6 +52,7 @@ class Value {
   std::string_view string() const;
   bool boolean() const;
   std::int32_t integer(std::int32_t least, std::int32_t most) const;
+  double number() const;
 
   // ---- Objects ----
   std::optional<Value> find(std::string_view key) const;  // null counts as absent
@@ -66,6 +70,11 @@ class Value {
   std::int32_t last_integer(std::int32_t least, std::int32_t most) const;
   std::vector<float> vector(std::size_t count) const;                      // finite
   std::vector<float> matrix(std::size_t rows, std::size_t columns) const;  // [rows, columns]
+
+  // Of nested arrays of numbers that are alike, such as [rows, columns], and which of the tree's numbers is
+  // the first of theirs, row-major.
+  std::vector<std::uint64_t> shape() const;
+  std::size_t first_number() const noexcept;
 
   template <class F>
   void each(const F& f) const {  // f(std::size_t index, const Value&); not of numbers

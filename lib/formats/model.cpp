@@ -17,7 +17,7 @@ rnn_config_t check_config(rnn_config_t config) {
   try {
     return resolve(config);
   } catch (const Error& error) {
-    throw Error(RNN_BAD_FORMAT, "configuration: %s", error.what());
+    throw Error(RNN_UNSUPPORTED, "unsupported: configuration: %s", error.what());
   }
 }
 

@@ -4,6 +4,7 @@
 //   for each layer  W [4H, X + H], gates i, f, g, o (ours), each row that of the input, then of h;
 //                   b [4H]; h [H] and c [H], the state it starts from
 //   the head        W [O, H], b [O]
+#include <cstdio>
 #include <string>
 
 #include "lib/formats/json_kinds.h"
@@ -14,11 +15,25 @@ namespace {
 
 using json::Value;
 
+// "0.5.4": what the list of weights holds is settled by the first two numbers.
+void check_version(const Value& version) {
+  const std::string text(version.string());
+  int major = 0, minor = 0, patch = 0, read = 0;
+  if (text.find_first_not_of("0123456789.") != std::string::npos ||
+      std::sscanf(text.c_str(), "%2d.%2d.%4d%n", &major, &minor, &patch, &read) != 3 ||
+      static_cast<std::size_t>(read) != text.size())
+    throw Error(RNN_BAD_FORMAT, "%s is %s; it must be three numbers with points between them",
+                version.path().c_str(), version.describe().c_str());
+  if (major != 0 || minor < 5 || minor > 7)
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; librnn reads 0.5 to 0.7", version.path().c_str(),
+                version.describe().c_str());
+}
+
 void check_keys(const Value& config) {
   config.each_member([&](std::string_view key, const Value& value) {
     for (const char* known : {"input_size", "hidden_size", "num_layers", "in_channels", "out_channels"})
       if (key == known) return;
-    throw Error(RNN_BAD_FORMAT, "unsupported: %s is unknown", value.path().c_str());
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
   });
 }
 
@@ -84,12 +99,13 @@ class WeightsReader {
 Model read_nam(const Value& root) {
   const Value architecture = root.at("architecture");
   if (architecture.string() != "LSTM")
-    throw Error(RNN_BAD_FORMAT, "unsupported: architecture is %s; librnn reads \"LSTM\"",
+    throw Error(RNN_UNSUPPORTED, "unsupported: architecture is %s; librnn reads \"LSTM\"",
                 architecture.describe().c_str());
+  check_version(root.at("version"));
   Model model;
   model.config = read_config(root.at("config"));
   model.parameters = std::move(WeightsReader(root.at("weights"), model.config).parameters);
-  read_metadata(root, {"architecture", "config", "weights"}, model);
+  model.metadata = read_metadata(root, {"architecture", "config", "weights"});
   return model;
 }
 

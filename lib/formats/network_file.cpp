@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "lib/cells/cell.h"
 #include "lib/formats/binary.h"
@@ -171,12 +172,12 @@ Model read_onnx_model([[maybe_unused]] const Source& source) {
 #endif
 }
 
-// A file of another library, which begins with `head`.
-Model read_model(const Source& source, const Part& head) {
+// A file of another library, which begins with `head`; in JSON, a state dict's contents.
+std::variant<Model, Contents> read_foreign(const Source& source, const Part& head) {
 #if RNN_WITH_FORMATS
   if (is_json(head.data(), head.size())) {
     const Part file = whole(source);
-    return read_json_model(file.data(), file.size());
+    return read_json(file.data(), file.size());
   }
 #endif
   if (is_onnx(head)) return read_onnx_model(source);
@@ -188,7 +189,9 @@ WeightsRef load(const Source& source, const rnn_load_options_t& options, const A
   const Part head = formats::head_of(source);
   if (const std::int32_t container = formats::recognise(head.data(), head.size()))
     return extract_network(formats::read(source, container), options, allocator);
-  Model model = read_model(source, head);
+  std::variant<Model, Contents> found = read_foreign(source, head);
+  if (const auto* dict = std::get_if<Contents>(&found)) return extract_network(*dict, options, allocator);
+  Model& model = std::get<Model>(found);
   refuse_options(options);
   if (options.without_probe != 0) model.probe.reset();
   return build(model, allocator);
@@ -318,6 +321,9 @@ WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& o
     dict.config = read_config(contents);
     dict.selection.names = read_names(contents);
   } else {
+    const auto own = contents.metadata.lower_bound(Metadata::kReserved);
+    if (own != contents.metadata.end() && begins_with(own->first, Metadata::kReserved))
+      throw Error(RNN_BAD_FORMAT, "metadata rnn.format is missing; there is %s", quote(own->first).c_str());
     dict = read_state_dict(contents, options);
   }
   const rnn_config_t config = check_config(dict.config, dict.selection.names, contents);
@@ -331,7 +337,7 @@ WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& o
   weights.pack();
   Metadata::Pairs pairs;
   for (const auto& [key, value] : contents.metadata)
-    if (!begins_with(key, Metadata::kReserved)) pairs.emplace_back(key, value);
+    if (!begins_with(key, Metadata::kReserved) && (ours || !key.empty())) pairs.emplace_back(key, value);
   set_metadata(weights, pairs);
   if (options.without_probe == 0) run_probe(ref, contents, ours);
   return ref;

@@ -1,6 +1,7 @@
 #include "lib/formats/network_tensors.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -13,15 +14,45 @@
 namespace rnn::formats {
 namespace {
 
-const Tensor& expect(const Contents& contents, const std::string& name, const Shape& shape) {
+// What a file of ours would not have is damage; a state dict may be right and no network of librnn.
+[[noreturn]] void refuse(const Names& names, const std::string& tensor, const std::string& what) {
+  if (!names.is_dict()) throw Error(RNN_BAD_FORMAT, "tensor %s %s", quote(tensor).c_str(), what.c_str());
+  throw Error(RNN_UNSUPPORTED, "unsupported: tensor %s %s", quote(tensor).c_str(), what.c_str());
+}
+
+const Tensor& expect(const Contents& contents, const Names& names, const std::string& name,
+                     const Shape& shape) {
   const Tensor* tensor = contents.find(name);
   if (tensor == nullptr)
     throw Error(RNN_BAD_FORMAT, "tensor %s is missing; its shape would be %s", name.c_str(),
                 to_string(shape).c_str());
+  if (tensor->fault) throw Error(*tensor->fault);
   if (tensor->shape != shape)
     throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be %s", name.c_str(),
                 to_string(tensor->shape).c_str(), to_string(shape).c_str());
+  if (!tensor->has_floats())
+    refuse(names, name, "has dtype " + tensor->dtype() + "; it must be F64, F32, F16 or BF16");
   return *tensor;
+}
+
+// The name of a layer's parameter, in parts: "weight_ih_l12_reverse" is "weight_ih", 12 and "_reverse".
+struct LayerName {
+  std::string_view base;
+  std::size_t layer;
+  std::string_view direction;
+};
+
+LayerName take_apart(std::string_view name) {
+  const std::size_t at = name.rfind("_l");
+  LayerName parts{name.substr(0, at), 0, {}};
+  const char* end = name.data() + name.size();
+  parts.direction = std::string_view(std::from_chars(name.data() + at + 2, end, parts.layer).ptr);
+  return parts;
+}
+
+// A parameter's, or another tensor's of the same strand.
+std::string layer_tensor(const Names& names, std::string_view base, const LayerName& parts) {
+  return names.strand(std::string(base).c_str(), parts.layer, !parts.direction.empty());
 }
 
 Shape shape_of(const Parameter& parameter) {
@@ -31,8 +62,7 @@ Shape shape_of(const Parameter& parameter) {
 // PyTorch has a second bias, bias_hh. librnn keeps the sum of both (bias_ih); where the last gate's second
 // bias is not redundant (GRU's b_hn), it keeps this one as bias_hn.
 std::string second_bias(const Names& names, const Parameter& bias) {
-  constexpr std::size_t kPrefix = sizeof "bias_ih" - 1;  // or bias_hn
-  return names.layers + "bias_hh" + (bias.name + kPrefix);
+  return layer_tensor(names, "bias_hh", take_apart(bias.name));
 }
 
 Shape second_bias_shape(const Weights& weights) { return {weights.gates_size()}; }
@@ -55,6 +85,24 @@ bool is_in(const std::string& path, const std::string& name) {
   return name.rfind(path, 0) == 0 && name.find('.', path.size()) == std::string::npos;
 }
 
+// Whether a tensor stands in one of the network's modules.
+bool is_used(const Weights& weights, const Names& names, const std::string& name) {
+  if (weights.has_head() && is_in(names.head, name)) return true;
+  if (weights.has_embedding() && is_in(names.embedding, name)) return true;
+  if (!names.is_dict()) return is_in(names.layers, name);
+  return std::any_of(names.modules.begin(), names.modules.end(),
+                     [&](const Module& module) { return is_in(module.prefix, name); });
+}
+
+// Whether another tensor says more of the same module, which is not part of the network.
+bool is_bias_of_another(const Contents& contents, const std::set<std::string>& known,
+                        const std::string& name) {
+  constexpr std::string_view kBias = "bias";
+  if (name.size() < kBias.size() || name.substr(name.size() - kBias.size()) != kBias) return false;
+  const std::string weight = name.substr(0, name.size() - kBias.size()) + "weight";
+  return known.count(weight) == 0 && contents.find(weight) != nullptr;
+}
+
 // Nothing of the network may be left over: it could be a layer that would silently be dropped.
 void check_leftovers(const Weights& weights, const Selection& selection, const Contents& contents,
                      const std::function<bool(const std::string&)>& spared) {
@@ -63,10 +111,12 @@ void check_leftovers(const Weights& weights, const Selection& selection, const C
   for (const auto& entry : contents.tensors) {
     const std::string& name = entry.first;
     if (known.count(name) != 0 || spared(name)) continue;
-    const bool used = is_in(names.layers, name) || (weights.has_head() && is_in(names.head, name)) ||
-                      (weights.has_embedding() && is_in(names.embedding, name));
-    if (used || !selection.partial)
-      throw Error(RNN_BAD_FORMAT, "tensor %s is not part of this network", quote(name).c_str());
+    if (selection.partial && !is_used(weights, names, name)) continue;
+    if (is_bias_of_another(contents, known, name)) continue;
+    const bool has_shape = names.is_dict() && !entry.second.fault;
+    refuse(
+        names, name,
+        (has_shape ? "of shape " + to_string(entry.second.shape) + " " : "") + "is not part of this network");
   }
 }
 
@@ -74,7 +124,8 @@ void check_leftovers(const Weights& weights, const Selection& selection, const C
 bool is_absent(const Selection& selection, const Parameter& parameter) {
   using Kind = Parameter::Kind;
   if (parameter.kind == Kind::head_bias) return selection.bare_head;
-  return selection.bare_layers && (parameter.kind == Kind::bias || parameter.kind == Kind::recurrent_bias);
+  if (parameter.kind != Kind::bias && parameter.kind != Kind::recurrent_bias) return false;
+  return selection.names.module(take_apart(parameter.name).layer).is_bare;
 }
 
 void check_finite(const std::string& name, const std::vector<float>& values) {
@@ -88,7 +139,7 @@ std::vector<float> read_second_bias(const Weights& weights, const Names& names, 
                                     const Parameter& bias) {
   std::vector<float> values(weights.gates_size());
   const std::string name = second_bias(names, bias);
-  expect(contents, name, second_bias_shape(weights)).read(values.data());
+  expect(contents, names, name, second_bias_shape(weights)).read(values.data());
   check_finite(name, values);
   return values;
 }
@@ -107,8 +158,8 @@ std::vector<float> read_parameter(const Weights& weights, const Names& names, co
   }
   std::vector<float> values(parameter.count());
   const std::string name = names.of(parameter);
-  expect(contents, name, shape_of(parameter)).read(values.data());
-  if (parameter.kind == Parameter::Kind::bias && contents.find(second_bias(names, parameter)) != nullptr) {
+  expect(contents, names, name, shape_of(parameter)).read(values.data());
+  if (parameter.kind == Parameter::Kind::bias) {
     const std::vector<float> second = read_second_bias(weights, names, contents, parameter);
     for (std::size_t i = 0; i < redundant(weights); ++i)
       if (second[i] != 0) values[i] += second[i];  // our own files come back to the bit, -0 too
@@ -117,7 +168,8 @@ std::vector<float> read_parameter(const Weights& weights, const Names& names, co
   return values;
 }
 
-// Floats to memory that may not be aligned. Nothing throws: it may be the caller's, who shall see no half of a file.
+// Floats to memory that may not be aligned. Nothing throws: it may be the caller's, who shall see no half of
+// a file.
 void write_values(const Weights& weights, const Parameter& parameter, unsigned char* out) noexcept {
   const float* row = weights.values() + parameter.offset;
   const std::size_t bytes = parameter.columns * sizeof(float);
@@ -144,15 +196,26 @@ std::string Names::of(const Parameter& parameter) const {
   if (parameter.kind == Kind::embedding) return embedding + "weight";
   if (parameter.kind == Kind::head) return head + "weight";
   if (parameter.kind == Kind::head_bias) return head + "bias";
-  return layers + parameter.name;
+  const LayerName parts = take_apart(parameter.name);
+  return layer_tensor(*this, parts.base, parts);
 }
 
-std::string Names::strand(const char* name, std::size_t layer, bool backward) const {
-  return layers + name + "_l" + std::to_string(layer) + (backward ? "_reverse" : "");
+Module Names::module(std::size_t layer) const {
+  if (!is_dict()) return {layers};
+  const auto behind = std::find_if(modules.begin() + 1, modules.end(),
+                                   [=](const Module& module) { return module.first > layer; });
+  return *(behind - 1);
+}
+
+std::string Names::strand(const char* base, std::size_t layer, bool backward) const {
+  const Module own = module(layer);
+  if (own.is_cell) return own.prefix + base;
+  return own.prefix + base + "_l" + std::to_string(layer - own.first) + (backward ? "_reverse" : "");
 }
 
 const Tensor* find_matrix(const Contents& contents, const std::string& name) {
   const Tensor* tensor = contents.find(name);
+  if (tensor != nullptr && tensor->fault) throw Error(*tensor->fault);
   if (tensor != nullptr && tensor->shape.size() != 2)
     throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; it must be a matrix", name.c_str(),
                 to_string(tensor->shape).c_str());
@@ -179,19 +242,20 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
   const std::uint64_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
   std::uint64_t columns = size(config.input_size);
   if (config.embedding_size != 0) {
-    expect(contents, names.embedding + "weight", {columns, size(config.embedding_size)});
+    expect(contents, names, names.embedding + "weight", {columns, size(config.embedding_size)});
     columns = size(config.embedding_size);
   }
   for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_layers); ++layer) {
     for (std::uint64_t d = 0; d < directions; ++d) {
-      expect(contents, names.strand("weight_ih", layer, d != 0), {rows, columns});
-      expect(contents, names.strand("weight_hh", layer, d != 0), {rows, P});
-      if (config.projection_size != 0) expect(contents, names.strand("weight_hr", layer, d != 0), {P, H});
+      expect(contents, names, names.strand("weight_ih", layer, d != 0), {rows, columns});
+      expect(contents, names, names.strand("weight_hh", layer, d != 0), {rows, P});
+      if (config.projection_size != 0)
+        expect(contents, names, names.strand("weight_hr", layer, d != 0), {P, H});
     }
     columns = directions * P;
   }
   if (config.output_size != 0 && (config.flags & RNN_TIED_HEAD) == 0)
-    expect(contents, names.head + "weight", {size(config.output_size), columns});
+    expect(contents, names, names.head + "weight", {size(config.output_size), columns});
 }
 
 void read_tensors(Weights& weights, const Selection& selection, const Contents& contents,

@@ -291,7 +291,8 @@ class Builder {
 
   static std::int32_t narrow(const char* what, std::int64_t size) {
     if (size < 1 || size > kMaxClasses)
-      throw Error(RNN_BAD_FORMAT, "%s are %jd; they must be 1..%d", what, std::intmax_t{size}, kMaxClasses);
+      throw Error(size < 1 ? RNN_BAD_FORMAT : RNN_UNSUPPORTED, "%s are %jd; they must be 1..%d", what,
+                  std::intmax_t{size}, kMaxClasses);
     return static_cast<std::int32_t>(size);
   }
 
@@ -427,7 +428,7 @@ Model read_onnx(const void* memory, std::size_t size) try {
   return model;
 } catch (const Error& error) {
   if (error.status() != RNN_UNSUPPORTED) throw;
-  throw Error(RNN_BAD_FORMAT, "unsupported: %s", error.what());
+  throw Error(RNN_UNSUPPORTED, "unsupported: %s", error.what());
 }
 
 }  // namespace rnn

@@ -1,9 +1,14 @@
 #include "lib/formats/pytorch.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/network/config.h"
@@ -15,26 +20,11 @@ namespace {
 
 using Prefixes = std::vector<std::string>;
 
-constexpr char kFirst[] = "weight_ih_l0";
 constexpr char kMatrix[] = "weight";
+constexpr std::size_t kMaxLayers = 64;
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-// What stands before `end` in the names of tensors, where it is the path of a module and fits the pattern
-// (null: any).
-Prefixes find_prefixes(const Contents& contents, std::string_view end, const char* pattern) {
-  Prefixes prefixes;
-  for (const auto& [name, tensor] : contents.tensors) {
-    if (!ends_with(name, end)) continue;
-    std::string prefix = name.substr(0, name.size() - end.size());
-    if (!prefix.empty() && prefix.back() != '.') continue;
-    if (!is_prefix(prefix))
-      throw Error(RNN_BAD_FORMAT, "tensor %s: the name must be printable and short", quote(name).c_str());
-    if (pattern == nullptr || fits(pattern, prefix.c_str())) prefixes.push_back(std::move(prefix));
-  }
-  return prefixes;
 }
 
 std::string list(const Prefixes& prefixes) {
@@ -49,44 +39,137 @@ std::string list(const Prefixes& prefixes) {
 // The one of the candidates; `what` are they, and `option` chooses among them.
 const std::string& only(const Prefixes& candidates, const char* what, const char* option) {
   if (candidates.size() > 1)
-    throw Error(RNN_BAD_FORMAT, "%zu modules could be %s: %s; options.%s of rnn_load_as says which",
+    throw Error(RNN_INVALID_ARGUMENT, "%zu modules could be %s: %s; options.%s of rnn_load_as says which",
                 candidates.size(), what, list(candidates).c_str(), option);
   return candidates.front();
 }
 
-[[noreturn]] void refuse_pattern(const Contents& contents, const char* option, const char* pattern,
-                                 const char* end) {
-  throw Error(RNN_INVALID_ARGUMENT, "options.%s is %s; what stands before \"%s\" in the file is %s", option,
-              quote(pattern).c_str(), end, list(find_prefixes(contents, end, nullptr)).c_str());
-}
-
-std::string find_layers(const Contents& contents, const rnn_load_options_t& options) {
-  const Prefixes found = find_prefixes(contents, kFirst, options.layers);
-  if (found.empty() && options.layers != nullptr) refuse_pattern(contents, "layers", options.layers, kFirst);
-  if (found.empty())
-    throw Error(RNN_BAD_FORMAT, "metadata rnn.format is missing, and so is a tensor whose name ends with %s",
-                kFirst);
-  return only(found, "the layers", "layers");
-}
-
 std::int32_t narrow(const char* name, std::uint64_t size, std::int32_t most = kMaxSize) {
+  if (size == 0) throw Error(RNN_BAD_FORMAT, "%s is 0; it must be 1..%d", name, most);
   if (size > static_cast<std::uint64_t>(most))
-    throw Error(RNN_BAD_FORMAT, "%s is %ju; it must be 1..%d", name, std::uintmax_t{size}, most);
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %ju; it must be 1..%d", name, std::uintmax_t{size},
+                most);
   return static_cast<std::int32_t>(size);
 }
 
-// The cell and its widths, from the number of gates: weight_hh is [G*H, H], or [4*H, P] in an LSTM with a
-// projection.
-void infer_cell(const Contents& contents, const Names& names, rnn_config_t& config) {
-  const std::string name = names.strand("weight_hh", 0, false);
-  const Tensor* recurrent = find_matrix(contents, name);
-  if (recurrent == nullptr)
-    throw Error(RNN_BAD_FORMAT, "metadata rnn.format is missing, and so is tensor %s", name.c_str());
-  const std::uint64_t rows = recurrent->shape[0], columns = recurrent->shape[1];
-  const Tensor* projection = find_matrix(contents, names.strand("weight_hr", 0, false));
+// ---- Layers ----
+
+// The name of a tensor of layers: "gru.weight_ih_l1_reverse" is "gru.", "weight_ih", 1 and reverse.
+struct LayerTensor {
+  std::string_view prefix, base;
+  std::optional<std::size_t> layer;  // none in a cell
+  bool reverse = false;
+};
+
+std::optional<LayerTensor> layer_tensor(std::string_view name) {
+  const std::size_t point = name.rfind('.');
+  LayerTensor tensor;
+  tensor.prefix = name.substr(0, point == std::string_view::npos ? 0 : point + 1);
+  std::string_view rest = name.substr(tensor.prefix.size());
+  for (const std::string_view base : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"})
+    if (rest.substr(0, base.size()) == base) tensor.base = base;
+  if (tensor.base.empty()) return std::nullopt;
+  rest.remove_prefix(tensor.base.size());
+  if (rest.empty() && tensor.base != "weight_hr") return tensor;
+  constexpr std::string_view kLayer = "_l", kReverse = "_reverse";
+  if (rest.substr(0, kLayer.size()) != kLayer) return std::nullopt;
+  rest.remove_prefix(kLayer.size());
+  std::size_t layer = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
+  const std::string digits(rest.data(), end);
+  rest.remove_prefix(digits.size());
+  tensor.reverse = rest == kReverse;
+  if (error != std::errc() || digits != std::to_string(layer) || (!rest.empty() && !tensor.reverse))
+    return std::nullopt;
+  tensor.layer = layer;
+  return tensor;
+}
+
+// What the names of a module's tensors say: each that one of them implies must be there.
+struct Layout {
+  std::string prefix;
+  std::size_t layers = 0;
+  bool is_cell = false, is_stack = false, reverse = false, biases = false, projection = false;
+
+  void add(const LayerTensor& tensor) {
+    layers = std::max(layers, tensor.layer.value_or(0) + 1);
+    is_cell = is_cell || !tensor.layer;
+    is_stack = is_stack || tensor.layer;
+    reverse = reverse || tensor.reverse;
+    biases = biases || tensor.base.substr(0, 4) == "bias";
+    projection = projection || tensor.base == "weight_hr";
+  }
+  void check() const {
+    if (!is_prefix(prefix))
+      throw Error(RNN_BAD_FORMAT, "module %s: the name must be printable and short", quote(prefix).c_str());
+    if (is_cell && is_stack)
+      throw Error(RNN_BAD_FORMAT, "module %s has names of a cell (weight_ih) and of layers (weight_ih_l0)",
+                  quote(prefix).c_str());
+    if (layers > kMaxLayers)
+      throw Error(RNN_UNSUPPORTED, "unsupported: module %s has %zu layers; there may be %zu",
+                  quote(prefix).c_str(), layers, kMaxLayers);
+  }
+};
+
+// The modules that the pattern (null: any) fits, in the order in which they stand in the file.
+std::vector<Layout> find_layouts(const Contents& contents, const char* pattern) {
+  std::vector<Layout> layouts;
+  std::map<std::string, std::size_t, std::less<>> places;
+  const auto add = [&](const std::string& name) {
+    const std::optional<LayerTensor> tensor = layer_tensor(name);
+    if (!tensor) return;
+    const std::string prefix(tensor->prefix);
+    if (pattern != nullptr && !fits(pattern, prefix.c_str())) return;
+    const auto [place, is_new] = places.emplace(prefix, layouts.size());
+    if (is_new) layouts.push_back({prefix});
+    layouts[place->second].add(*tensor);
+  };
+  for (const std::string& name : contents.order) add(name);
+  for (const auto& entry : contents.tensors)
+    if (contents.order.empty()) add(entry.first);
+  return layouts;
+}
+
+Prefixes prefixes_of(const std::vector<Layout>& layouts) {
+  Prefixes prefixes;
+  for (const Layout& layout : layouts) prefixes.push_back(layout.prefix);
+  return prefixes;
+}
+
+// The modules of layers, by their order.
+std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options_t& options) {
+  std::vector<Layout> found = find_layouts(contents, options.layers);
+  if (found.empty() && options.layers != nullptr)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.layers is %s; what stands before \"weight_ih_l0\" in the file is %s",
+                quote(options.layers).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
+  if (found.empty())
+    throw Error(RNN_BAD_FORMAT,
+                "metadata rnn.format is missing, and so is a tensor whose name ends with weight_ih_l0, or "
+                "weight_ih of a cell");
+  for (const Layout& layout : found) layout.check();
+  if (contents.order.empty()) only(prefixes_of(found), "the layers", "layers");
+  return found;
+}
+
+const Tensor& need_matrix(const Contents& contents, const std::string& name) {
+  const Tensor* tensor = find_matrix(contents, name);
+  if (tensor == nullptr) throw Error(RNN_BAD_FORMAT, "tensor %s is missing", name.c_str());
+  return *tensor;
+}
+
+// A module's cell and its widths, from the number of gates: weight_hh is [G*H, H], or [4*H, P] in an LSTM
+// with a projection.
+void infer_cell(const Contents& contents, const Names& names, const Layout& layout, std::size_t first,
+                rnn_config_t& config) {
+  const std::string name = names.strand("weight_hh", first, false);
+  const Tensor& recurrent = need_matrix(contents, name);
+  const Tensor* projection =
+      layout.projection ? &need_matrix(contents, names.strand("weight_hr", first, false)) : nullptr;
+  const std::uint64_t rows = recurrent.shape[0], columns = recurrent.shape[1];
   const std::uint64_t hidden_size = projection != nullptr ? projection->shape[1] : columns;
   config.hidden_size = narrow("hidden_size", hidden_size);
-  if (projection != nullptr) config.projection_size = narrow("projection_size", columns);
+  config.projection_size = projection != nullptr ? narrow("projection_size", columns) : 0;
   if (projection == nullptr && rows == hidden_size)
     config.cell = RNN_CELL_VANILLA;
   else if (projection == nullptr && rows == 3 * hidden_size)
@@ -96,29 +179,78 @@ void infer_cell(const Contents& contents, const Names& names, rnn_config_t& conf
   else if (projection == nullptr)
     throw Error(RNN_BAD_FORMAT,
                 "tensor %s has shape %s; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) times its columns",
-                name.c_str(), to_string(recurrent->shape).c_str());
+                name.c_str(), to_string(recurrent.shape).c_str());
   else
-    throw Error(RNN_BAD_FORMAT,
-                "tensor %s has shape %s; with weight_hr_l0 of %s its rows must be 4 times %ju", name.c_str(),
-                to_string(recurrent->shape).c_str(), to_string(projection->shape).c_str(),
+    throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; with %s of %s its rows must be 4 times %ju",
+                name.c_str(), to_string(recurrent.shape).c_str(),
+                names.strand("weight_hr", first, false).c_str(), to_string(projection->shape).c_str(),
                 std::uintmax_t{hidden_size});
+}
+
+const char* unit(std::int32_t cell) {
+  return cell == RNN_CELL_VANILLA ? "an RNN" : cell == RNN_CELL_GRU ? "a GRU" : "an LSTM";
+}
+
+std::string describe(const rnn_config_t& config, const Layout& layout) {
+  std::string text = std::string(unit(config.cell)) + (layout.reverse ? ", bidirectional, of " : " of ") +
+                     std::to_string(config.hidden_size);
+  if (config.projection_size != 0) text += " projected to " + std::to_string(config.projection_size);
+  return text;
+}
+
+// All modules must be alike.
+void infer_layers(const Contents& contents, const std::vector<Layout>& layouts, StateDict& dict) {
+  Names& names = dict.selection.names;
+  rnn_config_t& config = dict.config;
+  std::size_t num_layers = 0;
+  for (const Layout& layout : layouts) {
+    names.modules.push_back({layout.prefix, num_layers, layout.is_cell, !layout.biases});
+    num_layers += layout.layers;
+  }
+  if (num_layers > kMaxLayers)
+    throw Error(RNN_UNSUPPORTED, "unsupported: %zu layers; there may be %zu", num_layers, kMaxLayers);
+  config.num_layers = static_cast<std::int32_t>(num_layers);
+  if (layouts.front().reverse) config.flags |= RNN_BIDIRECTIONAL;
+  infer_cell(contents, names, layouts.front(), 0, config);
+  const std::string first = describe(config, layouts.front());
+  for (std::size_t i = 1; i < layouts.size(); ++i) {
+    rnn_config_t own{};
+    infer_cell(contents, names, layouts[i], names.modules[i].first, own);
+    if (describe(own, layouts[i]) != first)
+      throw Error(RNN_UNSUPPORTED, "unsupported: module %s is %s, and %s %s; they must be alike",
+                  quote(layouts[i].prefix).c_str(), describe(own, layouts[i]).c_str(),
+                  quote(layouts.front().prefix).c_str(), first.c_str());
+  }
 }
 
 // ---- Head and embedding ----
 
+// What stands before "weight" in the names of tensors, where it is the path of a module and fits the pattern
+// (null: any).
+Prefixes find_prefixes(const Contents& contents, const char* pattern) {
+  Prefixes prefixes;
+  for (const auto& entry : contents.tensors) {
+    if (!ends_with(entry.first, kMatrix)) continue;
+    std::string prefix = entry.first.substr(0, entry.first.size() - (sizeof kMatrix - 1));
+    if (!prefix.empty() && (prefix.back() != '.' || !is_prefix(prefix))) continue;
+    if (pattern == nullptr || fits(pattern, prefix.c_str())) prefixes.push_back(std::move(prefix));
+  }
+  return prefixes;
+}
+
 // The candidates that nobody has chosen among.
-struct Modules {
+struct Candidates {
   Prefixes heads, embeddings;
 };
 
 // What could be a Linear that reads `width` values, or an Embedding of vectors of `vector` values; 0: not
 // wanted. A module with a bias is no Embedding; of one without, where both fit, the name decides if it says
 // "emb", and otherwise that the other is already there.
-Modules find_modules(const Contents& contents, const Prefixes& taken, std::uint64_t width,
-                     std::uint64_t vector) {
-  Modules modules;
+Candidates find_modules(const Contents& contents, const Prefixes& taken, std::uint64_t width,
+                        std::uint64_t vector) {
+  Candidates modules;
   Prefixes either;
-  for (std::string& prefix : find_prefixes(contents, kMatrix, nullptr)) {
+  for (std::string& prefix : find_prefixes(contents, nullptr)) {
     const Tensor& matrix = *contents.find(prefix + kMatrix);
     if (prefix.empty() || matrix.shape.size() != 2 || matrix.shape[1] == 0) continue;
     if (std::find(taken.begin(), taken.end(), prefix) != taken.end()) continue;
@@ -134,7 +266,7 @@ Modules find_modules(const Contents& contents, const Prefixes& taken, std::uint6
   }
   if (modules.heads.empty() && modules.embeddings.empty() && !either.empty())
     throw Error(
-        RNN_BAD_FORMAT,
+        RNN_INVALID_ARGUMENT,
         "module %s could be the head or the embedding; options.head or options.embedding of rnn_load_as "
         "says which",
         list(either).c_str());
@@ -146,8 +278,10 @@ Modules find_modules(const Contents& contents, const Prefixes& taken, std::uint6
 // The module that an option names; empty where it says none.
 std::string chosen(const Contents& contents, const char* pattern, const char* what, const char* option) {
   if (*pattern == '\0') return {};
-  const Prefixes candidates = find_prefixes(contents, kMatrix, pattern);
-  if (candidates.empty()) refuse_pattern(contents, option, pattern, kMatrix);
+  const Prefixes candidates = find_prefixes(contents, pattern);
+  if (candidates.empty())
+    throw Error(RNN_INVALID_ARGUMENT, "options.%s is %s; what stands before \"weight\" in the file is %s",
+                option, quote(pattern).c_str(), list(find_prefixes(contents, nullptr)).c_str());
   return only(candidates, what, option);
 }
 
@@ -158,16 +292,18 @@ void infer_modules(const Contents& contents, const rnn_load_options_t& options, 
   std::string head, embedding;
   if (options.head != nullptr) head = chosen(contents, options.head, kHead, "head");
   if (options.embedding != nullptr) embedding = chosen(contents, options.embedding, kEmbedding, "embedding");
-  const Modules found =
-      find_modules(contents, {head, embedding, names.layers}, options.head == nullptr ? width : 0,
-                   options.embedding == nullptr ? input.shape[1] : 0);
+  Prefixes taken = {head, embedding};
+  for (const Module& module : names.modules) taken.push_back(module.prefix);
+  const Candidates found = find_modules(contents, taken, options.head == nullptr ? width : 0,
+                                        options.embedding == nullptr ? input.shape[1] : 0);
   if (!found.heads.empty()) head = only(found.heads, kHead, "head");
   if (!found.embeddings.empty()) embedding = only(found.embeddings, kEmbedding, "embedding");
 
   dict.config.input_size = narrow("input_size", input.shape[1], kMaxClasses);
   if (!head.empty()) {
     names.head = head;
-    dict.config.output_size = narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0], kMaxClasses);
+    dict.config.output_size =
+        narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0], kMaxClasses);
   }
   if (embedding.empty()) return;
   names.embedding = embedding;
@@ -176,18 +312,37 @@ void infer_modules(const Contents& contents, const rnn_load_options_t& options, 
   dict.config.embedding_size = narrow("embedding_size", matrix.shape[1]);
 }
 
-// One kind of module may lack the biases that the other has. Where only some of the layers' are there, the
-// others are missing.
+// A module may lack the biases that another has.
 void infer_biases(const Contents& contents, StateDict& dict) {
   Selection& selection = dict.selection;
-  const std::string begin = selection.names.layers + "bias_";
-  const auto first = contents.tensors.lower_bound(begin);
-  const bool layers = first != contents.tensors.end() && first->first.rfind(begin, 0) == 0;
+  std::vector<Module>& modules = selection.names.modules;
+  const bool layers =
+      std::any_of(modules.begin(), modules.end(), [](const Module& module) { return !module.is_bare; });
   const bool has_head = dict.config.output_size != 0;
   const bool head = has_head && contents.find(selection.names.head + "bias") != nullptr;
   if (!layers && !head) dict.config.flags |= RNN_NO_BIAS;
-  selection.bare_layers = !layers && head;
   selection.bare_head = has_head && layers && !head;
+}
+
+// A vector, of whole numbers where it is one of floats: JSON has no types.
+std::vector<std::int64_t> read_indices(const Tensor& tensor) {
+  if (tensor.shape.size() != 1)
+    throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; indices must be a vector", tensor.name.c_str(),
+                to_string(tensor.shape).c_str());
+  std::vector<std::int64_t> indices(tensor.count);
+  if (tensor.type == Type::i64) {
+    tensor.read(indices.data());
+    return indices;
+  }
+  std::vector<float> values(tensor.count);
+  tensor.read(values.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!(std::fabs(values[i]) <= kMaxClasses) || values[i] != std::floor(values[i]))
+      throw Error(RNN_BAD_FORMAT, "tensor %s: value %zu is %g; indices must be whole numbers, 0..%d",
+                  tensor.name.c_str(), i, static_cast<double>(values[i]), kMaxClasses - 1);
+    indices[i] = static_cast<std::int64_t>(values[i]);
+  }
+  return indices;
 }
 
 // A matrix of steps.
@@ -199,27 +354,23 @@ void expect_rows(const Tensor& tensor, std::size_t columns) {
 
 }  // namespace
 
+bool is_layers(std::string_view name) { return layer_tensor(name).has_value(); }
+
 StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& options) {
   StateDict dict;
-  Names& names = dict.selection.names;
-  names.layers = find_layers(contents, options);
   dict.selection.partial = options.layers != nullptr;
-  const Tensor& input = *find_matrix(contents, names.strand("weight_ih", 0, false));
-  infer_cell(contents, names, dict.config);
-  std::size_t num_layers = 1;
-  while (contents.find(names.strand("weight_ih", num_layers, false)) != nullptr) ++num_layers;
-  dict.config.num_layers = static_cast<std::int32_t>(num_layers);  // as many as the header has room for
-  const bool both = contents.find(names.strand("weight_ih", 0, true)) != nullptr;
-  if (both) dict.config.flags |= RNN_BIDIRECTIONAL;
-
-  const std::int32_t width =
-      dict.config.projection_size != 0 ? dict.config.projection_size : dict.config.hidden_size;
-  infer_modules(contents, options, static_cast<std::uint64_t>(width) * (both ? 2 : 1), input, dict);
+  const std::vector<Layout> layouts = find_layers(contents, options);
+  infer_layers(contents, layouts, dict);
+  rnn_config_t& config = dict.config;
+  const Tensor& input = need_matrix(contents, dict.selection.names.strand("weight_ih", 0, false));
+  const std::int32_t width = config.projection_size != 0 ? config.projection_size : config.hidden_size;
+  infer_modules(contents, options, static_cast<std::uint64_t>(width) * (layouts.front().reverse ? 2 : 1),
+                input, dict);
   infer_biases(contents, dict);
-  if ((options.flags & RNN_RELU) != 0 && dict.config.cell != RNN_CELL_VANILLA)
-    throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds a %s",
-                dict.config.cell == RNN_CELL_GRU ? "GRU" : "LSTM");
-  dict.config.flags |= options.flags;
+  if ((options.flags & RNN_RELU) != 0 && config.cell != RNN_CELL_VANILLA)
+    throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds %s", unit(config.cell));
+  config.flags |= options.flags;
+  if (contents.check) contents.check(config);
   return dict;
 }
 
@@ -228,18 +379,13 @@ Probe read_probe(const Tensor& inputs, const Tensor& outputs, const Weights& wei
   expect_rows(outputs, weights.output_size());
   probe.outputs.resize(outputs.count);
   outputs.read(probe.outputs.data());
-  if (inputs.type != Type::i64) {
+  if (inputs.type != Type::i64 && inputs.shape.size() != 1) {
     expect_rows(inputs, weights.input_size());
     probe.inputs.resize(inputs.count);
     inputs.read(probe.inputs.data());
     return probe;
   }
-  if (inputs.shape.size() != 1)
-    throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; indices must be a vector", inputs.name.c_str(),
-                to_string(inputs.shape).c_str());
-  std::vector<std::int64_t> indices(inputs.count);
-  inputs.read(indices.data());
-  for (const std::int64_t index : indices) {
+  for (const std::int64_t index : read_indices(inputs)) {
     if (index < 0 || static_cast<std::uint64_t>(index) >= weights.input_size())
       throw Error(RNN_BAD_FORMAT, "tensor %s holds %jd; it must be 0..%zu", inputs.name.c_str(),
                   std::intmax_t{index}, weights.input_size() - 1);

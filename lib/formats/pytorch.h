@@ -1,7 +1,10 @@
 // State dicts of PyTorch: which tensors are a network, and what network they are. A torch.nn.RNN, GRU or
-// LSTM, and around it, where they are there, a torch.nn.Embedding and a torch.nn.Linear, each under the name
-// of any module.
+// LSTM, or one of their cells, and around it, where they are there, a torch.nn.Embedding and a
+// torch.nn.Linear, each under the name of any module. Where the file has an order, several modules of layers
+// read each other in it.
 #pragma once
+
+#include <string_view>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/network_tensors.h"
@@ -15,13 +18,17 @@ struct StateDict {
   Selection selection;
 };
 
-// options: complete; its names and flags. Throws Error(RNN_BAD_FORMAT), and where the options leave a choice
-// or contradict the file, Error(RNN_INVALID_ARGUMENT).
+// Whether a tensor's name is that of a module of layers: "weight_ih_l0", "gru.bias_hh", ...
+bool is_layers(std::string_view name);
+
+// options: complete; its names and flags. Throws Error(RNN_BAD_FORMAT), where the network is none of librnn's
+// Error(RNN_UNSUPPORTED), and where the options leave a choice or contradict the file,
+// Error(RNN_INVALID_ARGUMENT).
 StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& options);
 
 // Tensors that a file may hold to test the network with: a sequence of steps, and what the network gives for
 // it from the initial state.
-constexpr char kProbeInputs[] = "probe.inputs";    // [T, I], or indices [T], I64
+constexpr char kProbeInputs[] = "probe.inputs";    // [T, I], or indices [T], I64 or whole numbers
 constexpr char kProbeOutputs[] = "probe.outputs";  // [T, O]
 Probe read_probe(const Tensor& inputs, const Tensor& outputs, const Weights& weights);
 

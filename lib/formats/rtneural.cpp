@@ -34,7 +34,7 @@ constexpr Layout kLayouts[] = {{"lstm", RNN_CELL_LSTM, 4, {0, 1, 2, 3}}, {"gru",
 void check_choice(const Value& layer, const char* key, const char* only) {
   const std::optional<Value> choice = layer.find(key);
   if (choice && choice->string() != only && !choice->string().empty())
-    throw Error(RNN_BAD_FORMAT, "unsupported: %s is %s; it must be %s or \"\"", choice->path().c_str(),
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; it must be %s or \"\"", choice->path().c_str(),
                 choice->describe().c_str(), quote(only).c_str());
 }
 
@@ -68,11 +68,14 @@ class LayersReader {
     const bool recurrent = layout != std::end(kLayouts);
     const bool dense = (type == "dense" || type == "time-distributed-dense") && config_.num_layers > 0;
     if (config_.output_size != 0 || (!recurrent && !dense))
-      throw Error(RNN_BAD_FORMAT,
+      throw Error(RNN_UNSUPPORTED,
                   "unsupported: %s is %s; librnn reads lstm or gru layers, then at most one dense",
                   layer.path().c_str(), quote(type).c_str());
     check_keys(layer);
     const std::int32_t size = layer.at("shape").last_integer(1, recurrent ? kMaxSize : kMaxClasses);
+    check_size(layer, "input_size", width_);
+    check_size(layer, "hidden_size", size);
+    check_size(layer, "output_size", size);
     if (recurrent)
       read_recurrent(layer, *layout, size);
     else
@@ -82,10 +85,10 @@ class LayersReader {
   // What is not understood could change the output.
   void check_keys(const Value& layer) const {
     layer.each_member([&](std::string_view key, const Value& value) {
-      for (const char* known :
-           {"type", "activation", "recurrent_activation", "reset_after", "shape", "weights", "name"})
+      for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape",
+                                "weights", "name", "input_size", "hidden_size", "output_size"})
         if (key == known) return;
-      throw Error(RNN_BAD_FORMAT, "unsupported: %s is unknown", value.path().c_str());
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
     });
   }
 
@@ -93,16 +96,16 @@ class LayersReader {
     check_choice(layer, "activation", "tanh");
     check_choice(layer, "recurrent_activation", "sigmoid");
     if (config_.num_layers == kMaxModelLayers)
-      throw Error(RNN_BAD_FORMAT, "%s is one too many; a network has at most %d", layer.path().c_str(),
-                  kMaxModelLayers);
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is one too many; a network has at most %d",
+                  layer.path().c_str(), kMaxModelLayers);
     if (config_.num_layers == 0) {
       config_.cell = layout.cell;
       config_.hidden_size = size;
     } else if (config_.cell != layout.cell) {
-      throw Error(RNN_BAD_FORMAT, "unsupported: %s is %s; all recurrent layers must be of one type",
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; all recurrent layers must be of one type",
                   layer.path().c_str(), quote(layout.type).c_str());
     } else if (config_.hidden_size != size) {
-      throw Error(RNN_BAD_FORMAT,
+      throw Error(RNN_UNSUPPORTED,
                   "unsupported: %s has %d units; all recurrent layers must have %d as the first",
                   layer.path().c_str(), size, config_.hidden_size);
     }
@@ -137,7 +140,7 @@ class LayersReader {
                   stated->describe().c_str());
     const std::uint32_t flag = after ? 0 : RNN_RESET_BEFORE;
     if (config_.num_layers > 0 && config_.flags != flag)
-      throw Error(RNN_BAD_FORMAT, "unsupported: %s differs from the first layer in reset_after",
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s differs from the first layer in reset_after",
                   layer.path().c_str());
     config_.flags = flag;
   }
@@ -180,7 +183,7 @@ class LayersReader {
 Model read_layers(const Value& root) {
   refuse_skip(root, "in_skip");
   LayersReader reader(root);
-  read_metadata(root, {"in_shape", "layers", "in_skip"}, reader.model);
+  reader.model.metadata = read_metadata(root, {"in_shape", "layers", "in_skip"});
   return std::move(reader.model);
 }
 

@@ -16,7 +16,7 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 
 // A tensor's entry in the header as far as it has been read.
 struct Draft {
-  std::optional<Type> type;
+  std::optional<std::string> dtype;
   std::optional<std::vector<std::uint64_t>> shape;
   std::optional<std::vector<std::uint64_t>> offsets;
 };
@@ -46,10 +46,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::metadata) {
       metadata.find(key_)->second = std::move(value);
     } else if (place_ == Place::tensor && key_ == "dtype") {
-      draft_->type = find_type(value);
-      if (!draft_->type)
-        throw Error(RNN_BAD_FORMAT, "%s is %s; it must be F64, F32, F16, BF16, U64 or I64", field().c_str(),
-                    quote(value).c_str());
+      draft_->dtype = std::move(value);
     } else {
       unexpected(quote(value));
     }
@@ -81,7 +78,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     } else if (place_ == Place::metadata) {
       fresh = metadata.try_emplace(key_).second;
     } else if (key_ == "dtype") {
-      fresh = !draft_->type;
+      fresh = !draft_->dtype;
     } else if (key_ == "shape") {
       fresh = !draft_->shape;
     } else if (key_ == "data_offsets") {
@@ -97,7 +94,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override {
     if (place_ == Place::tensor) {
       const Draft& d = *draft_;
-      const char* missing = !d.type ? "dtype" : !d.shape ? "shape" : !d.offsets ? "data_offsets" : nullptr;
+      const char* missing = !d.dtype ? "dtype" : !d.shape ? "shape" : !d.offsets ? "data_offsets" : nullptr;
       if (missing != nullptr)
         throw Error(RNN_BAD_FORMAT, "tensor %s has no %s", quote(name_).c_str(), missing);
     }
@@ -152,8 +149,6 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 Tensor check(const std::string& name, Draft&& draft, const Source& source, std::size_t data) {
   const std::uint64_t size = source.size() - data;
   const std::string field = "tensor " + quote(name);
-  const std::size_t count = checked_count(name, *draft.type, *draft.shape);
-  const std::uint64_t bytes = count * type_size(*draft.type);
   const std::vector<std::uint64_t>& offsets = *draft.offsets;
   const std::string found = to_string(offsets);
   if (offsets.size() != 2)
@@ -162,10 +157,16 @@ Tensor check(const std::string& name, Draft&& draft, const Source& source, std::
   if (offsets[0] > offsets[1] || offsets[1] > size)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64,
                 field.c_str(), found.c_str(), size);
-  if (offsets[1] - offsets[0] != bytes)
+  const std::uint64_t held = offsets[1] - offsets[0];
+  const Type type = find_type(*draft.dtype).value_or(Type::other);
+  if (type == Type::other)
+    return {name, type, std::move(*draft.shape), held, &source, data + offsets[0], *draft.dtype};
+  const std::size_t count = checked_count(name, type, *draft.shape);
+  const std::uint64_t bytes = count * type_size(type);
+  if (held != bytes)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes",
-                field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(*draft.type), bytes);
-  return {name, *draft.type, std::move(*draft.shape), count, &source, data + offsets[0]};
+                field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(type), bytes);
+  return {name, type, std::move(*draft.shape), count, &source, data + offsets[0]};
 }
 
 // Each byte of data belongs to one tensor.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "tests/formats/formats_test.h"
@@ -36,7 +37,10 @@ std::string replaced(std::string text, const std::string& from,
 void expect_outputs(const std::string& file, const rnn::reference::Vector& inputs,
                     const rnn::reference::Vector& expected);
 
-// Loading the text, with `from` replaced, is refused with a message that contains `message`.
+std::map<std::string, std::string> metadata(const std::string& file);  // of the network that it holds
+
+// Loading the text, with `from` replaced, is refused with a message that contains `message`: as
+// RNN_UNSUPPORTED if this begins with "unsupported: ", and else as RNN_BAD_FORMAT.
 struct Refusal {
   const char* from;
   const char* to;

@@ -74,7 +74,7 @@ TEST_F(LargeFile, StateDictBesideOthers) {
   const std::string file = container(header, data);
   put_sparse(folder_ / "model", file, 8 + header.size() + 576 + kGibi);
   EXPECT_EQ(load_within(kGrowth, folder_ / "model", "lstm."), RNN_OK);
-  EXPECT_EQ(load_within(kGrowth, folder_ / "model"), RNN_BAD_FORMAT);
+  EXPECT_EQ(load_within(kGrowth, folder_ / "model"), RNN_UNSUPPORTED);
 }
 
 TEST_F(LargeFile, OfNoKnownKind) {

@@ -1,7 +1,6 @@
 // .nam files of Neural Amp Modeler.
 #include "tests/reference/nam.h"
 
-#include "lib/formats/json_models.h"
 #include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 
@@ -56,15 +55,52 @@ TEST(Nam, Metadata) {
                "\"loudness\": -37.8406867980957, \"gain\": 0.5, \"sample_rate\": 1, \"checked\": true, "
                "\"validation_esr\": null, \"delays\": [1], \"data\": {\"at\": [1, null], \"of\": [2.5]}");
   EXPECT_EQ(try_load(text), RNN_OK) << rnn_last_error();
-  EXPECT_EQ(rnn::read_json_model(text.data(), text.size()).metadata,
-            (std::map<std::string, std::string>{{"version", "0.5.4"},
-                                                {"sample_rate", "48000.0"},
-                                                {"loudness", "-37.8406867980957"},
-                                                {"gain", "0.5"},
-                                                {"name", "A \"LSTM\""},
-                                                {"date", "{\"year\":2024}"},
-                                                {"data", "{\"at\":[1,null],\"of\":[2.5]}"},
-                                                {"checked", "true"}}));
+  EXPECT_EQ(metadata(text), (std::map<std::string, std::string>{{"version", "0.5.4"},
+                                                                {"sample_rate", "48000.0"},
+                                                                {"loudness", "-37.8406867980957"},
+                                                                {"gain", "0.5"},
+                                                                {"name", "A \"LSTM\""},
+                                                                {"date", "{\"year\":2024}"},
+                                                                {"data", "{\"at\":[1,null],\"of\":[2.5]}"},
+                                                                {"checked", "true"}}));
+}
+
+// As Python's json writes it.
+TEST(Nam, MetadataThatAreNoJson) {
+  const std::string text = replaced(kNamJson, "\"loudness\": -37.5",
+                                    "\"loudness\": NaN, \"validation_esr\": -Infinity, \"\": \"unnamed\"");
+  const std::map<std::string, std::string> found = metadata(text);
+  EXPECT_EQ(found.at("loudness"), "NaN");
+  EXPECT_EQ(found.at("validation_esr"), "-Infinity");
+  EXPECT_EQ(found.size(), 6u) << "what has no name is left out";
+  EXPECT_EQ(try_load(replaced(kNamJson, "\"sample_rate\"", "\"\"")), RNN_OK) << rnn_last_error();
+}
+
+// The versions that Neural Amp Modeler itself reads.
+TEST(Nam, Versions) {
+  for (const char* version : {"0.5.0", "0.5.4", "0.6.0", "0.7.12"})
+    EXPECT_EQ(try_load(replaced(kNamJson, "0.5.4", version)), RNN_OK) << version << ": " << rnn_last_error();
+  for (const char* version : {"0.4.0", "0.4.9", "0.8.0", "1.5.0"}) {
+    EXPECT_EQ(try_load(replaced(kNamJson, "0.5.4", version)), RNN_UNSUPPORTED);
+    EXPECT_MESSAGE("unsupported: version is \"" + std::string(version) + "\"; librnn reads 0.5 to 0.7");
+  }
+  for (const char* version : {"", "0.5", "0.5.", "0.5.x", "0.5.4.1", " 0.5.4", "0.-5.4", "0.5.4\\u0000"}) {
+    EXPECT_EQ(try_load(replaced(kNamJson, "0.5.4", version)), RNN_BAD_FORMAT) << version;
+    EXPECT_MESSAGE("it must be three numbers with points between them");
+  }
+  expect_refused(kNamJson, {"\"version\"", "\"revision\"", "version is missing"});
+  expect_refused(kNamJson, {"\"0.5.4\"", "0.5", "version is 0.5; it must be a string"});
+}
+
+TEST(Nam, Containers) {
+  const std::string inside = std::string(kNamJson);
+  EXPECT_EQ(
+      try_load(
+          "{\"version\": \"0.7.0\", \"architecture\": \"SlimmableContainer\", \"config\": {\"submodels\": "
+          "[{\"max_value\": 1.0, \"model\": " +
+          inside + "}]}, \"weights\": []}"),
+      RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: architecture is \"SlimmableContainer\"; librnn reads \"LSTM\"");
 }
 
 TEST(Nam, Refuses) {

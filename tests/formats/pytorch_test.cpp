@@ -131,7 +131,7 @@ TEST(PyTorch, Relu) {
   relu.flags = RNN_RELU;
   EXPECT_EQ(flags(load(rnn, relu)), static_cast<std::uint32_t>(RNN_NO_BIAS | RNN_RELU));
   EXPECT_EQ(flags(load(rnn)), static_cast<std::uint32_t>(RNN_NO_BIAS));
-  expect_refusal(lstm(""), relu, RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds a LSTM");
+  expect_refusal(lstm(""), relu, RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds an LSTM");
   relu.flags = RNN_RELU | RNN_RESIDUAL;
   expect_refusal(rnn, relu, RNN_INVALID_ARGUMENT, "options.flags is 18; it must be 0 or RNN_RELU");
 }
@@ -139,7 +139,7 @@ TEST(PyTorch, Relu) {
 TEST(PyTorch, RefusesWhatIsAmbiguous) {
   const Shapes two = lstm("encoder.rnn.") + lstm("decoder.rnn.") + linear("fc.");
   expect_refusal(
-      two, {}, RNN_BAD_FORMAT,
+      two, {}, RNN_INVALID_ARGUMENT,
       "2 modules could be the layers: \"decoder.rnn.\", \"encoder.rnn.\"; options.layers of rnn_load_as "
       "says which");
   Options options;
@@ -148,7 +148,7 @@ TEST(PyTorch, RefusesWhatIsAmbiguous) {
   options.head = "";
   EXPECT_EQ(sizes(load(two, options)), Sizes(RNN_CELL_LSTM, 3, 0, 4, 0, 1));
   options.layers = "*.rnn.";
-  expect_refusal(two, options, RNN_BAD_FORMAT, "2 modules could be the layers");
+  expect_refusal(two, options, RNN_INVALID_ARGUMENT, "2 modules could be the layers");
   options.layers = "rnn.";
   expect_refusal(
       two, options, RNN_INVALID_ARGUMENT,
@@ -157,11 +157,12 @@ TEST(PyTorch, RefusesWhatIsAmbiguous) {
 
   const Shapes heads = lstm("rnn.") + linear("mean.") + linear("deviation.");
   expect_refusal(
-      heads, {}, RNN_BAD_FORMAT,
+      heads, {}, RNN_INVALID_ARGUMENT,
       "2 modules could be the head: \"deviation.\", \"mean.\"; options.head of rnn_load_as says which");
   options = {};
   options.head = "mean.";
-  expect_refusal(heads, options, RNN_BAD_FORMAT, "tensor \"deviation.bias\" is not part of this network");
+  expect_refusal(heads, options, RNN_UNSUPPORTED,
+                 "unsupported: tensor \"deviation.weight\" of shape [2, 4] is not part of this network");
   options.layers = "rnn.";
   EXPECT_EQ(sizes(load(heads, options)), Sizes(RNN_CELL_LSTM, 3, 0, 4, 2, 1));
   options.embedding = "x.";
@@ -175,14 +176,15 @@ TEST(PyTorch, RefusesWhatIsAmbiguous) {
 
   const Shapes tables =
       Shapes{{"chars.weight", {5, 3}}, {"words.weight", {9, 3}}} + lstm("rnn.") + linear("fc.");
-  expect_refusal(tables, {}, RNN_BAD_FORMAT, "2 modules could be the embedding: \"chars.\", \"words.\"");
+  expect_refusal(tables, {}, RNN_INVALID_ARGUMENT,
+                 "2 modules could be the embedding: \"chars.\", \"words.\"");
   options = {};
   options.layers = "rnn.";
   options.embedding = "words.";
   EXPECT_EQ(sizes(load(tables, options)), Sizes(RNN_CELL_LSTM, 9, 3, 4, 2, 1));
 
   const Shapes either = Shapes{{"table.weight", {9, 4}}} + lstm("rnn.", 4);
-  expect_refusal(either, {}, RNN_BAD_FORMAT, "module \"table.\" could be the head or the embedding");
+  expect_refusal(either, {}, RNN_INVALID_ARGUMENT, "module \"table.\" could be the head or the embedding");
   options = {};
   options.head = "table.";
   EXPECT_EQ(sizes(load(either, options)), Sizes(RNN_CELL_LSTM, 4, 0, 4, 9, 1));
@@ -193,21 +195,21 @@ TEST(PyTorch, RefusesWhatIsAmbiguous) {
 }
 
 TEST(PyTorch, RefusesWhatIsLeft) {
-  expect_refusal(lstm("rnn.") + linear("fc.", 5), {}, RNN_BAD_FORMAT,
-                 "tensor \"fc.bias\" is not part of this network");
-  expect_refusal(lstm("rnn.") + Shapes{{"norm.weight", {4}}}, {}, RNN_BAD_FORMAT,
-                 "tensor \"norm.weight\" is not part of this network");
+  expect_refusal(lstm("rnn.") + linear("fc.", 5), {}, RNN_UNSUPPORTED,
+                 "unsupported: tensor \"fc.weight\" of shape [2, 5] is not part of this network");
+  expect_refusal(lstm("rnn.") + Shapes{{"norm.weight", {4}}}, {}, RNN_UNSUPPORTED,
+                 "unsupported: tensor \"norm.weight\" of shape [4] is not part of this network");
   Options options;
   options.layers = "rnn.";
   EXPECT_EQ(sizes(load(lstm("rnn.") + Shapes{{"norm.weight", {4}}}, options)),
             Sizes(RNN_CELL_LSTM, 3, 0, 4, 0, 1));
   expect_refusal(lstm("rnn.") + Shapes{{"rnn.weight_ih_l2", {16, 4}}}, options, RNN_BAD_FORMAT,
-                 "tensor \"rnn.weight_ih_l2\" is not part of this network");
+                 "tensor rnn.weight_ih_l1 is missing; its shape would be [16, 4]");
   options.head = "";
   EXPECT_EQ(sizes(load(lstm("rnn.") + linear("head."), options)), Sizes(RNN_CELL_LSTM, 3, 0, 4, 0, 1));
   options.head = "fc.";
-  expect_refusal(lstm("rnn.") + linear("fc.") + Shapes{{"fc.scale", {2}}}, options, RNN_BAD_FORMAT,
-                 "tensor \"fc.scale\" is not part of this network");
+  expect_refusal(lstm("rnn.") + linear("fc.") + Shapes{{"fc.scale", {2}}}, options, RNN_UNSUPPORTED,
+                 "unsupported: tensor \"fc.scale\" of shape [2] is not part of this network");
   options.layers = "";
   EXPECT_EQ(sizes(load(lstm("") + linear("fc.") + linear("other."), options)),
             Sizes(RNN_CELL_LSTM, 3, 0, 4, 2, 1));
@@ -254,8 +256,10 @@ TEST(PyTorch, Probe) {
   refused({f32("probe.outputs", {2, 1}, {0, 0})}, "tensor probe.inputs is missing; there is probe.outputs");
   refused({inputs, f32("probe.outputs", {2, 2}, {0, 0, 0, 0})},
           "tensor probe.outputs has shape [2, 2]; it must be [steps, 1]");
-  refused({f32("probe.inputs", {2}, {0, 0}), f32("probe.outputs", {2, 1}, {0, 0})},
-          "tensor probe.inputs has shape [2]; it must be [steps, 1]");
+  refused({f32("probe.inputs", {2, 1, 1}, {0, 0}), f32("probe.outputs", {2, 1}, {0, 0})},
+          "tensor probe.inputs has shape [2, 1, 1]; it must be [steps, 1]");
+  refused({f32("probe.inputs", {2}, {0, 0.5f}), f32("probe.outputs", {2, 1}, {0, 0})},
+          "tensor probe.inputs: value 1 is 0.5; indices must be whole numbers, 0..1048575");
   refused({f32("probe.inputs", {3, 1}, {0, 0, 0}), f32("probe.outputs", {2, 1}, {0, 0})},
           "probe: 3 inputs; they must be 2 steps of 1");
   refused({f32("probe.inputs", {0, 1}, {}), f32("probe.outputs", {0, 1}, {})},

@@ -1,7 +1,6 @@
 // Models of RTNeural and Keras.
 #include <vector>
 
-#include "lib/formats/json_models.h"
 #include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 #include "tests/reference/keras.h"
@@ -128,12 +127,35 @@ TEST(RTNeural, Metadata) {
       "\"in_skip\": 0, \"in_gain\": -3.5, \"out_gain\": 6, \"samplerate\": 48000, \"author\": \"me\", "
       "\"input_batch\": [1, 2, 3], \"metadata\": {\"samplerate\": \"44100\", \"esr\": 0.25}");
   EXPECT_EQ(try_load(text), RNN_OK) << rnn_last_error();
-  EXPECT_EQ(rnn::read_json_model(text.data(), text.size()).metadata,
-            (std::map<std::string, std::string>{{"in_gain", "-3.5"},
-                                                {"out_gain", "6"},
-                                                {"samplerate", "48000"},
-                                                {"author", "me"},
-                                                {"esr", "0.25"}}));
+  EXPECT_EQ(metadata(text), (std::map<std::string, std::string>{{"in_gain", "-3.5"},
+                                                                {"out_gain", "6"},
+                                                                {"samplerate", "48000"},
+                                                                {"author", "me"},
+                                                                {"esr", "0.25"}}));
+}
+
+TEST(RTNeural, NoSkip) {
+  const Rnn expected = load_memory(kLstmJson);
+  for (const char* none : {"0", "0.0", "-0.0", "0e3", "false", "null"})
+    expect_equal(
+        load_memory(replaced(kLstmJson, "\"in_skip\": 0", std::string("\"in_skip\": ") + none)).get(),
+        expected.get());
+}
+
+TEST(RTNeural, SizesThatAreThereTwice) {
+  const std::string recurrent = "\"activation\": \"\", ", dense = "\"activation\": \"linear\", ";
+  std::string text = replaced(kLstmJson, recurrent, recurrent + "\"input_size\": 1, \"hidden_size\": 2, ");
+  text = replaced(text, dense, dense + "\"input_size\": 2, \"output_size\": 1, ");
+  expect_equal(load_memory(text).get(), load_memory(kLstmJson).get());
+  const Refusal cases[] = {
+      {"\"input_size\": 1", "\"input_size\": 3", "layers[0].input_size is 3; the weights are those of 1"},
+      {"\"hidden_size\": 2", "\"hidden_size\": 1", "layers[0].hidden_size is 1; the weights are those of 2"},
+      {"\"input_size\": 2", "\"input_size\": 1", "layers[1].input_size is 1; the weights are those of 2"},
+      {"\"output_size\": 1", "\"output_size\": 4", "layers[1].output_size is 4; the weights are those of 1"},
+      {"\"output_size\": 1", "\"output_size\": \"1\"",
+       "layers[1].output_size is \"1\"; it must be an integer"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(text, refusal);
 }
 
 TEST(RTNeural, Refuses) {
@@ -148,7 +170,9 @@ TEST(RTNeural, Refuses) {
   const Refusal cases[] = {
       {"\"in_skip\": 0", "\"in_skip\": 1",
        "unsupported: in_skip is 1; librnn has no connection from input to output"},
-      {"\"in_skip\": 0", "\"in_skip\": true", "in_skip is true; it must be an integer, 0..65536"},
+      {"\"in_skip\": 0", "\"in_skip\": true", "unsupported: in_skip is true; librnn has no"},
+      {"\"in_skip\": 0", "\"in_skip\": 0.5", "unsupported: in_skip is 0.5; librnn has no"},
+      {"\"in_skip\": 0", "\"in_skip\": \"no\"", "in_skip is \"no\"; it must be a number"},
       {"\"in_shape\"", "\"shape\"", "in_shape is missing"},
       {"[null, null, 1]", "[null, null, null]", "in_shape[2] is null; it must be an integer, 1..1048576"},
       {"[null, null, 1]", "[null, null, 0]", "in_shape[2] is 0; it must be an integer, 1..1048576"},
@@ -226,8 +250,8 @@ TEST(RTNeural, TooManyLayers) {
   for (int i = 0; i < 64; ++i) layers.push_back(random(numbers, "lstm", 1, 1));
   EXPECT_EQ(try_load(file(layers)), RNN_OK) << rnn_last_error();
   layers.push_back(layers.back());
-  EXPECT_EQ(try_load(file(layers)), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("layers[64] is one too many; a network has at most 64");
+  EXPECT_EQ(try_load(file(layers)), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: layers[64] is one too many; a network has at most 64");
 }
 
 }  // namespace

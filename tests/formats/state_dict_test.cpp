@@ -1,7 +1,6 @@
 // PyTorch state dicts as JSON, and GuitarML's models.
 #include <vector>
 
-#include "lib/formats/json_models.h"
 #include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 #include "tests/reference/gru.h"
@@ -115,16 +114,22 @@ TEST(StateDict, GuitarML) {
   const Vector inputs = {1, -1, 0.5};
   const std::string file = replaced(kGuitarMlJson, "\"state_dict\"", "\"samplerate\": 44100, \"state_dict\"");
   expect_outputs(file, inputs, run({module}, {"lin.", {3}, {4}}, inputs));
-  EXPECT_EQ(rnn::read_json_model(file.data(), file.size()).metadata.at("samplerate"), "44100");
+  EXPECT_EQ(metadata(file).at("samplerate"), "44100");
 
   const Refusal cases[] = {
       {"\"skip\": 0", "\"skip\": 1",
        "unsupported: model_data.skip is 1; librnn has no connection from input to output"},
       {"\"unit_type\": \"RNN\"", "\"unit_type\": \"GRU\"",
        "model_data.unit_type is \"GRU\"; the weights are those of RNN"},
+      {"\"unit_type\": \"RNN\"", "\"unit_type\": 1", "model_data.unit_type is 1; it must be a string"},
+      {"\"input_size\": 1", "\"input_size\": 2", "model_data.input_size is 2; the weights are those of 1"},
+      {"\"hidden_size\": 1", "\"hidden_size\": 3", "model_data.hidden_size is 3; the weights are those of 1"},
+      {"\"output_size\": 1", "\"output_size\": 0", "model_data.output_size is 0; the weights are those of 1"},
+      {"\"num_layers\": 1", "\"num_layers\": 2", "model_data.num_layers is 2; the weights are those of 1"},
       {"rec.weight_ih_l0", "rec.weight_ih",
-       "unsupported: state_dict has no weight_ih_l0 of an RNN, a GRU or an LSTM"},
-      {"\"lin.bias\"", "\"x\": 1, \"lin.bias\"", "unsupported: state_dict.x is not part of this network"},
+       "module \"rec.\" has names of a cell (weight_ih) and of layers (weight_ih_l0)"},
+      {"\"lin.bias\"", "\"x\": 1, \"lin.bias\"", "unsupported: tensor \"x\" is not part of this network"},
+      {"[[0.5]]", "1", "state_dict.rec.weight_ih_l0 is 1; it must be an array of numbers"},
       {"\"model_data\": {", "\"model_data\": [{}], \"x\": {",
        "model_data is an array of 1; it must be an object"},
   };
@@ -137,41 +142,54 @@ TEST(StateDict, Parameters) {
   EXPECT_EQ(parameter(rnn.get(), "bias_ih_l0"), (std::vector<float>{11, 22, 3}));
   EXPECT_EQ(parameter(rnn.get(), "bias_hn_l0"), (std::vector<float>{30}));
   EXPECT_EQ(parameter(rnn.get(), "head.weight"), (std::vector<float>{1, 2}));
-  EXPECT_EQ(rnn::read_json_model(kStateDictJson, sizeof kStateDictJson - 1).metadata,
-            (std::map<std::string, std::string>{{"rate", "48000"}}));
+  EXPECT_EQ(metadata(kStateDictJson), (std::map<std::string, std::string>{{"rate", "48000"}}));
 }
 
 TEST(StateDict, Refuses) {
   ASSERT_EQ(try_load(kStateDictJson), RNN_OK) << rnn_last_error();
   const Refusal cases[] = {
-      {"\"gru.weight_hh_l0\"", "\"gru.weight_hh\"", "gru.weight_hh_l0 is missing"},
+      {"\"gru.weight_hh_l0\"", "\"gru.weight_h_l0\"", "tensor gru.weight_hh_l0 is missing"},
+      {"\"gru.weight_ih_l0\"", "\"gru.weight_i_l0\"", "tensor gru.weight_ih_l0 is missing"},
       {"[[1], [2], [3]]", "[[1], [2]]",
-       "gru.weight_hh_l0 has 2 rows of 1; it must have 1 (RNN), 3 (GRU) or 4 (LSTM) times 1"},
-      {"[[1], [2], [3]]", "[1, 2, 3]", "gru.weight_hh_l0 is an array of 3 numbers; it must be a matrix"},
-      {"[[1], [2], [3]]", "[[], [], []]",
-       "gru.weight_ih_l0 has 2 columns and gru.weight_hh_l0 0; it must be 1..1048576 and 1..65536"},
-      {"[[1], [2], [3]]", "[[1], [2], [3, 4]]", "gru.weight_hh_l0[2] has 2 values; it must be 1"},
+       "tensor gru.weight_hh_l0 has shape [2, 1]; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) times its"},
+      {"[[1], [2], [3]]", "[1, 2, 3]", "tensor gru.weight_hh_l0 has shape [3]; it must be a matrix"},
+      {"[[1], [2], [3]]", "[[], [], []]", "hidden_size is 0; it must be 1..65536"},
+      {"[[1], [2], [3]]", "[[1], [2], [3, 4]]",
+       "gru.weight_hh_l0[2] has shape [2]; it must be [1] as gru.weight_hh_l0[0]"},
+      {"[[1], [2], [3]]", "[[1], [2], [\"3\"]]",
+       "gru.weight_hh_l0[2][0] is \"3\"; it must be an array of numbers"},
       {"[[1, 2], [3, 4], [5, 6]]", "[[1, 2], [3, 4]]",
-       "gru.weight_ih_l0 is an array of 2; it must be 3 rows of 2"},
-      {"[[1, 2], [3, 4], [5, 6]]", "[[1, 2], [3], [5, 6]]", "gru.weight_ih_l0[1] has 1 values; it must be 2"},
-      {"[1, 2, 3]", "[1, 2]", "gru.bias_ih_l0 has 2 values; it must be 3"},
-      {"\"gru.bias_hh_l0\": [10, 20, 30], ", "", "gru.bias_hh_l0 is missing"},
-      {"\"gru.bias_ih_l0\": [1, 2, 3], ", "", "unsupported: gru.bias_hh_l0 is not part of this network"},
-      {"\"rate\"", "\"gru.weight_ih_l0_reverse\": [[1]], \"rate\"",
-       "unsupported: gru.weight_ih_l0_reverse is not part of this network"},
+       "tensor gru.weight_ih_l0 has shape [2, 2]; it must be [3, 2]"},
+      {"[[1, 2], [3, 4], [5, 6]]", "[[1, 2], [3], [5, 6]]",
+       "gru.weight_ih_l0[1] has shape [1]; it must be [2] as gru.weight_ih_l0[0]"},
+      {"[1, 2, 3]", "[1, 2]", "tensor gru.bias_ih_l0 has shape [2]; it must be [3]"},
+      {"[10, 20, 30]", "null", "gru.bias_hh_l0 is null; it must be an array of numbers"},
+      {"\"gru.bias_hh_l0\": [10, 20, 30], ", "", "tensor gru.bias_hh_l0 is missing; its shape would be [3]"},
+      {"\"gru.bias_ih_l0\": [1, 2, 3], ", "", "tensor gru.bias_ih_l0 is missing; its shape would be [3]"},
+      {"\"rate\"", "\"gru.bias_hh_l0\": [1, 2, 3], \"rate\"", "gru.bias_hh_l0 is there twice"},
+      {"\"rate\"", "\"gru.weight_ih_l0_reverse\": [[1, 2], [3, 4], [5, 6]], \"rate\"",
+       "tensor gru.weight_hh_l0_reverse is missing; its shape would be [3, 1]"},
       {"\"rate\"", "\"gru.weight_hr_l0\": [[1]], \"rate\"",
-       "unsupported: gru.weight_hr_l0 is not part of this network"},
+       "tensor gru.weight_hh_l0 has shape [3, 1]; with gru.weight_hr_l0 of [1, 1] its rows must be 4 times "
+       "1"},
       {"\"rate\"", "\"gru.weight_ih_l2\": [[1]], \"rate\"",
-       "unsupported: gru.weight_ih_l2 is not part of this network"},
-      {"\"rate\"", "\"conv.weight\": [[1]], \"rate\"",
-       "unsupported: conv.weight is a second Linear; librnn has one"},
-      {"[[1], [2]],", "[[1, 2], [3, 4]],", "fc.weight[0] has 2 values; it must be 1"},
-      {"[[1], [2]],", "[],", "fc.weight has 0 rows; it must be 1..1048576"},
+       "tensor gru.weight_ih_l1 is missing; its shape would be [3, 1]"},
+      {"\"rate\"", "\"conv.weight\": [[[1]], [[2]]], \"conv.bias\": [1, 2], \"rate\"",
+       "unsupported: tensor \"conv.weight\" of shape [2, 1, 1] is not part of this network"},
+      {"[[1], [2]],", "[[1, 2], [3, 4]],",
+       "unsupported: tensor \"fc.weight\" of shape [2, 2] is not part of this network"},
+      {"[[1], [2]],", "[],", "unsupported: tensor \"fc.weight\" of shape [0] is not part of this network"},
+      {"[3, 4], \"rate\"", "[3, 4, 5], \"rate\"", "tensor fc.bias has shape [3]; it must be [2]"},
       {"\"rate\"",
        "\"gru2.weight_ih_l0\": [[1, 2], [3, 4], [5, 6]], \"gru2.weight_hh_l0\": [[1], [2], [3]], \"rate\"",
-       "gru2.weight_ih_l0[0] has 2 values; it must be 1"},
-      {"\"rate\"", "\"x.weight_ih_l0\": null, \"rate\"", "x.weight_ih_l0 is missing"},
-      {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"", "fc.bias[1] is a number that no float can hold"},
+       "tensor gru2.weight_ih_l0 has shape [3, 2]; it must be [3, 1]"},
+      {"\"rate\"", "\"b.weight_ih_l0\": [[1]], \"b.weight_hh_l0\": [[1]], \"rate\"",
+       "unsupported: module \"b.\" is an RNN of 1, and \"gru.\" a GRU of 1; they must be alike"},
+      {"\"rate\"", "\"x.weight_ih_l0\": null, \"rate\"", "tensor x.weight_hh_l0 is missing"},
+      {"[3, 4], \"rate\"", "[3, 1e39], \"rate\"",
+       "tensor fc.bias: value 1 is inf as a float; it must be finite"},
+      {"\"rate\"", "\"probe.inputs\": [[1, 2]], \"rate\"",
+       "tensor probe.outputs is missing; there is probe.inputs"},
   };
   for (const Refusal& refusal : cases) expect_refused(kStateDictJson, refusal);
 }
