@@ -877,9 +877,10 @@ typedef struct rnn_load_options {
 
 /* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a probe
  * in the file's metadata. Atomic: a crash at any instant leaves the old file or the new one.
- * A file that is replaced keeps its permissions, and its owner and group where the process may give them; where it
- * may not, the new group may do no more than everybody. At no time can anybody read the new contents who could not
- * read the old ones. What a killed save may leave in the folder, .rnn-*.tmp, the next one to the same path removes.
+ * A file that is replaced keeps its permissions, and its owner, group and access control list where the process
+ * may give them; where it may not, the group may do no more than everybody. At no time can anybody read the new
+ * contents who could not read the old ones. What a killed save may leave in the folder, .rnn-*.tmp, the next one
+ * to the same path removes.
  * The probe is what the network gives for three fixed steps, outputs and states. Where it gives something that is
  * not finite, there is none.
  *

@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <sys/xattr.h>
+#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -187,20 +190,42 @@ class Replacement {
     check(synchronise(file_.get()));  // the contents reach the disk before the name does
   }
 
-  // Where the group cannot be kept, another one may no more than everybody.
+  // Where the group or the access control list cannot be kept, the group may no more than everybody.
   void inherit() {
     struct stat status;
     check(::fstat(file_.get(), &status) == 0);
     mode_t mode = old_.st_mode & 0777;
+    bool is_kept = true;
     const bool is_owned = status.st_uid == old_.st_uid && status.st_gid == old_.st_gid;
     if (!is_owned && ::fchown(file_.get(), old_.st_uid, old_.st_gid) != 0) {
       check(is_not_permitted(errno));
-      if (::fchown(file_.get(), static_cast<uid_t>(-1), old_.st_gid) != 0) {
-        check(is_not_permitted(errno));
-        mode &= ~070u | (mode & 07u) << 3;
-      }
+      is_kept = ::fchown(file_.get(), static_cast<uid_t>(-1), old_.st_gid) == 0;
+      check(is_kept || is_not_permitted(errno));
     }
+    if (!inherit_list() || !is_kept) mode &= ~070u | (mode & 07u) << 3;
     check(::fchmod(file_.get(), mode) == 0);
+  }
+
+  // The access control list, of which the group's permissions are the mask; a folder may have given the new
+  // file one that the old one does not have.
+  bool inherit_list() const {
+#ifdef __linux__
+    constexpr char kList[] = "system.posix_acl_access";
+    const ssize_t size = ::lgetxattr(path_.c_str(), kList, nullptr, 0);
+    const auto is_absent = [] { return errno == ENODATA || is_not_permitted(errno); };
+    if (size < 0) {
+      check(is_absent());
+      check(::fremovexattr(file_.get(), kList) == 0 || is_absent());
+      return true;
+    }
+    std::string list(static_cast<std::size_t>(size), 0);
+    check(::lgetxattr(path_.c_str(), kList, list.data(), list.size()) == size);
+    if (::fsetxattr(file_.get(), kList, list.data(), list.size(), 0) != 0) {
+      check(is_not_permitted(errno));
+      return false;
+    }
+#endif
+    return true;
   }
 
 #ifdef O_TMPFILE

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/xattr.h>
+#endif
 
 #include "lib/network/error.h"
 #include "tests/formats/formats_test.h"
@@ -238,6 +241,35 @@ TEST(File, OwnerAndGroup) {
   EXPECT_EQ(status.st_gid, 5678u);
   EXPECT_EQ(mode_of(folder / "file"), 0640u);
 }
+
+#ifdef __linux__
+// The group's permissions are those of the list's mask: without the list the group could read the new file.
+TEST(File, AccessControlList) {
+  constexpr char kList[] = "system.posix_acl_access";
+  const std::uint16_t list[] = {2, 0,      1,      6,  0xffff, 0xffff, 2,      4,  1234, 0,      4,
+                                0, 0xffff, 0xffff, 16, 4,      0xffff, 0xffff, 32, 0,    0xffff, 0xffff};
+  const Folder folder;
+  const std::string file = folder / "file";
+  write(file, "old");
+  if (setxattr(file.c_str(), kList, list, sizeof list, 0) != 0)
+    GTEST_SKIP() << "no lists on this file system";
+  ASSERT_EQ(mode_of(file), 0640u);
+  write(file, "new");
+  EXPECT_EQ(read(file), "new");
+  EXPECT_EQ(mode_of(file), 0640u);
+  std::uint16_t found[64];
+  EXPECT_EQ(getxattr(file.c_str(), kList, found, sizeof found), static_cast<ssize_t>(sizeof list));
+  EXPECT_EQ(std::memcmp(found, list, sizeof list), 0);
+
+  // A list that the folder gives to new files.
+  ASSERT_EQ(removexattr(file.c_str(), kList), 0);
+  ASSERT_EQ(chmod(file.c_str(), 0640), 0);
+  ASSERT_EQ(setxattr((folder / "").c_str(), "system.posix_acl_default", list, sizeof list, 0), 0);
+  write(file, "newer");
+  EXPECT_EQ(mode_of(file), 0640u);
+  EXPECT_EQ(getxattr(file.c_str(), kList, found, sizeof found), -1) << "user 1234 could read it";
+}
+#endif
 
 // The new file has the writer's group, whose members could not read the old one.
 TEST(File, GroupThatCannotBeGiven) {
