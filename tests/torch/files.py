@@ -2,8 +2,9 @@
 """Exchange state dicts with PyTorch: files.py FFI LIBRARY
 
 FFI is the folder of librnn.py, LIBRARY the shared library. A module with an RNN, GRU or LSTM, and an Embedding and a
-Linear or not, goes into a safetensors file, is loaded by librnn, and gives the same outputs; and a network of librnn
-goes the other way, through load_state_dict(strict=True). Exits with 77 without PyTorch.
+Linear or not, goes into a safetensors file and a JSON file, is loaded by librnn, and gives the same outputs, as does one
+with an RNNCell, GRUCell or LSTMCell; and a network of librnn goes the other way, through load_state_dict(strict=True).
+Exits with 77 without PyTorch.
 """
 
 import itertools
@@ -41,6 +42,26 @@ class Model(torch.nn.Module):
             x = self.tokens(x)
         y = self.body["rnn"](x.unsqueeze(0))[0].squeeze(0)
         return self.fc(y) if hasattr(self, "fc") else y
+
+
+class CellModel(torch.nn.Module):
+    def __init__(self, cell, bias):
+        super().__init__()
+        kind, more = {"tanh": (torch.nn.RNNCell, {}), "relu": (torch.nn.RNNCell, {"nonlinearity": "relu"}),
+                      "GRU": (torch.nn.GRUCell, {}), "LSTM": (torch.nn.LSTMCell, {})}[cell]
+        self.cell = kind(I, H, bias=bias, **more)
+        self.fc = torch.nn.Linear(H, O, bias=bias)
+
+    def forward(self, x):
+        state, outputs = None, []
+        for step in x:
+            state = self.cell(step, state)
+            outputs.append(self.fc(state[0] if isinstance(state, tuple) else state))
+        return torch.stack(outputs)
+
+
+def write_json(tensors):
+    return json.dumps({name: tensor.tolist() for name, tensor in tensors.items()}).encode()
 
 
 def write_safetensors(tensors):
@@ -81,17 +102,16 @@ def difference(network, model, x):
     return max(abs(a - b) for a, b in zip(found, truth))
 
 
-def to_us(rnn, binding, cell, option, dtype=torch.float32):
-    model = Model(cell, *option).to(dtype).to(torch.float32)
-    x = steps(option[3])
+def to_us(rnn, binding, cell, model, x, dtype=torch.float32, write=write_safetensors):
+    model = model.to(dtype).to(torch.float32)
     tensors = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
     tensors["probe.inputs"], tensors["probe.outputs"] = x, model(x).detach()
     flags = rnn.RELU if cell == "relu" else 0
-    network = rnn.Network(binding, memory=write_safetensors(tensors), load_flags=flags)
+    network = rnn.Network(binding, memory=write(tensors), load_flags=flags)
     if cell == "relu":
         tensors["probe.outputs"] = tensors["probe.outputs"] + 0.1
         try:
-            rnn.Network(binding, memory=write_safetensors(tensors), load_flags=flags)
+            rnn.Network(binding, memory=write(tensors), load_flags=flags)
             sys.exit("a wrong probe is accepted")
         except RuntimeError as error:
             if "probe: step 0, the output" not in str(error):
@@ -123,9 +143,13 @@ def main():
     passed = True
     for cell in CELLS:
         options = list(itertools.product((1, 2), (False, True), (True, False), (False, True), (False, True)))
-        loaded = max(to_us(rnn, binding, cell, option) for option in options)
+        loaded = max(to_us(rnn, binding, cell, Model(cell, *option), steps(option[3]), write=write)
+                     for option in options for write in (write_safetensors, write_json))
+        if cell != "LSTM projected":
+            loaded = max([loaded] + [to_us(rnn, binding, cell, CellModel(cell, bias), steps(False), write=write)
+                                     for bias in (True, False) for write in (write_safetensors, write_json)])
         saved = max(to_torch(rnn, binding, cell, option) for option in options)
-        others = max(to_us(rnn, binding, cell, options[0], dtype)
+        others = max(to_us(rnn, binding, cell, Model(cell, *options[0]), steps(False), dtype)
                      for dtype in (torch.float64, torch.float16, torch.bfloat16))
         ok = max(loaded, saved, others) <= BOUND
         passed = passed and ok
