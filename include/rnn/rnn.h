@@ -587,7 +587,7 @@ typedef struct rnn_train_options {
   int32_t fresh_windows;    /* 1: each window starts from the initial state; default 0: from the state in
                                which the window before it ended */
   int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
-  uint64_t seed;            /* of the shuffling, dropout and free running */
+  uint64_t seed;            /* of the shuffling, dropout, free running and sampled classes */
   int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
   int32_t validate_every;   /* updates between validations; default 0: at the end of each epoch */
   int32_t patience;         /* stop after so many validations without a better loss; default 0: never */
@@ -614,6 +614,13 @@ typedef struct rnn_train_options {
   float label_smoothing; /* e of cross-entropy, 0..<1: a target of class k has the loss
                             (1 - e) c[k] (-log p[k]) + e / O sum over j of c[j] (-log p[j]), as in PyTorch.
                             Szegedy et al. 2016 */
+  int32_t sampled_classes; /* k, for thousands of classes and more: cross-entropy is over the target and k other
+                              classes, 1..O/2, drawn anew for each update; default 0: over all. Class c is drawn
+                              by the probability log((c + 2) / (c + 1)) / log(O + 1) until there are k different
+                              ones: number classes by falling frequency. Logits are corrected by -log of how
+                              likely a class is drawn, so that the probabilities over all classes are learnt.
+                              The loss that is reported is that of the sample; validation is over all classes.
+                              Not with label_smoothing. 1000 of 50,000: 17 times as fast. Jean et al. 2015 */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.

@@ -24,7 +24,8 @@ Bptt::Bptt(const Weights& weights, Threads& threads, std::size_t chunk)
       threads_(threads),
       w_(weights, chunk),
       gradients_(weights, threads),
-      transposed_(weights, threads) {}
+      transposed_(weights, threads),
+      sampled_(weights, threads) {}
 
 RowLoss Bptt::forward(const Pass& pass) {
   begin(pass);
@@ -55,6 +56,7 @@ RowLoss Bptt::train(const Pass& pass, float* gradients, bool add) {
 
 void Bptt::prepare_backward(bool with_inputs) {
   w_.begin_backward();
+  if (w_.sampled) sampled_.prepare(pass_, w_);
   gradients_.prepare(w_, *pass_.weights);
   if (with_inputs) d_input_rows_.reserve(allocator_, w_.plan.rows());
 }
@@ -69,11 +71,13 @@ void Bptt::backward(const Cotangents& cotangents, float* gradients) {
 // A tied head's weights first get the gradients of the lookups: its outputs' are then computed once more.
 void Bptt::run_backward(bool with_loss, Gradients::Mode mode, float* gradients) {
   const Weights& weights = *pass_.weights;
-  const bool tied = weights.has(RNN_TIED_HEAD);
-  if (w_.in_chunks) run_head({with_loss, true, !tied}, mode, gradients);
+  const bool tied = weights.has(RNN_TIED_HEAD), whole = w_.in_chunks && !w_.sampled;
+  if (w_.sampled) sampled_.run(pass_, w_);
+  if (whole) run_head({with_loss, true, !tied}, mode, gradients);
   threads_.run(operations(), group_count_, [&](std::size_t i) { backward_group(groups_[i]); });
   gradients_.compute(w_, weights, mode, gradients);
-  if (w_.in_chunks && tied) run_head({with_loss, false, true}, mode, gradients);
+  if (w_.sampled) sampled_.add_gradients(pass_, w_, gradients);
+  if (whole && tied) run_head({with_loss, false, true}, mode, gradients);
   gradients_.add_parts(weights, gradients);
 }
 

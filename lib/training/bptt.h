@@ -11,14 +11,16 @@
 //
 // Forward and backward run in parallel over groups of segments, with no barrier between steps. Every element
 // has one owner and one order of summation (k ascending, steps ascending, segments in the plan's order), so
-// neither groups nor tiles nor threads change a bit of a result. Nor do chunks: where the outputs of all rows would
-// take too much memory, the head and the loss are computed for some rows at a time, between forward and backward.
+// neither groups nor tiles nor threads change a bit of a result. Nor do chunks: where the outputs of all rows
+// would take too much memory, the head and the loss are computed for some rows at a time, between forward and
+// backward.
 #pragma once
 
 #include <cstddef>
 
 #include "lib/network/memory.h"
 #include "lib/training/gradients.h"
+#include "lib/training/sampled_head.h"
 #include "lib/training/threads.h"
 #include "lib/training/transposed.h"
 #include "lib/training/workspace.h"
@@ -35,7 +37,8 @@ struct Cotangents {
 
 class Bptt {
  public:
-  // For networks of the architecture of `weights`. `threads` is used as long as this object. chunk: see Workspace.
+  // For networks of the architecture of `weights`. `threads` is used as long as this object. chunk: see
+  // Workspace.
   Bptt(const Weights& weights, Threads& threads, std::size_t chunk = 0);
 
   // The transposed weights, which backward passes read and which have to be packed before the first one.
@@ -137,9 +140,6 @@ class Bptt {
   void project_chunk(std::size_t first, std::size_t rows) noexcept;
   void load_chunk_gradients(std::size_t first, std::size_t rows) noexcept;
   void project_chunk_back(std::size_t first, std::size_t rows) noexcept;
-  template <class Task>
-  void for_rows(double operations, std::size_t first, std::size_t rows, std::size_t unit,
-                const Task& task) noexcept;
 
   // bptt_backward.cpp
   void backward_group(const Group& g) noexcept;
@@ -184,6 +184,7 @@ class Bptt {
   Workspace w_;
   Gradients gradients_;
   TransposedWeights transposed_;
+  SampledHead sampled_;
   Pass pass_;
   Cotangents cotangents_;
   bool initial_gradients_ = false;

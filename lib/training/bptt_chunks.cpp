@@ -1,6 +1,6 @@
-// What of Bptt lies behind the top layer where the outputs of all rows would take too much memory: rows go through
-// the head and the loss chunk by chunk. A chunk is too few rows to divide among many threads, so its columns are
-// divided too, and threads wait for each other between products.
+// What of Bptt lies behind the top layer where the outputs of all rows would take too much memory: rows go
+// through the head and the loss chunk by chunk. A chunk is too few rows to divide among many threads, so its
+// columns are divided too, and threads wait for each other between products.
 #include <algorithm>
 
 #include "lib/kernels/pack.h"
@@ -12,11 +12,9 @@ namespace {
 // Rows that the product with a panel takes at a time, and of which it makes tiles without a rest.
 constexpr std::size_t kProductRows = 96;
 constexpr std::size_t kTileRows = 12;
-// Columns of the outputs are divided at multiples of as many: panels of every ISA divide it, and a matrix with fewer
-// rows is summed in another order.
+// Columns of the outputs are divided at multiples of as many: panels of every ISA divide it, and a matrix
+// with fewer rows is summed in another order.
 constexpr std::size_t kSlice = 512;
-// Tasks for each thread, so that one which is held up holds up less.
-constexpr std::size_t kTasksPerThread = 4;
 
 std::size_t ceil_divide(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
 
@@ -36,25 +34,14 @@ void Bptt::run_head(const HeadWork& work, Gradients::Mode mode, float* gradients
   }
 }
 
-// Call task(first row, rows) for parts of `rows` rows from `first` on that are multiples of `unit`.
-template <class Task>
-void Bptt::for_rows(double operations, std::size_t first, std::size_t rows, std::size_t unit,
-                    const Task& task) noexcept {
-  const std::size_t most = threads_.count() > 1 ? kTasksPerThread * threads_.count() : 1;
-  const std::size_t size = ceil_divide(ceil_divide(rows, most), unit) * unit;
-  threads_.run(operations, ceil_divide(rows, size), [&](std::size_t i) {
-    task(first + i * size, std::min(size, rows - i * size));
-  });
-}
-
 void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
   project_chunk(first, rows);
   constexpr double kOperations = 16.0;  // of an element, about
   const double operations = kOperations * static_cast<double>(rows * w_.dimensions.outputs);
-  for_rows(operations, first, rows, 1, [&](std::size_t begin, std::size_t count) {
-    for (std::size_t i = begin; w_.pooling == 0 && i < begin + count; ++i)
-      store_outputs(i, w_.plan.frame(i));
-    if (pass_.loss != 0) compute_losses(begin, count);
+  threads_.run_ranges(operations, rows, 1, [&](std::size_t begin, std::size_t count) {
+    const std::size_t start = first + begin;
+    for (std::size_t i = start; w_.pooling == 0 && i < start + count; ++i) store_outputs(i, w_.plan.frame(i));
+    if (pass_.loss != 0) compute_losses(start, count);
   });
 }
 
@@ -62,7 +49,7 @@ void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
 void Bptt::project_chunk(std::size_t first, std::size_t rows) noexcept {
   const Dimensions& d = w_.dimensions;
   const Weights& weights = *pass_.weights;
-  const std::size_t threads = threads_.count(), most = threads > 1 ? kTasksPerThread * threads : 1;
+  const std::size_t threads = threads_.count(), most = threads > 1 ? Threads::kParts * threads : 1;
   const std::size_t slices = std::clamp<std::size_t>(d.outputs / kSlice, 1, most);
   const std::size_t width = std::max<std::size_t>(d.outputs / slices / kSlice, 1) * kSlice;
   const std::size_t parts = std::clamp<std::size_t>(rows / kProductRows, 1, ceil_divide(most, slices));
@@ -80,18 +67,19 @@ void Bptt::project_chunk(std::size_t first, std::size_t rows) noexcept {
 }
 
 void Bptt::load_chunk_gradients(std::size_t first, std::size_t rows) noexcept {
-  for_rows(static_cast<double>(rows * w_.dimensions.outputs), first, rows, 1,
-           [&](std::size_t begin, std::size_t count) {
-             for (std::size_t i = begin; i < begin + count; ++i) load_output_gradient(i, w_.plan.frame(i));
-           });
+  threads_.run_ranges(static_cast<double>(rows * w_.dimensions.outputs), rows, 1,
+                      [&](std::size_t begin, std::size_t count) {
+                        for (std::size_t i = first + begin; i < first + begin + count; ++i)
+                          load_output_gradient(i, w_.plan.frame(i));
+                      });
 }
 
 void Bptt::project_chunk_back(std::size_t first, std::size_t rows) noexcept {
   const Dimensions& d = w_.dimensions;
   const double operations =
       2.0 * static_cast<double>(d.outputs * d.layer_outputs) * static_cast<double>(rows);
-  for_rows(operations, first, rows, kTileRows, [&](std::size_t begin, std::size_t count) {
-    project_back(begin, count, w_.d_head_inputs(), begin);
+  threads_.run_ranges(operations, rows, kTileRows, [&](std::size_t begin, std::size_t count) {
+    project_back(first + begin, count, w_.d_head_inputs(), first + begin);
   });
 }
 

@@ -345,13 +345,14 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
                              float* gradients) {
   const Dimensions& d = w.dimensions;
   const Parameter& p = weights.parameter(tile.parameter);
-  if (w.in_chunks && is_head(weights, p) && p.kind != Kind::embedding) return;
+  const bool later = w.in_chunks && is_head(weights, p) && p.kind != Kind::embedding;
   const std::size_t place = tile.part * d.directions * d.inputs * d.gate_stride;
   float* const columns = w.one_hot ? &columns_[place] : nullptr;
   gradients = part_sums(weights, tile, gradients);
   TileSum sum(w, weights, tile, parts_, gradients);
   const bool clear = mode.overwrite || tile.part > 0;
-  if (clear) sum.clear();
+  if (clear && (!later || w.sampled)) sum.clear();
+  if (later) return;
   if (tile.inputs == kNone) return sum.add_all(mode.initial, columns);
   const std::size_t width = kernels::padded(weights.parameter(tile.inputs).columns);
   const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone, tile.part};

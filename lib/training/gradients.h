@@ -32,11 +32,13 @@ class Gradients {
   // Make room for what a pass of this kind needs, so that compute cannot fail.
   void prepare(const Workspace& workspace, const Weights& weights);
 
-  // gradients: laid out as the weights' values. First, all but those of a head whose outputs are in chunks.
+  // gradients: laid out as the weights' values. First, all but those of a head whose outputs are in chunks:
+  // sums that compute_head goes on with, or with a sample of the outputs 0.
   void compute(const Workspace& workspace, const Weights& weights, Mode mode, float* gradients);
   // Where a chunk that begins with this output row has to end.
   std::size_t chunk_end(const Workspace& workspace, std::size_t first) const noexcept;
-  // The chunk that the workspace holds, up to this row. Chunks come in order; those of a tied head after compute.
+  // The chunk that the workspace holds, up to this row. Chunks come in order; those of a tied head after
+  // compute.
   void compute_head(const Workspace& workspace, const Weights& weights, std::size_t last, Mode mode,
                     float* gradients);
   // At the end.

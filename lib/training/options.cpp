@@ -147,6 +147,28 @@ void check_trainable(const Weights& weights) {
         RNN_COMPUTE_INT8, RNN_COMPUTE_F32, RNN_COMPUTE_BF16);
 }
 
+namespace {
+
+void check_sampling(const Weights& weights, const rnn_train_options_t& o) {
+  if (o.sampled_classes == 0) return;
+  check_sampling_loss(o.loss, o);
+  if (!weights.has_head())
+    throw Error(RNN_INVALID_ARGUMENT, "sampled_classes is %d; it must be 0, since the network has no head",
+                o.sampled_classes);
+  if (o.sampled_classes < 0 || static_cast<std::size_t>(o.sampled_classes) > weights.output_size() / 2)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "sampled_classes is %d; it must be 0..%zu, half of the network's outputs", o.sampled_classes,
+                weights.output_size() / 2);
+  if (o.label_smoothing != 0.0f)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "sampled_classes is %d and label_smoothing %g; one of them must be 0, since smoothed labels need all "
+        "classes",
+        o.sampled_classes, o.label_smoothing);
+}
+
+}  // namespace
+
 void check_network_options(const Weights& weights, const rnn_train_options_t& o) {
   if (weights.has(RNN_BIDIRECTIONAL)) {
     if (o.window != 0)
@@ -160,6 +182,7 @@ void check_network_options(const Weights& weights, const rnn_train_options_t& o)
           o.free_running);
   }
   check_label_options(weights, o);
+  check_sampling(weights, o);
   if (o.free_running != 0.0f && weights.output_size() != weights.input_size())
     throw Error(RNN_INVALID_ARGUMENT,
                 "free_running is %g and the network has %zu outputs and %zu inputs; outputs become inputs",
@@ -201,6 +224,13 @@ void check_label_loss(std::int32_t loss, const rnn_train_options_t& o) {
     throw Error(RNN_INVALID_ARGUMENT,
                 "class_weights are given and loss is %d; they need loss %d (cross-entropy)", loss,
                 RNN_LOSS_CROSS_ENTROPY);
+}
+
+void check_sampling_loss(std::int32_t loss, const rnn_train_options_t& o) {
+  if (o.sampled_classes != 0 && loss != 0 && loss != RNN_LOSS_CROSS_ENTROPY)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "sampled_classes is %d and loss is %d; it needs loss %d (cross-entropy)", o.sampled_classes,
+                loss, RNN_LOSS_CROSS_ENTROPY);
 }
 
 void check_label_options(const Weights& weights, const rnn_train_options_t& o) {

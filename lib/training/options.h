@@ -23,6 +23,9 @@ void check_data_options(const rnn_sequences_t& data, std::int32_t loss, const rn
                         const char* name);
 void check_run_options(const rnn_sequences_t& data, const rnn_train_options_t& options);
 
+// Check sampled_classes against the loss: resolved, or 0.
+void check_sampling_loss(std::int32_t loss, const rnn_train_options_t& options);
+
 // Check label_smoothing and class_weights against the network, and against the loss: resolved, or 0.
 void check_label_options(const Weights& weights, const rnn_train_options_t& options);
 void check_label_loss(std::int32_t loss, const rnn_train_options_t& options);

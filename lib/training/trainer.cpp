@@ -13,6 +13,8 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
     : allocator(network.allocator()),
       options(resolved),
       labels(allocator, network.weights().output_size(), resolved),
+      sample(allocator, resolved.sampled_classes != 0 ? network.weights().output_size() : 0,
+             static_cast<std::size_t>(resolved.sampled_classes)),
       weights(network.weights_ref()),
       threads(resolved.threads),
       optimizer(*weights, options, threads),
@@ -24,6 +26,7 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
   options.group_count = 0;
   options.class_weights = labels.weights();
   state = initial_state(*weights);
+  if (options.sampled_classes != 0) bptt.transposed().leave_out_head();
   bptt.transposed().pack(*weights, false);
 }
 
@@ -49,6 +52,7 @@ std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, co
   const std::int32_t loss = check_targets(*weights, data, options.loss, name);
   check_data_options(data, loss, options, name);
   check_label_loss(loss, options);
+  check_sampling_loss(loss, options);
   return loss;
 }
 
@@ -86,6 +90,10 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   if (options.dropout > 0.0f) {
     pass.dropout = options.dropout;
     pass.dropout_key = key(Draw::dropout, gathered.passes);
+  }
+  if (options.sampled_classes != 0) {
+    if (gathered.passes == 0) sample.draw(key(Draw::classes, 0));
+    pass.sample = &sample;
   }
   const double loss = bptt.train(pass, gradients.data(), gathered.passes > 0).loss;
   if (!std::isfinite(loss))

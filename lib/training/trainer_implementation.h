@@ -48,7 +48,7 @@ struct Trainer::Implementation {
   void pack(Weights& own) noexcept;
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
 
-  enum class Draw : std::uint64_t { dropout = 1, free_running = 2 };
+  enum class Draw : std::uint64_t { dropout = 1, free_running = 2, classes = 3 };
   // What is drawn at random for a pass follows from this: the same after a resumption.
   std::uint64_t key(Draw draw, std::int32_t pass) const noexcept;
 
@@ -71,6 +71,7 @@ struct Trainer::Implementation {
   Allocator allocator;
   rnn_train_options_t options;  // resolved
   Labels labels;
+  ClassSample sample;
   WeightsRef weights;
   Threads threads;
   Optimizer optimizer;

@@ -32,7 +32,7 @@ void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
       place(i, strand + kProjection, 0, p.rows);
     } else if (p.kind == Kind::input && (with_inputs || p.strand >= weights.directions())) {
       place(i, strand + kInput, 0, p.rows);
-    } else if (p.kind == (weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head)) {
+    } else if (with_head_ && p.kind == (weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head)) {
       place(i, strands_ * kPlaces, 0, p.rows);
     }
   }

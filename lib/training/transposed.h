@@ -15,6 +15,8 @@ class TransposedWeights {
   // For networks of the architecture of `weights`. `threads` is used as long as this object.
   TransposedWeights(const Weights& weights, Threads& threads);
 
+  // Before any is packed: head() will not be needed.
+  void leave_out_head() noexcept { with_head_ = false; }
   // Make room, if there is none yet, and bring all up to date; W_ih^T of the lowest layer is only there if
   // once with_inputs, or if there is an embedding.
   void pack(const Weights& weights, bool with_inputs);
@@ -40,6 +42,7 @@ class TransposedWeights {
   Threads& threads_;
   bool reserved_ = false;
   bool with_inputs_ = false;
+  bool with_head_ = true;
   PackedMatrices matrices_;  // [L*D, kPlaces] and the head's; those that are not there have no rows
 };
 

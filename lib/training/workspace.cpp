@@ -5,9 +5,9 @@
 namespace rnn {
 namespace {
 
-// Floats of the outputs of a chunk: 32 MB. But as many as a quarter of the head's weights, which are read and whose
-// gradients are added to once for each chunk, are not noticed beside these. A multiple of so many rows: the
-// kernels add the products of some rows at a time.
+// Floats of the outputs of a chunk: 32 MB. But as many as a quarter of the head's weights, which are read and
+// whose gradients are added to once for each chunk, are not noticed beside these. A multiple of so many rows:
+// the kernels add the products of some rows at a time.
 constexpr std::size_t kChunkFloats = std::size_t{1} << 23;
 constexpr std::size_t kChunkUnit = 64;
 
@@ -112,7 +112,7 @@ Workspace::Workspace(const Weights& w, std::size_t rows)
 std::size_t Workspace::row_floats(const Weights& weights) {
   Workspace workspace(weights);
   workspace.row_capacity_ = 1;
-  workspace.room_for_inputs_ = true;
+  workspace.room_for_inputs_ = workspace.room_for_outputs_ = true;
   return workspace.lay_out(nullptr);
 }
 
@@ -122,7 +122,8 @@ void Workspace::begin(const Pass& pass) {
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
   given_states = pass.initial_states != nullptr;
   plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
-  in_chunks = output_rows() > chunk;
+  sampled = pass.sample != nullptr;
+  in_chunks = sampled || output_rows() > chunk;
   first_output = 0;
   reserve(pass);
   connect_layers();
@@ -152,11 +153,13 @@ void Workspace::reserve(const Pass& pass) {
   losses.reserve(allocator_, rows);
   if (pooling == RNN_POOLING_MAX)
     pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));
-  const bool kinds = (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_);
+  const bool kinds =
+      (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_) && (sampled || room_for_outputs_);
   if (rows <= row_capacity_ && segments <= segment_capacity_ && kinds) return;
 
   room_for_inputs_ = room_for_inputs_ || !one_hot;
   room_for_dropout_ = room_for_dropout_ || dropout;
+  room_for_outputs_ = room_for_outputs_ || !sampled;
   if (rows > row_capacity_) row_capacity_ = std::max(rows, row_capacity_ + row_capacity_ / 4);
   segment_capacity_ = std::max(segment_capacity_, segments);
   try {
@@ -225,7 +228,7 @@ std::size_t Workspace::lay_out(float* base) {
   }
   inputs_ = room_for_inputs_ ? take(row_capacity_, d.input_stride) : Matrix{};
   d_embedded = d.embedding ? take(row_capacity_, d.input_stride) : Matrix{};
-  outputs = take(std::min(row_capacity_, chunk), d.output_stride);
+  outputs = room_for_outputs_ ? take(std::min(row_capacity_, chunk), d.output_stride) : Matrix{};
   pooled = take(segment_capacity_, d.layer_stride);
   d_pooled = take(segment_capacity_, d.layer_stride);
   return used;

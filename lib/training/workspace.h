@@ -11,6 +11,8 @@
 
 namespace rnn {
 
+class ClassSample;
+
 // What belongs to a slice of the data.
 struct Item {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
@@ -33,6 +35,7 @@ struct Pass {
   std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none, and no pooling
   double total = 0;                       // the sum of target weights over which the loss is the mean
   const Labels* labels = nullptr;         // of cross-entropy; null: plain
+  const ClassSample* sample = nullptr;    // of cross-entropy in training; null: over all classes
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
   std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
 };
@@ -165,9 +168,10 @@ struct Workspace {
   std::int32_t pooling = 0;  // RNN_POOLING_...
   bool dropout = false;
   bool given_states = false;
-  // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at a
-  // time.
+  // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at
+  // a time.
   bool in_chunks = false;
+  bool sampled = false;  // then in_chunks too, and `outputs` has nothing
   const std::size_t chunk;
   std::size_t first_output = 0;
 
@@ -209,7 +213,8 @@ struct Workspace {
   std::size_t segment_capacity_ = 0;
   bool room_for_inputs_ = false;
   bool room_for_dropout_ = false;
-  Matrix inputs_{};          // [rows, X]
+  bool room_for_outputs_ = false;
+  Matrix inputs_{};  // [rows, X]
   Buffer<float> d_top_;
   Buffer<LayerRoom> rooms_;  // [L]
   Runs runs_[2];             // forwards, backwards

@@ -126,6 +126,7 @@ FIELD(rnn_train_options_t, group_count, 156);
 FIELD(rnn_train_options_t, groups, 160);
 FIELD(rnn_train_options_t, class_weights, 168);
 FIELD(rnn_train_options_t, label_smoothing, 176);
+FIELD(rnn_train_options_t, sampled_classes, 180);
 SIZE(rnn_train_options_t, 184);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);

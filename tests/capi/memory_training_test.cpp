@@ -29,6 +29,7 @@ class OutOfMemoryTraining : public testing::Test {
     EXPECT_EQ(rnn_trainer_network(trainer.get(), &out), RNN_OK);
     return weights(Network(out));
   }
+  void updates_go_on();
 
   Hooks hooks;
   Data data = index_data({3, 5, 1, 4, 6}, 5);
@@ -77,7 +78,7 @@ TEST_F(OutOfMemoryTraining, TrainerHandles) {
       nothing, false);
 }
 
-TEST_F(OutOfMemoryTraining, UpdatesGoOnAsIfNothingHadHappened) {
+void OutOfMemoryTraining::updates_go_on() {
   const Trainer never = trainer(), often = trainer();
   for (int update = 0; update < 3; ++update) {
     ASSERT_EQ(rnn_trainer_update(never.get(), &sequences, nullptr), RNN_OK) << rnn_last_error();
@@ -93,6 +94,12 @@ TEST_F(OutOfMemoryTraining, UpdatesGoOnAsIfNothingHadHappened) {
     }
     EXPECT_TRUE(same_bits(look_at_trainer(often), look_at_trainer(never)));
   }
+}
+
+TEST_F(OutOfMemoryTraining, UpdatesGoOnAsIfNothingHadHappened) {
+  updates_go_on();
+  options.sampled_classes = 2;
+  updates_go_on();
 }
 
 TEST_F(OutOfMemoryTraining, RunsGoOnAsIfNothingHadHappened) {

@@ -131,6 +131,8 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::group_count, 1), "groups is NULL and group_count is 1");
   refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
   refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
+  refused(with(&O::sampled_classes, -1), "sampled_classes is -1; it must be 0..2, half of the network's outputs");
+  refused(with(&O::sampled_classes, 3), "sampled_classes is 3; it must be 0..2");
   const float negative[4] = {1, 2, -3, 4}, infinite[4] = {1, kInfinity, 1, 1}, zero[4] = {};
   refused(with(&O::class_weights, negative), "class_weights[2] is -3; it must be finite and not negative");
   refused(with(&O::class_weights, infinite), "class_weights[1] is inf");
@@ -152,6 +154,30 @@ TEST_F(Training, RefusesEachOption) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is -1", rnn_tape_create(network.get(), -1, &out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025", rnn_tape_create(network.get(), 1025, &out));
   EXPECT_EQ(out, nullptr);
+}
+
+TEST_F(Training, RefusesToSampleClassesWhereItHasNoMeaning) {
+  auto o = options();
+  o.sampled_classes = 2;
+  const auto refused = [&](const Network& trained, const char* text) {
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(trained.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+  };
+  refused(create(config(4, 12, 0)), "sampled_classes is 2; it must be 0, since the network has no head");
+  o.loss = RNN_LOSS_SQUARED_ERROR;
+  refused(network, "sampled_classes is 2 and loss is 2; it needs loss 1 (cross-entropy)");
+  o.loss = 0;
+  o.label_smoothing = 0.5f;
+  refused(network, "sampled_classes is 2 and label_smoothing 0.5; one of them must be 0");
+  o.label_smoothing = 0;
+  data.classes.clear();
+  data.targets = Floats(data.frames() * 4);
+  sequences = data.get();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "sampled_classes is 2 and loss is 2",
+               rnn_train(network.get(), &sequences, &o));
+  auto evaluation = sized<rnn_evaluation_t>();
+  EXPECT_EQ(rnn_evaluate(network.get(), &sequences, &o, &evaluation), RNN_OK) << rnn_last_error();
 }
 
 TEST_F(Training, RefusesEachFieldOfAGroup) {
