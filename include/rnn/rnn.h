@@ -72,7 +72,7 @@ enum {
   RNN_NOT_FINITE = 11,      /* a loss or gradient became NaN or infinite; the last good weights stay */
   RNN_OUT_OF_MEMORY = 20,
   RNN_FILE_ERROR = 30,      /* the operating system refused to open, read, write or rename */
-  RNN_BAD_FORMAT = 31,      /* the file's contents are damaged, hostile or of another kind */
+  RNN_BAD_FORMAT = 31,      /* the file's contents are damaged, hostile or of an unknown kind */
   RNN_UNSUPPORTED = 40,     /* not on this CPU, not in this build, or no network that the library computes */
   RNN_INTERNAL = 90
 };
@@ -937,9 +937,10 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * allocator NULL: the C++ runtime's
  * out       written on success; the caller destroys the handle by rnn_destroy
  * Errors    RNN_INVALID_ARGUMENT (also when several modules of a state dict could be the network: options say
- *           which), RNN_FILE_ERROR, RNN_BAD_FORMAT (damaged or of another kind; also when the network gives
- *           something else than the probe says), RNN_UNSUPPORTED (not in this build; or the file is right,
- *           but no network here is what it holds: the message says "unsupported: "), RNN_OUT_OF_MEMORY
+ *           which), RNN_FILE_ERROR, RNN_BAD_FORMAT (damaged or of an unknown kind; also when the network
+ *           gives something else than the probe says), RNN_UNSUPPORTED (not in this build; or the message
+ *           says "unsupported: " and the kind of file, with what makes one that is read, or what in the
+ *           network is none that librnn computes), RNN_OUT_OF_MEMORY
  * Threads   any
  * Realtime  no
  * Since     0.1 */
