@@ -391,7 +391,7 @@ void files(Calls& calls) {
   }
   auto load = sized<rnn_load_options_t>();
   rnn_t* loaded = nullptr;
-  FAILS(RNN_BAD_FORMAT, rnn_load_as, path.c_str(), &load, nullptr, &loaded);  // C
+  FAILS(RNN_UNSUPPORTED, rnn_load_as, path.c_str(), &load, nullptr, &loaded);  // C
   std::remove(path.c_str());
 }
 
