@@ -7,6 +7,7 @@
 #include "capi/guard.h"
 #include "capi/handle.h"
 #include "capi/sized.h"
+#include "lib/network/text.h"
 
 using namespace rnn::capi;
 
@@ -44,7 +45,8 @@ rnn_generate_options_t resolve(rnn_generate_options_t options, const rnn::Weight
                      options.temperature);
   if (options.top_p == 0) options.top_p = 1;
   if (!(options.top_p > 0 && options.top_p <= 1))
-    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_p is %g; it must be 0..1", options.top_p);
+    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_p is %s; it must be 0..1",
+                     rnn::number(options.top_p).c_str());
   if (options.top_k < 0)
     throw rnn::Error(RNN_INVALID_ARGUMENT, "options.top_k is %d; it must be >= 1, or 0 for all",
                      options.top_k);

@@ -207,6 +207,24 @@ constexpr struct {
                  {".rnn", RNN_FORMAT_BINARY},
                  {".h", RNN_FORMAT_C}};
 
+// Of C23 and C++20, and what GNU compilers define; main cannot be an array in C++.
+constexpr char kReserved[] =
+    " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t "
+    "char8_t class co_await co_return co_yield compl concept const const_cast consteval constexpr "
+    "constinit continue decltype default delete do double dynamic_cast else enum explicit export "
+    "extern false float for friend goto if inline int linux long main mutable namespace new noexcept "
+    "not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires "
+    "restrict return short signed sizeof static static_assert static_cast struct switch template this "
+    "thread_local throw true try typedef typeid typename typeof typeof_unqual union unix unsigned "
+    "using virtual void volatile wchar_t while xor xor_eq ";
+
+// Names that begin with _ and another _ or a capital letter are the compiler's, keywords among them.
+bool is_reserved(const std::string& name) {
+  const bool is_compilers =
+      name.size() > 1 && name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
+  return is_compilers || std::strstr(kReserved, (" " + name + " ").c_str()) != nullptr;
+}
+
 void check_identifier(const char* name) {
   bool good = *name != '\0' && std::isdigit(static_cast<unsigned char>(*name)) == 0;
   for (const char* c = name; *c != '\0'; ++c)
@@ -214,6 +232,9 @@ void check_identifier(const char* name) {
            (*c == '_' || (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z'));
   if (!good)
     throw Error(RNN_INVALID_ARGUMENT, "options.name is %s; it must be an identifier of C",
+                quote(name).c_str());
+  if (is_reserved(name))
+    throw Error(RNN_INVALID_ARGUMENT, "options.name is %s, which C or C++ reserves; it must be another name",
                 quote(name).c_str());
 }
 

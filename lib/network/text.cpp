@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 
 namespace rnn {
 namespace {
@@ -108,6 +109,14 @@ std::string quote(std::string_view text) {
     text.remove_prefix(shown.bytes);
   }
   return quoted + "\"";
+}
+
+std::string number(float value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", static_cast<double>(value));
+  if (std::strtof(text, nullptr) != value)
+    std::snprintf(text, sizeof text, "%.9g", static_cast<double>(value));
+  return text;
 }
 
 }  // namespace rnn

@@ -27,4 +27,7 @@ void show(std::string_view text, char* out, std::size_t capacity) noexcept;
 // Text as it is shown, in quotes; of what is too long, the end is left out.
 std::string quote(std::string_view text);
 
+// A number as %g has it; with 9 digits if that is another one, such as a bound that it just misses.
+std::string number(float value);
+
 }  // namespace rnn

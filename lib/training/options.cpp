@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lib/network/error.h"
+#include "lib/network/text.h"
 
 namespace rnn {
 namespace {
@@ -31,7 +32,8 @@ void check_positive(const char* name, float value) {
 
 void check_fraction(const char* name, float value) {
   if (!(value >= 0.0f && value < 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be at least 0 and less than 1", name, value);
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %s; it must be at least 0 and less than 1", name,
+                number(value).c_str());
 }
 
 template <class T>
@@ -53,7 +55,7 @@ void resolve_optimizer(rnn_train_options_t& o) {
   check_fraction("beta2", o.beta2);
   // Smaller ones could vanish when Adam scales them.
   if (!(o.epsilon >= 1e-30f && o.epsilon <= 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "epsilon is %g; it must be 1e-30..1", o.epsilon);
+    throw Error(RNN_INVALID_ARGUMENT, "epsilon is %s; it must be 1e-30..1", number(o.epsilon).c_str());
   check_not_negative("weight_decay", o.weight_decay);
   check_range("nesterov", o.nesterov, 0, 1);
   if (o.nesterov == 1 && (o.optimizer != RNN_SGD || o.momentum == 0.0f))
@@ -92,7 +94,7 @@ void resolve_job(rnn_train_options_t& o) {
 void resolve_conveniences(rnn_train_options_t& o) {
   check_fraction("dropout", o.dropout);
   if (!(o.free_running >= 0.0f && o.free_running <= 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "free_running is %g; it must be 0..1", o.free_running);
+    throw Error(RNN_INVALID_ARGUMENT, "free_running is %s; it must be 0..1", number(o.free_running).c_str());
   check_fraction("average", o.average);
   set_default(o.accumulate, 1);
   check_range("accumulate", o.accumulate, 1, kMost);

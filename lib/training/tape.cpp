@@ -6,6 +6,7 @@
 #include "lib/kernels/float_mode.h"
 #include "lib/network/error.h"
 #include "lib/network/sequences.h"
+#include "lib/network/text.h"
 #include "lib/training/bptt.h"
 #include "lib/training/options.h"
 
@@ -119,7 +120,7 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
 
 void Tape::set_dropout(float rate, std::uint64_t seed) {
   if (!(rate >= 0.0f && rate < 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "rate is %g; it must be 0..<1", static_cast<double>(rate));
+    throw Error(RNN_INVALID_ARGUMENT, "rate is %s; it must be 0..<1", number(rate).c_str());
   implementation_->dropout = rate;
   implementation_->dropout_key = seed;
 }

@@ -1,4 +1,5 @@
 // Arguments that are refused: the status, a message with the argument and its value, and nothing written.
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <thread>
@@ -123,7 +124,8 @@ TEST(Create, RefusesEachField) {
   (c = good).initial_state = 3;
   expect_refused(c, "initial_state is 3");
   (c = good).compute = 3;
-  expect_refused(c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
+  expect_refused(
+      c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
   (c = good).flags = 128;
   expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_NO_BIAS 1");
 }
@@ -510,6 +512,8 @@ TEST_F(Refused, Generate) {
     (o = good).top_p = top_p;
     refused("options.top_p is");
   }
+  (o = good).top_p = std::nextafter(1.0f, 2.0f);
+  refused("options.top_p is 1.00000012; it must be 0..1");
   (o = good).top_k = -1;
   refused("options.top_k is -1");
   (o = good).greedy = 2;

@@ -357,6 +357,14 @@ TEST(PyTorch, RefusesNames) {
         },
         "it must be an identifier of C");
   }
+  for (const char* name : {"while", "class", "xor", "co_yield", "main", "linux", "_Bool", "__asm"}) {
+    refused(
+        [&](auto& o) {
+          o.format = RNN_FORMAT_C;
+          o.name = name;
+        },
+        "it must be another name");
+  }
   std::string file = save_as(rnn.get(), RNN_FORMAT_SAFETENSORS, [](auto& o) { o.layers = "rnn."; });
   file.replace(file.find("\"rnn.layers\":\"rnn.\""), 19, "\"rnn.layers\":\"r\\t.\"");
   EXPECT_EQ(try_load(file), RNN_BAD_FORMAT);

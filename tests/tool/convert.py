@@ -55,6 +55,12 @@ def check_names(tool):
 
 def check_errors(tool):
     tool.fails("format|suffix", "convert", "model.safetensors", "out.unknown")
+    for name in ("while", "class", "a-b"):
+        tool.fails(name, "convert", "model.safetensors", "new.h", "--array", name)
+    expect(not (tool.folder / "new.h").exists(), "a refused conversion leaves a file")
+    for message, *options in (("--array has no effect", "--array", "cells"),
+                              ("--out-embedding has no effect", "--out-embedding", "tokens.")):
+        tool.fails(message, "convert", "model.safetensors", "out.rnn", *options, status=2)
     tool.fails("an =|no =", "convert", "model.safetensors", "out.rnn", "--metadata", "note", status=2)
     tool.fails("rnn", "convert", "model.safetensors", "out.rnn", "--metadata", "rnn.cell=lstm")
     tool.fails("missing", "convert", "missing", "out.safetensors")

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 
@@ -82,6 +84,17 @@ TEST(Text, Quotes) {
   EXPECT_EQ(quote(std::string(60, 'a')), "\"" + std::string(60, 'a') + "\"");
   EXPECT_EQ(quote(std::string(61, 'a')), "\"" + std::string(60, 'a') + "...\"");
   EXPECT_EQ(quote(std::string(59, 'a') + "\xc3\xbc"), "\"" + std::string(59, 'a') + "...\"");
+}
+
+TEST(Text, NumbersDifferFromOthers) {
+  EXPECT_EQ(number(0.1f), "0.1");
+  EXPECT_EQ(number(1), "1");
+  EXPECT_EQ(number(std::nextafter(1.0f, 2.0f)), "1.00000012");
+  EXPECT_EQ(number(std::nextafter(1.0f, 0.0f)), "0.99999994");
+  EXPECT_EQ(number(std::nextafter(1e-30f, 0.0f)), "9.99999909e-31");
+  EXPECT_EQ(number(-1e-45f), "-1.4013e-45");
+  EXPECT_EQ(number(std::numeric_limits<float>::infinity()), "inf");
+  EXPECT_EQ(number(std::numeric_limits<float>::quiet_NaN()), "nan");
 }
 
 }  // namespace
