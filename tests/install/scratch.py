@@ -28,7 +28,7 @@ def skip_without(*tools):
 
 def run(*command, **environment):
     command = [str(word) for word in command]
-    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600)
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
     return result.stdout
