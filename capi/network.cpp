@@ -26,7 +26,9 @@ rnn_status_t rnn_create(const rnn_config_t* config, rnn_t** out) {
     const rnn_config_t given = read_sized(config, "config");
     check_pointer(out, "out");
     const rnn::Allocator allocator = read_allocator(given.allocator, "config.allocator");
-    rnn::WeightsRef weights = rnn::WeightsRef::make(rnn::resolve(given), allocator);
+    const rnn_config_t resolved = rnn::resolve(given);
+    rnn::check_effects(resolved);
+    rnn::WeightsRef weights = rnn::WeightsRef::make(resolved, allocator);
     rnn::initialize(weights.mutate());
     *out = allocator.make<rnn_handle>(std::move(weights));
   });

@@ -29,6 +29,7 @@ rnn_status_t rnn_trainer_update(rnn_trainer_t*, const rnn_sequences_t*, rnn_prog
 }
 
 rnn_status_t rnn_trainer_reset(rnn_trainer_t*) { return unsupported(__func__); }
+rnn_status_t rnn_trainer_set_learning_rate(rnn_trainer_t*, float) { return unsupported(__func__); }
 
 rnn_status_t rnn_trainer_run(rnn_trainer_t*, const rnn_sequences_t*) { return unsupported(__func__); }
 

@@ -38,9 +38,6 @@ rnn_status_t rnn_backward(rnn_tape_t* tape, const float* d_outputs, const float*
 rnn_status_t rnn_tape_set_dropout(rnn_tape_t* tape, float rate, uint64_t seed) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
-    if (!(rate >= 0.0f && rate < 1.0f))
-      throw rnn::Error(RNN_INVALID_ARGUMENT, "rate is %s; it must be at least 0 and less than 1",
-                       rnn::number(rate).c_str());
     tape->tape.set_dropout(rate, seed);
   });
 }

@@ -16,8 +16,8 @@ rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_
       handle.trainer.run(sequences, environment);
     } catch (const rnn::Error& error) {
       // The updates before the failing one are good; without any, the weights stay shared.
-      if (error.status() == RNN_NOT_FINITE && handle.trainer.state().update > 0)
-        rnn->network.use(handle.trainer.result());
+      if (error.status() != RNN_NOT_FINITE) throw;
+      if (const rnn::WeightsRef* good = handle.trainer.last_good(); good != nullptr) rnn->network.use(*good);
       throw;
     }
     rnn->network.use(handle.trainer.result());
@@ -63,6 +63,13 @@ rnn_status_t rnn_trainer_reset(rnn_trainer_t* trainer) {
   return guard(__func__, [&] {
     check_pointer(trainer, "trainer");
     trainer->trainer.reset();
+  });
+}
+
+rnn_status_t rnn_trainer_set_learning_rate(rnn_trainer_t* trainer, float rate) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    trainer->trainer.set_learning_rate(rate);
   });
 }
 

@@ -215,7 +215,7 @@ typedef struct rnn_config {
   int32_t init;           /* RNN_INIT_... of weight_ih, weight_hr, the head and the embedding; default
                              PyTorch's, by which an embedding that is not tied has N(0, 1) */
   int32_t recurrent_init; /* RNN_INIT_... of weight_hh; default: as init */
-  float init_range;       /* a of RNN_INIT_UNIFORM; default 0.08 */
+  float init_range;       /* a of RNN_INIT_UNIFORM, and only with it; default 0.08 */
   uint64_t seed;          /* same seed, same weights, on every machine */
   int32_t initial_state;  /* RNN_INITIAL_... */
   int32_t compute;        /* RNN_COMPUTE_... */
@@ -449,7 +449,7 @@ typedef struct rnn_forward_options {
   size_t struct_size;
   int32_t pooling;   /* RNN_POOLING_...: write one output for each sequence */
   int32_t stateful;  /* 1: N is 1; start from the stream's state and advance it, as rnn_step does */
-  const float *initial_states; /* [N, S]  NULL: the initial state (not with stateful) */
+  const float *initial_states; /* [N, S]  finite; NULL: the initial state (not with stateful) */
   float *final_states;         /* [N, S]  written if not NULL */
   float *states;               /* [F, S]  the state after every step, written if not NULL */
 } rnn_forward_options_t;
@@ -477,7 +477,8 @@ typedef struct rnn_generate_options {
   float top_p;           /* of those that top_k keeps, keep the most probable classes whose sum reaches
                             this part of theirs; 0..1; default 1 */
   int32_t top_k;         /* keep the k most probable classes; default all */
-  int32_t greedy;        /* 1: always the most probable class (the lowest index among equals) */
+  int32_t greedy;        /* 1: always the most probable class (the lowest index among equals), whatever
+                            temperature, top_p, top_k and seed are */
   uint64_t seed;         /* same seed, same draws */
   int32_t stop;          /* 1: end after stop_index was drawn */
   int32_t stop_index;
@@ -523,7 +524,7 @@ enum { /* rnn_train_options_t.optimizer */
   RNN_RMSPROP = 5  /* Tieleman & Hinton 2012; with momentum as set */
 };
 
-enum { /* rnn_train_options_t.schedule: the factor on learning_rate at update u = 0, 1, ... */
+enum { /* rnn_train_options_t.schedule: the factor on learning_rate at update u = 0, 1, ... of the schedule */
   RNN_SCHEDULE_CONSTANT = 0,    /* 1 */
   RNN_SCHEDULE_STEP = 1,        /* schedule_factor ^ floor(u / schedule_updates) */
   RNN_SCHEDULE_EXPONENTIAL = 2, /* schedule_factor ^ (u / schedule_updates) */
@@ -547,60 +548,72 @@ typedef struct rnn_progress {
   double gradient_norm;     /* before clipping */
   double learning_rate;     /* of this update */
   double steps_per_second;  /* time steps trained on per second, of this update */
+  uint64_t skipped_updates; /* so far; see rnn_train_options_t.skip_not_finite */
 } rnn_progress_t;
 
 /* Called between updates, on the thread of the call that trains and in its floating-point mode. Returns 0 to go
  * on, anything else to stop the run, which is not an error. It may not use the trainer or network in training,
- * except rnn_trainer_save, rnn_trainer_network and rnn_trainer_sync on the trainer. */
+ * except rnn_trainer_save, rnn_trainer_network, rnn_trainer_sync and rnn_trainer_set_learning_rate on the
+ * trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
-/* Settings for the parameters whose name fits a pattern. */
+/* Settings for the parameters whose name fits a pattern.
+ * Two biases: PyTorch trains bias_ih and bias_hh where here is their sum (but for GRU's n, which has both here).
+ * Each has the gradient of the sum, so that the sum moves twice as far. With two_biases it does so here: what the
+ * rule makes of the gradient counts twice, weight decay once; gradient_norm and clip_norm count the gradient
+ * twice. This is PyTorch's training with SGD and AdamW, and with the other rules if there is no weight decay or
+ * the two were equal at first. For the vanilla cell and the LSTM, without weight decay and clip_norm, a group
+ * "bias_ih_*" with a learning_rate_factor of 2 is the same. */
 typedef struct rnn_parameter_group {
   size_t struct_size;         /* the same in each element of an array */
   const char *pattern;        /* "bias_*", "*_l0", "head.weight": * stands for any characters, ? for one */
   float learning_rate_factor; /* > 0; default 1 */
-  int32_t frozen;             /* 1: not trained */
+  int32_t frozen;             /* 1: not trained; the other fields are 0 then */
   int32_t no_weight_decay;    /* 1: weight_decay does not hold */
-  int32_t reserved;           /* 0 */
+  int32_t two_biases;         /* 1: bias_ih_* learn as sums of two, see above; but b_n of GRU without
+                                 RNN_RESET_BEFORE, which is none */
 } rnn_parameter_group_t;
 
+/* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
+ * patience without validation, ... . */
 typedef struct rnn_train_options {
   size_t struct_size;
   int32_t loss;      /* RNN_LOSS_... */
   int32_t optimizer; /* RNN_ADAM, ... */
   float learning_rate; /* default 0.001; 0.01 for SGD and Adagrad */
-  float momentum;      /* 0..<1; SGD and RMSprop; default 0 */
-  float beta1;         /* Adam: default 0.9 */
-  float beta2;         /* Adam: default 0.999; RMSprop's smoothing constant: default 0.99 */
-  float epsilon;       /* default 1e-8; Adagrad 1e-10 */
+  float momentum;      /* 0..<1; SGD and RMSprop alone; default 0 */
+  float beta1;         /* Adam and AdamW alone: default 0.9 */
+  float beta2;         /* Adam and AdamW: default 0.999; RMSprop's smoothing constant: default 0.99 */
+  float epsilon;       /* default 1e-8; Adagrad 1e-10; not SGD */
   float weight_decay;  /* default 0 */
   int32_t nesterov;    /* 1: Nesterov's momentum (SGD) */
   float clip_norm;     /* the gradient's norm is scaled down to this; 0: off */
   float clip_value;    /* each element is limited to +- this, after clip_norm; 0: off */
   int32_t schedule;         /* RNN_SCHEDULE_... */
-  float schedule_factor;    /* default 0.1; cosine: 0 is 0 */
-  int32_t schedule_updates; /* required by every schedule but constant */
+  float schedule_factor;    /* default 0.1; cosine: 0 is 0; not for a constant schedule */
+  int32_t schedule_updates; /* required by every schedule but constant, which has none */
   int32_t warmup_updates;   /* the rate rises linearly over the first so many updates; default 0 */
   int32_t epochs;           /* passes over the data; default 1 */
   int32_t batch_size;       /* sequences per update; default 32 */
   int32_t window;           /* truncated BPTT: steps per update; default 0: whole sequences */
-  int32_t fresh_windows;    /* 1: each window starts from the initial state; default 0: from the state in
-                               which the window before it ended */
+  int32_t fresh_windows;    /* 1: each window (or batch of rnn_trainer_update) starts from the initial state;
+                               default 0: from the state in which the one before it ended */
   int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
   uint64_t seed;            /* of the shuffling, dropout, free running and sampled classes */
   int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
   int32_t validate_every;   /* updates between validations; default 0: at the end of each epoch */
-  int32_t patience;         /* stop after so many validations without a better loss; default 0: never */
+  int32_t patience;         /* stop after so many validations without a better loss; default 0: never. As
+                               validate_every and restore_best, not without validation */
   int32_t report_every;     /* updates between two RNN_EVENT_UPDATE; default 1 */
   const rnn_sequences_t *validation; /* NULL: none; kept by a trainer, with what it points to */
   rnn_progress_function_t progress;  /* NULL: none */
   void *user;                        /* passed to progress */
-  float dropout;        /* of each layer's output on its way to the next layer; 0..<1; what is kept is scaled by
-                           1 / (1 - dropout); Srivastava et al. 2014 */
+  float dropout;        /* of each layer's output on its way to the next layer; 0 with one layer; 0..<1; what
+                           is kept is scaled by 1 / (1 - dropout); Srivastava et al. 2014 */
   float free_running;   /* 0..1: how often a step's input is the network's own last output (its most probable
                            class, or the vector) instead of the data's; no gradient flows through it, and a window's
-                           first step reads the data's. 0 is teacher forcing; scheduled sampling: Bengio et al.
-                           2015. Needs O = I */
+                           first step reads the data's (the window may not be 1). 0 is teacher forcing;
+                           scheduled sampling: Bengio et al. 2015. Needs O = I */
   float average;        /* 0..<1: decay d of a moving average a of the weights w, a += (1 - d') (w - a) after each
                            update, d' = min(d, (1 + update) / (10 + update)). Validated, saved and handed out
                            instead of w; 0: off */
@@ -609,8 +622,8 @@ typedef struct rnn_train_options {
   int32_t group_count;
   const rnn_parameter_group_t *groups; /* [group_count]  the first whose pattern fits a parameter holds for it;
                                           copied */
-  const float *class_weights; /* [O]  c of cross-entropy: the weight of a target of class k is multiplied by c[k];
-                                 >= 0; NULL: all 1; copied */
+  const float *class_weights; /* [O]  c of cross-entropy: the weight of a target of class k is multiplied by
+                                 c[k]; >= 0; NULL: all 1; copied */
   float label_smoothing; /* e of cross-entropy, 0..<1: a target of class k has the loss
                             (1 - e) c[k] (-log p[k]) + e / O sum over j of c[j] (-log p[j]), as in PyTorch.
                             Szegedy et al. 2016 */
@@ -621,6 +634,12 @@ typedef struct rnn_train_options {
                               likely a class is drawn, so that the probabilities over all classes are learnt.
                               The loss that is reported is that of the sample; validation is over all classes.
                               Not with label_smoothing. 1000 of 50,000: 17 times as fast. Jean et al. 2015 */
+  int32_t schedule_start;    /* updates at a factor of 1 before the schedule begins and counts u from 0: as many
+                                as warmup_updates let it begin after the warm-up; default 0 */
+  int32_t schedule_by_epoch; /* 1: u, schedule_start and schedule_updates count a run's epochs, not updates */
+  int32_t skip_not_finite;   /* so many updates in a row of which the loss, the gradient or a carried state is not
+                                finite are skipped and counted; sequences with such a state go on from the
+                                initial state. One more is RNN_NOT_FINITE; default 0: the first is */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -630,8 +649,10 @@ typedef struct rnn_train_options {
  *
  * data     read
  * options  NULL: all defaults
- * Errors   RNN_INVALID_ARGUMENT, RNN_NOT_FINITE (the weights are those before the failing update),
- *          RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Errors   RNN_INVALID_ARGUMENT (also when an input or a target is not finite; the message says which),
+ *          RNN_NOT_FINITE (a loss, gradient or validation loss; the weights are those before the failing
+ *          update, with restore_best those of the best validation), RNN_OUT_OF_MEMORY,
+ *          RNN_UNSUPPORTED (built without training)
  * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
  * Realtime no
  * Since    0.1 */
@@ -682,7 +703,8 @@ RNN_API rnn_status_t rnn_trainer_create(const rnn_t *rnn, const rnn_train_option
  *
  * batch    read
  * progress NULL, or its struct_size is read and the rest written on success
- * Errors   RNN_INVALID_ARGUMENT, RNN_NOT_FINITE (nothing changed), RNN_OUT_OF_MEMORY
+ * Errors   RNN_INVALID_ARGUMENT (also when an input or a target is not finite), RNN_NOT_FINITE (nothing
+ *          changed), RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
  * Realtime no
  * Since    0.1 */
@@ -696,6 +718,16 @@ RNN_API rnn_status_t rnn_trainer_update(rnn_trainer_t *trainer, const rnn_sequen
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_reset(rnn_trainer_t *trainer);
+
+/* Replace options.learning_rate in the updates to come; the factors of the schedule, the warm-up and groups
+ * still apply. The rate is kept in checkpoints. The progress function may call this.
+ *
+ * rate     finite and > 0
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_set_learning_rate(rnn_trainer_t *trainer, float rate);
 
 /* Go on with the whole job, as rnn_train does it, from where the trainer stands until options.epochs
  * are done, validation finds no progress, or the progress function stops it. After a failure the trainer
@@ -774,7 +806,7 @@ RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape
  * runs out, gradients stay. The tape shares the weights of `rnn` as they are now.
  *
  * in             read; targets and weights are ignored
- * initial_states [N, S]  NULL: the initial state
+ * initial_states [N, S]  finite; NULL: the initial state
  * outputs        [F, O]  written on success if not NULL
  * final_states   [N, S]  written on success if not NULL
  * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture), RNN_OUT_OF_MEMORY
@@ -802,7 +834,7 @@ RNN_API rnn_status_t rnn_backward(rnn_tape_t *tape, const float *d_outputs, cons
  * The same seed drops the same elements in sequences of the same lengths.
  *
  * rate     0..<1; 0 is off, as at first
- * Errors   RNN_INVALID_ARGUMENT
+ * Errors   RNN_INVALID_ARGUMENT (also when the network has one layer, and nothing could be dropped)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */

@@ -274,6 +274,7 @@ class Trainer {
     return progress;
   }
   void reset() { check(rnn_trainer_reset(get())); }
+  void set_learning_rate(float rate) { check(rnn_trainer_set_learning_rate(get(), rate)); }
   void run(const rnn_sequences_t& data) { check(rnn_trainer_run(get(), &data)); }
   Network network() const {
     rnn_t* handle = nullptr;

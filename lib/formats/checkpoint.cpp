@@ -40,6 +40,12 @@ class StateWriter final : public StateVisitor {
     std::snprintf(text, sizeof text, "%016" PRIx64, bits);
     writer_.metadata(std::string(kTrainerMetadata) + name, text);
   }
+  void optional_integer(const char* name, std::uint64_t& value) override {
+    if (value != 0) integer(name, value);
+  }
+  void optional_real(const char* name, double& value) override {
+    if (value != 0.0) real(name, value);
+  }
   void floats(const char* name, Buffer<float>& values) override { add(name, Type::f32, values); }
   void integers(const char* name, Buffer<std::uint64_t>& values) override { add(name, Type::u64, values); }
 
@@ -64,6 +70,12 @@ class StateReader final : public StateVisitor {
     const std::uint64_t bits = number(name, 16);
     std::memcpy(&value, &bits, sizeof value);
   }
+  void optional_integer(const char* name, std::uint64_t& value) override {
+    if (has(name)) integer(name, value);
+  }
+  void optional_real(const char* name, double& value) override {
+    if (has(name)) real(name, value);
+  }
   void floats(const char* name, Buffer<float>& values) override { read(name, values); }
   void integers(const char* name, Buffer<std::uint64_t>& values) override { read(name, values); }
 
@@ -74,6 +86,10 @@ class StateReader final : public StateVisitor {
   }
 
  private:
+  bool has(const char* name) const {
+    return contents_.metadata.count(kTrainerMetadata + std::string(name)) != 0;
+  }
+
   std::uint64_t number(const char* name, int base) {
     const std::string key = kTrainerMetadata + std::string(name);
     const auto found = contents_.metadata.find(key);

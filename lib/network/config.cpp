@@ -180,6 +180,15 @@ rnn_config_t resolve(const rnn_config_t& config) {
   return resolved;
 }
 
+void check_effects(const rnn_config_t& config) {
+  const bool uniform = config.init == RNN_INIT_UNIFORM || config.recurrent_init == RNN_INIT_UNIFORM;
+  if (!uniform && config.init_range != kInitRange)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "init_range is %g, init is %d and recurrent_init is %d; it needs one of %d (RNN_INIT_UNIFORM)",
+        static_cast<double>(config.init_range), config.init, config.recurrent_init, RNN_INIT_UNIFORM);
+}
+
 bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept {
   return find_difference(a, b).name == nullptr;
 }

@@ -14,6 +14,10 @@ constexpr std::int32_t kMaxClasses = 1 << 20;  // of inputs and outputs
 // looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
 rnn_config_t resolve(const rnn_config_t& config);
 
+// Refuse fields that have no effect on a new network; a file may hold them. config: resolved. Throws
+// Error(RNN_INVALID_ARGUMENT).
+void check_effects(const rnn_config_t& config);
+
 // Throws Error(RNN_INVALID_ARGUMENT) unless it is one of RNN_COMPUTE_...
 void check_compute(std::int32_t compute);
 

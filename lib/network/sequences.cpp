@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "lib/network/error.h"
 
@@ -82,6 +83,45 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
     if (sequences.resets[i] > 1)
       throw Error(RNN_INVALID_ARGUMENT, "%s.resets[%zu] is %d; it must be 0 or 1", name, i,
                   sequences.resets[i]);
+}
+
+void check_finite_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name) {
+  const std::size_t size = weights.input_size();
+  const float* inputs = sequences.inputs;
+  if (inputs == nullptr) return;
+  for (std::size_t n = 0, frame = 0; n < sequences.count; ++n) {
+    for (std::size_t t = 0; t < sequences.lengths[n]; ++t, ++frame, inputs += size) {
+      if (all_finite(inputs, size)) continue;
+      std::size_t i = 0;
+      while (all_finite(inputs + i, 1)) ++i;
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "%s.inputs[%zu, %zu] (sequence %zu, step %zu) is %g; it must be finite", name, frame, i, n,
+                  t, static_cast<double>(inputs[i]));
+    }
+  }
+}
+
+void check_initial_states(const Weights& weights, const rnn_sequences_t& sequences, const float* states,
+                          const char* name) {
+  const std::size_t size = weights.state_size();
+  for (std::size_t n = 0; states != nullptr && n < sequences.count; ++n, states += size) {
+    if (all_finite(states, size)) continue;
+    std::size_t i = 0;
+    while (all_finite(states + i, 1)) ++i;
+    throw Error(RNN_INVALID_ARGUMENT, "%s[%zu, %zu] is %g; it must be finite", name, n, i,
+                static_cast<double>(states[i]));
+  }
+}
+
+bool all_finite(const float* values, std::size_t count) noexcept {
+  constexpr std::uint32_t exponent = 0x7f800000u;
+  std::uint32_t infinite = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    infinite |= (bits & exponent) == exponent ? 1u : 0u;
+  }
+  return infinite == 0;
 }
 
 std::size_t target_count(const rnn_sequences_t& sequences) noexcept {

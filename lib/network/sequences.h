@@ -10,6 +10,16 @@ namespace rnn {
 // messages. Throws Error(RNN_INVALID_ARGUMENT).
 void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
 
+// Inputs that are vectors are finite. The rest is checked before.
+void check_finite_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
+
+// One state for each sequence; may be null. Finite.
+void check_initial_states(const Weights& weights, const rnn_sequences_t& sequences, const float* states,
+                          const char* name);
+
+// Tested on their bits, many at a time.
+bool all_finite(const float* values, std::size_t count) noexcept;
+
 // Number of target rows M.
 std::size_t target_count(const rnn_sequences_t& sequences) noexcept;
 

@@ -98,6 +98,7 @@ void evaluate(const Network& network, const rnn_sequences_t& data, const rnn_tra
   check_evaluation_options(options);
   check_label_options(weights, options);
   check_inputs(weights, data, "data");
+  check_finite_inputs(weights, data, "data");
   const std::int32_t loss = check_targets(weights, data, options.loss, "data");
   check_label_loss(loss, options);
   const Labels labels(weights.allocator(), weights.output_size(), options);

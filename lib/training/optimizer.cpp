@@ -8,7 +8,6 @@
 #include "lib/network/pattern.h"
 #include "lib/network/text.h"
 #include "lib/training/exact.h"
-#include "lib/training/schedule.h"
 
 namespace rnn {
 namespace {
@@ -16,6 +15,12 @@ namespace {
 constexpr std::size_t kChunk = 4096;
 
 std::size_t padded_size(const Parameter& p) noexcept { return kernels::padded(p.rows * p.stride); }
+
+// How many of its values, the first ones, are each the sum of two biases in PyTorch.
+std::size_t sum_count(const Weights& weights, const Parameter& p) noexcept {
+  if (p.kind != Parameter::Kind::bias) return 0;
+  return weights.cell().recurrent_bias ? p.rows - weights.hidden_size() : p.rows;
+}
 
 bool is_trained(const Weights& weights, const Parameter& p) noexcept {
   return p.kind != Parameter::Kind::initial || weights.config().initial_state == RNN_INITIAL_TRAINED;
@@ -42,6 +47,34 @@ double bias_correction(float beta, std::uint64_t n) noexcept {
   return static_cast<double>(n) * (1.0 - b) > 38.0 ? 1.0 : 1.0 - exact_power(b, n);
 }
 
+// Calls visit(at, n) for what is whole blocks of the values [offset, offset + size), and for what is less at
+// either end.
+template <class Visit>
+void for_parts(std::size_t offset, std::size_t size, const Visit& visit) {
+  const std::size_t end = offset + size;
+  while (offset < end) {
+    const std::size_t before = offset % kernels::kPad, whole = (end - offset) / kernels::kPad * kernels::kPad;
+    const std::size_t n = before == 0 && whole > 0 ? whole : std::min(kernels::kPad - before, end - offset);
+    visit(offset, n);
+    offset += n;
+  }
+}
+
+// A block with n values, since kernels work on whole ones and other tasks on the rest of it; null stays null.
+struct Block {
+  Block(const float* values, std::size_t n) noexcept : there(values != nullptr), count(n) {
+    if (there) std::copy_n(values, n, copy);
+  }
+  float* data() noexcept { return there ? copy : nullptr; }
+  void give_back(float* values) const noexcept {
+    if (there) std::copy_n(copy, count, values);
+  }
+
+  bool there;
+  std::size_t count;
+  alignas(64) float copy[kernels::kPad] = {};
+};
+
 }  // namespace
 
 Optimizer::Optimizer(const Weights& weights, const rnn_train_options_t& options, Threads& threads)
@@ -54,28 +87,51 @@ Optimizer::Optimizer(const Weights& weights, const rnn_train_options_t& options,
 
 // ---- Parameter groups ------------------------------------------------------------------------------
 
+// Two for each group, of which the second is for what two_biases holds for.
 void Optimizer::find_settings(const Weights& weights) {
   const auto groups = static_cast<std::size_t>(options_.group_count);
-  settings_ = Buffer<Setting>(weights.allocator(), groups + 1);
-  rules_ = Buffer<kernels::Update>(weights.allocator(), groups + 1);
-  settings_[0] = {1.0, options_.weight_decay, false};
+  settings_ = Buffer<Setting>(weights.allocator(), 2 * (groups + 1));
+  rules_ = Buffer<kernels::Update>(weights.allocator(), settings_.size());
+  settings_[0] = {1.0, options_.weight_decay, false, false};
   for (std::size_t i = 0; i < groups; ++i) {
+    check_group(weights, i);
     const rnn_parameter_group_t& group = options_.groups[i];
-    std::size_t p = 0;
-    while (p < weights.parameter_count() && !fits(group.pattern, weights.parameter(p).name)) ++p;
-    if (p == weights.parameter_count())
-      throw Error(RNN_INVALID_ARGUMENT,
-                  "groups[%zu].pattern is %s, which fits no parameter; one is named %s", i,
-                  quote(group.pattern).c_str(), weights.parameter(0).name);
     const double factor = group.learning_rate_factor;
-    settings_[i + 1] = {factor != 0.0 ? factor : 1.0,
-                        group.no_weight_decay != 0 ? 0.0 : options_.weight_decay, group.frozen != 0};
+    Setting setting = {factor != 0.0 ? factor : 1.0, group.no_weight_decay != 0 ? 0.0 : options_.weight_decay,
+                       group.frozen != 0, false};
+    settings_[2 * (i + 1)] = setting;
+    setting.two_biases = group.two_biases != 0;
+    settings_[2 * (i + 1) + 1] = setting;
   }
+}
+
+void Optimizer::check_group(const Weights& weights, std::size_t i) const {
+  const rnn_parameter_group_t& group = options_.groups[i];
+  bool fitting = false, effective = false, sums = false;
+  for (std::size_t p = 0; p < weights.parameter_count(); ++p) {
+    const Parameter& parameter = weights.parameter(p);
+    fitting = fitting || fits(group.pattern, parameter.name);
+    if (find_setting(parameter) != 2 * (i + 1)) continue;
+    effective = true;
+    sums = sums || sum_count(weights, parameter) > 0;
+  }
+  if (!fitting)
+    throw Error(RNN_INVALID_ARGUMENT, "groups[%zu].pattern is %s, which fits no parameter; one is named %s",
+                i, quote(group.pattern).c_str(), weights.parameter(0).name);
+  if (!effective)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "groups[%zu].pattern is %s, which fits only parameters that groups before it fit; the first "
+                "that fits holds",
+                i, quote(group.pattern).c_str());
+  if (group.two_biases != 0 && !sums)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "groups[%zu].two_biases is 1 and the pattern %s fits no bias_ih_*, which it is for", i,
+                quote(group.pattern).c_str());
 }
 
 std::size_t Optimizer::find_setting(const Parameter& parameter) const noexcept {
   for (std::int32_t i = 0; i < options_.group_count; ++i)
-    if (fits(options_.groups[i].pattern, parameter.name)) return static_cast<std::size_t>(i) + 1;
+    if (fits(options_.groups[i].pattern, parameter.name)) return 2 * (static_cast<std::size_t>(i) + 1);
   return 0;
 }
 
@@ -86,11 +142,8 @@ void Optimizer::cut(const Weights& weights) {
     if (!measure) chunks_ = Buffer<Chunk>(weights.allocator(), count);
     count = 0;
     Chunk last{};
-    for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
-      const Parameter& p = weights.parameter(i);
-      const std::size_t setting = find_setting(p);
-      if (!is_trained(weights, p) || settings_[setting].frozen) continue;
-      for (std::size_t at = p.offset, end = at + padded_size(p); at < end;) {
+    const auto add = [&](std::size_t at, std::size_t end, std::size_t setting) {
+      while (at < end) {
         const bool follows = count > 0 && last.offset + last.size == at && last.setting == setting;
         if (!follows || last.size == kChunk) {
           last = {at, 0, setting};
@@ -101,6 +154,15 @@ void Optimizer::cut(const Weights& weights) {
         at += size;
         if (!measure) chunks_[count - 1] = last;
       }
+    };
+    for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
+      const Parameter& p = weights.parameter(i);
+      const std::size_t setting = find_setting(p);
+      if (!is_trained(weights, p) || settings_[setting].frozen) continue;
+      const std::size_t sums =
+          settings_[setting + 1].two_biases ? p.offset + sum_count(weights, p) : p.offset;
+      add(p.offset, sums, setting + 1);
+      add(sums, p.offset + padded_size(p), setting);
     }
   }
   sums_ = Buffer<float>(weights.allocator(), count);
@@ -121,19 +183,26 @@ double Optimizer::norm(const Weights& weights, const float* gradients) {
                  sums_[i] = weights.table().sum_squares(chunks_[i].size, gradients + chunks_[i].offset);
                });
   double sum = 0.0;
-  for (const float part : sums_) sum += static_cast<double>(part);
+  for (std::size_t i = 0; i < chunks_.size(); ++i)
+    sum += (settings_[chunks_[i].setting].two_biases ? 2.0 : 1.0) * static_cast<double>(sums_[i]);
   return std::sqrt(sum);
 }
 
 // With the bias corrections c1 = 1 - beta1^n and c2 = 1 - beta2^n, Adam's step
 //   rate (m / c1) / (sqrt(v / c2) + epsilon)
 // is what the kernel computes from rate sqrt(c2) / c1 and epsilon sqrt(c2).
-kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale,
-                                std::uint64_t update) const noexcept {
-  double rate = learning_rate(options_, update) * setting.learning_rate_factor;
+kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, std::uint64_t update,
+                                double rate) const noexcept {
+  rate *= setting.learning_rate_factor;
   double decay = setting.weight_decay;
   double epsilon = options_.epsilon;
   if (options_.optimizer == RNN_ADAMW) decay *= rate;
+  // Of b = b1 + b2 with the same gradient g, the sum moves by twice what the rule makes of g. Decay that is
+  // added to g is that of one of them, half of b's; AdamW's, which is not, is that of b.
+  if (setting.two_biases) {
+    rate *= 2.0;
+    if (options_.optimizer != RNN_ADAMW) decay *= 0.5;
+  }
   if (options_.optimizer == RNN_ADAM || options_.optimizer == RNN_ADAMW) {
     const double c1 = bias_correction(options_.beta1, update + 1);
     const double c2 = std::sqrt(bias_correction(options_.beta2, update + 1));
@@ -156,16 +225,26 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale,
 }
 
 void Optimizer::apply(Weights& weights, const float* gradients, double scale, double norm,
-                      std::uint64_t update, float* first, float* second) {
+                      std::uint64_t update, double rate, float* first, float* second) {
   const double clip = options_.clip_norm;
   if (clip > 0.0 && norm > clip) scale *= clip / norm;
-  for (std::size_t i = 0; i < settings_.size(); ++i) rules_[i] = rule(settings_[i], scale, update);
+  for (std::size_t i = 0; i < settings_.size(); ++i) rules_[i] = rule(settings_[i], scale, update, rate);
+  const kernels::Table& table = weights.table();
   threads_.run(Threads::kUpdating * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {
-                 const std::size_t at = chunks_[i].offset;
-                 weights.table().update(rules_[chunks_[i].setting], chunks_[i].size, weights.values() + at,
-                                        gradients + at, first != nullptr ? first + at : nullptr,
-                                        second != nullptr ? second + at : nullptr);
+                 const kernels::Update& rule = rules_[chunks_[i].setting];
+                 for_parts(chunks_[i].offset, chunks_[i].size, [&](std::size_t at, std::size_t n) {
+                   float* const p = weights.values() + at;
+                   const float* const g = gradients + at;
+                   float* const m = first != nullptr ? first + at : nullptr;
+                   float* const v = second != nullptr ? second + at : nullptr;
+                   if (n % kernels::kPad == 0) return table.update(rule, n, p, g, m, v);
+                   Block own_p(p, n), own_g(g, n), own_m(m, n), own_v(v, n);
+                   table.update(rule, kernels::kPad, own_p.data(), own_g.data(), own_m.data(), own_v.data());
+                   own_p.give_back(p);
+                   own_m.give_back(m);
+                   own_v.give_back(v);
+                 });
                });
 }
 
@@ -176,8 +255,13 @@ void Optimizer::follow(const Weights& weights, std::uint64_t update, float* aver
   const auto rate = static_cast<float>(1.0 - decay);
   threads_.run(Threads::kReading * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {
-                 const std::size_t at = chunks_[i].offset;
-                 weights.table().average(chunks_[i].size, rate, weights.values() + at, average + at);
+                 for_parts(chunks_[i].offset, chunks_[i].size, [&](std::size_t at, std::size_t n) {
+                   const float* const p = weights.values() + at;
+                   if (n % kernels::kPad == 0) return weights.table().average(n, rate, p, average + at);
+                   Block own_p(p, n), own(average + at, n);
+                   weights.table().average(kernels::kPad, rate, own_p.data(), own.data());
+                   own.give_back(average + at);
+                 });
                });
 }
 

@@ -23,17 +23,18 @@ class Optimizer {
   // The Euclidean norm of the gradients, without those of weights that are not trained.
   double norm(const Weights& weights, const float* gradients);
 
-  // Change the weights' values by update number `update`, 0, 1, ..., with scale times the gradients, whose
-  // norm is then `norm`. first and second are the rule's state, laid out as the values; null where it keeps
-  // none.
+  // Change the weights' values by update number `update`, 0, 1, ..., at this rate, with scale times the
+  // gradients, whose norm is then `norm`. first and second are the rule's state, laid out as the values; null
+  // where it keeps none.
   void apply(Weights& weights, const float* gradients, double scale, double norm, std::uint64_t update,
-             float* first, float* second);
+             double rate, float* first, float* second);
 
   // Let a moving average of the values follow that update.
   void follow(const Weights& weights, std::uint64_t update, float* average);
 
  private:
   // A range of values, of which a task does one: its size is fixed, since it decides how the norm is added.
+  // It is of whole blocks of kPad values, but where a parameter's settings change within one.
   struct Chunk {
     std::size_t offset;
     std::size_t size;
@@ -44,12 +45,15 @@ class Optimizer {
     double learning_rate_factor;
     double weight_decay;
     bool frozen;
+    bool two_biases;  // each value is the sum of two with the same gradient
   };
 
   void find_settings(const Weights& weights);
   std::size_t find_setting(const Parameter& parameter) const noexcept;
+  void check_group(const Weights& weights, std::size_t i) const;
   void cut(const Weights& weights);
-  kernels::Update rule(const Setting& setting, double gradient_scale, std::uint64_t update) const noexcept;
+  kernels::Update rule(const Setting& setting, double gradient_scale, std::uint64_t update,
+                       double rate) const noexcept;
 
   rnn_train_options_t options_;
   Threads& threads_;

@@ -41,15 +41,32 @@ void set_default(T& field, T value) {
   if (field == T{}) field = value;
 }
 
+// A value that the rule does not read.
+void check_unused(const char* name, float value, std::int32_t optimizer, const char* users) {
+  if (value != 0.0f)
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %g and optimizer is %d; it has an effect with %s only", name,
+                value, optimizer, users);
+}
+
+void check_rule(const rnn_train_options_t& o) {
+  const bool adam = o.optimizer == RNN_ADAM || o.optimizer == RNN_ADAMW;
+  const bool rmsprop = o.optimizer == RNN_RMSPROP, sgd = o.optimizer == RNN_SGD;
+  if (!sgd && !rmsprop) check_unused("momentum", o.momentum, o.optimizer, "RNN_SGD and RNN_RMSPROP");
+  if (!adam) check_unused("beta1", o.beta1, o.optimizer, "RNN_ADAM and RNN_ADAMW");
+  if (!adam && !rmsprop) check_unused("beta2", o.beta2, o.optimizer, "RNN_ADAM, RNN_ADAMW and RNN_RMSPROP");
+  if (sgd) check_unused("epsilon", o.epsilon, o.optimizer, "all other rules");
+}
+
 void resolve_optimizer(rnn_train_options_t& o) {
   set_default<std::int32_t>(o.optimizer, RNN_ADAM);
   check_range("optimizer", o.optimizer, RNN_ADAM, RNN_RMSPROP);
+  check_rule(o);
   const bool coarse = o.optimizer == RNN_SGD || o.optimizer == RNN_ADAGRAD;
   set_default(o.learning_rate, coarse ? 0.01f : 0.001f);
   set_default(o.beta1, 0.9f);
   set_default(o.beta2, o.optimizer == RNN_RMSPROP ? 0.99f : 0.999f);
   set_default(o.epsilon, o.optimizer == RNN_ADAGRAD ? 1e-10f : 1e-8f);
-  check_positive("learning_rate", o.learning_rate);
+  check_learning_rate("learning_rate", o.learning_rate);
   check_fraction("momentum", o.momentum);
   check_fraction("beta1", o.beta1);
   check_fraction("beta2", o.beta2);
@@ -68,8 +85,22 @@ void resolve_optimizer(rnn_train_options_t& o) {
 
 void resolve_schedule(rnn_train_options_t& o) {
   check_range("schedule", o.schedule, RNN_SCHEDULE_CONSTANT, RNN_SCHEDULE_COSINE);
-  if (o.schedule != RNN_SCHEDULE_COSINE) set_default(o.schedule_factor, 0.1f);
+  check_range("schedule_start", o.schedule_start, 0, kMost);
+  check_range("schedule_by_epoch", o.schedule_by_epoch, 0, 1);
   check_not_negative("schedule_factor", o.schedule_factor);
+  if (o.schedule == RNN_SCHEDULE_CONSTANT) {
+    const auto unused = [](const char* name, double value) {
+      if (value != 0.0)
+        throw Error(RNN_INVALID_ARGUMENT,
+                    "%s is %g and schedule is %d (RNN_SCHEDULE_CONSTANT), which has no use for it", name,
+                    value, RNN_SCHEDULE_CONSTANT);
+    };
+    unused("schedule_factor", o.schedule_factor);
+    unused("schedule_updates", o.schedule_updates);
+    unused("schedule_start", o.schedule_start);
+    unused("schedule_by_epoch", o.schedule_by_epoch);
+  }
+  if (o.schedule != RNN_SCHEDULE_COSINE) set_default(o.schedule_factor, 0.1f);
   check_range("schedule_updates", o.schedule_updates, o.schedule == RNN_SCHEDULE_CONSTANT ? 0 : 1, kMost);
   check_range("warmup_updates", o.warmup_updates, 0, kMost);
 }
@@ -86,9 +117,14 @@ void resolve_job(rnn_train_options_t& o) {
   check_range("validate_every", o.validate_every, 0, kMost);
   check_range("patience", o.patience, 0, kMost);
   check_range("report_every", o.report_every, 1, kMost);
-  if (o.patience != 0 && o.validation == nullptr)
-    throw Error(RNN_INVALID_ARGUMENT, "patience is %d and validation is NULL; patience needs validation",
-                o.patience);
+  check_range("restore_best", o.restore_best, 0, 1);
+  const auto needs_validation = [&](const char* name, std::int32_t value) {
+    if (value != 0 && o.validation == nullptr)
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %d and validation is NULL; it needs validation", name, value);
+  };
+  needs_validation("validate_every", o.validate_every);
+  needs_validation("patience", o.patience);
+  needs_validation("restore_best", o.restore_best);
 }
 
 void resolve_conveniences(rnn_train_options_t& o) {
@@ -98,25 +134,34 @@ void resolve_conveniences(rnn_train_options_t& o) {
   check_fraction("average", o.average);
   set_default(o.accumulate, 1);
   check_range("accumulate", o.accumulate, 1, kMost);
-  check_range("restore_best", o.restore_best, 0, 1);
-  if (o.restore_best != 0 && o.validation == nullptr)
-    throw Error(RNN_INVALID_ARGUMENT, "restore_best is 1 and validation is NULL; it needs validation");
+  check_range("skip_not_finite", o.skip_not_finite, 0, kMost);
+  if (o.free_running != 0.0f && o.window == 1)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "free_running is %g and window is 1; a window's first step reads the data's input, so it "
+                "must be longer",
+                o.free_running);
 }
 
 void check_group(const rnn_parameter_group_t& group, std::int32_t i) {
-  const auto check_field = [&](const char* field, std::int32_t value, std::int32_t most) {
-    if (value < 0 || value > most)
-      throw Error(RNN_INVALID_ARGUMENT, "groups[%d].%s is %d; it must be 0%s", i, field, value,
-                  most == 1 ? " or 1" : "");
+  const auto check_flag = [&](const char* field, std::int32_t value) {
+    if (value < 0 || value > 1)
+      throw Error(RNN_INVALID_ARGUMENT, "groups[%d].%s is %d; it must be 0 or 1", i, field, value);
   };
   if (group.pattern == nullptr) throw Error(RNN_INVALID_ARGUMENT, "groups[%d].pattern is NULL", i);
   if (!(group.learning_rate_factor >= 0.0f && std::isfinite(group.learning_rate_factor)))
     throw Error(RNN_INVALID_ARGUMENT,
                 "groups[%d].learning_rate_factor is %g; it must be finite and greater than 0, or 0 for 1", i,
                 group.learning_rate_factor);
-  check_field("frozen", group.frozen, 1);
-  check_field("no_weight_decay", group.no_weight_decay, 1);
-  check_field("reserved", group.reserved, 0);
+  check_flag("frozen", group.frozen);
+  check_flag("no_weight_decay", group.no_weight_decay);
+  check_flag("two_biases", group.two_biases);
+  if (group.frozen != 0 &&
+      (group.learning_rate_factor != 0.0f || group.no_weight_decay != 0 || group.two_biases != 0))
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "groups[%d].frozen is 1 with a learning_rate_factor of %g, no_weight_decay of %d and two_biases "
+        "of %d; they must be 0, since what is frozen is not trained",
+        i, group.learning_rate_factor, group.no_weight_decay, group.two_biases);
 }
 
 void check_groups(const rnn_train_options_t& o) {
@@ -138,6 +183,15 @@ rnn_train_options_t resolve_options(const rnn_train_options_t& options) {
   resolve_conveniences(resolved);
   check_groups(resolved);
   return resolved;
+}
+
+void check_learning_rate(const char* name, float rate) { check_positive(name, rate); }
+
+void check_dropout_effect(const Weights& weights, const char* name, float rate) {
+  if (rate != 0.0f && weights.num_layers() == 1)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s is %g and the network has 1 layer; dropout acts between layers, so it must be 0", name,
+                rate);
 }
 
 void check_trainable(const Weights& weights) {
@@ -185,6 +239,7 @@ void check_network_options(const Weights& weights, const rnn_train_options_t& o)
   }
   check_label_options(weights, o);
   check_sampling(weights, o);
+  check_dropout_effect(weights, "dropout", o.dropout);
   if (o.free_running != 0.0f && weights.output_size() != weights.input_size())
     throw Error(RNN_INVALID_ARGUMENT,
                 "free_running is %g and the network has %zu outputs and %zu inputs; outputs become inputs",

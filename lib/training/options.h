@@ -15,6 +15,13 @@ rnn_train_options_t resolve_options(const rnn_train_options_t& options);
 // Throws Error(RNN_INVALID_ARGUMENT) if what the network computes with is not for training.
 void check_trainable(const Weights& weights);
 
+// The same check for every learning rate.
+void check_learning_rate(const char* name, float rate);
+
+// Throws Error(RNN_INVALID_ARGUMENT) if a network has no layer between which and the next something could be
+// dropped.
+void check_dropout_effect(const Weights& weights, const char* name, float rate);
+
 // Check resolved options against the network; all but the patterns of groups, which Optimizer resolves.
 void check_network_options(const Weights& weights, const rnn_train_options_t& options);
 

@@ -80,6 +80,15 @@ void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>&
                 saved.next_step, saved.window);
   if (saved.update >> 63 != 0)
     throw Error(RNN_BAD_FORMAT, "the saved update is %" PRIu64 "; it must be less than 2^63", saved.update);
+  if (std::isnan(saved.best_loss))
+    throw Error(RNN_BAD_FORMAT, "the saved best_loss is NaN; it must be a number");
+  if (!(saved.learning_rate >= 0.0 && std::isfinite(saved.learning_rate)))
+    throw Error(RNN_BAD_FORMAT, "the saved learning_rate is %g; it must be finite and not negative",
+                saved.learning_rate);
+  if (saved.skipped_in_row > saved.skipped)
+    throw Error(RNN_BAD_FORMAT,
+                "the saved skipped_in_row is %" PRIu64 "; it must be at most skipped, which is %" PRIu64,
+                saved.skipped_in_row, saved.skipped);
   if (saved.validation_due > 1 || saved.restored > 1)
     throw Error(RNN_BAD_FORMAT,
                 "the saved validation_due is %" PRIu64 " and restored is %" PRIu64 "; both must be 0 or 1",

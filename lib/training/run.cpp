@@ -1,4 +1,5 @@
 // Trainer::run: the whole job, from where the trainer stands.
+#include <cmath>
 #include <cstdint>
 
 #include "lib/network/error.h"
@@ -22,7 +23,7 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
   self.slices.reserve(self.allocator, std::min(static_cast<std::size_t>(options.batch_size), data.count));
   self.items.reserve(self.allocator, self.slices.size());
   const std::uint64_t updates = self.is_done() ? 0 : walk.count_updates(state);
-  const std::uint64_t total_updates = updates == 0 ? 0 : state.update + updates;
+  const std::uint64_t total_updates = updates == 0 ? 0 : state.update + state.skipped + updates;
   while (state.validation_due != 0 || !self.is_done()) {
     // Everything that a resumed run must know is settled before the first report.
     rnn_progress_t progress = self.new_progress(RNN_EVENT_UPDATE);
@@ -30,7 +31,8 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
     const bool validated = state.validation_due != 0;
     if (validated) self.validate(loss);
 
-    progress.total_updates = total_updates;
+    progress.total_updates = total_updates == 0 ? 0 : total_updates - state.skipped;
+    progress.skipped_updates = state.skipped;
     progress.validation_loss = state.validation_loss;
     if (updated && state.update % static_cast<std::uint64_t>(options.report_every) == 0 &&
         self.report(progress, environment))
@@ -39,6 +41,10 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
     if (validated && self.report(progress, environment)) return;
   }
   self.finish();
+  if (!all_finite(self.weights->values(), self.weights->value_count()))
+    throw Error(RNN_NOT_FINITE,
+                "the weights are not finite after update %" PRIu64 ": the updates were too large",
+                state.update);
 }
 
 // A trainer that stands in the middle of data can only go on with the same.
@@ -71,6 +77,7 @@ bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t
   const bool epoch_begins = state.order.size() == 0;
   const Random random = state.random;
   const std::uint64_t next_sequence = state.next_sequence, next_step = state.next_step;
+  const std::uint64_t update_before = state.update;
   const bool carry = carries();
   Gathered gathered;
   gathered.many = options.accumulate > 1;
@@ -96,7 +103,7 @@ bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t
   const bool epoch_ended = walk.next(state);
   if (state.next_step == 0) state.carried = Buffer<float>();
 
-  const bool updated = gathered.passes > 0;
+  const bool updated = state.update != update_before;
   if (updated) state.restored = 0;
   const auto every = static_cast<std::uint64_t>(options.validate_every);
   const bool due = every == 0 ? epoch_ended : updated && state.update % every == 0;
@@ -136,6 +143,9 @@ void Trainer::Implementation::validate(std::int32_t loss) {
   const kernels::FloatMode mode;
   const Weights& seen = *result();
   const double found = evaluator.evaluate(seen, *options.validation, loss, labels).loss();
+  if (!std::isfinite(found))
+    throw Error(RNN_NOT_FINITE, "the validation loss after update %" PRIu64 " is %g%s", state.update, found,
+                advice());
   if (found < state.best_loss) {
     if (options.restore_best != 0) {
       state.best.reserve(allocator, seen.value_count());

@@ -24,8 +24,12 @@ double schedule_factor(const rnn_train_options_t& options, std::uint64_t update)
 
 }  // namespace
 
-double learning_rate(const rnn_train_options_t& options, std::uint64_t update) noexcept {
-  double rate = static_cast<double>(options.learning_rate) * schedule_factor(options, update);
+double learning_rate(const rnn_train_options_t& options, double initial, std::uint64_t update,
+                     std::uint64_t epoch) noexcept {
+  const std::uint64_t done = options.schedule_by_epoch != 0 ? epoch : update;
+  const auto start = static_cast<std::uint64_t>(options.schedule_start);
+  double rate =
+      initial * (done > start ? schedule_factor(options, done - start) : schedule_factor(options, 0));
   const auto warmup = static_cast<std::uint64_t>(options.warmup_updates);
   if (update < warmup) rate *= static_cast<double>(update + 1) / static_cast<double>(warmup);
   return rate;

@@ -26,6 +26,9 @@ void TrainerState::visit(StateVisitor& visitor) {
   visitor.integer("worse", worse);
   visitor.integer("validation_due", validation_due);
   visitor.integer("restored", restored);
+  visitor.optional_real("learning_rate", learning_rate);
+  visitor.optional_integer("skipped", skipped);
+  visitor.optional_integer("skipped_in_row", skipped_in_row);
 }
 
 }  // namespace rnn

@@ -14,6 +14,9 @@ class StateVisitor {
   virtual void integer(const char* name, std::uint64_t& value) = 0;
   virtual void real(const char* name, double& value) = 0;  // to the bit, NaN and infinity too
   virtual void floats(const char* name, Buffer<float>& values) = 0;
+  // The same of what is absent from a file where it is 0.
+  virtual void optional_integer(const char* name, std::uint64_t& value) = 0;
+  virtual void optional_real(const char* name, double& value) = 0;
   virtual void integers(const char* name, Buffer<std::uint64_t>& values) = 0;
 
  protected:
@@ -45,6 +48,9 @@ struct TrainerState {
   std::uint64_t worse = 0;           // validations since the best
   std::uint64_t validation_due = 0;  // 1: the last update's validation is still to be done
   std::uint64_t restored = 0;        // 1: the run ended and went back to `best`
+  double learning_rate = 0;          // instead of the options'; 0: not set
+  std::uint64_t skipped = 0;         // updates that were not finite
+  std::uint64_t skipped_in_row = 0;  // since the last that was
 
   void visit(StateVisitor& visitor);
 };

@@ -52,6 +52,7 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
                    float* outputs, float* final_states) {
   Implementation& self = *implementation_;
   check_inputs(network.weights(), in, "in");
+  check_initial_states(network.weights(), in, initial_states, "initial_states");
 
   self.recorded = false;  // first of all: what follows may free what the record points to
   const std::size_t states = checked_product(in.count, network.weights().state_size());
@@ -120,7 +121,9 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
 
 void Tape::set_dropout(float rate, std::uint64_t seed) {
   if (!(rate >= 0.0f && rate < 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "rate is %s; it must be 0..<1", number(rate).c_str());
+    throw Error(RNN_INVALID_ARGUMENT, "rate is %s; it must be at least 0 and less than 1",
+                number(rate).c_str());
+  check_dropout_effect(*implementation_->weights, "rate", rate);
   implementation_->dropout = rate;
   implementation_->dropout_key = seed;
 }

@@ -49,6 +49,7 @@ TrainerState Trainer::Implementation::initial_state(const Weights& w) const {
 
 std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, const char* name) const {
   check_inputs(*weights, data, name);
+  check_finite_inputs(*weights, data, name);
   const std::int32_t loss = check_targets(*weights, data, options.loss, name);
   check_data_options(data, loss, options, name);
   check_label_loss(loss, options);
@@ -59,7 +60,22 @@ std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, co
 void Trainer::Implementation::check_validation(std::int32_t loss) const {
   if (options.validation == nullptr) return;
   check_inputs(*weights, *options.validation, "validation");
+  check_finite_inputs(*weights, *options.validation, "validation");
   check_targets(*weights, *options.validation, loss, "validation");
+  if (!has_target(*options.validation, loss))
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "validation has no target of a weight above 0%s; one at least must have one, for there to be a loss",
+        labels.weighted() ? ", of a class of one" : "");
+}
+
+bool Trainer::Implementation::has_target(const rnn_sequences_t& data, std::int32_t loss) const noexcept {
+  const bool by_class = loss == RNN_LOSS_CROSS_ENTROPY && labels.weighted();
+  for (std::size_t i = 0; i < target_count(data); ++i)
+    if ((data.weights == nullptr || data.weights[i] > 0.0f) &&
+        (!by_class || labels.weight(data.classes[i]) > 0.0))
+      return true;
+  return false;
 }
 
 // ---- One update ----------------------------------------------------------------------------------
@@ -83,7 +99,7 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   if (!(weight > 0.0)) {
     pass.loss = 0;
     bptt.forward(pass);
-    return;
+    return check_carried(carry, sequences, gathered);
   }
   if (options.free_running > 0.0f)
     pass = free_running.change(pass, options.free_running, key(Draw::free_running, gathered.passes));
@@ -97,21 +113,58 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   }
   const double loss = bptt.train(pass, gradients.data(), gathered.passes > 0).loss;
   if (!std::isfinite(loss))
-    throw Error(RNN_NOT_FINITE,
-                "the loss of update %" PRIu64 " is %g; the weights stay as they were before it", state.update,
-                loss / weight);
+    fail(gathered, Error(RNN_NOT_FINITE,
+                         "the loss of update %" PRIu64 " is %g; the weights stay as they were before it%s",
+                         state.update, loss / weight, advice()));
   gathered.loss += loss;
   gathered.weight += weight;
   ++gathered.passes;
+  check_carried(carry, sequences, gathered);
+}
+
+// What is carried on is saved with a run, too.
+void Trainer::Implementation::check_carried(bool carry, std::size_t sequences, Gathered& gathered) {
+  if (!carry || !restart_not_finite(next_carried.data(), sequences)) return;
+  fail(gathered, Error(RNN_NOT_FINITE,
+                       "the states after the steps of update %" PRIu64
+                       " are not finite; the weights stay as they were before it%s",
+                       state.update, advice()));
+}
+
+// Weights that an update has made infinite are found out by the next one.
+const char* Trainer::Implementation::advice() const noexcept {
+  return all_finite(weights->values(), weights->value_count())
+             ? ""
+             : ", and they are not finite: the updates were too large";
+}
+
+void Trainer::Implementation::fail(Gathered& gathered, const Error& failure) const {
+  if (options.skip_not_finite == 0) throw failure;
+  if (!gathered.failure) gathered.failure = failure;
+}
+
+// Sequences whose states are not finite begin again at the initial state; true if there are some.
+bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequences) const noexcept {
+  const Weights& w = *weights;
+  bool some = false;
+  for (std::size_t n = 0; n < sequences; ++n, states += w.state_size()) {
+    if (all_finite(states, w.state_size())) continue;
+    some = true;
+    for (std::size_t part = 0; part < w.cell().states; ++part)
+      for (std::size_t s = 0; s < w.strands(); ++s)
+        std::copy_n(w.initial(part, s), w.part_size(part), states + w.state_offset(part, s));
+  }
+  return some;
 }
 
 void Trainer::Implementation::update(const Gathered& gathered, rnn_progress_t& progress) {
   const kernels::FloatMode mode;
   progress.loss = std::numeric_limits<double>::quiet_NaN();
-  if (gathered.passes > 0) {
-    progress.loss = gathered.loss / gathered.weight;
+  if (gathered.passes > 0) progress.loss = gathered.loss / gathered.weight;
+  if (gathered.failure)
+    skip(*gathered.failure, progress);
+  else if (gathered.passes > 0)
     apply(gradients.data(), gathered.many ? 1.0 / gathered.weight : 1.0, progress);
-  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - gathered.start;
   progress.steps_per_second = static_cast<double>(gathered.steps) / seconds.count();
 }
@@ -119,21 +172,31 @@ void Trainer::Implementation::update(const Gathered& gathered, rnn_progress_t& p
 // Nothing has changed if this throws.
 void Trainer::Implementation::apply(const float* from, double scale, rnn_progress_t& progress) {
   const double norm = scale * optimizer.norm(*weights, from);
+  progress.gradient_norm = norm;
   if (!std::isfinite(norm))
-    throw Error(RNN_NOT_FINITE,
-                "the gradient's norm at update %" PRIu64 " is %g; the weights stay as they were before it",
-                state.update, norm);
+    return skip(
+        Error(RNN_NOT_FINITE,
+              "the gradient's norm at update %" PRIu64 " is %g; the weights stay as they were before it",
+              state.update, norm),
+        progress);
   if (!weights.unique()) weights = weights.copy();
 
-  progress.gradient_norm = norm;
-  progress.learning_rate = learning_rate(options, state.update);
+  const double initial = state.learning_rate != 0.0 ? state.learning_rate : double{options.learning_rate};
+  progress.learning_rate = learning_rate(options, initial, state.update, state.epoch);
   Weights& own = weights.mutate();
-  optimizer.apply(own, from, scale, norm, state.update, state.first_moment.data(),
+  optimizer.apply(own, from, scale, norm, state.update, progress.learning_rate, state.first_moment.data(),
                   state.second_moment.data());
+  state.skipped_in_row = 0;
   pack(own);
   if (state.average.size() != 0) optimizer.follow(own, state.update, state.average.data());
   averaged_is_new = false;
   progress.update = ++state.update;
+}
+
+void Trainer::Implementation::skip(const Error& failure, rnn_progress_t& progress) {
+  if (state.skipped_in_row >= static_cast<std::uint64_t>(options.skip_not_finite)) throw failure;
+  ++state.skipped_in_row;
+  progress.skipped_updates = ++state.skipped;
 }
 
 // Both orientations together: fewer threads wait than for one and then the other.
@@ -176,6 +239,7 @@ rnn_progress_t Trainer::Implementation::new_progress(std::int32_t event) const n
   progress.event = event;
   progress.epoch = static_cast<std::int32_t>(state.epoch);
   progress.update = state.update;
+  progress.skipped_updates = state.skipped;
   progress.loss = std::numeric_limits<double>::quiet_NaN();
   progress.validation_loss = state.validation_loss;
   return progress;
@@ -201,6 +265,7 @@ Trainer::Trainer(const Network& network, const rnn_train_options_t& options) {
   check_network_options(network.weights(), resolved);
   if (resolved.validation != nullptr) {
     check_inputs(network.weights(), *resolved.validation, "validation");
+    check_finite_inputs(network.weights(), *resolved.validation, "validation");
     check_targets(network.weights(), *resolved.validation, resolved.loss, "validation");
   }
   implementation_ = network.allocator().make<Implementation>(network, resolved);
@@ -250,6 +315,19 @@ void Trainer::apply(const Tape& tape, rnn_progress_t* progress) {
 void Trainer::reset() {
   // Within a batch, the states are those of the run.
   if (implementation_->state.next_step == 0) implementation_->state.carried = Buffer<float>();
+}
+
+void Trainer::set_learning_rate(float rate) {
+  check_learning_rate("rate", rate);
+  implementation_->state.learning_rate = static_cast<double>(rate);
+}
+
+const WeightsRef* Trainer::last_good() {
+  Implementation& self = *implementation_;
+  if (self.state.update == 0) return nullptr;
+  self.finish();
+  const WeightsRef& found = self.result();
+  return all_finite(found->values(), found->value_count()) ? &found : nullptr;
 }
 
 const Allocator& Trainer::allocator() const noexcept { return implementation_->allocator; }

@@ -23,12 +23,16 @@ class Trainer {
   // See rnn_trainer_run. `environment` is that in which it is called; the progress function runs in the caller's.
   void run(const rnn_sequences_t& data, kernels::FloatEnvironment& environment);
   void reset();                                                         // see rnn_trainer_reset
+  void set_learning_rate(float rate);                                   // see rnn_trainer_set_learning_rate
 
   const Allocator& allocator() const noexcept;
   const WeightsRef& weights_ref() const noexcept;  // in training
   const TrainerState& state() const noexcept;
   // The weights to hand out: those in training, or their moving average.
   const WeightsRef& result() const;
+  // Those of a run that failed and will not go on: with restore_best, of its best validation. Null if that
+  // has done no update, or if the weights are not finite.
+  const WeightsRef* last_good();
   // Take over saved weights and state: what was handed out and, if that was an average, the weights in
   // training, laid out as their values. Throws Error(RNN_MISMATCH or RNN_BAD_FORMAT) and changes nothing if
   // they do not fit.

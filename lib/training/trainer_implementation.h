@@ -6,8 +6,10 @@
 #include <cinttypes>
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/network/error.h"
 #include "lib/training/bptt.h"
 #include "lib/training/evaluator.h"
 #include "lib/training/free_running.h"
@@ -27,6 +29,7 @@ struct Trainer::Implementation {
   // The loss to use.
   std::int32_t check_data(const rnn_sequences_t& data, const char* name) const;
   void check_validation(std::int32_t loss) const;
+  bool has_target(const rnn_sequences_t& data, std::int32_t loss) const noexcept;
 
   // What the passes of one update have found.
   struct Gathered {
@@ -36,15 +39,23 @@ struct Trainer::Implementation {
     std::int32_t passes = 0;  // with a target
     double loss = 0.0;        // the sum over target steps
     double weight = 0.0;      // of these
+    std::optional<Error> failure;  // what was not finite first
   };
 
   // Forward and backward; no more than forward if the pass has no target. With carry, from the carried states
   // of as many sequences to new ones, which are next_carried until they are taken over.
   void do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered);
+  // With skip_not_finite the failure is kept until the update; without, it is thrown.
+  void fail(Gathered& gathered, const Error& failure) const;
+  void check_carried(bool carry, std::size_t sequences, Gathered& gathered);
+  bool restart_not_finite(float* states, std::size_t sequences) const noexcept;
+  const char* advice() const noexcept;
   // The update from what was gathered; only progress if that is nothing.
   void update(const Gathered& gathered, rnn_progress_t& progress);
   // An update from scale times the gradients.
   void apply(const float* gradients, double scale, rnn_progress_t& progress);
+  // Count an update that was not finite, or throw.
+  void skip(const Error& failure, rnn_progress_t& progress);
   void pack(Weights& own) noexcept;
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
 

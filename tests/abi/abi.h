@@ -86,7 +86,8 @@ FIELD(rnn_progress_t, validation_loss, 40);
 FIELD(rnn_progress_t, gradient_norm, 48);
 FIELD(rnn_progress_t, learning_rate, 56);
 FIELD(rnn_progress_t, steps_per_second, 64);
-SIZE(rnn_progress_t, 72);
+FIELD(rnn_progress_t, skipped_updates, 72);
+SIZE(rnn_progress_t, 80);
 
 FIELD(rnn_train_options_t, struct_size, 0);
 FIELD(rnn_train_options_t, loss, 8);
@@ -127,14 +128,17 @@ FIELD(rnn_train_options_t, groups, 160);
 FIELD(rnn_train_options_t, class_weights, 168);
 FIELD(rnn_train_options_t, label_smoothing, 176);
 FIELD(rnn_train_options_t, sampled_classes, 180);
-SIZE(rnn_train_options_t, 184);
+FIELD(rnn_train_options_t, schedule_start, 184);
+FIELD(rnn_train_options_t, schedule_by_epoch, 188);
+FIELD(rnn_train_options_t, skip_not_finite, 192);
+SIZE(rnn_train_options_t, 200);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);
 FIELD(rnn_parameter_group_t, pattern, 8);
 FIELD(rnn_parameter_group_t, learning_rate_factor, 16);
 FIELD(rnn_parameter_group_t, frozen, 20);
 FIELD(rnn_parameter_group_t, no_weight_decay, 24);
-FIELD(rnn_parameter_group_t, reserved, 28);
+FIELD(rnn_parameter_group_t, two_biases, 28);
 SIZE(rnn_parameter_group_t, 32);
 
 FIELD(rnn_evaluation_t, struct_size, 0);
@@ -250,6 +254,7 @@ struct functions {
   rnn_status_t (*trainer_create)(const rnn_t *, const rnn_train_options_t *, rnn_trainer_t **);
   rnn_status_t (*trainer_update)(rnn_trainer_t *, const rnn_sequences_t *, rnn_progress_t *);
   rnn_status_t (*trainer_reset)(rnn_trainer_t *);
+  rnn_status_t (*trainer_set_learning_rate)(rnn_trainer_t *, float);
   rnn_status_t (*trainer_run)(rnn_trainer_t *, const rnn_sequences_t *);
   rnn_status_t (*trainer_network)(const rnn_trainer_t *, rnn_t **);
   rnn_status_t (*trainer_sync)(const rnn_trainer_t *, rnn_t *);
@@ -287,7 +292,8 @@ const struct functions all_functions = {
     rnn_destroy, rnn_step, rnn_step_index, rnn_step_many, rnn_step_many_index, rnn_state_size, rnn_reset,
     rnn_get_state, rnn_set_state, rnn_parameter_count, rnn_parameter_info, rnn_get_parameter,
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
-    rnn_trainer_update, rnn_trainer_reset, rnn_trainer_run, rnn_trainer_network, rnn_trainer_sync,
+    rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,
+    rnn_trainer_network, rnn_trainer_sync,
     rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_forward_tape,
     rnn_backward, rnn_tape_set_dropout, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
     rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as, rnn_save_memory_as, rnn_load_memory_as,

@@ -224,7 +224,7 @@ void creation(Calls& calls) {
     c.cell = RNN_CELL_LSTM;
     c.recurrent_init = init;
     if (init < RNN_INIT_ORTHOGONAL) c.init = init;
-    c.init_range = of_bits(0x00012345);  // subnormal
+    if (init == RNN_INIT_UNIFORM) c.init_range = of_bits(0x00012345);  // subnormal
     c.forget_bias = 0.1f;
     rnn_t* network = nullptr;
     OK(rnn_create, &c, &network);
@@ -361,6 +361,7 @@ void files(Calls& calls) {
   for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
     rnn_config_t c = config(5, 20, 5);
     c.cell = RNN_CELL_LSTM;
+    c.init = RNN_INIT_UNIFORM;
     c.init_range = 0.1f;
     c.forget_bias = 1.1f;
     c.compute = compute;
@@ -526,7 +527,7 @@ void training(Calls& calls) {
 }
 
 void trainer(Calls& calls) {
-  const Network network = create(config(5, 20, 5));
+  const Network network = create(config(5, 20, 5, 2));
   const Network stream = fork(network);
   Data data = index_data({3, 1, 6}, 5);
   data.classes = indices(data.frames(), 5, 3);
@@ -543,6 +544,7 @@ void trainer(Calls& calls) {
   note_file(calls, path);
   TRAINS(rnn_trainer_load, trainer, path.c_str());
   TRAINS(rnn_trainer_reset, trainer);
+  TRAINS(rnn_trainer_set_learning_rate, trainer, 0.01f);
   TRAINS(rnn_trainer_run, trainer, &in);
   rnn_tape_t* tape = nullptr;
   TRAINS(rnn_tape_create, network.get(), 1, &tape);

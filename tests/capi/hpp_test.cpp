@@ -162,6 +162,8 @@ TEST(Cpp, Training) {
   rnn::Trainer trainer(network, &options);
   EXPECT_EQ(trainer.update(data).update, 1u);
   trainer.reset();
+  trainer.set_learning_rate(0.05f);
+  EXPECT_THROW(trainer.set_learning_rate(0.0f), rnn::exception);
   const std::string path = scratch_path("hpp.checkpoint");
   trainer.save(path);
   rnn::Trainer other(network, &options);
@@ -177,8 +179,8 @@ TEST(Cpp, Training) {
   tape.get_gradient("head.bias", gradient);
   EXPECT_NE(gradient[0], 0);
   EXPECT_EQ(trainer.apply(tape).update, 2u);
-  tape.set_dropout(0.5f, 7);
-  EXPECT_THROW(tape.set_dropout(1.0f, 7), rnn::exception);
+  tape.set_dropout(0.0f, 7);
+  EXPECT_THROW(tape.set_dropout(0.5f, 7), rnn::exception);  // with one layer
   tape.zero_gradients();
   tape.get_gradient("head.bias", gradient);
   EXPECT_EQ(gradient[0], 0);

@@ -10,6 +10,7 @@ namespace {
 rnn_config_t small() {
   rnn_config_t c = config(5, 6, 5);
   c.cell = RNN_CELL_LSTM;
+  c.num_layers = 2;
   c.recurrent_init = RNN_INIT_ORTHOGONAL;
   return c;
 }
@@ -101,7 +102,7 @@ struct World {
   Data data = index_data({2, 3, 1, 4}, 5);
   rnn_sequences_t sequences;
   rnn_t* out = nullptr;
-  Floats values = Floats(50, 42.0f), states = Floats(4 * 12, 42.0f), seen;
+  Floats values = Floats(50, 42.0f), states = Floats(4 * 24, 42.0f), seen;
   std::vector<unsigned char> file = std::vector<unsigned char>(65536, 42);
   size_t size = 42;
   std::vector<int32_t> drawn = std::vector<int32_t>(6, 42);
@@ -203,6 +204,8 @@ const Call kCalls[] = {
      }},
     {"TrainerUpdate", [](World& w) { return rnn_trainer_update(w.trainer.get(), &w.sequences, nullptr); }},
     {"TrainerReset", [](World& w) { return rnn_trainer_reset(w.trainer.get()); }},
+    {"TrainerSetLearningRate",
+     [](World& w) { return rnn_trainer_set_learning_rate(w.trainer.get(), 0.1f); }},
     {"TrainerRun", [](World& w) { return rnn_trainer_run(w.trainer.get(), &w.sequences); }, true},
     {"TrainerNetwork", [](World& w) { return rnn_trainer_network(w.trainer.get(), &w.out); }},
     {"TrainerSync", [](World& w) { return rnn_trainer_sync(w.trainer.get(), w.network.get()); }},

@@ -17,6 +17,7 @@ TEST(NoTraining, IsSaid) {
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_create(network.get(), nullptr, &trainer));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_update(trainer, &s, nullptr));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_reset(trainer));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_set_learning_rate(trainer, 0.1f));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_run(trainer, &s));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_network(trainer, &out));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_sync(trainer, network.get()));

@@ -204,6 +204,8 @@ TEST_F(TrainingStructs, ParameterGroups) {
                                     [&](const rnn_parameter_group_t* groups) { return create(groups, 1); });
   // Elements of a newer caller's array are further apart.
   Newer<rnn_parameter_group_t> array[] = {newer(group), newer(group), newer(group)};
+  array[0].known.pattern = "bias_*";
+  array[1].known.pattern = "weight_*";
   EXPECT_EQ(create(array, 3), RNN_OK) << rnn_last_error();
   array[2].known.pattern = "nobody";
   EXPECT_EQ(create(array, 3), RNN_INVALID_ARGUMENT);
@@ -256,15 +258,15 @@ TEST_F(TrainingStructs, Sequences) {
 TEST_F(TrainingStructs, Results) {
   check_write<rnn_evaluation_t>(
       "out", [&](rnn_evaluation_t* out) { return rnn_evaluate(network.get(), &sequences, nullptr, out); });
-  check_write<rnn_progress_t>("progress", [&](rnn_progress_t* progress) {
-    return rnn_trainer_update(trainer.get(), &sequences, progress);
-  });
+  check_write<rnn_progress_t>(
+      "progress",
+      [&](rnn_progress_t* progress) { return rnn_trainer_update(trainer.get(), &sequences, progress); }, 72);
   rnn_tape_t* out = nullptr;
   ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
   const Tape tape(out);
-  check_write<rnn_progress_t>("progress", [&](rnn_progress_t* progress) {
-    return rnn_trainer_apply(trainer.get(), tape.get(), progress);
-  });
+  check_write<rnn_progress_t>(
+      "progress",
+      [&](rnn_progress_t* progress) { return rnn_trainer_apply(trainer.get(), tape.get(), progress); }, 72);
 }
 
 #endif

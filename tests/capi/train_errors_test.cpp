@@ -34,6 +34,7 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_update(nullptr, &sequences, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch is NULL", rnn_trainer_update(trainer, nullptr, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_reset(nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_set_learning_rate(nullptr, 0.1f));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_run(nullptr, &sequences));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_trainer_run(trainer, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_network(nullptr, &rnn_out));
@@ -66,6 +67,9 @@ TEST_F(Training, RefusesNull) {
                rnn_tape_set_dropout(tape, 1.0f, 1));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is -0.5", rnn_tape_set_dropout(tape, -0.5f, 1));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is", rnn_tape_set_dropout(tape, std::nanf(""), 1));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 0.5 and the network has 1 layer",
+               rnn_tape_set_dropout(tape, 0.5f, 1));
+  EXPECT_EQ(rnn_tape_set_dropout(tape, 0.0f, 1), RNN_OK);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_apply(nullptr, tape, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_trainer_apply(trainer, nullptr, &progress));
 
@@ -129,6 +133,30 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::restore_best, 1), "restore_best is 1 and validation is NULL");
   refused(with(&O::group_count, -1), "group_count is -1");
   refused(with(&O::group_count, 1), "groups is NULL and group_count is 1");
+  refused(with(&O::schedule_start, -1), "schedule_start is -1");
+  refused(with(&O::schedule_by_epoch, 2), "schedule_by_epoch is 2");
+  refused(with(&O::skip_not_finite, -1), "skip_not_finite is -1");
+  // What could have no effect.
+  refused(with(&O::momentum, 0.5f), "momentum is 0.5 and optimizer is 1; it has an effect with RNN_SGD");
+  refused(with(&O::dropout, 0.5f), "dropout is 0.5 and the network has 1 layer; dropout acts between layers");
+  refused(with(&O::schedule_factor, 0.5f), "schedule_factor is 0.5 and schedule is 0");
+  refused(with(&O::schedule_updates, 5), "schedule_updates is 5 and schedule is 0");
+  refused(with(&O::schedule_start, 5), "schedule_start is 5 and schedule is 0");
+  refused(with(&O::schedule_by_epoch, 1), "schedule_by_epoch is 1 and schedule is 0");
+  refused(with(&O::validate_every, 3), "validate_every is 3 and validation is NULL");
+  refused(with(&O::patience, 3), "patience is 3 and validation is NULL");
+  auto sgd = with(&O::optimizer, RNN_SGD);
+  sgd.beta1 = 0.5f;
+  refused(sgd, "beta1 is 0.5 and optimizer is 3");
+  sgd.beta1 = 0;
+  sgd.beta2 = 0.5f;
+  refused(sgd, "beta2 is 0.5 and optimizer is 3");
+  sgd.beta2 = 0;
+  sgd.epsilon = 0.5f;
+  refused(sgd, "epsilon is 0.5 and optimizer is 3");
+  auto window = with(&O::window, 1);
+  window.free_running = 0.5f;
+  refused(window, "free_running is 0.5 and window is 1");
   refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
   refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
   refused(with(&O::sampled_classes, -1), "sampled_classes is -1; it must be 0..2, half of the network's outputs");
@@ -202,7 +230,44 @@ TEST_F(Training, RefusesEachFieldOfAGroup) {
   refused(&G::learning_rate_factor, kInfinity, "groups[1].learning_rate_factor is inf");
   refused(&G::frozen, 2, "groups[1].frozen is 2");
   refused(&G::no_weight_decay, -1, "groups[1].no_weight_decay is -1");
-  refused(&G::reserved, 1, "groups[1].reserved is 1");
+  refused(&G::two_biases, 2, "groups[1].two_biases is 2; it must be 0 or 1");
+}
+
+TEST_F(Training, RefusesGroupsWithoutEffect) {
+  const auto refused = [&](std::vector<rnn_parameter_group_t> groups, const char* text) {
+    auto o = options();
+    o.groups = groups.data();
+    o.group_count = static_cast<int32_t>(groups.size());
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(network.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+  };
+  auto all = sized<rnn_parameter_group_t>(), some = all;
+  all.pattern = "*";
+  some.pattern = "bias_*";
+  refused({all, some},
+          "groups[1].pattern is \"bias_*\", which fits only parameters that groups before it fit");
+  some.frozen = 1;
+  some.learning_rate_factor = 2;
+  refused({some}, "groups[0].frozen is 1 with a learning_rate_factor of 2");
+  auto sums = sized<rnn_parameter_group_t>();
+  sums.pattern = "head.bias";
+  sums.two_biases = 1;
+  refused({sums}, "groups[0].two_biases is 1 and the pattern \"head.bias\" fits no bias_ih_*");
+}
+
+TEST_F(Training, RefusesStatesThatAreNotFinite) {
+  const Tape tape = create_tape(network);
+  Floats states(5 * 12);
+  states[2 * 12 + 7] = kInfinity;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn_forward_tape: initial_states[2, 7] is inf; it must be finite",
+               rnn_forward_tape(tape.get(), network.get(), &sequences, states.data(), nullptr, nullptr));
+  auto o = sized<rnn_forward_options_t>();
+  o.initial_states = states.data();
+  Floats y(29 * 4, 42);
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.initial_states[2, 7] is inf",
+               rnn_forward(network.get(), &sequences, &o, y.data()));
+  EXPECT_TRUE(same_bits(y, Floats(29 * 4, 42)));
 }
 
 // What networks and data do not go together with.
@@ -362,8 +427,7 @@ TEST_F(Training, KeepsWeightsSharedIfNothingWasTrained) {
 TEST_F(Training, StopsAtWhatIsNotFinite) {
   Data floats = float_data({4, 4, 4}, 4);
   floats.targets = numbers(12 * 4, 8);
-  floats.inputs[8 * 4] = kInfinity;  // of the third sequence
-  floats.inputs[8 * 4 + 1] = -kInfinity;
+  floats.targets[8 * 4] = 3e38f;  // of the third sequence; its square is infinite
   const rnn_sequences_t s = floats.get();
   const Trainer trainer = create_trainer(network);
   const Floats before = weights(network);

@@ -76,7 +76,7 @@ rnn_train_options_t World::random_options(const rnn_config_t& config) {
   o.fresh_windows = r.once_in(3);
   o.keep_order = r.once_in(2);
   o.average = r.once_in(3) ? 0.5f : 0.0f;
-  o.dropout = r.once_in(3) ? 0.3f : 0.0f;
+  o.dropout = config.num_layers > 1 && r.once_in(3) ? 0.3f : 0.0f;
   o.accumulate = r.within(1, 2);
   o.seed = r.bits();
   if (invalid()) o.batch_size = -1;
@@ -160,6 +160,9 @@ void World::use_trainer() {
     case 2:
       REQUIRE(rnn_trainer_reset(t.shadow) == RNN_OK);
       invoke("rnn_trainer_reset", RNN_OK, [&] { return rnn_trainer_reset(t.handle); });
+      REQUIRE(rnn_trainer_set_learning_rate(t.shadow, 0.02f) == RNN_OK);
+      invoke("rnn_trainer_set_learning_rate", RNN_OK,
+             [&] { return rnn_trainer_set_learning_rate(t.handle, 0.02f); });
       break;
     case 3: {
       rnn_t* out = nullptr;
@@ -246,8 +249,9 @@ void World::record(Record& t, const Stream& s) {
   const bool drops = random_.once_in(4);
   if (drops) {
     const float rate = random_.once_in(2) ? 0.5f : 0.0f;
-    REQUIRE(rnn_tape_set_dropout(t.shadow, rate, 1) == RNN_OK);
-    invoke("rnn_tape_set_dropout", RNN_OK, [&] { return rnn_tape_set_dropout(t.handle, rate, 1); });
+    const rnn_status_t right_status = rate == 0.0f || t.config.num_layers > 1 ? RNN_OK : RNN_INVALID_ARGUMENT;
+    REQUIRE(rnn_tape_set_dropout(t.shadow, rate, 1) == right_status);
+    invoke("rnn_tape_set_dropout", right_status, [&] { return rnn_tape_set_dropout(t.handle, rate, 1); });
   }
   const rnn_status_t expected =
       rnn_forward_tape(t.shadow, s.handle, &in, given, right.data(), right_states.data());

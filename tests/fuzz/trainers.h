@@ -41,6 +41,7 @@ inline Trainer make_trainer(int kind, int reports = 0) {
   rnn_config_t config{};
   config.struct_size = sizeof config;
   config.cell = kind == 1 ? RNN_CELL_LSTM : RNN_CELL_VANILLA;
+  config.num_layers = kind == 1 ? 2 : 1;
   config.input_size = config.hidden_size = config.output_size = 2;
   config.initial_state = kind == 2 ? RNN_INITIAL_TRAINED : RNN_INITIAL_ZERO;
   rnn_t* rnn = nullptr;

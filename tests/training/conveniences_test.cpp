@@ -133,7 +133,7 @@ TEST(Accumulate, KnowsHowManyUpdatesItWillDo) {
 
 // In the midst of an update, the passes before the failing one are undone.
 TEST(Accumulate, GoesOnAfterAFailureAsIfItHadNotBeen) {
-  const Data good = make_data(kConfig, {9, 12, 7, 10}, {});
+  const Data good = make_data(kConfig, {9, 12, 7, 10}, kSquared);
   const rnn_sequences_t in = good.get();
   for (const std::size_t frame : {0, 3, 5, 8, 21, 30, 37}) {
     rnn_train_options_t o = sgd(0.1f);
@@ -145,7 +145,7 @@ TEST(Accumulate, GoesOnAfterAFailureAsIfItHadNotBeen) {
     const TrainerHandle whole = create_trainer(network, o), broken = create_trainer(network, o);
     ASSERT_EQ(rnn_trainer_run(whole.get(), &in), RNN_OK) << rnn_last_error();
     Data bad = good;
-    bad.inputs[3 * frame] = std::numeric_limits<float>::quiet_NaN();
+    bad.targets[frame * static_cast<std::size_t>(kConfig.output_size)] = kHuge;
     const rnn_sequences_t damaged = bad.get();
     EXPECT_EQ(rnn_trainer_run(broken.get(), &damaged), RNN_NOT_FINITE);
     EXPECT_EQ(rnn_trainer_run(broken.get(), &damaged), RNN_NOT_FINITE);

@@ -12,7 +12,7 @@ namespace {
 // ---- Dropout ---------------------------------------------------------------------------------------
 
 TEST(Dropout, FollowsFromTheSeedAlone) {
-  for (const std::int32_t layers : {1, 3}) {
+  for (const std::int32_t layers : {2, 3}) {
     const rnn_config_t c = config(3, 20, 4, layers);
     const Data data = make_data(c, std::vector<std::size_t>(24, 20), {});
     const rnn_sequences_t in = data.get();
@@ -31,8 +31,8 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
     const auto once = train(0.3f, 5, 1);
     EXPECT_EQ(train(0.3f, 5, 1), once);
     EXPECT_EQ(train(0.3f, 5, 4), once);
-    EXPECT_EQ(train(0.3f, 6, 1) == once, layers == 1);
-    EXPECT_EQ(train(0.0f, 5, 1) == once, layers == 1) << "one layer has nothing to drop";
+    EXPECT_NE(train(0.3f, 6, 1), once);
+    EXPECT_NE(train(0.0f, 5, 1), once);
   }
 }
 

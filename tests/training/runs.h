@@ -9,6 +9,10 @@
 
 namespace rnn::training_test {
 
+// What is finite and makes a loss, or the states of a network with ReLU, infinite.
+constexpr float kHuge = 3e38f;
+constexpr DataKind kSquared = {false, RNN_POOLING_NONE, false, false, RNN_LOSS_SQUARED_ERROR};
+
 // Every report of a run, and when to stop it.
 struct Log {
   std::vector<rnn_progress_t> updates, validations;
