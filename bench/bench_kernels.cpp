@@ -72,13 +72,12 @@ void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size
                    rows.gates_to(0),
                    rows.states(0),
                    rows.states(1),
-                   bias.data(),
+                   {bias.data(), bias.data()},
                    rows.states_to(2),
                    rows.states_to(3),
                    rows.states_to(4),
                    nullptr,
-                   {},
-                   nullptr};
+                   {}};
   run(state, product_flops(M, cell.gates * H, H),
       packed_bytes(cell.gates * H, H) / wide_table(cell.format).pack, [&] { cell.forward(step); });
 }
@@ -94,8 +93,8 @@ void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::siz
   step.d_h = step.h_prev = rows.states(0);
   step.h = step.c_prev = rows.states(1);
   step.c = rows.states(2);
-  step.inner = rows.states_to(4);
-  step.carry = rows.states_to(3);
+  step.kept = rows.states_to(4);
+  step.carry_h = step.carry_c = rows.states_to(3);
   step.gates = rows.gates_to(1);
   run(state, product_flops(M, H, cell.gates * H),
       packed_bytes(H, cell.gates * H) / wide_table(cell.format).pack, [&] { cell.backward(step); });

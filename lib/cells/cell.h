@@ -1,7 +1,19 @@
-// A cell: the forward and backward step of one layer in one direction over M rows (batch entries), on kernels
-// alone. Projection and layer normalisation, which every cell can have around its kernels, are in step.cpp.
+// A cell, as data: the products, vectors, states and kernels of a step of one layer in one direction,
+// forwards and backwards, over M rows (batch entries). Parameters and their initialisation, packed and
+// transposed matrices, the memory of a pass, gradients and files loop over this description: nothing outside
+// of lib/cells and lib/kernels asks which cell it is. Projection and layer normalisation, which every cell can
+// have around its kernels, are in step.cpp.
 //
-// To add a cell: one file beside vanilla.cpp, one line in cells.cpp, an enumerator in rnn.h.
+// To add a cell: one file beside vanilla.cpp with its description, one line in cells.cpp, an enumerator in
+// rnn.h, and its kernels. What the description can say:
+//
+//   products  The four gates of an LSTM read h: one stage of 4 gates. A gate that reads what others have made
+//             of h is in a second stage. Gates without a product with W_hh come last, in no stage; a cell
+//             without any such product has one stage of 0 gates, whose kernels do all, and no W_hh.
+//   vectors   Kernels read vectors[i], and backwards leave what its gradient is the sum of: mostly that is
+//             the gradient of the gates. Each peephole of an LSTM would be a vector of one gate, and one more
+//             vector in `kept`, where backward writes d_gate * c.
+//   gates     A gate that follows from another, as f = 1 - i, is one only in the kernels.
 #pragma once
 
 #include <cstddef>
@@ -11,29 +23,124 @@
 
 namespace rnn::cells {
 
-// Most vectors in the state of a layer (h; h and c).
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+// Most vectors in the state of a layer, and their names; most stages of a step.
 constexpr std::size_t kMaxStates = 2;
+constexpr const char* kStateNames[kMaxStates] = {"h", "c"};
+constexpr std::size_t kMaxStages = 2;
+using kernels::kMaxVectors;
+
+// A parameter beside the matrices, [gates * H].
+struct Vector {
+  // How it begins: as rnn_config_t has biases, which RNN_NO_BIAS leaves out; or as ones.
+  enum class Start { bias, ones };
+  // What its gradient is the sum of over all steps, as a backward step leaves it.
+  enum class Sum {
+    gates,               // the gradient of W_ih x + b
+    kept,                // BackwardStep::kept
+    gates_times_input,   // the first times the normalised W_ih x
+    sum_times_recurrent  // BackwardStep::d_sum times the normalised W_hh h
+  };
+
+  const char* name = nullptr;  // of the parameter, but for the layer
+  std::size_t first_gate = 0;  // the gates that have it,
+  std::size_t gates = 0;       // so many
+  Start start = Start::bias;
+  Sum gradient = Sum::gates;
+  std::size_t first_kept = 0;  // of Sum::kept: the first of those vectors
+  // It is added to W_hh h. Files with PyTorch's names have a bias of each gate for W_ih x and one for W_hh h:
+  // of other gates their sum counts.
+  bool of_recurrent = false;
+};
+
+// A product with some gates of W_hh, and the kernels behind it.
+struct Stage {
+  std::size_t gates = 0;  // those behind the gates of the stage before
+  // The gradient of its last gate's product is not that gate's but the last vector of BackwardStep::kept.
+  bool ends_in_kept = false;
+  void (*kernels::Table::*forward)(const kernels::CellForward& step) = nullptr;
+  void (*kernels::Table::*backward)(const kernels::CellBackward& step) = nullptr;
+};
+
+struct Cell {
+  std::int32_t id = 0;         // RNN_CELL_...
+  std::uint32_t variant = 0;   // the flag that makes this cell of it: RNN_RELU, RNN_RESET_BEFORE, or 0
+  const char* name = nullptr;  // as in files
+  std::size_t gates = 0;       // G
+
+  // The state: h, or h and c. Back in time, the kernels carry the gradient of c; that of h comes by the first
+  // stage's product and, if carries_h, by the kernels, too.
+  std::size_t states = 1;
+  bool carries_h = false;
+
+  // In order. The first stage's product reads h, the second one's the first vector of `kept`. Backwards, the
+  // first stage's kernel comes first, with the gradient of h that the step after has left; then the second
+  // one's, with the gradient of what its product reads.
+  Stage stages[kMaxStages];
+  std::size_t stage_count = 1;
+  std::size_t kept = 0;  // vectors of H that a step keeps for its second stage and its backward step
+
+  Vector vectors[kMaxVectors];  // the first one is the bias of all gates that W_ih x is added to
+  std::size_t vector_count = 1;
+
+  std::size_t forget_gate = kNone;  // to whose bias rnn_config_t::forget_bias is added
+  bool can_project = false;         // rnn_config_t::projection_size
+
+  // The kernel that does a step of one row together with its input projection; null: there is none.
+  kernels::StepFunction kernels::Table::*step = nullptr;
+
+  // The gates that W_hh has.
+  constexpr std::size_t recurrent_gates() const { return stages[0].gates + stages[1].gates; }
+  // All gates are in one product, as layer normalisation wants it, and one-hot inputs that a step adds itself.
+  constexpr bool is_joint() const { return stages[0].gates == gates; }
+  // The gradient of the first stage's product is the last vector of `kept`, then its gates but the last.
+  constexpr bool kept_leads() const { return stages[0].ends_in_kept; }
+  // A step needs `kept` though no backward step follows.
+  constexpr bool reads_kept() const { return stage_count > 1; }
+};
+
+// A cell of G gates to begin with: all in one product, with one bias.
+constexpr Cell joint_cell(std::int32_t id, const char* name, std::size_t gates) {
+  Cell cell;
+  cell.id = id;
+  cell.name = name;
+  cell.gates = gates;
+  cell.stages[0].gates = gates;
+  cell.vectors[0].name = "bias_ih";
+  cell.vectors[0].gates = gates;
+  return cell;
+}
+
+// The gains of layer normalisation, which is not a cell's own: of W_ih x and of W_hh h.
+constexpr Vector norm_gain(const Cell& cell, bool recurrent) {
+  Vector vector;
+  vector.name = recurrent ? "norm_hh" : "norm_ih";
+  vector.gates = cell.gates;
+  vector.start = Vector::Start::ones;
+  vector.gradient = recurrent ? Vector::Sum::sum_times_recurrent : Vector::Sum::gates_times_input;
+  return vector;
+}
 
 // The packed weights of one layer in one direction. Null data or pointers: the network has none. H units, G
-// gates, P width of h, X width of the layer's input. Grouped: by gates, if G > 1; see kernels::Panels.
+// gates, P width of h, X width of the layer's input. Grouped: by gates, if there is more than one; see
+// kernels::Panels.
 struct LayerWeights {
-  kernels::Panels input;        // W_ih [G*H, X], grouped
-  kernels::Panels recurrent;    // W_hh [G*H, P], grouped; without its last gate if Cell::candidate
-  kernels::Panels candidate;    // W_hh's last gate [H, P], if Cell::candidate
-  kernels::Panels projection;   // W_hr [P, H], plain
-  const float* bias;            // [padded G*H]  never null
-  const float* recurrent_bias;  // [padded H]  GRU's b_hn, never null
-  const float* norm_input;      // [padded G*H]  gains of layer normalisation
-  const float* norm_recurrent;  // [padded G*H]
+  kernels::Panels input;                 // W_ih [G*H, X], grouped
+  kernels::Panels products[kMaxStages];  // the stages' gates of W_hh [gates*H, P], grouped
+  kernels::Panels projection;            // W_hr [P, H], plain
+  const float* vectors[kMaxVectors];     // the cell's, padded, never null
+  const float* norm_input;               // [padded G*H]  gains of layer normalisation
+  const float* norm_recurrent;           // [padded G*H]
+
+  const float* bias() const { return vectors[0]; }  // [padded G*H]
 };
 
 // Transposed, all plain.
 struct BackwardWeights {
-  kernels::Panels recurrent;   // W_hh^T [P, G*H]; without its last gate if Cell::candidate; the last gate
-                               // first if Cell::own_sum, but for layer normalisation
-  kernels::Panels candidate;   // the last gate's [P, H], if Cell::candidate
+  // [P, gates*H]; without layer normalisation, the last gate first if Cell::kept_leads
+  kernels::Panels products[kMaxStages];
   kernels::Panels projection;  // W_hr^T [H, P]
-  const float* norm_recurrent;
 };
 
 // One step.
@@ -43,57 +150,37 @@ struct ForwardStep {
   kernels::Rows previous[kMaxStates];     // [M, P] h, [M, H] c before the step
   kernels::MutableRows gates;             // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
   const std::int32_t* index;              // [M]  if not null, one-hot inputs, whose W_ih x + b the step adds
-                                          // itself; not with Cell::candidate or layer normalisation
+                                          // itself; only if Cell::is_joint, and without layer normalisation
   kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
-  kernels::MutableRows inner;             // [M, H]  if Cell::inner
-  kernels::MutableRows unprojected;       // [M, H]  h before projection, if there is one
-  kernels::MutableRows product;           // [M, G*H]  with layer normalisation: W_hh h, normalised with gain
-  kernels::MutableRows normalized;        // [M, G*H]  the same without gain; null: not wanted
-  float* deviation;                       // [M]  1 / its standard deviation; null: not wanted
+  kernels::MutableRows kept;         // [M, kept * H]  null: not wanted, which only Cell::reads_kept minds
+  kernels::MutableRows unprojected;  // [M, H]  h before projection, if there is one
+  kernels::MutableRows product;      // [M, G*H]  with layer normalisation: W_hh h, normalised with gain
+  kernels::MutableRows normalized;   // [M, G*H]  the same without gain; null: not wanted
+  float* deviation;                  // [M]  1 / its standard deviation; null: not wanted
 };
 
 // The same step backwards.
 struct BackwardStep {
-  std::size_t rows;              // M
-  std::size_t rows_next;         // how many of them, the first ones, have a step after this one
-  std::size_t hidden;            // H
-  kernels::Rows d_product_next;  // [rows_next, G*H]  gradient of W_hh h at the step after, its gates in the
-                                 // order of BackwardWeights::recurrent
-  kernels::Rows d_h;             // [M, P]  from above and from the outside
+  std::size_t rows;       // M
+  std::size_t rows_next;  // how many of them, the first ones, have a step after this one
+  std::size_t hidden;     // H
+  // [rows_next, gates*H]  gradient of the first stage's product at the step after, in the order of
+  // BackwardWeights::products
+  kernels::Rows d_product_next;
+  kernels::Rows d_h;  // [M, P]  from above and from the outside
   kernels::Rows previous[kMaxStates];
   kernels::Rows next[kMaxStates];
-  kernels::MutableRows gates;        // [M, G*H]  in: as forward left them; out: gradient of W_ih x + b
-  kernels::MutableRows inner;        // [M, H]  if Cell::own_sum: in: as forward left it; out: its gradient
+  kernels::MutableRows gates;  // [M, G*H]  in: as forward left them; out: gradient of W_ih x + b
+  kernels::MutableRows kept;   // [M, kept * H]  in: as forward left it; out: as Cell::vectors and stages say
   kernels::MutableRows d_sum;        // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
-                                     // W_hh h; `gates` unless Cell::own_sum
+                                     // W_hh h; `gates` unless Cell::kept_leads
   kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
   kernels::MutableRows d_projected;  // [M, P]  with projection: gradient of h
-  kernels::MutableRows carry;  // [M, H]  if Cell::carry: in: from the step after; out: for the one before
-  kernels::Rows normalized;    // [M, G*H]
-  const float* deviation;      // [M]
-};
-
-// What is carried back in time beside the product.
-enum class Carry { none, c, h };
-
-struct Cell {
-  std::int32_t id;        // RNN_CELL_...
-  std::uint32_t variant;  // the flag that makes this cell of it: RNN_RELU, RNN_RESET_BEFORE, or 0
-  const char* name;       // as in files
-  std::size_t gates;      // G
-  std::size_t states;     // vectors in the state of a layer
-  bool candidate;         // the last gate has a product of its own, after the others
-  bool inner;             // keeps a vector of H from forward to backward (reset before: needs it in forward)
-  bool own_sum;           // the recurrent product of the last gate is `inner`, with a gradient of its own
-  bool recurrent_bias;    // has a bias b_hn [H]
-  Carry carry;
-  // On kernels alone: no projection, no normalisation. `kernel` is what both directions have in common with
-  // the step: see step.cpp.
-  void (*forward)(const kernels::Table& table, const LayerWeights& weights, kernels::CellForward& kernel);
-  void (*backward)(const kernels::Table& table, const BackwardWeights& weights,
-                   kernels::CellBackward& kernel);
-  // The kernel that does a step of one row together with its input projection; null: there is none.
-  kernels::StepFunction kernels::Table::*step;
+  // [M, H]  of h if Cell::carries_h, and of c: in: gradient from the step after that the product has not; out:
+  // for the one before
+  kernels::MutableRows carry[kMaxStates];
+  kernels::Rows normalized;  // [M, G*H]
+  const float* deviation;    // [M]
 };
 
 // All flags that choose a variant.
@@ -103,10 +190,19 @@ extern const std::uint32_t kVariants;
 const Cell* find(std::int32_t id, std::uint32_t flags);
 const Cell* find(const char* name);
 
+// What the kernels of a step are given, all but the product of a second stage.
+kernels::CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step);
+
 // A whole step, with projection and layer normalisation where weights have them.
 void forward(const Cell& cell, const kernels::Table& table, const LayerWeights& weights,
              const ForwardStep& step);
-void backward(const Cell& cell, const kernels::Table& table, const BackwardWeights& weights,
-              const BackwardStep& step);
+void backward(const Cell& cell, const kernels::Table& table, const LayerWeights& weights,
+              const BackwardWeights& transposed, const BackwardStep& step);
+
+// The gradient of h before a step, [rows, P], of padded rows: from what the backward step has left in
+// d_product, of the first stage, and in carry.
+void previous_gradient(const Cell& cell, const kernels::Table& table, const BackwardWeights& transposed,
+                       std::size_t rows, std::size_t hidden, const kernels::Rows& d_product,
+                       const kernels::Rows& carry, const kernels::MutableRows& d_h);
 
 }  // namespace rnn::cells

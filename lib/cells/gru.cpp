@@ -5,62 +5,46 @@
 namespace rnn::cells {
 namespace {
 
-using kernels::CellBackward;
-using kernels::CellForward;
 using kernels::Table;
 
-void forward(const Table& table, const LayerWeights&, CellForward& kernel) { table.gru_forward(kernel); }
+// Gates r, z, n. Kept is W_hn h + b_hn, and then its gradient, of which b_hn's is the sum.
+constexpr Cell describe_gru() {
+  Cell cell = joint_cell(RNN_CELL_GRU, "gru", 3);
+  cell.carries_h = true;  // z * h
+  cell.kept = 1;
+  cell.stages[0].ends_in_kept = true;
+  cell.stages[0].forward = &Table::gru_forward;
+  cell.stages[0].backward = &Table::gru_backward;
+  cell.step = &Table::gru_step;
 
-void backward(const Table& table, const BackwardWeights&, CellBackward& kernel) {
-  table.gru_backward(kernel);
+  Vector& b_hn = cell.vectors[cell.vector_count++];
+  b_hn.name = "bias_hn";
+  b_hn.first_gate = 2;
+  b_hn.gates = 1;
+  b_hn.gradient = Vector::Sum::kept;
+  b_hn.of_recurrent = true;
+  return cell;
 }
 
-// The candidate's product is with r * h, which needs the other gates.
-void before_forward(const Table& table, const LayerWeights& weights, CellForward& kernel) {
-  table.gru_before_forward(kernel);
-  kernel.w = weights.candidate;
-  kernel.x = {kernel.inner.base, kernel.inner.stride, kernel.inner.pointers};
-  table.gru_before_forward_state(kernel);
-}
-
-// The gradient of r * h is a product with that of the candidate, the last block of the gates; backwards their
-// rows are evenly spaced.
-void before_backward(const Table& table, const BackwardWeights& weights, CellBackward& kernel) {
-  table.gru_before_backward_state(kernel);
-  kernel.w = weights.candidate;
-  kernel.x = {kernel.gates.base + 2 * kernel.H, kernel.gates.stride, nullptr};
-  kernel.M_product = kernel.M;
-  table.gru_before_backward(kernel);
+// n's product is with r * h, which is kept.
+constexpr Cell describe_gru_reset_before() {
+  Cell cell = joint_cell(RNN_CELL_GRU, "gru_reset_before", 3);
+  cell.variant = RNN_RESET_BEFORE;
+  cell.carries_h = true;  // z * h, and the way through r * h
+  cell.kept = 1;
+  cell.stage_count = 2;
+  cell.stages[0].gates = 2;
+  cell.stages[0].forward = &Table::gru_before_forward;
+  cell.stages[0].backward = &Table::gru_before_backward_state;
+  cell.stages[1].gates = 1;
+  cell.stages[1].forward = &Table::gru_before_forward_state;
+  cell.stages[1].backward = &Table::gru_before_backward;
+  return cell;
 }
 
 }  // namespace
 
-const Cell gru = {RNN_CELL_GRU,
-                  0,
-                  "gru",
-                  /*gates=*/3,
-                  /*states=*/1,
-                  /*candidate=*/false,
-                  /*inner=*/true,
-                  /*own_sum=*/true,
-                  /*recurrent_bias=*/true,
-                  Carry::h,
-                  &forward,
-                  &backward,
-                  &kernels::Table::gru_step};
-
-const Cell gru_reset_before = {RNN_CELL_GRU,
-                               RNN_RESET_BEFORE,
-                               "gru_reset_before",
-                               /*gates=*/3,
-                               /*states=*/1,
-                               /*candidate=*/true,
-                               /*inner=*/true,
-                               /*own_sum=*/false,
-                               /*recurrent_bias=*/false,
-                               Carry::h,
-                               &before_forward,
-                               &before_backward,
-                               nullptr};
+constexpr Cell gru = describe_gru();
+constexpr Cell gru_reset_before = describe_gru_reset_before();
 
 }  // namespace rnn::cells

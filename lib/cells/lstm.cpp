@@ -5,28 +5,22 @@
 namespace rnn::cells {
 namespace {
 
-void forward(const kernels::Table& table, const LayerWeights&, kernels::CellForward& kernel) {
-  table.lstm_forward(kernel);
-}
+using kernels::Table;
 
-void backward(const kernels::Table& table, const BackwardWeights&, kernels::CellBackward& kernel) {
-  table.lstm_backward(kernel);
+// Gates i, f, g, o.
+constexpr Cell describe_lstm() {
+  Cell cell = joint_cell(RNN_CELL_LSTM, "lstm", 4);
+  cell.states = 2;
+  cell.forget_gate = 1;
+  cell.can_project = true;
+  cell.stages[0].forward = &Table::lstm_forward;
+  cell.stages[0].backward = &Table::lstm_backward;
+  cell.step = &Table::lstm_step;
+  return cell;
 }
 
 }  // namespace
 
-const Cell lstm = {RNN_CELL_LSTM,
-                   0,
-                   "lstm",
-                   /*gates=*/4,
-                   /*states=*/2,
-                   /*candidate=*/false,
-                   /*inner=*/false,
-                   /*own_sum=*/false,
-                   /*recurrent_bias=*/false,
-                   Carry::c,
-                   &forward,
-                   &backward,
-                   &kernels::Table::lstm_step};
+constexpr Cell lstm = describe_lstm();
 
 }  // namespace rnn::cells

@@ -25,8 +25,9 @@ auto* row(const AnyRows& rows, std::size_t m) {
 
 // The gradient of the projected h: from outside, and from the next step where there is one.
 void gather_projected(const Table& table, const BackwardWeights& weights, const BackwardStep& step) {
-  const std::size_t columns = weights.recurrent.rows;
-  table.gemm(weights.recurrent, step.rows_next, step.d_product_next, step.d_h, columns, step.d_projected);
+  const kernels::Panels& product = weights.products[0];
+  const std::size_t columns = product.rows;
+  table.gemm(product, step.rows_next, step.d_product_next, step.d_h, columns, step.d_projected);
   for (std::size_t m = step.rows_next; m < step.rows; ++m) {
     float* const target = row(step.d_projected, m);
     if (is_zero(step.d_h))
@@ -36,56 +37,65 @@ void gather_projected(const Table& table, const BackwardWeights& weights, const 
   }
 }
 
-// d_sum = the gradients of all gates but the last, and that of inner.
+// d_sum = the gradients of all gates but the last, and what is kept of that.
 void gather_sum(const Cell& cell, const BackwardStep& step) {
   const std::size_t others = (cell.gates - 1) * step.hidden;
   for (std::size_t m = 0; m < step.rows; ++m) {
     float* const target = row(step.d_sum, m);
     std::memcpy(target, row(step.gates, m), others * sizeof(float));
-    std::memcpy(target + others, row(step.inner, m), step.hidden * sizeof(float));
+    std::memcpy(target + others, row(step.kept, m) + (cell.kept - 1) * step.hidden,
+                step.hidden * sizeof(float));
   }
 }
 
 }  // namespace
 
-void forward(const Cell& cell, const Table& table, const LayerWeights& weights, const ForwardStep& step) {
-  const bool projected = weights.projection.data != nullptr;
+CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step) {
   CellForward kernel{};
-  kernel.w = weights.recurrent;
+  kernel.w = weights.products[0];
   kernel.M = step.rows;
   kernel.H = step.hidden;
   kernel.x = step.previous[0];
   kernel.gates = step.gates;
   kernel.index = step.index;
   kernel.input = weights.input;
-  kernel.input_bias = weights.bias;
   kernel.h_prev = step.previous[0];
   kernel.c_prev = step.previous[1];
-  kernel.bias = weights.recurrent_bias;
-  kernel.inner = step.inner;
-  kernel.h = projected ? step.unprojected : step.next[0];
+  std::memcpy(kernel.vectors, weights.vectors, sizeof kernel.vectors);
+  kernel.kept = step.kept;
+  kernel.h = weights.projection.data != nullptr ? step.unprojected : step.next[0];
   kernel.c = step.next[1];
+  return kernel;
+}
 
+void forward(const Cell& cell, const Table& table, const LayerWeights& weights, const ForwardStep& step) {
+  CellForward kernel = forward_kernel(weights, step);
   if (weights.norm_recurrent != nullptr) {
-    const std::size_t columns = weights.recurrent.rows;
-    table.gemm(weights.recurrent, step.rows, step.previous[0], kZeros, columns, step.product);
+    const std::size_t columns = kernel.w.rows;
+    table.gemm(kernel.w, step.rows, step.previous[0], kZeros, columns, step.product);
     table.layer_norm(step.rows, columns, as_input(step.product), weights.norm_recurrent, nullptr,
                      step.normalized, step.deviation, step.product);
     kernel.w.data = nullptr;
     kernel.x = as_input(step.product);
   }
-  cell.forward(table, weights, kernel);
-  if (projected)
+  (table.*cell.stages[0].forward)(kernel);
+  if (cell.stage_count > 1) {
+    kernel.w = weights.products[1];
+    kernel.x = as_input(step.kept);
+    (table.*cell.stages[1].forward)(kernel);
+  }
+  if (weights.projection.data != nullptr)
     table.gemm(weights.projection, step.rows, as_input(step.unprojected), kZeros, weights.projection.rows,
                step.next[0]);
 }
 
-void backward(const Cell& cell, const Table& table, const BackwardWeights& weights,
-              const BackwardStep& step) {
+// Backwards the rows of gates are evenly spaced.
+void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
+              const BackwardWeights& transposed, const BackwardStep& step) {
   CellBackward kernel{};
-  kernel.w = weights.recurrent;
+  kernel.w = transposed.products[0];
   kernel.M = step.rows;
-  kernel.M_product = step.rows_next;
+  kernel.M_product = kernel.w.data != nullptr ? step.rows_next : 0;
   kernel.H = step.hidden;
   kernel.x = step.d_product_next;
   kernel.d_h = step.d_h;
@@ -94,20 +104,37 @@ void backward(const Cell& cell, const Table& table, const BackwardWeights& weigh
   kernel.h = step.next[0];
   kernel.c_prev = step.previous[1];
   kernel.c = step.next[1];
-  kernel.inner = step.inner;
-  kernel.carry = step.carry;
-  if (weights.projection.data != nullptr) {
-    gather_projected(table, weights, step);
-    kernel.w = weights.projection;
+  std::memcpy(kernel.vectors, weights.vectors, sizeof kernel.vectors);
+  kernel.kept = step.kept;
+  kernel.carry_h = step.carry[0];
+  kernel.carry_c = step.carry[1];
+  if (transposed.projection.data != nullptr) {
+    gather_projected(table, transposed, step);
+    kernel.w = transposed.projection;
     kernel.M_product = step.rows;
     kernel.x = as_input(step.d_projected);
     kernel.d_h = kZeros;
   }
-  cell.backward(table, weights, kernel);
+  (table.*cell.stages[0].backward)(kernel);
+  if (cell.stage_count > 1) {
+    kernel.w = transposed.products[1];
+    kernel.x = {step.gates.base + cell.stages[0].gates * step.hidden, step.gates.stride, nullptr};
+    kernel.M_product = step.rows;
+    (table.*cell.stages[1].backward)(kernel);
+  }
   if (weights.norm_recurrent == nullptr) return;
-  if (cell.own_sum) gather_sum(cell, step);
+  if (cell.kept_leads()) gather_sum(cell, step);
   table.layer_norm_backward(step.rows, cell.gates * step.hidden, as_input(step.d_sum), weights.norm_recurrent,
                             step.normalized, step.deviation, step.d_product);
+}
+
+void previous_gradient(const Cell& cell, const Table& table, const BackwardWeights& transposed,
+                       std::size_t rows, std::size_t hidden, const Rows& d_product, const Rows& carry,
+                       const MutableRows& d_h) {
+  const kernels::Panels& w = transposed.products[0];
+  if (w.data != nullptr)
+    return table.gemm(w, rows, d_product, cell.carries_h ? carry : kZeros, kernels::padded(w.rows), d_h);
+  for (std::size_t m = 0; m < rows; ++m) std::memcpy(row(d_h, m), row(carry, m), hidden * sizeof(float));
 }
 
 }  // namespace rnn::cells

@@ -5,50 +5,28 @@
 namespace rnn::cells {
 namespace {
 
-void tanh_forward(const kernels::Table& table, const LayerWeights&, kernels::CellForward& kernel) {
-  table.vanilla_forward(kernel);
+using kernels::Table;
+
+constexpr Cell describe_vanilla() {
+  Cell cell = joint_cell(RNN_CELL_VANILLA, "vanilla", 1);
+  cell.stages[0].forward = &Table::vanilla_forward;
+  cell.stages[0].backward = &Table::vanilla_backward;
+  cell.step = &Table::vanilla_step;
+  return cell;
 }
 
-void tanh_backward(const kernels::Table& table, const BackwardWeights&, kernels::CellBackward& kernel) {
-  table.vanilla_backward(kernel);
-}
-
-void relu_forward(const kernels::Table& table, const LayerWeights&, kernels::CellForward& kernel) {
-  table.relu_forward(kernel);
-}
-
-void relu_backward(const kernels::Table& table, const BackwardWeights&, kernels::CellBackward& kernel) {
-  table.relu_backward(kernel);
+constexpr Cell describe_relu() {
+  Cell cell = joint_cell(RNN_CELL_VANILLA, "relu", 1);
+  cell.variant = RNN_RELU;
+  cell.stages[0].forward = &Table::relu_forward;
+  cell.stages[0].backward = &Table::relu_backward;
+  cell.step = &Table::relu_step;
+  return cell;
 }
 
 }  // namespace
 
-const Cell vanilla = {RNN_CELL_VANILLA,
-                      0,
-                      "vanilla",
-                      /*gates=*/1,
-                      /*states=*/1,
-                      /*candidate=*/false,
-                      /*inner=*/false,
-                      /*own_sum=*/false,
-                      /*recurrent_bias=*/false,
-                      Carry::none,
-                      &tanh_forward,
-                      &tanh_backward,
-                      &kernels::Table::vanilla_step};
-
-const Cell relu = {RNN_CELL_VANILLA,
-                   RNN_RELU,
-                   "relu",
-                   /*gates=*/1,
-                   /*states=*/1,
-                   /*candidate=*/false,
-                   /*inner=*/false,
-                   /*own_sum=*/false,
-                   /*recurrent_bias=*/false,
-                   Carry::none,
-                   &relu_forward,
-                   &relu_backward,
-                   &kernels::Table::relu_step};
+constexpr Cell vanilla = describe_vanilla();
+constexpr Cell relu = describe_relu();
 
 }  // namespace rnn::cells

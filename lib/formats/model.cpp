@@ -27,9 +27,9 @@ void check_size(const rnn_config_t& config, const Model& model) {
   const std::uint64_t strands = size(config.num_layers) * ((config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1);
   const std::uint64_t width = size(config.projection_size != 0 ? config.projection_size : config.hidden_size);
   const std::uint64_t read = size(config.embedding_size != 0 ? config.embedding_size : config.input_size);
-  const std::uint64_t gates = cells::find(config.cell, config.flags & cells::kVariants)->gates;
-  const std::uint64_t least = strands * gates * size(config.hidden_size) * width +
-                              gates * size(config.hidden_size) * read + size(config.output_size) * width;
+  const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);
+  const std::uint64_t least = strands * cell.recurrent_gates() * size(config.hidden_size) * width +
+                              cell.gates * size(config.hidden_size) * read + size(config.output_size) * width;
   std::uint64_t held = 0;
   for (const auto& [name, values] : model.parameters) held += values.size();
   if (held < least)

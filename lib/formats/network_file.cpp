@@ -244,10 +244,10 @@ std::string c_text(const Weights& weights, const Writer& writer, const char* nam
   check_identifier(array.c_str());
   return formats::binary::c_source(
       writer, array,
-      "A network of librnn: " + std::string(weights.cell().name) + ", " + std::to_string(config.input_size) +
-          " inputs, " + std::to_string(config.num_layers) + " x " + std::to_string(config.hidden_size) +
-          " hidden, " + std::to_string(weights.output_size()) + " outputs;\n * rnn_load_memory(" + array +
-          ", sizeof " + array + ", NULL, &rnn) loads it.");
+      "A network of librnn: " + std::string(weights.layer(0).cell->name) + ", " +
+          std::to_string(config.input_size) + " inputs, " + std::to_string(config.num_layers) + " x " +
+          std::to_string(config.hidden_size) + " hidden, " + std::to_string(weights.output_size()) +
+          " outputs;\n * rnn_load_memory(" + array + ", sizeof " + array + ", NULL, &rnn) loads it.");
 }
 
 std::string onnx_text([[maybe_unused]] const Weights& weights) {

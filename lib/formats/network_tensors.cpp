@@ -59,23 +59,40 @@ Shape shape_of(const Parameter& parameter) {
   return parameter.is_matrix() ? Shape{parameter.rows, parameter.columns} : Shape{parameter.rows};
 }
 
-// PyTorch has a second bias, bias_hh. librnn keeps the sum of both (bias_ih); where the last gate's second
-// bias is not redundant (GRU's b_hn), it keeps this one as bias_hn.
+// PyTorch has a second bias, bias_hh. librnn keeps the sum of both as the first vector of a cell (bias_ih), but
+// where the cell has a vector of W_hh h, which it keeps apart (GRU's bias_hn).
 std::string second_bias(const Names& names, const Parameter& bias) {
   return layer_tensor(names, "bias_hh", take_apart(bias.name));
 }
 
-Shape second_bias_shape(const Weights& weights) { return {weights.gates_size()}; }
+std::size_t gates_size(const Weights& weights, const Parameter& parameter) {
+  return weights.strand(parameter.strand).layer->gates();
+}
+
+// The bias of W_ih x, beside which a file can have the second one.
+bool is_first_bias(const Parameter& parameter) { return parameter.is_bias() && parameter.index == 0; }
 
 // Parameters that a file holds in the second bias alone.
-bool is_apart(const Parameter& parameter) { return parameter.kind == Parameter::Kind::recurrent_bias; }
+bool is_apart(const Parameter& parameter) { return parameter.is_bias() && parameter.vector.of_recurrent; }
+
+// Where in the second bias.
+std::size_t place_apart(const Weights& weights, const Parameter& parameter) {
+  return parameter.vector.first_gate * weights.strand(parameter.strand).layer->hidden;
+}
+
+// Call visit(parameter) for those that the second bias of a strand holds alone.
+template <class Visit>
+void visit_apart(const Weights& weights, std::size_t strand, const Visit& visit) {
+  for (std::size_t i = 0; i < weights.parameter_count(); ++i)
+    if (weights.parameter(i).strand == strand && is_apart(weights.parameter(i))) visit(weights.parameter(i));
+}
 
 std::set<std::string> known_names(const Weights& weights, const Names& names) {
   std::set<std::string> known;
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& parameter = weights.parameter(i);
     if (!is_apart(parameter)) known.insert(names.of(parameter));
-    if (parameter.kind == Parameter::Kind::bias) known.insert(second_bias(names, parameter));
+    if (is_first_bias(parameter)) known.insert(second_bias(names, parameter));
   }
   return known;
 }
@@ -124,8 +141,7 @@ void check_leftovers(const Weights& weights, const Selection& selection, const C
 bool is_absent(const Selection& selection, const Parameter& parameter) {
   using Kind = Parameter::Kind;
   if (parameter.kind == Kind::head_bias) return selection.bare_head;
-  if (parameter.kind != Kind::bias && parameter.kind != Kind::recurrent_bias) return false;
-  return selection.names.module(take_apart(parameter.name).layer).is_bare;
+  return parameter.is_bias() && selection.names.module(take_apart(parameter.name).layer).is_bare;
 }
 
 void check_finite(const std::string& name, const std::vector<float>& values) {
@@ -137,31 +153,32 @@ void check_finite(const std::string& name, const std::vector<float>& values) {
 
 std::vector<float> read_second_bias(const Weights& weights, const Names& names, const Contents& contents,
                                     const Parameter& bias) {
-  std::vector<float> values(weights.gates_size());
+  std::vector<float> values(gates_size(weights, bias));
   const std::string name = second_bias(names, bias);
-  expect(contents, names, name, second_bias_shape(weights)).read(values.data());
+  expect(contents, names, name, {values.size()}).read(values.data());
   check_finite(name, values);
   return values;
 }
 
-// How many elements of the second bias are redundant, the first ones.
-std::size_t redundant(const Weights& weights) {
-  return weights.gates_size() - (weights.cell().recurrent_bias ? weights.hidden_size() : 0);
-}
-
 std::vector<float> read_parameter(const Weights& weights, const Names& names, const Contents& contents,
                                   const Parameter& parameter) {
-  if (is_apart(parameter)) {
-    std::vector<float> second = read_second_bias(weights, names, contents, parameter);
-    second.erase(second.begin(), second.begin() + static_cast<std::ptrdiff_t>(redundant(weights)));
-    return second;
-  }
   std::vector<float> values(parameter.count());
+  if (is_apart(parameter)) {
+    const Parameter& first = *weights.find(Parameter::Kind::vector, parameter.strand);
+    const std::vector<float> second = read_second_bias(weights, names, contents, first);
+    std::copy_n(second.begin() + static_cast<std::ptrdiff_t>(place_apart(weights, parameter)), values.size(),
+                values.begin());
+    return values;
+  }
   const std::string name = names.of(parameter);
   expect(contents, names, name, shape_of(parameter)).read(values.data());
-  if (parameter.kind == Parameter::Kind::bias) {
-    const std::vector<float> second = read_second_bias(weights, names, contents, parameter);
-    for (std::size_t i = 0; i < redundant(weights); ++i)
+  if (is_first_bias(parameter)) {
+    std::vector<float> second = read_second_bias(weights, names, contents, parameter);
+    visit_apart(weights, parameter.strand, [&](const Parameter& apart) {
+      std::fill_n(second.begin() + static_cast<std::ptrdiff_t>(place_apart(weights, apart)), apart.count(),
+                  0.0f);
+    });
+    for (std::size_t i = 0; i < second.size(); ++i)
       if (second[i] != 0) values[i] += second[i];  // our own files come back to the bit, -0 too
   }
   check_finite(name, values);
@@ -178,9 +195,10 @@ void write_values(const Weights& weights, const Parameter& parameter, unsigned c
 }
 
 void write_second_bias(const Weights& weights, const Parameter& bias, unsigned char* out) noexcept {
-  std::memset(out, 0, weights.gates_size() * sizeof(float));
-  const Parameter* apart = weights.find(Parameter::Kind::recurrent_bias, bias.strand);
-  if (apart != nullptr) write_values(weights, *apart, out + redundant(weights) * sizeof(float));
+  std::memset(out, 0, gates_size(weights, bias) * sizeof(float));
+  visit_apart(weights, bias.strand, [&](const Parameter& apart) {
+    write_values(weights, apart, out + place_apart(weights, apart) * sizeof(float));
+  });
 }
 
 }  // namespace
@@ -228,8 +246,8 @@ void add_tensors(const Weights& weights, const Names& names, Writer& writer) {
     if (is_apart(parameter)) continue;
     writer.add(names.of(parameter), Type::f32, shape_of(parameter),
                [&weights, &parameter](unsigned char* out) { write_values(weights, parameter, out); });
-    if (parameter.kind == Parameter::Kind::bias)
-      writer.add(second_bias(names, parameter), Type::f32, second_bias_shape(weights),
+    if (is_first_bias(parameter))
+      writer.add(second_bias(names, parameter), Type::f32, {gates_size(weights, parameter)},
                  [&weights, &parameter](unsigned char* out) { write_second_bias(weights, parameter, out); });
   }
 }
@@ -238,7 +256,7 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
   const auto size = [](std::int32_t value) { return static_cast<std::uint64_t>(value); };
   const std::uint64_t H = size(config.hidden_size);
   const std::uint64_t P = config.projection_size != 0 ? size(config.projection_size) : H;
-  const std::uint64_t rows = cells::find(config.cell, config.flags & cells::kVariants)->gates * H;
+  const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);
   const std::uint64_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
   std::uint64_t columns = size(config.input_size);
   if (config.embedding_size != 0) {
@@ -247,8 +265,9 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
   }
   for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_layers); ++layer) {
     for (std::uint64_t d = 0; d < directions; ++d) {
-      expect(contents, names, names.strand("weight_ih", layer, d != 0), {rows, columns});
-      expect(contents, names, names.strand("weight_hh", layer, d != 0), {rows, P});
+      expect(contents, names, names.strand("weight_ih", layer, d != 0), {cell.gates * H, columns});
+      if (cell.recurrent_gates() > 0)
+        expect(contents, names, names.strand("weight_hh", layer, d != 0), {cell.recurrent_gates() * H, P});
       if (config.projection_size != 0)
         expect(contents, names, names.strand("weight_hr", layer, d != 0), {P, H});
     }

@@ -18,7 +18,6 @@ using Kind = Parameter::Kind;
 using Names = std::vector<std::string>;
 
 constexpr std::int64_t kOpset = 14;
-constexpr const char* kStates[] = {"h", "c"};
 
 // An axis whose length a run tells has a name instead.
 struct Length {
@@ -43,17 +42,18 @@ class Exporter {
     for (std::size_t l = 0; l < weights_.num_layers(); ++l) x = add_layer(l, x);
     add_head(x);
     for (std::size_t l = 0; l < weights_.num_layers(); ++l)
-      for (std::size_t part = 0; part < weights_.cell().states; ++part)
+      for (std::size_t part = 0; part < cell(l).states; ++part)
         declare(*graph.add_output(), state_name("final", part, l), TensorProto::FLOAT,
                 {directions(), "sequences", hidden()});
   }
 
  private:
   std::size_t directions() const { return weights_.directions(); }
-  std::size_t hidden() const { return weights_.hidden_size(); }
+  std::size_t hidden() const { return weights_.layer(0).hidden; }
+  const cells::Cell& cell(std::size_t layer) const { return *weights_.layer(layer).cell; }
 
   static std::string state_name(const char* which, std::size_t part, std::size_t layer) {
-    return indexed((std::string(which) + "_" + kStates[part]).c_str(), layer);
+    return indexed((std::string(which) + "_" + cells::kStateNames[part]).c_str(), layer);
   }
 
   // ---- Pieces of a graph ----
@@ -121,41 +121,51 @@ class Exporter {
   }
 
   // Our gates r z n and i f g o as ONNX's z r h and i o f c.
-  std::vector<float> reordered(const std::vector<float>& ours) const {
+  std::vector<float> reordered(const std::vector<float>& ours, std::size_t layer) const {
     constexpr std::size_t kVanilla[] = {0}, kGru[] = {1, 0, 2}, kLstm[] = {0, 3, 1, 2};
-    const std::int32_t cell = weights_.config().cell;
-    const std::size_t* order = cell == RNN_CELL_LSTM ? kLstm : cell == RNN_CELL_GRU ? kGru : kVanilla;
-    const std::size_t gates = weights_.cell().gates, block = ours.size() / gates;
+    const std::int32_t id = cell(layer).id;
+    const std::size_t* order = id == RNN_CELL_LSTM ? kLstm : id == RNN_CELL_GRU ? kGru : kVanilla;
+    const std::size_t gates = cell(layer).gates, block = ours.size() / gates;
     std::vector<float> result(ours.size());
     for (std::size_t g = 0; g < gates; ++g) std::copy_n(&ours[order[g] * block], block, &result[g * block]);
     return result;
   }
 
-  // A parameter of both directions, reordered.
+  // A matrix of both directions, reordered.
   std::vector<float> gates_of(Kind kind, std::size_t layer) const {
     std::vector<float> result;
     for (std::size_t d = 0; d < directions(); ++d) {
-      const std::vector<float> values = reordered(values_of(*weights_.find(kind, layer * directions() + d)));
+      const std::vector<float> values =
+          reordered(values_of(*weights_.find(kind, layer * directions() + d)), layer);
       result.insert(result.end(), values.begin(), values.end());
     }
     return result;
   }
 
-  // ONNX has two biases for each gate. The second is zero but for the GRU's h, the last.
+  // ONNX has two biases for each gate: of W x and of R h.
   std::vector<float> biases(std::size_t layer) const {
     std::vector<float> result;
     for (std::size_t d = 0; d < directions(); ++d) {
-      const std::size_t strand = layer * directions() + d;
-      const std::vector<float> first = reordered(values_of(*weights_.find(Kind::bias, strand)));
-      std::vector<float> second(first.size(), 0.0f);
-      if (const Parameter* apart = weights_.find(Kind::recurrent_bias, strand)) {
-        const std::vector<float> values = values_of(*apart);
-        std::copy(values.rbegin(), values.rend(), second.rbegin());
+      for (const bool of_recurrent : {false, true}) {
+        const std::vector<float> values =
+            reordered(biases_of(layer, layer * directions() + d, of_recurrent), layer);
+        result.insert(result.end(), values.begin(), values.end());
       }
-      result.insert(result.end(), first.begin(), first.end());
-      result.insert(result.end(), second.begin(), second.end());
     }
     return result;
+  }
+
+  // Of all gates of a strand; zero where there is none.
+  std::vector<float> biases_of(std::size_t layer, std::size_t strand, bool of_recurrent) const {
+    std::vector<float> all(weights_.layer(layer).gates());
+    for (std::size_t i = 0; i < cell(layer).vector_count; ++i) {
+      const Parameter& parameter = *weights_.find(Kind::vector, strand, i);
+      if (parameter.vector.of_recurrent != of_recurrent) continue;
+      const std::vector<float> values = values_of(parameter);
+      std::copy(values.begin(), values.end(),
+                &all[parameter.vector.first_gate * weights_.layer(layer).hidden]);
+    }
+    return all;
   }
 
   // ---- The network ----
@@ -168,7 +178,7 @@ class Exporter {
       return "x";
     }
     declare(*graph_->add_input(), "indices", TensorProto::INT64, {"steps", "sequences"});
-    add_floats("embedding.weight", {weights_.input_size(), weights_.layer_input_size(0)},
+    add_floats("embedding.weight", {weights_.input_size(), weights_.layer(0).inputs},
                values_of(weights_.parameter(0)));
     add_node("Gather", "embedding", {"embedding.weight", "indices"}, {"embedded"});
     add_sequences("indices");
@@ -202,30 +212,30 @@ class Exporter {
     return all;
   }
 
-  const char* operator_type() const {
-    const std::int32_t cell = weights_.config().cell;
-    return cell == RNN_CELL_LSTM ? "LSTM" : cell == RNN_CELL_GRU ? "GRU" : "RNN";
+  const char* operator_type(std::size_t layer) const {
+    const std::int32_t id = cell(layer).id;
+    return id == RNN_CELL_LSTM ? "LSTM" : id == RNN_CELL_GRU ? "GRU" : "RNN";
   }
 
   // Reads x [T, N, X]; returns what the next layer reads, [T, N, D*H].
   std::string add_layer(std::size_t l, const std::string& x) {
-    const std::size_t rows = weights_.gates_size();
-    add_floats(indexed("W", l), {directions(), rows, weights_.layer_input_size(l)}, gates_of(Kind::input, l));
+    const std::size_t rows = weights_.layer(l).gates();
+    add_floats(indexed("W", l), {directions(), rows, weights_.layer(l).inputs}, gates_of(Kind::input, l));
     add_floats(indexed("R", l), {directions(), rows, hidden()}, gates_of(Kind::recurrent, l));
     if (weights_.has_bias()) add_floats(indexed("B", l), {directions(), 2 * rows}, biases(l));
     Names inputs = {x, indexed("W", l), indexed("R", l), weights_.has_bias() ? indexed("B", l) : "", ""};
     Names outputs = {indexed("y", l)};
-    for (std::size_t part = 0; part < weights_.cell().states; ++part) {
+    for (std::size_t part = 0; part < cell(l).states; ++part) {
       inputs.push_back(add_initial(part, l));
       outputs.push_back(state_name("final", part, l));
     }
-    NodeProto& node = add_node(operator_type(), indexed("layer", l), inputs, outputs);
+    NodeProto& node = add_node(operator_type(l), indexed("layer", l), inputs, outputs);
     add_integer(node, "hidden_size", hidden());
     if (directions() == 2)
       add_attribute(node, "direction", ::onnx::AttributeProto::STRING).set_s("bidirectional");
-    if (weights_.config().cell == RNN_CELL_GRU)
-      add_integer(node, "linear_before_reset", weights_.has(RNN_RESET_BEFORE) ? 0 : 1);
-    if (weights_.has(RNN_RELU)) {
+    if (cell(l).id == RNN_CELL_GRU)
+      add_integer(node, "linear_before_reset", cell(l).variant == RNN_RESET_BEFORE ? 0 : 1);
+    if (cell(l).variant == RNN_RELU) {
       ::onnx::AttributeProto& activations =
           add_attribute(node, "activations", ::onnx::AttributeProto::STRINGS);
       for (std::size_t d = 0; d < directions(); ++d) activations.add_strings("Relu");
@@ -250,7 +260,7 @@ class Exporter {
   }
 
   std::string add_sum(std::size_t l, const std::string& x, const std::string& h) {
-    if (!weights_.is_residual(l)) return h;
+    if (!weights_.layer(l).residual) return h;
     const std::string sum = indexed("sum", l);
     add_node("Add", sum, {x, h}, {sum});
     return sum;
@@ -272,7 +282,7 @@ class Exporter {
   // W_ho transposed.
   std::string add_head_matrix() {
     const bool tied = weights_.has(RNN_TIED_HEAD);
-    const std::size_t rows = weights_.output_size(), columns = weights_.layer_size();
+    const std::size_t rows = weights_.output_size(), columns = weights_.last_layer().outputs();
     if (!tied) add_floats("head.weight", {rows, columns}, values_of(*weights_.find(Kind::head, 0)));
     auto& order = add_attribute(
         add_node("Transpose", "head matrix", {tied ? "embedding.weight" : "head.weight"}, {"head matrix"}),
@@ -287,7 +297,7 @@ class Exporter {
 };
 
 void check(const Weights& weights) {
-  if (weights.has_projection())
+  if (weights.config().projection_size != 0)
     throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
                 weights.config().projection_size);
   if (weights.has(RNN_LAYER_NORM))

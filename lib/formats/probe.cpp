@@ -115,13 +115,14 @@ void compare(const float* found, const float* expected, std::size_t size, float 
 
 // What a layer gives depends on that and those before it: the first that differs is the one.
 void compare_states(const Weights& weights, const Run& found, const float* expected, float tolerance) {
-  for (std::size_t strand = 0; strand < weights.strands(); ++strand) {
-    const std::string place = "layer " + std::to_string(strand / weights.directions()) +
-                              (strand % weights.directions() != 0 ? ", backward" : "");
+  for (std::size_t s = 0; s < weights.strands(); ++s) {
+    const Strand& strand = weights.strand(s);
+    const std::string place =
+        "layer " + std::to_string(s / weights.directions()) + (strand.reverse ? ", backward" : "");
     for (std::size_t t = 0; t < kSteps; ++t)
-      for (std::size_t part = 0; part < weights.cell().states; ++part) {
-        const std::size_t at = t * weights.state_size() + weights.state_offset(part, strand);
-        compare(found.states.data() + at, expected + at, weights.part_size(part), tolerance, t, place);
+      for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+        const std::size_t at = t * weights.state_size() + strand.states[part].offset;
+        compare(found.states.data() + at, expected + at, strand.states[part].size, tolerance, t, place);
       }
   }
 }

@@ -36,12 +36,12 @@ std::string list(const Prefixes& prefixes) {
   return text + (prefixes.size() > kMost ? ", ..." : "");
 }
 
-// The one of the candidates; `what` are they, and `option` chooses among them.
-const std::string& only(const Prefixes& candidates, const char* what, const char* option) {
-  if (candidates.size() > 1)
+// The one that was found; `what` says what it is, and `option` chooses among them.
+const std::string& only(const Prefixes& found, const char* what, const char* option) {
+  if (found.size() > 1)
     throw Error(RNN_INVALID_ARGUMENT, "%zu modules could be %s: %s; options.%s of rnn_load_as says which",
-                candidates.size(), what, list(candidates).c_str(), option);
-  return candidates.front();
+                found.size(), what, list(found).c_str(), option);
+  return found.front();
 }
 
 std::int32_t narrow(const char* name, std::uint64_t size, std::int32_t most = kMaxSize) {
@@ -238,7 +238,7 @@ Prefixes find_prefixes(const Contents& contents, const char* pattern) {
   return prefixes;
 }
 
-// The candidates that nobody has chosen among.
+// Those that nobody has chosen among.
 struct Candidates {
   Prefixes heads, embeddings;
 };
@@ -278,11 +278,11 @@ Candidates find_modules(const Contents& contents, const Prefixes& taken, std::ui
 // The module that an option names; empty where it says none.
 std::string chosen(const Contents& contents, const char* pattern, const char* what, const char* option) {
   if (*pattern == '\0') return {};
-  const Prefixes candidates = find_prefixes(contents, pattern);
-  if (candidates.empty())
+  const Prefixes found = find_prefixes(contents, pattern);
+  if (found.empty())
     throw Error(RNN_INVALID_ARGUMENT, "options.%s is %s; what stands before \"weight\" in the file is %s",
                 option, quote(pattern).c_str(), list(find_prefixes(contents, nullptr)).c_str());
-  return only(candidates, what, option);
+  return only(found, what, option);
 }
 
 void infer_modules(const Contents& contents, const rnn_load_options_t& options, std::uint64_t width,

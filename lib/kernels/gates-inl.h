@@ -96,7 +96,7 @@ template <class Arch, std::size_t G, class Units>
 [[gnu::always_inline]] inline Vec<Arch> load_input(const CellForward& step, std::size_t m, std::size_t g,
                                                    std::size_t unit, Units H) noexcept {
   if (step.index == nullptr) return load_units<Arch>(step.gates, m, g, unit, H);
-  return load_vector<Arch>(step.input_bias + g * H, unit, H) +
+  return load_vector<Arch>(step.vectors[0] + g * H, unit, H) +
          load_column<Arch, G>(step.input, static_cast<std::size_t>(step.index[m]), g, unit);
 }
 template <class Arch, std::size_t G>
@@ -334,7 +334,7 @@ struct LstmBackward {
     visit(step.c_prev, 1);
     visit(step.c, 1);
     visit(step.d_h, 1);
-    visit(step.carry, 1);
+    visit(step.carry_c, 1);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -345,16 +345,16 @@ struct LstmBackward {
     const V c_prev = load_units<Arch>(step.c_prev, m, 0, unit, n);
     const V c = vtanh<Arch>(load_units<Arch>(step.c, m, 0, unit, n));
     const V d = load_gradient<Arch>(step, m, unit, n) + sum[0];
-    const V d_c = vfma<Arch>(d * o, tanh_slope<Arch>(c), load_units<Arch>(step.carry, m, 0, unit, n));
+    const V d_c = vfma<Arch>(d * o, tanh_slope<Arch>(c), load_units<Arch>(step.carry_c, m, 0, unit, n));
     store_units<Arch>(step.gates, m, 0, unit, n, d_c * g * sigmoid_slope<Arch>(i));
     store_units<Arch>(step.gates, m, 1, unit, n, d_c * c_prev * sigmoid_slope<Arch>(f));
     store_units<Arch>(step.gates, m, 2, unit, n, d_c * i * tanh_slope<Arch>(g));
     store_units<Arch>(step.gates, m, 3, unit, n, d * c * sigmoid_slope<Arch>(o));
-    store_units<Arch>(step.carry, m, 0, unit, n, d_c * f);
+    store_units<Arch>(step.carry_c, m, 0, unit, n, d_c * f);
   }
 };
 
-// r, z = sigmoid(gates + s)    inner = s + bias    n = tanh(gates + r * inner)    h = n + z * (h - n)
+// r, z = sigmoid(gates + s)    kept = s + bias    n = tanh(gates + r * kept)    h = n + z * (h - n)
 template <class Units>
 struct GruForward {
   static constexpr std::size_t gates = 3;
@@ -366,7 +366,7 @@ struct GruForward {
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
     visit(step.gates, 3);
     visit(step.h_prev, 1);
-    visit(step.inner, 1);
+    visit(step.kept, 1);
     visit(step.h, 1);
   }
   template <class Arch>
@@ -409,20 +409,20 @@ struct GruForward {
   template <class Arch>
   [[gnu::always_inline]] void advance(std::size_t m, std::size_t unit, Vec<Arch> r, Vec<Arch> z,
                                       Vec<Arch> sum) const noexcept {
-    const Vec<Arch> inner = sum + load_vector<Arch>(step.bias, unit, n);
-    const Vec<Arch> candidate = vtanh<Arch>(vfma<Arch>(r, inner, load_input<Arch, 3>(step, m, 2, unit, n)));
+    const Vec<Arch> kept = sum + load_vector<Arch>(step.vectors[1], unit, n);
+    const Vec<Arch> candidate = vtanh<Arch>(vfma<Arch>(r, kept, load_input<Arch, 3>(step, m, 2, unit, n)));
     const Vec<Arch> h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     if constexpr (!is_step<Units>) {
       store_units<Arch>(step.gates, m, 2, unit, n, candidate);
-      if (step.inner.base != nullptr || step.inner.pointers != nullptr)
-        store_units<Arch>(step.inner, m, 0, unit, n, inner);
+      if (step.kept.base != nullptr || step.kept.pointers != nullptr)
+        store_units<Arch>(step.kept, m, 0, unit, n, kept);
     }
     store_units<Arch>(step.h, m, 0, unit, n, vfma<Arch>(z, h_prev - candidate, candidate));
   }
 };
 
 // d = d_h + carry + s    carry = d * z    d_n = d * (1 - z) * n'    d_z = d * (h - n) * z'
-// d_r = d_n * inner * r'    gates = d_r, d_z, d_n    inner = d_n * r
+// d_r = d_n * kept * r'    gates = d_r, d_z, d_n    kept = d_n * r
 template <class Units>
 struct GruBackward {
   static constexpr std::size_t gates = 1;
@@ -434,8 +434,8 @@ struct GruBackward {
     visit(step.gates, 3);
     visit(step.h_prev, 1);
     visit(step.d_h, 1);
-    visit(step.carry, 1);
-    visit(step.inner, 1);
+    visit(step.carry_h, 1);
+    visit(step.kept, 1);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -445,19 +445,19 @@ struct GruBackward {
     const V candidate = load_units<Arch>(step.gates, m, 2, unit, n);
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     const V d =
-        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry_h, m, 0, unit, n)) + sum[0];
     const V d_n = d * (V(1.0f) - z) * tanh_slope<Arch>(candidate);
     const V d_z = d * (h_prev - candidate) * sigmoid_slope<Arch>(z);
-    const V d_r = d_n * load_units<Arch>(step.inner, m, 0, unit, n) * sigmoid_slope<Arch>(r);
+    const V d_r = d_n * load_units<Arch>(step.kept, m, 0, unit, n) * sigmoid_slope<Arch>(r);
     store_units<Arch>(step.gates, m, 0, unit, n, d_r);
     store_units<Arch>(step.gates, m, 1, unit, n, d_z);
     store_units<Arch>(step.gates, m, 2, unit, n, d_n);
-    store_units<Arch>(step.inner, m, 0, unit, n, d_n * r);
-    store_units<Arch>(step.carry, m, 0, unit, n, d * z);
+    store_units<Arch>(step.kept, m, 0, unit, n, d_n * r);
+    store_units<Arch>(step.carry_h, m, 0, unit, n, d * z);
   }
 };
 
-// Reset before the product, its first half: r, z = sigmoid(gates + s)    inner = r * h
+// Reset before the product, its first half: r, z = sigmoid(gates + s)    kept = r * h
 template <class Units>
 struct GruBeforeForward {
   static constexpr std::size_t gates = 2;
@@ -468,7 +468,7 @@ struct GruBeforeForward {
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
     visit(step.gates, 2);
     visit(step.h_prev, 1);
-    visit(step.inner, 1);
+    visit(step.kept, 1);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -477,7 +477,7 @@ struct GruBeforeForward {
     const Vec<Arch> z = vsigmoid<Arch>(load_units<Arch>(step.gates, m, 1, unit, n) + sum[1]);
     store_units<Arch>(step.gates, m, 0, unit, n, r);
     store_units<Arch>(step.gates, m, 1, unit, n, z);
-    store_units<Arch>(step.inner, m, 0, unit, n, r * load_units<Arch>(step.h_prev, m, 0, unit, n));
+    store_units<Arch>(step.kept, m, 0, unit, n, r * load_units<Arch>(step.h_prev, m, 0, unit, n));
   }
 };
 
@@ -519,7 +519,7 @@ struct GruBeforeBackwardState {
     visit(step.gates, 3);
     visit(step.h_prev, 1);
     visit(step.d_h, 1);
-    visit(step.carry, 1);
+    visit(step.carry_h, 1);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -529,10 +529,10 @@ struct GruBeforeBackwardState {
             candidate = load_units<Arch>(step.gates, m, 2, unit, n);
     const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
     const V d =
-        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry, m, 0, unit, n)) + sum[0];
+        (load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry_h, m, 0, unit, n)) + sum[0];
     store_units<Arch>(step.gates, m, 1, unit, n, d * (h_prev - candidate) * sigmoid_slope<Arch>(z));
     store_units<Arch>(step.gates, m, 2, unit, n, d * (V(1.0f) - z) * tanh_slope<Arch>(candidate));
-    store_units<Arch>(step.carry, m, 0, unit, n, d * z);
+    store_units<Arch>(step.carry_h, m, 0, unit, n, d * z);
   }
 };
 
@@ -547,7 +547,7 @@ struct GruBeforeBackward {
   [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
     visit(step.gates, 1);
     visit(step.h_prev, 1);
-    visit(step.carry, 1);
+    visit(step.carry_h, 1);
   }
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
@@ -555,9 +555,9 @@ struct GruBeforeBackward {
     using V = Vec<Arch>;
     const V r = load_units<Arch>(step.gates, m, 0, unit, n),
             h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
-    const V carry = load_units<Arch>(step.carry, m, 0, unit, n);
+    const V carry = load_units<Arch>(step.carry_h, m, 0, unit, n);
     store_units<Arch>(step.gates, m, 0, unit, n, sum[0] * h_prev * sigmoid_slope<Arch>(r));
-    store_units<Arch>(step.carry, m, 0, unit, n, vfma<Arch>(sum[0], r, carry));
+    store_units<Arch>(step.carry_h, m, 0, unit, n, vfma<Arch>(sum[0], r, carry));
   }
 };
 

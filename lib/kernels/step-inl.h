@@ -21,7 +21,7 @@ struct StepProjection {
     const CellForward& forward = step.forward;
     RNN_UNROLL for (std::size_t g = 0; g < G; ++g)
         store_units<Arch>(forward.gates, 0, g, unit, n,
-                          load_columns<Arch>(forward.input_bias + g * step.H, unit, step.H) + sum[g]);
+                          load_columns<Arch>(forward.vectors[0] + g * step.H, unit, step.H) + sum[g]);
   }
 };
 

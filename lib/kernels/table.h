@@ -54,27 +54,27 @@ struct MutableRows {
 enum class Format : std::int32_t { f32, bf16, int8 };
 constexpr std::size_t kFormats = 3;
 
+// Most vectors beside the matrices that a cell has.
+constexpr std::size_t kMaxVectors = 4;
+
 // One step of a cell over M rows. Vectors of H (or G*H) are read and written to the element: what pads their
 // rows is not touched. What a cell has no use for is null.
 struct CellForward {
   Panels w;  // W_hh, grouped if there is more than one gate; data null: x holds the product itself, [M, G*H]
   std::size_t M;
   std::size_t H;
-  Rows x;  // [M, w.depth]  what W_hh is multiplied by
-  MutableRows
-      gates;    // [M, G*H]  in: W_ih x + b; out: the activated gates (of one gate that is h: not written)
-  Rows h_prev;  // [M, H]  GRU
-  Rows c_prev;  // [M, H]  LSTM
-  const float* bias;  // [H]  GRU: b_hn
-  MutableRows
-      inner;      // [M, H]  GRU: W_hn h + b_hn for backward, written if not null; reset before: r * h_prev
-  MutableRows h;  // [M, H]  written; LSTM: o * tanh(c')
-  MutableRows c;  // [M, H]  LSTM: written
+  Rows x;             // [M, w.depth]  what W_hh is multiplied by
+  MutableRows gates;  // [M, G*H]  in: W_ih x + b; out: the activated gates (but one that is h)
+  Rows h_prev;        // [M, H]  GRU
+  Rows c_prev;        // [M, H]  LSTM
+  const float* vectors[kMaxVectors];  // those of the cell, never null: b [G*H], then its own; GRU: b_hn [H]
+  MutableRows kept;  // [M, H]  GRU: W_hn h + b_hn for backward, written if not null; reset before: r * h_prev
+  MutableRows h;     // [M, H]  written; LSTM: o * tanh(c')
+  MutableRows c;     // [M, H]  LSTM: written
   // One-hot inputs of a cell whose gates are all in one product, with weights of f32; if index is null, there
   // are none.
   const std::int32_t* index;  // [M]  gates are not read: in is b + column `index` of W_ih
   Panels input;               // W_ih, grouped as W_hh; used with index, and by CellStep
-  const float* input_bias;    // [G*H]  b
 };
 
 // A step of one row together with its input and, if y is not null, the head, from vectors that stay where
@@ -82,7 +82,7 @@ struct CellForward {
 // `index` of W_ih; then y = head_bias + head h. All vectors but the biases and y are padded, each gate by
 // itself, and with them forward.H: a load that follows a partial store would wait for it.
 struct CellStep {
-  std::size_t H;        // not padded, as forward.input_bias has it
+  std::size_t H;        // not padded, as b has it
   CellForward forward;  // M = 1, x is h_{t-1}, H is padded(H); gates are scratch
   Panels head;
   const float* head_bias;
@@ -104,9 +104,11 @@ struct CellBackward {
                       // (of one gate: out alone, its slope follows from h)
   Rows h_prev, h;     // [M, H]
   Rows c_prev, c;     // [M, H]  LSTM
-  MutableRows inner;  // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
-  MutableRows carry;  // [M, H]  in: gradient from the step after this one, out: for the one before, of c
-                      // (LSTM), of h beyond the product (GRU)
+  const float* vectors[kMaxVectors];  // as CellForward has them
+  MutableRows kept;     // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
+  MutableRows carry_h;  // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
+                        // out: of h for the one before
+  MutableRows carry_c;  // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
 };
 
 // What softmax_cross_entropy found in one row: sum of exp(y - max), and max - y[class].
@@ -168,10 +170,10 @@ struct Products {
   void (*gru_backward)(const CellBackward& step);
   StepFunction gru_step;
   // GRU with the reset gate before the product, in two halves of which each has a product of its own.
-  void (*gru_before_forward)(const CellForward& step);          // r, z and, to inner, r * h_prev
-  void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with inner
-  void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and the carry's z d_h
-  void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of the carry
+  void (*gru_before_forward)(const CellForward& step);          // r, z and, to kept, r * h_prev
+  void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with kept
+  void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and carry_h's z d_h
+  void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of carry_h
 };
 
 struct Table : Products {

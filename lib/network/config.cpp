@@ -47,6 +47,11 @@ void check_init(std::int32_t init) {
   check_range("init", init, 0, RNN_INIT_UNIFORM);
 }
 
+// Where the cell is resolved and has all its flags.
+const cells::Cell& cell_of(const rnn_config_t& config) noexcept {
+  return *cells::find(config.cell, config.flags & cells::kVariants);
+}
+
 // Of a configuration whose cell is resolved.
 void check_flags(const rnn_config_t& config) {
   std::uint32_t known = 0;
@@ -66,15 +71,14 @@ void check_flags(const rnn_config_t& config) {
   };
   needs(RNN_RELU, "RNN_RELU", RNN_CELL_VANILLA, "RNN_CELL_VANILLA");
   needs(RNN_RESET_BEFORE, "RNN_RESET_BEFORE", RNN_CELL_GRU, "RNN_CELL_GRU");
-  constexpr std::uint32_t kApart = RNN_RESET_BEFORE | RNN_LAYER_NORM;
-  if ((config.flags & kApart) == kApart)
+  if ((config.flags & RNN_LAYER_NORM) != 0 && !cell_of(config).is_joint())
     throw Error(RNN_INVALID_ARGUMENT, "flags has both RNN_RESET_BEFORE and RNN_LAYER_NORM; it may have one");
 }
 
 void check_projection(const rnn_config_t& config) {
   const std::int32_t size = config.projection_size;
   if (size == 0) return;
-  if (config.cell != RNN_CELL_LSTM)
+  if (!cell_of(config).can_project)
     throw Error(RNN_INVALID_ARGUMENT,
                 "projection_size is %d and cell is %d; it must be 0 unless cell is %d "
                 "(RNN_CELL_LSTM)",
@@ -88,7 +92,7 @@ void check_forget_bias(const rnn_config_t& config) {
   const auto bias = static_cast<double>(config.forget_bias);
   if (bias == 0) return;
   if (!std::isfinite(bias)) throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be finite", bias);
-  if (config.cell != RNN_CELL_LSTM)
+  if (cell_of(config).forget_gate == cells::kNone)
     throw Error(RNN_INVALID_ARGUMENT,
                 "forget_bias is %g and cell is %d; it must be 0 unless cell is %d "
                 "(RNN_CELL_LSTM)",

@@ -43,14 +43,13 @@ class ForwardPass {
   std::size_t active(const Window& window, std::size_t t) const noexcept {
     return std::min(plan_.active(t), window.first + window.count) - window.first;
   }
-  bool is_backward(std::size_t strand) const noexcept { return strand % directions_ != 0; }
-  float* carried(std::size_t part, std::size_t strand, std::size_t i) noexcept {
-    return carried_ + ((part * weights_.strands() + strand) * block_ + i) * width_;
+  float* carried(std::size_t part, const Strand& strand, std::size_t i) noexcept {
+    const Strand::State& state = strand.states[part];
+    return carried_ + state.place * block_ + i * kernels::padded(state.size);
   }
   // Part `part` of the strand in work after each step: h stands where the layer's output has it.
-  float* state(std::size_t part, std::size_t strand, std::size_t row) noexcept {
-    if (part != 0) return c_ + row * width_;
-    return o_ + row * stride_ + strand % directions_ * weights_.projected_size();
+  float* state(std::size_t part, const Strand& strand, std::size_t row) noexcept {
+    return part != 0 ? c_ + row * width_ : o_ + row * stride_ + strand.column;
   }
   std::size_t state_stride(std::size_t part) const noexcept { return part == 0 ? stride_ : width_; }
 
@@ -61,10 +60,11 @@ class ForwardPass {
   void extend(Window& window) noexcept;
   void point_to_inputs(const Window& window) noexcept;
   void run_layer(const Window& window, std::size_t layer) noexcept;
-  void sweep(const Window& window, std::size_t strand) noexcept;
-  kernels::Rows previous(const Window& window, std::size_t part, std::size_t strand, std::size_t t) noexcept;
-  void carry(const Window& window, std::size_t strand) noexcept;
-  void write_states(const Window& window, std::size_t strand) noexcept;
+  void sweep(const Window& window, const Strand& strand) noexcept;
+  kernels::Rows previous(const Window& window, std::size_t part, const Strand& strand,
+                         std::size_t t) noexcept;
+  void carry(const Window& window, const Strand& strand) noexcept;
+  void write_states(const Window& window, const Strand& strand) noexcept;
   void write_outputs(const Window& window) noexcept;
   void pool(const Window& window) noexcept;
   void pool_last(const Window& window, std::size_t t) noexcept;
@@ -78,11 +78,13 @@ class ForwardPass {
   const rnn_forward_options_t& options_;
   const float* initial_states_;
   float* outputs_;
-  std::size_t directions_;   // D
-  std::size_t width_;        // padded H
-  std::size_t gates_width_;  // padded G*H
-  std::size_t stride_;       // padded D*P
-  std::size_t layers_;       // 2 if a layer may not write where it reads
+  std::size_t directions_;       // D
+  std::size_t width_ = 0;        // padded H, the widest layer's
+  std::size_t gates_width_ = 0;  // padded G*H
+  std::size_t kept_width_ = 0;   // [padded kept]  if a step reads it
+  std::size_t stride_ = 0;       // padded D*P
+  std::size_t parts_ = 1;        // most vectors of a strand's state
+  std::size_t layers_;           // 2 if a layer may not write where it reads
   Plan plan_;
   std::size_t block_ = 0;  // most segments at once
   std::size_t rows_ = 0;   // most rows of a window
@@ -95,8 +97,8 @@ class ForwardPass {
   float* x_ = nullptr;        // [rows, padded D*P]  what a layer after the first reads
   float* o_ = nullptr;        // [rows, padded D*P]  and what it writes; may be the same
   float* carried_ = nullptr;  // [vectors, block, padded H]  each segment's state between windows
-  float *inner_ = nullptr, *unprojected_ = nullptr, *product_ = nullptr;  // [block, padded]  of one step
-  float* pooled_ = nullptr;                                               // [block, padded D*P]
+  float *kept_ = nullptr, *unprojected_ = nullptr, *product_ = nullptr;  // [block, padded]  of one step
+  float* pooled_ = nullptr;                                              // [block, padded D*P]
   float* final_states_ = nullptr;     // [N, S]  apart from the caller's, which may be the initial ones
   Buffer<std::size_t> offsets_;       // [steps of the window]
   Buffer<const float*> inputs_;       // [rows]  the window's inputs,
@@ -114,10 +116,18 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       initial_states_(initial_states),
       outputs_(outputs),
       directions_(weights.directions()),
-      width_(weights.width()),
-      gates_width_(weights.gates_width()),
-      stride_(kernels::padded(weights.layer_size())),
       layers_(directions_ > 1 || weights.has(RNN_RESIDUAL) ? 2 : 1) {
+  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
+    const Layer& layer = weights.layer(l);
+    const auto room = [](std::size_t& width, std::size_t size) {
+      width = std::max(width, kernels::padded(size));
+    };
+    room(width_, layer.hidden);
+    room(gates_width_, layer.gates());
+    room(stride_, layer.outputs());
+    if (layer.cell->reads_kept()) room(kept_width_, layer.kept());
+    parts_ = std::max(parts_, layer.cell->states);
+  }
   Buffer<Slice> slices(weights.allocator(), in.count);
   for (std::size_t n = 0, first = 0; n < in.count; first += in.lengths[n], ++n)
     slices[n] = {first, in.lengths[n]};
@@ -127,8 +137,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
 
 void ForwardPass::allocate() {
   const Allocator& allocator = weights_.allocator();
-  const std::size_t parts = weights_.cell().states;
-  const std::size_t row = gates_width_ + (parts - 1) * width_ + layers_ * stride_;
+  const std::size_t row = gates_width_ + (parts_ - 1) * width_ + layers_ * stride_;
   if (directions_ == 1) {
     const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
     block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
@@ -145,7 +154,7 @@ void ForwardPass::allocate() {
     indices_ = Buffer<std::int32_t>(allocator, rows_);
   else
     inputs_ = Buffer<const float*>(allocator, rows_);
-  if (directions_ > 1) previous_ = Buffer<const float*>(allocator, parts * block_);
+  if (directions_ > 1) previous_ = Buffer<const float*>(allocator, parts_ * block_);
   if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
   if (options_.pooling != RNN_POOLING_NONE) pooled_rows_ = Buffer<const float*>(allocator, block_);
@@ -165,12 +174,12 @@ std::size_t ForwardPass::place_numbers(float* base) {
     return wanted ? take(rows, width) : nullptr;
   };
   gates_ = take(rows_, gates_width_);
-  c_ = take(rows_, (weights_.cell().states - 1) * width_);
+  c_ = take(rows_, (parts_ - 1) * width_);
   x_ = take(rows_, stride_);
   o_ = layers_ > 1 ? take(rows_, stride_) : x_;
-  carried_ = take(weights_.state_vectors() * block_, width_);
-  inner_ = take_if(weights_.cell().candidate, block_, width_);
-  unprojected_ = take_if(weights_.has_projection(), block_, width_);
+  carried_ = take(weights_.padded_state_size(), block_);
+  kept_ = take(block_, kept_width_);
+  unprojected_ = take_if(weights_.config().projection_size != 0, block_, width_);
   product_ = take_if(weights_.has(RNN_LAYER_NORM), block_, gates_width_);
   pooled_ = take_if(outputs_ != nullptr && options_.pooling != RNN_POOLING_NONE, block_, stride_);
   final_states_ =
@@ -213,15 +222,17 @@ void ForwardPass::run() noexcept {
 
 // The states before the first step of a block's segments; of a backward strand, that is the last.
 void ForwardPass::start(const Window& window) noexcept {
-  for (std::size_t part = 0; part < weights_.cell().states; ++part) {
-    for (std::size_t s = 0; s < weights_.strands(); ++s) {
+  for (std::size_t s = 0; s < weights_.strands(); ++s) {
+    const Strand& strand = weights_.strand(s);
+    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+      const Strand::State& state = strand.states[part];
       for (std::size_t i = 0; i < window.count; ++i) {
         const Segment& segment = plan_.segment(window.first + i);
-        const bool given = is_backward(s) ? segment.ends_slice : segment.starts_slice;
-        const float* initial = weights_.initial(part, s);
+        const bool given = strand.reverse ? segment.ends_slice : segment.starts_slice;
+        const float* initial = state.initial;
         if (given && initial_states_ != nullptr)
-          initial = initial_states_ + segment.slice * weights_.state_size() + weights_.state_offset(part, s);
-        std::copy_n(initial, weights_.part_size(part), carried(part, s, i));
+          initial = initial_states_ + segment.slice * weights_.state_size() + state.offset;
+        std::copy_n(initial, state.size, carried(part, strand, i));
       }
     }
   }
@@ -261,42 +272,42 @@ void ForwardPass::run_layer(const Window& window, std::size_t layer) noexcept {
       layer > 0 ? kernels::Rows{x_, stride_, nullptr} : kernels::Rows{nullptr, 0, inputs_.data()};
   const std::int32_t* indices = layer == 0 ? indices_.data() : nullptr;
   for (std::size_t d = 0; d < directions_; ++d) {
-    const std::size_t strand = layer * directions_ + d;
-    project(weights_, strand, window.rows, x, indices, {gates_, gates_width_, nullptr});
+    const Strand& strand = weights_.strand(layer * directions_ + d);
+    project(weights_.table(), strand, window.rows, x, indices, {gates_, gates_width_, nullptr});
     sweep(window, strand);
     carry(window, strand);
     if (options_.states != nullptr) write_states(window, strand);
   }
-  if (weights_.is_residual(layer))
-    weights_.table().add(window.rows, weights_.layer_size(), {o_, stride_, nullptr}, x,
+  if (weights_.layer(layer).residual)
+    weights_.table().add(window.rows, weights_.layer(layer).outputs(), {o_, stride_, nullptr}, x,
                          {o_, stride_, nullptr});
   std::swap(x_, o_);
 }
 
-void ForwardPass::sweep(const Window& window, std::size_t strand) noexcept {
+void ForwardPass::sweep(const Window& window, const Strand& strand) noexcept {
   cells::ForwardStep step{};
-  step.hidden = weights_.hidden_size();
-  step.inner = {inner_, width_, nullptr};
+  step.hidden = strand.layer->hidden;
+  step.kept = {kept_, kept_width_, nullptr};
   step.unprojected = {unprojected_, width_, nullptr};
   step.product = {product_, gates_width_, nullptr};
   for (std::size_t i = window.begin; i < window.end; ++i) {
-    const std::size_t t = is_backward(strand) ? window.end - 1 - (i - window.begin) : i;
+    const std::size_t t = strand.reverse ? window.end - 1 - (i - window.begin) : i;
     const std::size_t row = offsets_[t - window.begin];
     step.rows = active(window, t);
     step.gates = {gates_ + row * gates_width_, gates_width_, nullptr};
-    for (std::size_t part = 0; part < weights_.cell().states; ++part) {
+    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
       step.previous[part] = previous(window, part, strand, t);
       step.next[part] = {state(part, strand, row), state_stride(part), nullptr};
     }
-    cells::forward(weights_.cell(), weights_.table(), weights_.strand(strand), step);
+    cells::forward(*strand.layer->cell, weights_.table(), strand.weights, step);
   }
 }
 
 // The state before step t. A backward strand comes from step t + 1, where the segment has one.
-kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, std::size_t strand,
+kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, const Strand& strand,
                                     std::size_t t) noexcept {
-  const kernels::Rows start{carried(part, strand, 0), width_, nullptr};
-  const bool backward = is_backward(strand);
+  const kernels::Rows start{carried(part, strand, 0), kernels::padded(strand.states[part].size), nullptr};
+  const bool backward = strand.reverse;
   if (t == (backward ? window.end - 1 : window.begin)) return start;
   const float* last = state(part, strand, offsets_[(backward ? t + 1 : t - 1) - window.begin]);
   const std::size_t stride = state_stride(part);
@@ -304,31 +315,31 @@ kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, std:
   if (rows == going_on) return {last, stride, nullptr};
   const float** pointers = previous_.data() + part * block_;
   for (std::size_t i = 0; i < rows; ++i)
-    pointers[i] = i < going_on ? last + i * stride : start.base + i * width_;
+    pointers[i] = i < going_on ? last + i * stride : start.base + i * start.stride;
   return {nullptr, 0, pointers};
 }
 
 // Keep the last state in the window of each segment that has a step in it.
-void ForwardPass::carry(const Window& window, std::size_t strand) noexcept {
-  for (std::size_t part = 0; part < weights_.cell().states; ++part) {
+void ForwardPass::carry(const Window& window, const Strand& strand) noexcept {
+  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
     for (std::size_t i = 0; i < active(window, window.begin); ++i) {
       const std::size_t end = std::min(plan_.segment(window.first + i).length, window.end);
-      const std::size_t last = is_backward(strand) ? window.begin : end - 1;
-      std::copy_n(state(part, strand, offsets_[last - window.begin] + i), weights_.part_size(part),
+      const std::size_t last = strand.reverse ? window.begin : end - 1;
+      std::copy_n(state(part, strand, offsets_[last - window.begin] + i), strand.states[part].size,
                   carried(part, strand, i));
     }
   }
 }
 
-void ForwardPass::write_states(const Window& window, std::size_t strand) noexcept {
+void ForwardPass::write_states(const Window& window, const Strand& strand) noexcept {
   const std::size_t S = weights_.state_size();
-  for (std::size_t part = 0; part < weights_.cell().states; ++part) {
-    float* out = options_.states + weights_.state_offset(part, strand);
+  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+    float* out = options_.states + strand.states[part].offset;
     std::size_t row = 0;
     for (std::size_t t = window.begin; t < window.end; ++t) {
       const std::size_t end = window.first + active(window, t);
       for (std::size_t b = window.first; b < end; ++b, ++row)
-        std::copy_n(state(part, strand, row), weights_.part_size(part), out + plan_.frame(t, b) * S);
+        std::copy_n(state(part, strand, row), strand.states[part].size, out + plan_.frame(t, b) * S);
     }
   }
 }
@@ -356,19 +367,19 @@ void ForwardPass::pool(const Window& window) noexcept {
     else if (options_.pooling == RNN_POOLING_MAX)
       pool_max(rows, o);
     else
-      weights_.table().add(rows, weights_.layer_size(), sum, {o, stride_, nullptr},
+      weights_.table().add(rows, weights_.last_layer().outputs(), sum, {o, stride_, nullptr},
                            {pooled_, stride_, nullptr});
   }
 }
 
 // The backward direction's last step is the segment's first.
 void ForwardPass::pool_last(const Window& window, std::size_t t) noexcept {
-  const std::size_t P = weights_.projected_size();
+  const std::size_t P = weights_.last_layer().projected;
   for (std::size_t i = 0; i < active(window, t); ++i) {
     const float* o = x_ + (offsets_[t - window.begin] + i) * stride_;
     float* pooled = pooled_ + i * stride_;
     if (t + 1 == plan_.segment(window.first + i).length) std::copy_n(o, P, pooled);
-    if (t == 0) std::copy_n(o + P, weights_.layer_size() - P, pooled + P);
+    if (t == 0) std::copy_n(o + P, weights_.last_layer().outputs() - P, pooled + P);
   }
 }
 
@@ -407,9 +418,10 @@ void ForwardPass::finish(const Window& window) noexcept {
     const Segment& segment = plan_.segment(window.first + i);
     float* out = final_states_ + segment.slice * weights_.state_size();
     for (std::size_t s = 0; s < weights_.strands(); ++s) {
-      if (!(is_backward(s) ? segment.opens_slice : segment.ends_slice)) continue;
-      for (std::size_t part = 0; part < weights_.cell().states; ++part)
-        std::copy_n(carried(part, s, i), weights_.part_size(part), out + weights_.state_offset(part, s));
+      const Strand& strand = weights_.strand(s);
+      if (!(strand.reverse ? segment.opens_slice : segment.ends_slice)) continue;
+      for (std::size_t part = 0; part < strand.layer->cell->states; ++part)
+        std::copy_n(carried(part, strand, i), strand.states[part].size, out + strand.states[part].offset);
     }
   }
 }

@@ -17,7 +17,7 @@ Sampler::Sampler(const Weights& weights, const rnn_generate_options_t& options)
       greedy_(options.greedy != 0),
       random_(options.seed),
       probabilities_(weights.allocator(), n_),
-      candidates_(weights.allocator(), n_) {}
+      choices_(weights.allocator(), n_) {}
 
 std::int32_t Sampler::draw(const float* logits) {
   const kernels::FloatMode mode;
@@ -46,26 +46,26 @@ void Sampler::softmax(const float* logits, float largest) noexcept {
 // Set the probabilities of all that are not kept to 0. The order is total, so what is kept does not depend
 // on the standard library.
 void Sampler::limit() noexcept {
-  for (std::size_t i = 0; i < n_; ++i) candidates_[i] = {probabilities_[i], static_cast<std::int32_t>(i)};
-  const auto more_probable = [](const Candidate& a, const Candidate& b) {
+  for (std::size_t i = 0; i < n_; ++i) choices_[i] = {probabilities_[i], static_cast<std::int32_t>(i)};
+  const auto more_probable = [](const Choice& a, const Choice& b) {
     return a.probability != b.probability ? a.probability > b.probability : a.index < b.index;
   };
-  Candidate* const begin = candidates_.begin();
+  Choice* const begin = choices_.begin();
   std::size_t kept = n_;
   if (top_k_ < n_) {
     kept = top_k_;
-    std::nth_element(begin, begin + kept, candidates_.end(), more_probable);
+    std::nth_element(begin, begin + kept, choices_.end(), more_probable);
   }
   if (top_p_ < 1) {
     std::sort(begin, begin + kept, more_probable);
     double total = 0;
-    for (std::size_t i = 0; i < kept; ++i) total += candidates_[i].probability;
+    for (std::size_t i = 0; i < kept; ++i) total += choices_[i].probability;
     double sum = 0;
     std::size_t reached = 0;
-    while (reached < kept && sum < top_p_ * total) sum += candidates_[reached++].probability;
+    while (reached < kept && sum < top_p_ * total) sum += choices_[reached++].probability;
     kept = reached;
   }
-  for (std::size_t i = kept; i < n_; ++i) probabilities_[candidates_[i].index] = 0;
+  for (std::size_t i = kept; i < n_; ++i) probabilities_[choices_[i].index] = 0;
 }
 
 // In the order of indices, so that a limit that keeps all changes no draw.

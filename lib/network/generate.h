@@ -20,7 +20,7 @@ class Sampler {
   std::int32_t draw(const float* logits);  // [O]; throws Error(RNN_NOT_FINITE)
 
  private:
-  struct Candidate {
+  struct Choice {
     float probability;
     std::int32_t index;
   };
@@ -37,7 +37,7 @@ class Sampler {
   bool greedy_;
   Random random_;
   Buffer<float> probabilities_;
-  Buffer<Candidate> candidates_;
+  Buffer<Choice> choices_;
 };
 
 // See rnn_generate; options as for the sampler, prompt and stop_index checked. Returns how many were drawn.

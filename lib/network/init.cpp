@@ -9,8 +9,6 @@
 namespace rnn {
 namespace {
 
-constexpr std::size_t kForgetGate = 1;  // of an LSTM
-
 // The block of one gate in a matrix, [rows, columns].
 struct Block {
   float* values;
@@ -98,34 +96,20 @@ class Initializer {
     const rnn_config_t& config = weights_.config();
     switch (parameter.kind) {
       case Kind::input:
-      case Kind::recurrent: {
-        const std::int32_t init = parameter.kind == Kind::input ? config.init : config.recurrent_init;
-        for (std::size_t gate = 0; gate < weights_.cell().gates; ++gate)
-          fill_matrix(block(parameter, gate * weights_.hidden_size(), weights_.hidden_size()), init);
-        break;
-      }
+        return fill_gates(parameter, config.init);
+      case Kind::recurrent:
+        return fill_gates(parameter, config.recurrent_init);
       case Kind::embedding:
-        fill_embedding(block(parameter, 0, parameter.rows));
-        break;
+        return fill_embedding(all(parameter));
       case Kind::projection:
       case Kind::head:
-        fill_matrix(block(parameter, 0, parameter.rows), config.init);
-        break;
-      case Kind::bias:
-      case Kind::recurrent_bias:
+        return fill_matrix(all(parameter), config.init);
+      case Kind::vector:
+        return fill_vector(parameter);
       case Kind::head_bias:
-        fill_bias(block(parameter, 0, parameter.rows), config.init);
-        if (parameter.kind == Kind::bias && config.cell == RNN_CELL_LSTM)
-          shift(block(parameter, kForgetGate * weights_.hidden_size(), weights_.hidden_size()),
-                config.forget_bias);
-        break;
-      case Kind::norm_input:
-      case Kind::norm_recurrent:
-        fill_constant(block(parameter, 0, parameter.rows), 1.0f);
-        break;
+        return fill_bias(all(parameter));
       case Kind::initial:
-        fill_constant(block(parameter, 0, parameter.rows), 0.0f);
-        break;
+        return fill_constant(all(parameter), 0.0f);
     }
   }
 
@@ -135,8 +119,26 @@ class Initializer {
             parameter.stride};
   }
 
+  Block all(const Parameter& parameter) noexcept { return block(parameter, 0, parameter.rows); }
+
+  // Each gate by itself.
+  void fill_gates(const Parameter& parameter, std::int32_t init) {
+    const std::size_t H = weights_.strand(parameter.strand).layer->hidden;
+    for (std::size_t row = 0; row < parameter.rows; row += H) fill_matrix(block(parameter, row, H), init);
+  }
+
+  void fill_vector(const Parameter& parameter) {
+    const cells::Vector& vector = parameter.vector;
+    if (vector.start == cells::Vector::Start::ones) return fill_constant(all(parameter), 1.0f);
+    fill_bias(all(parameter));
+    const Layer& layer = *weights_.strand(parameter.strand).layer;
+    const std::size_t gate = layer.cell->forget_gate - vector.first_gate;
+    if (parameter.index == 0 && gate < vector.gates)
+      shift(block(parameter, gate * layer.hidden, layer.hidden), weights_.config().forget_bias);
+  }
+
   double pytorch_limit() const noexcept {
-    return 1.0 / std::sqrt(static_cast<double>(weights_.hidden_size()));
+    return 1.0 / std::sqrt(static_cast<double>(weights_.config().hidden_size));
   }
 
   void fill_matrix(const Block& block, std::int32_t init) {
@@ -170,8 +172,8 @@ class Initializer {
       fill_matrix(block, weights_.config().init);
   }
 
-  void fill_bias(const Block& block, std::int32_t init) noexcept {
-    switch (init) {
+  void fill_bias(const Block& block) noexcept {
+    switch (weights_.config().init) {
       case RNN_INIT_PYTORCH:
         return fill_uniform(block, pytorch_limit(), random_);
       case RNN_INIT_UNIFORM:

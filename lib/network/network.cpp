@@ -23,7 +23,7 @@ constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 
 Network::Network(WeightsRef weights)
     : allocator_(weights->allocator()),
       weights_(std::move(weights)),
-      states_(allocator_, checked_product(2 * weights_->state_vectors(), weights_->width())) {
+      states_(allocator_, checked_product(2, weights_->padded_state_size())) {
   lay_out_scratch();
   connect();
   reset();
@@ -41,12 +41,20 @@ Network::Network(const Network& other)
 
 void Network::lay_out_scratch() {
   const Weights& weights = *weights_;
-  const std::size_t gates = weights.cell().gates * weights.width();  // as kernels::CellStep has them
-  const std::size_t inner = weights.cell().candidate ? weights.width() : 0;
-  const std::size_t unprojected = weights.has_projection() ? weights.width() : 0;
-  const std::size_t product = weights.has(RNN_LAYER_NORM) ? weights.gates_width() : 0;
-  const std::size_t output = weights.has(RNN_RESIDUAL) ? kernels::padded(weights.layer_size()) : 0;
-  scratch_ = Buffer<float>(allocator_, gates + inner + unprojected + product + output);
+  std::size_t gates = 0, kept = 0, unprojected = 0, product = 0, output = 0;
+  const auto room = [](std::size_t& size, std::size_t wanted) { size = std::max(size, wanted); };
+  bool one_kernel = true;
+  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
+    const Layer& layer = weights.layer(l);
+    const std::size_t width = kernels::padded(layer.hidden);
+    room(gates, layer.cell->gates * width);  // as kernels::CellStep has them
+    if (layer.cell->reads_kept()) room(kept, kernels::padded(layer.kept()));
+    if (layer.has_projection()) room(unprojected, width);
+    if (layer.layer_norm) room(product, kernels::padded(layer.gates()));
+    if (layer.residual) room(output, kernels::padded(layer.outputs()));
+    one_kernel = one_kernel && layer.cell->step != nullptr && !layer.layer_norm && layer.directions == 1;
+  }
+  scratch_ = Buffer<float>(allocator_, gates + kept + unprojected + product + output);
   float* next = scratch_.data();
   const auto take = [&next](std::size_t size) {
     float* const taken = size != 0 ? next : nullptr;
@@ -54,13 +62,11 @@ void Network::lay_out_scratch() {
     return taken;
   };
   step_.rows = 1;
-  step_.hidden = weights.hidden_size();
   step_.gates.base = take(gates);
-  step_.inner.base = take(inner);
+  step_.kept.base = take(kept);
   step_.unprojected.base = take(unprojected);
   step_.product.base = take(product);
   output_ = take(output);
-  const bool one_kernel = weights.cell().step != nullptr && !weights.has(RNN_LAYER_NORM | RNN_BIDIRECTIONAL);
   if (one_kernel) steps_ = Buffer<kernels::CellStep>(allocator_, 2 * weights.num_layers());
 }
 
@@ -68,30 +74,34 @@ void Network::lay_out_scratch() {
 void Network::connect() noexcept {
   if (steps_.size() == 0) return;
   const Weights& weights = *weights_;
-  step_function_ = weights.table().*weights.cell().step;
   const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
   kernels::CellStep* step = steps_.data();
   for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
     for (std::size_t l = 0; l < weights.num_layers(); ++l, ++step) {
-      const cells::LayerWeights& layer = weights.strand(l);
-      kernels::CellForward forward{};
-      forward.w = layer.recurrent;
-      forward.M = 1;
-      forward.H = weights.width();
-      forward.x = forward.h_prev = one(state(half, 0, l));
-      forward.gates = step_.gates;
-      forward.bias = layer.recurrent_bias;
-      forward.h = weights.has_projection() ? step_.unprojected : one_to(state(1 - half, 0, l));
-      if (weights.cell().states > 1) {
-        forward.c_prev = one(state(half, 1, l));
-        forward.c = one_to(state(1 - half, 1, l));
-      }
-      forward.input = layer.input;
-      forward.input_bias = layer.bias;
-      *step = {weights.hidden_size(), forward, weights.head(), weights.head_bias(), head_row};
+      const Strand& strand = weights.strand(l);
+      step_.hidden = kernels::padded(strand.layer->hidden);
+      point_to_states(strand, half);
+      *step = {strand.layer->hidden, cells::forward_kernel(weights.strand(l).weights, step_), weights.head(),
+               weights.head_bias(), head_row};
     }
   }
-  is_single_ = weights.num_layers() == 1 && weights.has_head() && !weights.has_projection();
+  const Layer& layer = weights.layer(0);
+  step_function_ = weights.table().*layer.cell->step;
+  is_single_ = weights.num_layers() == 1 && weights.has_head() && !layer.has_projection();
+  const auto is_small = [&](std::size_t inputs) {
+    return is_single_ && weights.table().format == kernels::Format::f32 &&
+           layer.gates() * (layer.hidden + inputs) + weights.output_size() * layer.hidden <= kFewWeights;
+  };
+  indices_alone_ = is_small(1);
+  inputs_alone_ = is_small(layer.inputs);
+}
+
+// Of a step from one half to the other.
+void Network::point_to_states(const Strand& strand, std::size_t half) noexcept {
+  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+    step_.previous[part] = one(state(half, strand.states[part]));
+    step_.next[part] = one_to(state(1 - half, strand.states[part]));
+  }
 }
 
 void Network::use(WeightsRef weights) noexcept {
@@ -105,17 +115,18 @@ void Network::use(WeightsRef weights) noexcept {
   const kernels::Table& table = weights.table();
   const std::size_t L = weights.num_layers();
   for (std::size_t l = 0; l < L; ++l) {
-    float* const h = state(1 - half_, 0, l);
-    if (step_function_ == nullptr) {
-      step_layer(l, x, index);
+    const Strand& strand = weights.strand(l);
+    const Layer& layer = *strand.layer;
+    float* const h = state(1 - half_, strand.states[0]);
+    if (steps_.size() == 0) {
+      step_strand(strand, x, index);
     } else {
-      step_function_(steps_[half_ * L + l], x, index, nullptr);
-      if (weights.has_projection())
-        table.gemm(weights.strand(l).projection, 1, one(step_.unprojected.base), {}, weights.projected_size(),
-                   one_to(h));
+      (table.*layer.cell->step)(steps_[half_ * L + l], x, index, nullptr);
+      if (layer.has_projection())
+        table.gemm(strand.weights.projection, 1, one(step_.unprojected.base), {}, layer.projected, one_to(h));
     }
-    if (weights.is_residual(l)) table.add(1, weights.layer_size(), one(h), one(x), one_to(output_));
-    x = weights.is_residual(l) ? output_ : h;
+    if (layer.residual) table.add(1, layer.outputs(), one(h), one(x), one_to(output_));
+    x = layer.residual ? output_ : h;
   }
   half_ = 1 - half_;
   if (y == nullptr) return;
@@ -126,14 +137,12 @@ void Network::use(WeightsRef weights) noexcept {
 }
 
 // A layer's step that takes several kernels.
-void Network::step_layer(std::size_t l, const float* x, std::int32_t index) noexcept {
-  const Weights& weights = *weights_;
-  project(weights, l, 1, one(x), x == nullptr ? &index : nullptr, step_.gates);
-  for (std::size_t part = 0; part < weights.cell().states; ++part) {
-    step_.previous[part] = one(state(half_, part, l));
-    step_.next[part] = one_to(state(1 - half_, part, l));
-  }
-  cells::forward(weights.cell(), weights.table(), weights.strand(l), step_);
+void Network::step_strand(const Strand& strand, const float* x, std::int32_t index) noexcept {
+  const kernels::Table& table = weights_->table();
+  project(table, strand, 1, one(x), x == nullptr ? &index : nullptr, step_.gates);
+  step_.hidden = strand.layer->hidden;
+  point_to_states(strand, half_);
+  cells::forward(*strand.layer->cell, table, strand.weights, step_);
 }
 
 void Network::step_many(Network* const* networks, std::size_t count, const float* x,
@@ -156,15 +165,6 @@ void Network::step_many(Network* const* networks, std::size_t count, const float
   }
 }
 
-// True of small networks of floats: what several streams save by reading the weights together is less than
-// what one kernel saves.
-bool Network::steps_best_alone(bool by_index) const noexcept {
-  const Weights& weights = *weights_;
-  const std::size_t H = weights.hidden_size(), columns = H + (by_index ? 1 : weights.layer_input_size(0));
-  return is_single_ && weights.table().format == kernels::Format::f32 &&
-         weights.cell().gates * H * columns + weights.output_size() * H <= kFewWeights;
-}
-
 void Network::step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
@@ -173,11 +173,11 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
   const float* inputs[kBlock];  // of the layer in work
   const float* previous[cells::kMaxStates][kBlock];
   float* next[cells::kMaxStates][kBlock];
-  float *gates[kBlock], *inner[kBlock], *unprojected[kBlock], *product[kBlock], *output[kBlock];
+  float *gates[kBlock], *kept[kBlock], *unprojected[kBlock], *product[kBlock], *output[kBlock];
   for (std::size_t i = 0; i < count; ++i) {
     const cells::ForwardStep& own = networks[i]->step_;
     gates[i] = own.gates.base;
-    inner[i] = own.inner.base;
+    kept[i] = own.kept.base;
     unprojected[i] = own.unprojected.base;
     product[i] = own.product.base;
     output[i] = networks[i]->output_;
@@ -189,27 +189,28 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
   };
   cells::ForwardStep step{};
   step.rows = count;
-  step.hidden = weights.hidden_size();
   step.gates = {nullptr, 0, gates};
-  step.inner = unless_null(inner);
+  step.kept = unless_null(kept);
   step.unprojected = unless_null(unprojected);
   step.product = unless_null(product);
   kernels::Rows input = weights.has_embedding() ? kernels::Rows{nullptr, 0, inputs}
                                                 : kernels::Rows{x, weights.input_size(), nullptr};
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
-    project(weights, l, count, input, l == 0 && !weights.has_embedding() ? indices : nullptr, step.gates);
-    for (std::size_t part = 0; part < weights.cell().states; ++part) {
+    const Strand& strand = weights.strand(l);
+    const Layer& layer = *strand.layer;
+    project(table, strand, count, input, l == 0 && !weights.has_embedding() ? indices : nullptr, step.gates);
+    step.hidden = layer.hidden;
+    for (std::size_t part = 0; part < layer.cell->states; ++part) {
       for (std::size_t i = 0; i < count; ++i) {
-        previous[part][i] = networks[i]->state(networks[i]->half_, part, l);
-        next[part][i] = networks[i]->state(1 - networks[i]->half_, part, l);
+        previous[part][i] = networks[i]->state(networks[i]->half_, strand.states[part]);
+        next[part][i] = networks[i]->state(1 - networks[i]->half_, strand.states[part]);
       }
       step.previous[part] = {nullptr, 0, previous[part]};
       step.next[part] = {nullptr, 0, next[part]};
     }
-    cells::forward(weights.cell(), table, weights.strand(l), step);
-    if (weights.is_residual(l))
-      table.add(count, weights.layer_size(), {nullptr, 0, next[0]}, input, {nullptr, 0, output});
-    std::copy_n(weights.is_residual(l) ? output : next[0], count, inputs);
+    cells::forward(*layer.cell, table, strand.weights, step);
+    if (layer.residual) table.add(count, layer.outputs(), {nullptr, 0, next[0]}, input, {nullptr, 0, output});
+    std::copy_n(layer.residual ? output : next[0], count, inputs);
     input = {nullptr, 0, inputs};
   }
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
@@ -220,26 +221,24 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
     for (std::size_t i = 0; i < count; ++i) std::copy_n(inputs[i], O, y + i * O);
 }
 
+template <class Visit>
+void Network::visit_states(const Visit& visit) const noexcept {
+  for (std::size_t s = 0; s < weights_->strands(); ++s) {
+    const Strand& strand = weights_->strand(s);
+    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) visit(strand.states[part]);
+  }
+}
+
 void Network::reset() noexcept {
-  const Weights& weights = *weights_;
-  for (std::size_t part = 0; part < weights.cell().states; ++part)
-    for (std::size_t s = 0; s < weights.strands(); ++s)
-      std::copy_n(weights.initial(part, s), weights.part_size(part), state(half_, part, s));
+  visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state(half_, s)); });
 }
 
 void Network::get_state(float* out) const noexcept {
-  const Weights& weights = *weights_;
-  for (std::size_t part = 0; part < weights.cell().states; ++part)
-    for (std::size_t s = 0; s < weights.strands(); ++s)
-      std::copy_n(states_.data() + place(half_, part, s), weights.part_size(part),
-                  out + weights.state_offset(part, s));
+  visit_states([&](const Strand::State& s) { std::copy_n(state(half_, s), s.size, out + s.offset); });
 }
 
 void Network::set_state(const float* in) noexcept {
-  const Weights& weights = *weights_;
-  for (std::size_t part = 0; part < weights.cell().states; ++part)
-    for (std::size_t s = 0; s < weights.strands(); ++s)
-      std::copy_n(in + weights.state_offset(part, s), weights.part_size(part), state(half_, part, s));
+  visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state(half_, s)); });
 }
 
 }  // namespace rnn

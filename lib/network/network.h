@@ -71,26 +71,26 @@ class Network {
       step_from(nullptr, index, y);
   }
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
-  void step_layer(std::size_t layer, const float* x, std::int32_t index) noexcept;
-  bool steps_best_alone(bool by_index) const noexcept;
+  void point_to_states(const Strand& strand, std::size_t half) noexcept;
+  void step_strand(const Strand& strand, const float* x, std::int32_t index) noexcept;
+  bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
                         float* outputs) noexcept;
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
-  // Where a vector of the state stands in states_.
-  std::size_t place(std::size_t half, std::size_t part, std::size_t strand) const noexcept {
-    const Weights& weights = *weights_;
-    return (half * weights.state_vectors() + part * weights.strands() + strand) * weights.width();
+  // A vector of the state in one of the two halves of states_, of which a step reads one and writes the other.
+  float* state(std::size_t half, const Strand::State& state) noexcept {
+    return states_.data() + half * weights_->padded_state_size() + state.place;
   }
-  float* state(std::size_t half, std::size_t part, std::size_t strand) noexcept {
-    return states_.data() + place(half, part, strand);
+  const float* state(std::size_t half, const Strand::State& state) const noexcept {
+    return states_.data() + half * weights_->padded_state_size() + state.place;
   }
+  template <class Visit>
+  void visit_states(const Visit& visit) const noexcept;
 
-  // Part p (h, c) of a strand's state is a vector [padded H], of which h may use less, in one of the two
-  // halves of states_, so that a step reads one and writes the other.
   Allocator allocator_;
   WeightsRef weights_;
-  Buffer<float> states_;       // [2, state_vectors(), padded H]
+  Buffer<float> states_;       // [2, padded S]
   Buffer<float> scratch_;      // what step_ and output_ point to
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
@@ -99,6 +99,9 @@ class Network {
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
   bool is_single_ = false;           // a step is that kernel, once
+  // True of small networks of floats: what several streams save by reading the weights together is less than
+  // what one kernel saves.
+  bool indices_alone_ = false, inputs_alone_ = false;
 };
 
 }  // namespace rnn

@@ -42,11 +42,12 @@ class Layout {
   explicit Layout(Parameter* parameters) noexcept : parameters_(parameters) {}
 
   void add(Kind kind, const std::string& name, std::size_t rows, std::size_t columns, std::size_t strand = 0,
-           std::size_t part = 0) {
+           std::size_t index = 0, const cells::Vector& vector = {}) {
     Parameter parameter{};
     parameter.kind = kind;
     parameter.strand = strand;
-    parameter.part = part;
+    parameter.index = index;
+    parameter.vector = vector;
     std::snprintf(parameter.name, sizeof parameter.name, "%s", name.c_str());
     parameter.rows = rows;
     parameter.columns = columns;
@@ -69,51 +70,86 @@ class Layout {
 };
 
 void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
-  const std::size_t H = weights.hidden_size(), GH = weights.gates_size(), P = weights.projected_size();
-  const std::size_t layer = strand / weights.directions();
+  const Layer& layer = *weights.strand(strand).layer;
+  const cells::Cell& cell = *layer.cell;
+  const std::size_t H = layer.hidden, P = layer.projected;
   const std::string suffix =
-      "_l" + std::to_string(layer) + (strand % weights.directions() == 0 ? "" : "_reverse");
-  const auto add = [&](Kind kind, const char* name, std::size_t rows, std::size_t columns,
-                       std::size_t part = 0) {
-    layout.add(kind, name + suffix, rows, columns, strand, part);
+      "_l" + std::to_string(strand / layer.directions) + (weights.strand(strand).reverse ? "_reverse" : "");
+  const auto add = [&](Kind kind, const std::string& name, std::size_t rows, std::size_t columns,
+                       std::size_t index = 0, const cells::Vector& vector = {}) {
+    layout.add(kind, name + suffix, rows, columns, strand, index, vector);
   };
-  add(Kind::input, "weight_ih", GH, weights.layer_input_size(layer));
-  add(Kind::recurrent, "weight_hh", GH, P);
-  if (weights.has_projection()) add(Kind::projection, "weight_hr", P, H);
-  if (weights.has_bias()) add(Kind::bias, "bias_ih", GH, 1);
-  if (weights.has_bias() && weights.cell().recurrent_bias) add(Kind::recurrent_bias, "bias_hn", H, 1);
-  if (weights.has(RNN_LAYER_NORM)) {
-    add(Kind::norm_input, "norm_ih", GH, 1);
-    add(Kind::norm_recurrent, "norm_hh", GH, 1);
+  const auto add_vector = [&](const cells::Vector& vector, std::size_t index) {
+    if (vector.start == cells::Vector::Start::bias && !weights.has_bias()) return;
+    add(Kind::vector, vector.name, vector.gates * H, 1, index, vector);
+  };
+  add(Kind::input, "weight_ih", layer.gates(), layer.inputs);
+  if (cell.recurrent_gates() > 0) add(Kind::recurrent, "weight_hh", cell.recurrent_gates() * H, P);
+  if (layer.has_projection()) add(Kind::projection, "weight_hr", P, H);
+  for (std::size_t i = 0; i < cell.vector_count; ++i) add_vector(cell.vectors[i], i);
+  if (layer.layer_norm) {
+    add_vector(cells::norm_gain(cell, false), Parameter::kNormInput);
+    add_vector(cells::norm_gain(cell, true), Parameter::kNormRecurrent);
   }
   if (weights.config().initial_state == RNN_INITIAL_ZERO) return;
-  add(Kind::initial, "initial_h", P, 1, 0);
-  if (weights.cell().states > 1) add(Kind::initial, "initial_c", H, 1, 1);
+  for (std::size_t part = 0; part < cell.states; ++part)
+    add(Kind::initial, std::string("initial_") + cells::kStateNames[part], layer.state_size(part), 1, part);
 }
 
 void add_all(const Weights& weights, Layout& layout) {
   if (weights.has_embedding())
-    layout.add(Kind::embedding, "embedding.weight", weights.input_size(), weights.layer_input_size(0));
+    layout.add(Kind::embedding, "embedding.weight", weights.input_size(), weights.layer(0).inputs);
   for (std::size_t strand = 0; strand < weights.strands(); ++strand) add_strand(weights, strand, layout);
   if (!weights.has_head()) return;
   if (!weights.has(RNN_TIED_HEAD))
-    layout.add(Kind::head, "head.weight", weights.output_size(), weights.layer_size());
+    layout.add(Kind::head, "head.weight", weights.output_size(), weights.last_layer().outputs());
   if (weights.has_bias()) layout.add(Kind::head_bias, "head.bias", weights.output_size(), 1);
 }
 
 }  // namespace
 
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
-    : config_(config),
-      allocator_(allocator),
-      table_(&available_table(config)),
-      cell_(cells::find(config.cell, config.flags & cells::kVariants)) {
+    : config_(config), allocator_(allocator), table_(&available_table(config)) {
+  lay_out_layers();
   lay_out_parameters();
   lay_out_matrices();
-  strands_ = Buffer<cells::LayerWeights>(allocator_, strands());
-  initials_ = Buffer<const float*>(allocator_, state_vectors());
-  zeros_ = Buffer<float>(allocator_, padded(std::max(gates_size(), output_size())));
+  std::size_t widest = output_size();
+  for (const Layer& layer : layers_) widest = std::max(widest, layer.gates());
+  zeros_ = Buffer<float>(allocator_, padded(widest));
   connect();
+}
+
+void Weights::lay_out_layers() {
+  const auto size = [](std::int32_t value) { return static_cast<std::size_t>(value); };
+  layers_ = Buffer<Layer>(allocator_, size(config_.num_layers));
+  std::size_t inputs = has_embedding() ? size(config_.embedding_size) : input_size();
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    Layer& layer = layers_[l];
+    layer.cell = cells::find(config_.cell, config_.flags & cells::kVariants);
+    layer.inputs = inputs;
+    layer.hidden = size(config_.hidden_size);
+    layer.projected = config_.projection_size != 0 ? size(config_.projection_size) : layer.hidden;
+    layer.directions = directions();
+    layer.residual = l > 0 && has(RNN_RESIDUAL);
+    layer.layer_norm = has(RNN_LAYER_NORM);
+    inputs = layer.outputs();
+  }
+  strands_ = Buffer<Strand>(allocator_, strands());
+  for (std::size_t s = 0; s < strands(); ++s) {
+    Strand& strand = strands_[s];
+    strand.layer = &layers_[s / directions()];
+    strand.reverse = s % directions() != 0;
+    strand.column = s % directions() * strand.layer->projected;
+  }
+  for (std::size_t part = 0; part < cells::kMaxStates; ++part) {
+    for (Strand& strand : strands_) {
+      if (part >= strand.layer->cell->states) continue;
+      const std::size_t length = strand.layer->state_size(part);
+      strand.states[part] = {length, state_size_, padded_state_size_, nullptr};
+      state_size_ += length;
+      padded_state_size_ += padded(length);
+    }
+  }
 }
 
 void Weights::lay_out_parameters() {
@@ -125,56 +161,61 @@ void Weights::lay_out_parameters() {
   add_all(*this, layout);
 }
 
-// Of each strand W_ih, W_hh (in two parts, if the cell wants them apart) and W_hr, then the head's.
+// Of each strand W_ih, of W_hh what each stage of the cell multiplies by, and W_hr; then the head's.
 void Weights::lay_out_matrices() {
-  const std::size_t H = hidden_size(), G = cell_->gates;
-  const std::size_t of_strand = 2 + (cell_->candidate ? 1 : 0) + (has_projection() ? 1 : 0);
-  matrices_ = PackedMatrices(allocator_, strands() * of_strand + (has_head() ? 1 : 0));
-  std::size_t next = 0;
-  const auto add = [&](Kind kind, std::size_t strand, std::size_t first_row, std::size_t rows,
-                       std::size_t gates) {
-    const Parameter* parameter = find(kind, strand);
+  matrices_ = PackedMatrices(allocator_, strands() * kPlaces + (has_head() ? 1 : 0));
+  const auto set = [&](std::size_t matrix, const Parameter* parameter, std::size_t first_row,
+                       std::size_t rows, std::size_t gates) {
     const auto index = static_cast<std::size_t>(parameter - parameters_.data());
     const kernels::Panels panels{nullptr, rows, parameter->columns, gates};
-    matrices_[next++] = {index, first_row, 0, false, panels, nullptr};
+    matrices_[matrix] = {index, first_row, 0, false, panels, nullptr};
   };
-  const std::size_t joint = cell_->candidate ? G - 1 : G;  // gates of W_hh's first part
-  for (std::size_t strand = 0; strand < strands(); ++strand) {
-    add(Kind::input, strand, 0, G * H, group(G));
-    add(Kind::recurrent, strand, 0, joint * H, group(joint));
-    if (cell_->candidate) add(Kind::recurrent, strand, joint * H, H, 0);
-    if (has_projection()) add(Kind::projection, strand, 0, projected_size(), 0);
+  for (std::size_t s = 0; s < strands(); ++s) {
+    const Layer& layer = *strands_[s].layer;
+    const std::size_t first = s * kPlaces;
+    set(first + kInput, find(Kind::input, s), 0, layer.gates(), group(layer.cell->gates));
+    std::size_t row = 0;
+    for (std::size_t stage = 0; stage < layer.cell->stage_count; ++stage) {
+      const std::size_t gates = layer.cell->stages[stage].gates, rows = gates * layer.hidden;
+      if (gates == 0) continue;
+      set(first + kProducts + stage, find(Kind::recurrent, s), row, rows, group(gates));
+      row += rows;
+    }
+    if (layer.has_projection()) set(first + kProjection, find(Kind::projection, s), 0, layer.projected, 0);
   }
-  if (has_head()) add(has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0, 0, output_size(), 0);
+  if (has_head())
+    set(strands() * kPlaces, find(has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0), 0, output_size(), 0);
   matrices_.place(allocator_, *table_);
 }
 
 void Weights::connect() noexcept {
-  std::size_t next = 0;  // in the order of lay_out_matrices
   for (std::size_t s = 0; s < strands(); ++s) {
-    cells::LayerWeights& w = strands_[s];
+    Strand& strand = strands_[s];
+    const cells::Cell& cell = *strand.layer->cell;
+    const PackedMatrix* const matrices = &matrices_[s * kPlaces];
+    cells::LayerWeights& w = strand.weights;
     w = {};
-    w.input = matrices_[next++].panels;
-    w.recurrent = matrices_[next++].panels;
-    if (cell_->candidate) w.candidate = matrices_[next++].panels;
-    if (has_projection()) w.projection = matrices_[next++].panels;
-    w.bias = vector(Kind::bias, s);
-    w.recurrent_bias = vector(Kind::recurrent_bias, s);
-    if (has(RNN_LAYER_NORM)) {
-      w.norm_input = vector(Kind::norm_input, s);
-      w.norm_recurrent = vector(Kind::norm_recurrent, s);
+    w.input = matrices[kInput].panels;
+    for (std::size_t stage = 0; stage < cell.stage_count; ++stage)
+      w.products[stage] = matrices[kProducts + stage].panels;
+    w.projection = matrices[kProjection].panels;
+    for (std::size_t i = 0; i < cell.vector_count; ++i) w.vectors[i] = vector(Kind::vector, s, i);
+    if (strand.layer->layer_norm) {
+      w.norm_input = vector(Kind::vector, s, Parameter::kNormInput);
+      w.norm_recurrent = vector(Kind::vector, s, Parameter::kNormRecurrent);
     }
-    for (std::size_t part = 0; part < cell_->states; ++part)
-      initials_[part * strands() + s] = vector(Kind::initial, s, part);
+    for (std::size_t part = 0; part < cell.states; ++part)
+      strand.states[part].initial = vector(Kind::initial, s, part);
   }
   if (!has_head()) return;
-  head_ = matrices_[next].panels;
+  const PackedMatrix& head = matrices_[strands() * kPlaces];
+  head_ = head.panels;
   head_bias_ = vector(Kind::head_bias, 0);
-  head_row_ = values_.data() + parameters_[matrices_[next].parameter].offset;
+  head_row_ = values_.data() + parameters_[head.parameter].offset;
 }
 
-const float* Weights::vector(Kind kind, std::size_t strand, std::size_t part) const noexcept {
-  const Parameter* parameter = find(kind, strand, part);
+const float* Weights::vector(Kind kind, std::size_t strand, std::size_t index) const noexcept {
+  const Parameter* parameter = find(kind, strand, index);
   return parameter != nullptr ? values_.data() + parameter->offset : zeros_.data();
 }
 
@@ -184,9 +225,9 @@ const Parameter* Weights::find(const char* name) const noexcept {
   return nullptr;
 }
 
-const Parameter* Weights::find(Kind kind, std::size_t strand, std::size_t part) const noexcept {
+const Parameter* Weights::find(Kind kind, std::size_t strand, std::size_t index) const noexcept {
   for (const Parameter& parameter : parameters_)
-    if (parameter.kind == kind && parameter.strand == strand && parameter.part == part) return &parameter;
+    if (parameter.kind == kind && parameter.strand == strand && parameter.index == index) return &parameter;
   return nullptr;
 }
 

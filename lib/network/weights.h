@@ -8,6 +8,7 @@
 #include "lib/cells/cell.h"
 #include "lib/kernels/table.h"
 #include "lib/network/config.h"
+#include "lib/network/layer.h"
 #include "lib/network/memory.h"
 #include "lib/network/metadata.h"
 #include "lib/network/packed.h"
@@ -19,29 +20,23 @@ namespace rnn {
 // zeros to kernels::kPad; a vector (a bias, a gain, an initial state) has columns = 1 and stride = 1, and is
 // padded at its end.
 struct Parameter {
-  enum class Kind {
-    embedding,
-    input,
-    recurrent,
-    bias,
-    recurrent_bias,  // GRU's b_hn
-    projection,
-    norm_input,
-    norm_recurrent,
-    initial,
-    head,
-    head_bias
-  };
+  enum class Kind { embedding, input, recurrent, projection, vector, initial, head, head_bias };
   Kind kind;
   std::size_t strand;  // of the embedding and the head: 0
-  std::size_t part;    // initial: of the state; 0 is h
+  std::size_t index;   // vector: of the cell's, or kNorm...; initial: of the state's, 0 is h
+  cells::Vector vector;  // of that kind
   char name[32];
   std::size_t rows;
   std::size_t columns;
   std::size_t stride;
   std::size_t offset;
 
+  static constexpr std::size_t kNormInput = cells::kMaxVectors;
+  static constexpr std::size_t kNormRecurrent = kNormInput + 1;
+
   std::size_t count() const noexcept { return rows * columns; }
+  // Not of the head.
+  bool is_bias() const noexcept { return kind == Kind::vector && vector.start == cells::Vector::Start::bias; }
   bool is_matrix() const noexcept {
     return kind == Kind::embedding || kind == Kind::input || kind == Kind::recurrent ||
            kind == Kind::projection || kind == Kind::head;
@@ -58,60 +53,36 @@ class Weights {
   const rnn_config_t& config() const noexcept { return config_; }
   const Allocator& allocator() const noexcept { return allocator_; }
   const kernels::Table& table() const noexcept { return *table_; }
-  const cells::Cell& cell() const noexcept { return *cell_; }
 
-  // A strand is one direction of one layer: strand l * D + d is layer l, forward (d = 0) or backward (1).
-  std::size_t num_layers() const noexcept { return static_cast<std::size_t>(config_.num_layers); }  // L
-  std::size_t directions() const noexcept { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }                // D
+  // A strand is one direction of one layer; of layer l of D directions they are l * D (forward) and, with two of
+  // them, l * D + 1 (backward).
+  std::size_t num_layers() const noexcept { return layers_.size(); }  // L
+  const Layer& layer(std::size_t layer) const noexcept { return layers_[layer]; }
+  const Layer& last_layer() const noexcept { return layers_[layers_.size() - 1]; }
+  std::size_t directions() const noexcept { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }  // D
   std::size_t strands() const noexcept { return num_layers() * directions(); }
+  const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
 
-  std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }    // I
-  std::size_t hidden_size() const noexcept { return static_cast<std::size_t>(config_.hidden_size); }  // H
-  std::size_t width() const noexcept { return kernels::padded(hidden_size()); }       // padded H
-  std::size_t gates_size() const noexcept { return cell_->gates * hidden_size(); }    // G*H
-  std::size_t gates_width() const noexcept { return kernels::padded(gates_size()); }  // padded G*H
-  // P, the width of h; never more than H.
-  std::size_t projected_size() const noexcept {
-    return has_projection() ? static_cast<std::size_t>(config_.projection_size) : hidden_size();
-  }
-  std::size_t layer_size() const noexcept {
-    return directions() * projected_size();
-  }  // D*P, of a layer's output
-  // X, what a layer reads: I, E or D*P.
-  std::size_t layer_input_size(std::size_t layer) const noexcept {
-    if (layer > 0) return layer_size();
-    return has_embedding() ? static_cast<std::size_t>(config_.embedding_size) : input_size();
-  }
+  std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }  // I
   // O, or D*P without a head.
   std::size_t output_size() const noexcept {
-    return has_head() ? static_cast<std::size_t>(config_.output_size) : layer_size();
+    return has_head() ? static_cast<std::size_t>(config_.output_size) : last_layer().outputs();
   }
 
   bool has(std::uint32_t flag) const noexcept { return (config_.flags & flag) != 0; }
   bool has_head() const noexcept { return config_.output_size != 0; }
   bool has_bias() const noexcept { return !has(RNN_NO_BIAS); }
-  bool has_projection() const noexcept { return config_.projection_size != 0; }
   bool has_embedding() const noexcept { return config_.embedding_size != 0; }
-  // The output of this layer is the sum of h and the layer's input.
-  bool is_residual(std::size_t layer) const noexcept { return layer > 0 && has(RNN_RESIDUAL); }
 
-  // The state: of each part (0: h, 1: c) one vector for each strand; first all h, then all c.
-  std::size_t state_vectors() const noexcept { return cell_->states * strands(); }
-  std::size_t part_size(std::size_t part) const noexcept {
-    return part == 0 ? projected_size() : hidden_size();
-  }
-  std::size_t state_offset(std::size_t part, std::size_t strand) const noexcept {
-    return part == 0 ? strand * projected_size() : strands() * projected_size() + strand * hidden_size();
-  }
-  std::size_t state_size() const noexcept {  // S
-    return strands() * (projected_size() + (cell_->states - 1) * hidden_size());
-  }
+  // The state: one vector for each strand, first of h, then of c. S floats, or padded.
+  std::size_t state_size() const noexcept { return state_size_; }
+  std::size_t padded_state_size() const noexcept { return padded_state_size_; }
 
   std::size_t parameter_count() const noexcept { return parameters_.size(); }
   const Parameter& parameter(std::size_t index) const noexcept { return parameters_[index]; }
   const Parameter* find(const char* name) const noexcept;  // or null
   const Parameter* find(Parameter::Kind kind, std::size_t strand,
-                        std::size_t part = 0) const noexcept;  // or null
+                        std::size_t index = 0) const noexcept;  // or null
 
   std::size_t value_count() const noexcept { return values_.size(); }
   const float* values() const noexcept { return values_.data(); }
@@ -128,7 +99,6 @@ class Weights {
   std::size_t pack_jobs() const noexcept { return matrices_.jobs(); }
   void pack_job(std::size_t job) noexcept { matrices_.pack(*this, job); }
 
-  const cells::LayerWeights& strand(std::size_t strand) const noexcept { return strands_[strand]; }
   // A row of the embedding, [padded E]; only if has_embedding(), which is the first parameter then.
   const float* embedding(std::size_t index) const noexcept {
     return values_.data() + parameters_[0].offset + index * parameters_[0].stride;
@@ -137,29 +107,30 @@ class Weights {
   const kernels::Panels& head() const noexcept { return head_; }
   const float* head_bias() const noexcept { return head_bias_; }  // [padded O]
   const float* head_row() const noexcept { return head_row_; }    // W_ho's first row, not packed
-  // The initial vector of a part of the state, [padded P] of h and [padded H] of c.
-  const float* initial(std::size_t part, std::size_t strand) const noexcept {
-    return initials_[part * strands() + strand];
-  }
 
  private:
   friend class WeightsRef;
 
+  // Of each strand's packed matrices.
+  enum Place : std::size_t { kInput, kProducts, kProjection = kProducts + cells::kMaxStages, kPlaces };
+
+  void lay_out_layers();
   void lay_out_parameters();
   void lay_out_matrices();
-  void connect() noexcept;  // what strand(), head() and its vectors, and initial() give
+  void connect() noexcept;  // point strands and head to the values and matrices
   // Zeros if there is none.
-  const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t part = 0) const noexcept;
+  const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t index = 0) const noexcept;
 
   rnn_config_t config_;
   Allocator allocator_;
   const kernels::Table* table_;
-  const cells::Cell* cell_;
+  Buffer<Layer> layers_;
+  Buffer<Strand> strands_;
+  std::size_t state_size_ = 0;
+  std::size_t padded_state_size_ = 0;
   Buffer<Parameter> parameters_;
   Buffer<float> values_;
-  PackedMatrices matrices_;
-  Buffer<cells::LayerWeights> strands_;
-  Buffer<const float*> initials_;  // [state_vectors()]
+  PackedMatrices matrices_;  // [strands, kPlaces] and the head's; those that are not there have no rows
   kernels::Panels head_{};
   const float* head_bias_ = nullptr;
   const float* head_row_ = nullptr;

@@ -160,8 +160,8 @@ class Bptt {
 
   // Steps take the projection of one-hot inputs from W_ih themselves.
   bool picks_inputs(std::size_t strand) const noexcept {
-    const Dimensions& d = w_.dimensions;
-    return w_.one_hot && strand < d.directions && !d.layer_norm && !d.cell.candidate &&
+    const Layer& layer = *pass_.weights->strand(strand).layer;
+    return w_.one_hot && strand < w_.dimensions.directions && !layer.layer_norm && layer.cell->is_joint() &&
            pass_.weights->table().format == kernels::Format::f32;
   }
   // The group's segments that reach step t, and their first row among the plan's, or the states'.

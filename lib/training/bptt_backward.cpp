@@ -37,7 +37,7 @@ void Bptt::backward_block(const Group& g, Block block) noexcept {
 void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
   const Dimensions& d = w_.dimensions;
   // What goes past h is without the gradients of final states.
-  if (d.residual && l > 0) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
+  if (w_.shapes[l].residual) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
   for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand) {
     if (cotangents_.final_states != nullptr) add_final_gradients(g, block, d_o, strand);
     sweep_backward(g, block, d_o, strand);
@@ -52,18 +52,21 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
 
 // ---- Final states ----------------------------------------------------------------------------------
 
-// The gradients of c after the last steps; those of h come with the outputs'.
+// What is carried back from after the last steps: of c, gradients of final states; those of h come with the
+// outputs'.
 void Bptt::load_carry(const Group& g) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (d.cell.carry == cells::Carry::none) return;
-  for (std::size_t s = 0; s < d.strands; ++s) {
-    for (std::size_t b = g.first; b < g.last; ++b) {
-      const float* source = d.cell.carry == cells::Carry::c ? final_gradient(b, 1, s) : nullptr;
-      float* const target = w_.strands[s].carry.at(b);
-      if (source != nullptr)
-        std::copy_n(source, d.hidden, target);
-      else
-        std::fill_n(target, d.hidden, 0.0f);
+  const Weights& weights = *pass_.weights;
+  for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
+    const Layer& layer = *weights.strand(s).layer;
+    for (std::size_t part = layer.cell->carries_h ? 0 : 1; part < layer.cell->states; ++part) {
+      for (std::size_t b = g.first; b < g.last; ++b) {
+        const float* source = part > 0 ? final_gradient(b, part, s) : nullptr;
+        float* const target = w_.strands[s].carry[part].at(b);
+        if (source != nullptr)
+          std::copy_n(source, layer.hidden, target);
+        else
+          std::fill_n(target, layer.hidden, 0.0f);
+      }
     }
   }
 }
@@ -75,73 +78,71 @@ const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t s
   if (cotangents_.final_states == nullptr || !ends) return nullptr;
   const Weights& weights = *pass_.weights;
   return cotangents_.final_states + pass_.items[segment.slice].state * weights.state_size() +
-         weights.state_offset(part, strand);
+         weights.strand(strand).states[part].offset;
 }
 
 void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
                                std::size_t strand) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const std::size_t column = strand % d.directions * d.projected;
+  const Strand& shape = pass_.weights->strand(strand);
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
-    const std::size_t t = d.is_reverse(strand) ? 0 : w_.plan.segment(g.first + i).length - 1;
+    const std::size_t t = shape.reverse ? 0 : w_.plan.segment(g.first + i).length - 1;
     if (t < block.first || t >= block.last) continue;
     const float* const source = final_gradient(g.first + i, 0, strand);
-    float* const target = d_o.above.at(d_o.local[t - block.first] + i, column);
-    for (std::size_t j = 0; source != nullptr && j < d.projected; ++j) target[j] += source[j];
+    float* const target = d_o.above.at(d_o.local[t - block.first] + i, shape.column);
+    for (std::size_t j = 0; source != nullptr && j < shape.layer->projected; ++j) target[j] += source[j];
   }
 }
 
 // ---- The sweep -------------------------------------------------------------------------------------
 
 void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o,
-                          std::size_t strand) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const cells::BackwardWeights weights = transposed_.strand(*pass_.weights, strand);
+                          std::size_t index) noexcept {
+  const Strand& strand = pass_.weights->strand(index);
+  const cells::BackwardWeights transposed = transposed_.strand(index);
   for (std::size_t i = 0; i < block.last - block.first; ++i) {
-    const std::size_t t = d.is_reverse(strand) ? block.first + i : block.last - 1 - i;
-    const Matrix d_h = {d_o.above.at(d_o.local[t - block.first], strand % d.directions * d.projected),
-                        d_o.above.stride};
-    visit_step(g, t, strand, [&](const Step& step) { step_backward(g, step, d_h, strand, weights); });
+    const std::size_t t = strand.reverse ? block.first + i : block.last - 1 - i;
+    const Matrix d_h = {d_o.above.at(d_o.local[t - block.first], strand.column), d_o.above.stride};
+    visit_step(g, t, index, [&](const Step& step) { step_backward(g, step, d_h, index, transposed); });
   }
-  if (!d.layer_norm) return;
-  const StrandRows& s = w_.strands[strand];
+  if (!strand.layer->layer_norm) return;
+  const StrandRows& s = w_.strands[index];
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    pass_.weights->table().layer_norm_backward(
-        rows, d.gates, s.gates.read(first), pass_.weights->strand(strand).norm_input,
-        s.normalized_input.read(first), s.deviation_input + first, s.d_projection.rows(first));
+    pass_.weights->table().layer_norm_backward(rows, strand.layer->gates(), s.gates.read(first),
+                                               strand.weights.norm_input, s.normalized_input.read(first),
+                                               s.deviation_input + first, s.d_projection.rows(first));
   });
 }
 
 // All segments of a reverse strand's step go on to the step before, but at the first.
-void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
-                         const cells::BackwardWeights& weights) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const StrandRows& s = w_.strands[strand];
-  const bool reverse = d.is_reverse(strand);
+void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t index,
+                         const cells::BackwardWeights& transposed) noexcept {
+  const Strand& strand = pass_.weights->strand(index);
+  const cells::Cell& cell = *strand.layer->cell;
+  const StrandRows& s = w_.strands[index];
   const std::size_t first = row(g, step.t) + step.first;
   cells::BackwardStep b{};
   b.rows = step.count;
-  b.hidden = d.hidden;
-  if (!reverse)
+  b.hidden = strand.layer->hidden;
+  if (!strand.reverse)
     b.rows_next = active(g, step.t + 1);
   else
     b.rows_next = step.t > 0 ? step.count : 0;
   if (b.rows_next > 0)
-    b.d_product_next = s.d_product.read(row(g, reverse ? step.t - 1 : step.t + 1) + step.first);
+    b.d_product_next = s.d_product.read(row(g, strand.reverse ? step.t - 1 : step.t + 1) + step.first);
   b.d_h = d_h.read(step.first);
-  for (std::size_t p = 0; p < d.parts; ++p) {
+  for (std::size_t p = 0; p < cell.states; ++p) {
     b.previous[p] = s.states[p].read(step.previous);
     b.next[p] = s.states[p].read(w_.plan.segments() + first);
+    b.carry[p] = s.carry[p].rows(g.first + step.first);
   }
   b.gates = s.gates.rows(first);
-  b.inner = s.inner.rows(first);
+  b.kept = s.kept.rows(first);
   b.d_sum = s.d_sum.rows(first);
   b.d_product = s.d_product.rows(first);
   b.d_projected = s.d_projected.rows(first);
-  b.carry = s.carry.rows(g.first + step.first);
   b.normalized = s.normalized.read(first);
-  b.deviation = d.layer_norm ? s.deviation + first : nullptr;
-  cells::backward(d.cell, pass_.weights->table(), weights, b);
+  b.deviation = strand.layer->layer_norm ? s.deviation + first : nullptr;
+  cells::backward(cell, pass_.weights->table(), strand.weights, transposed, b);
 }
 
 // ---- Downwards -------------------------------------------------------------------------------------
@@ -150,12 +151,12 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
 void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
   const Dimensions& d = w_.dimensions;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
-    bool begun = d.residual;
+    bool begun = w_.shapes[l].residual;
     for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand, begun = true)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
                                   w_.strands[strand].d_projection.read(first),
                                   begun ? d_o.below.read(before) : kernels::Rows{},
-                                  kernels::padded(d.layer_outputs), d_o.below.rows(before));
+                                  kernels::padded(w_.shapes[l].inputs), d_o.below.rows(before));
   });
 }
 
@@ -193,13 +194,13 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
   for (std::size_t strand = 0; strand < d.strands; ++strand) {
     const StrandRows& s = w_.strands[strand];
-    const kernels::Panels w = transposed_.strand(*pass_.weights, strand).recurrent;
+    const Layer& layer = w_.shapes[strand / d.directions];
+    const cells::BackwardWeights transposed = transposed_.strand(strand);
     const auto compute = [&](const Step& step) {
       if (step.previous >= w_.plan.segments()) return;
-      pass_.weights->table().gemm(
-          w, step.count, s.d_product.read(row(g, step.t) + step.first),
-          d.cell.carry == cells::Carry::h ? s.carry.read(step.previous) : kernels::Rows{},
-          kernels::padded(d.projected), s.d_initial.rows(step.previous));
+      cells::previous_gradient(*layer.cell, pass_.weights->table(), transposed, step.count, layer.hidden,
+                               s.d_product.read(row(g, step.t) + step.first), s.carry[0].read(step.previous),
+                               s.d_initial[0].rows(step.previous));
     };
     for (std::size_t t = 0; t < (d.is_reverse(strand) ? steps(g) : 1); ++t) visit_step(g, t, strand, compute);
   }
@@ -211,11 +212,10 @@ void Bptt::store_initial_gradients(const Group& g) noexcept {
     const Segment& segment = w_.plan.segment(b);
     float* const out = cotangents_.initial_states + pass_.items[segment.slice].state * weights.state_size();
     for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
-      if (!(w_.dimensions.is_reverse(s) ? segment.ends_slice : segment.starts_slice)) continue;
-      for (std::size_t p = 0; p < w_.dimensions.parts; ++p) {
-        const Matrix& rows = p == 0 ? w_.strands[s].d_initial : w_.strands[s].carry;
-        std::copy_n(rows.at(b), weights.part_size(p), out + weights.state_offset(p, s));
-      }
+      const Strand& strand = weights.strand(s);
+      if (!(strand.reverse ? segment.ends_slice : segment.starts_slice)) continue;
+      for (std::size_t p = 0; p < strand.layer->cell->states; ++p)
+        std::copy_n(w_.strands[s].d_initial[p].at(b), strand.states[p].size, out + strand.states[p].offset);
     }
   }
 }

@@ -45,13 +45,15 @@ void Bptt::load_initial_states(const Group& g) noexcept {
   for (std::size_t b = g.first; b < g.last; ++b) {
     const Segment& segment = w_.plan.segment(b);
     for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
-      const bool starts = w_.dimensions.is_reverse(s) ? segment.ends_slice : segment.starts_slice;
+      const Strand& strand = weights.strand(s);
+      const bool starts = strand.reverse ? segment.ends_slice : segment.starts_slice;
       const float* given = nullptr;
       if (starts && pass_.initial_states != nullptr)
         given = pass_.initial_states + pass_.items[segment.slice].state * weights.state_size();
-      for (std::size_t p = 0; p < w_.dimensions.parts; ++p) {
-        const float* source = given != nullptr ? given + weights.state_offset(p, s) : weights.initial(p, s);
-        std::copy_n(source, weights.part_size(p), w_.strands[s].states[p].at(b));
+      for (std::size_t p = 0; p < strand.layer->cell->states; ++p) {
+        const Strand::State& state = strand.states[p];
+        std::copy_n(given != nullptr ? given + state.offset : state.initial, state.size,
+                    w_.strands[s].states[p].at(b));
       }
     }
   }
@@ -80,21 +82,21 @@ void Bptt::load_inputs(const Group& g, Block block) noexcept {
 // gates = W_ih x + b; with layer normalisation, of W_ih x.
 void Bptt::project_inputs(const Group& g, Block block, std::size_t strand) noexcept {
   if (picks_inputs(strand)) return;
-  const Dimensions& d = w_.dimensions;
   const kernels::Table& table = pass_.weights->table();
-  const cells::LayerWeights& weights = pass_.weights->strand(strand);
+  const cells::LayerWeights& weights = pass_.weights->strand(strand).weights;
+  const Layer& layer = *pass_.weights->strand(strand).layer;
   const StrandRows& s = w_.strands[strand];
-  const Matrix& x = w_.layers[strand / d.directions].inputs;
-  const kernels::Rows init{d.layer_norm ? nullptr : weights.bias, 0, nullptr};
-  const std::size_t width = kernels::padded(d.gates);
+  const Matrix& x = w_.layers[strand / layer.directions].inputs;
+  const kernels::Rows init{layer.layer_norm ? nullptr : weights.bias(), 0, nullptr};
+  const std::size_t width = kernels::padded(layer.gates());
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     const kernels::MutableRows gates = s.gates.rows(first);
     if (x.data == nullptr)
       table.gather(weights.input, rows, &w_.indices[first], init, width, gates);
     else
       table.gemm(weights.input, rows, x.read(first), init, width, gates);
-    if (d.layer_norm)
-      table.layer_norm(rows, d.gates, s.gates.read(first), weights.norm_input, weights.bias,
+    if (layer.layer_norm)
+      table.layer_norm(rows, layer.gates(), s.gates.read(first), weights.norm_input, weights.bias(),
                        s.normalized_input.rows(first), s.deviation_input + first, gates);
   });
 }
@@ -107,27 +109,27 @@ void Bptt::sweep_forward(const Group& g, Block block, std::size_t strand) noexce
   }
 }
 
-void Bptt::step_forward(const Group& g, const Step& step, std::size_t strand) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const StrandRows& s = w_.strands[strand];
+void Bptt::step_forward(const Group& g, const Step& step, std::size_t index) noexcept {
+  const Strand& strand = pass_.weights->strand(index);
+  const StrandRows& s = w_.strands[index];
   const std::size_t first = row(g, step.t) + step.first;
   cells::ForwardStep f{};
   f.rows = step.count;
-  f.hidden = d.hidden;
+  f.hidden = strand.layer->hidden;
   f.gates = s.gates.rows(first);
-  if (picks_inputs(strand)) f.index = &w_.indices[first];
-  for (std::size_t p = 0; p < d.parts; ++p) {
+  if (picks_inputs(index)) f.index = &w_.indices[first];
+  for (std::size_t p = 0; p < strand.layer->cell->states; ++p) {
     f.previous[p] = s.states[p].read(step.previous);
     f.next[p] = s.states[p].rows(w_.plan.segments() + first);
   }
-  f.inner = s.inner.rows(first);
+  f.kept = s.kept.rows(first);
   f.unprojected = s.unprojected.rows(first);
-  if (d.layer_norm) {
+  if (strand.layer->layer_norm) {
     f.product = s.d_product.rows(first);
     f.normalized = s.normalized.rows(first);
     f.deviation = s.deviation + first;
   }
-  cells::forward(d.cell, pass_.weights->table(), pass_.weights->strand(strand), f);
+  cells::forward(*strand.layer->cell, pass_.weights->table(), strand.weights, f);
 }
 
 // ---- From one layer to the next --------------------------------------------------------------------
@@ -135,9 +137,9 @@ void Bptt::step_forward(const Group& g, const Step& step, std::size_t strand) no
 void Bptt::finish_layer(const Group& g, Block block, std::size_t l) noexcept {
   const Dimensions& d = w_.dimensions;
   const bool drops = w_.dropout && l + 1 < d.layers;
-  if (!d.joins(l) && !drops) return;
+  if (!w_.joins(l) && !drops) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    if (d.joins(l)) join(l, first, rows);
+    if (w_.joins(l)) join(l, first, rows);
     if (drops) drop(l, first, rows, w_.layers[l].outputs.read(first), w_.layers[l + 1].inputs.rows(first));
   });
 }
@@ -147,15 +149,17 @@ void Bptt::join(std::size_t l, std::size_t first, std::size_t rows) noexcept {
   const Dimensions& d = w_.dimensions;
   const LayerRows& layer = w_.layers[l];
   for (std::size_t direction = 0; direction < d.directions; ++direction) {
+    const Strand& strand = pass_.weights->strand(l * d.directions + direction);
+    const std::size_t P = strand.layer->projected;
     const Matrix& h = w_.strands[l * d.directions + direction].states[0];
-    const std::size_t state = w_.plan.segments() + first, column = direction * d.projected;
-    if (d.residual && l > 0) {
-      pass_.weights->table().add(rows, d.projected, h.read(state), layer.inputs.read(first, column),
-                                 layer.outputs.rows(first, column));
+    const std::size_t state = w_.plan.segments() + first;
+    if (strand.layer->residual) {
+      pass_.weights->table().add(rows, P, h.read(state), layer.inputs.read(first, strand.column),
+                                 layer.outputs.rows(first, strand.column));
       continue;
     }
     for (std::size_t i = 0; i < rows; ++i)
-      std::copy_n(h.at(state + i), d.projected, layer.outputs.at(first + i, column));
+      std::copy_n(h.at(state + i), P, layer.outputs.at(first + i, strand.column));
   }
 }
 
@@ -164,7 +168,7 @@ void Bptt::drop(std::size_t l, std::size_t first, std::size_t rows, const kernel
                 const kernels::MutableRows& y) noexcept {
   const double rate = pass_.dropout;
   const auto threshold = static_cast<std::uint32_t>(rate * 4294967296.0);  // rate < 1
-  pass_.weights->table().dropout(rows, w_.dimensions.layer_outputs, x, layer_key(pass_.dropout_key, l), first,
+  pass_.weights->table().dropout(rows, w_.shapes[l].outputs(), x, layer_key(pass_.dropout_key, l), first,
                                  threshold, static_cast<float>(1.0 / (1.0 - rate)), y);
 }
 
@@ -175,12 +179,13 @@ void Bptt::store_final_states(const Group& g) noexcept {
     const Segment& segment = w_.plan.segment(b);
     float* const out = pass_.final_states + pass_.items[segment.slice].state * weights.state_size();
     for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
-      const bool reverse = w_.dimensions.is_reverse(s);
+      const Strand& strand = weights.strand(s);
+      const bool reverse = strand.reverse;
       if (!(reverse ? segment.opens_slice : segment.ends_slice)) continue;
       const std::size_t last = w_.plan.offset(reverse ? 0 : segment.length - 1) + b;
-      for (std::size_t p = 0; p < w_.dimensions.parts; ++p)
-        std::copy_n(w_.strands[s].states[p].at(w_.plan.segments() + last), weights.part_size(p),
-                    out + weights.state_offset(p, s));
+      for (std::size_t p = 0; p < strand.layer->cell->states; ++p)
+        std::copy_n(w_.strands[s].states[p].at(w_.plan.segments() + last), strand.states[p].size,
+                    out + strand.states[p].offset);
     }
   }
 }

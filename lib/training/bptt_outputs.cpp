@@ -171,20 +171,22 @@ void Bptt::pool(const Group& g, Block block) noexcept {
 
 // The reverse direction's last step is the first.
 void Bptt::pool_last(std::size_t b, std::size_t t, const float* o) noexcept {
-  const Dimensions& d = w_.dimensions;
-  if (t == w_.plan.segment(b).length - 1) std::copy_n(o, d.projected, w_.pooled.at(b));
-  if (d.directions > 1 && t == 0) std::copy_n(o + d.projected, d.projected, w_.pooled.at(b, d.projected));
+  const Layer& layer = pass_.weights->last_layer();
+  const std::size_t P = layer.projected;
+  if (t == w_.plan.segment(b).length - 1) std::copy_n(o, P, w_.pooled.at(b));
+  if (layer.directions > 1 && t == 0) std::copy_n(o + P, P, w_.pooled.at(b, P));
 }
 
 void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
-  const Dimensions& d = w_.dimensions;
+  const Layer& layer = pass_.weights->last_layer();
+  const std::size_t P = layer.projected;
   std::fill_n(d_o.above.data, d_o.rows * d_o.above.stride, 0.0f);
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
     const std::size_t last = w_.plan.segment(g.first + i).length - 1;
-    for (std::size_t direction = 0; direction < d.directions; ++direction) {
-      const std::size_t t = direction == 0 ? last : 0, column = direction * d.projected;
+    for (std::size_t direction = 0; direction < layer.directions; ++direction) {
+      const std::size_t t = direction == 0 ? last : 0, column = direction * P;
       if (t >= block.first && t < block.last)
-        std::copy_n(w_.d_pooled.at(g.first + i, column), d.projected,
+        std::copy_n(w_.d_pooled.at(g.first + i, column), P,
                     d_o.above.at(d_o.local[t - block.first] + i, column));
     }
   }

@@ -64,17 +64,18 @@ void clear_rows(float* p, std::size_t rows, std::size_t columns, std::size_t str
   for (std::size_t row = 0; row < rows; ++row) std::fill_n(p + row * stride, columns, 0.0f);
 }
 
-// A tile of W_hh takes the same rows of W_ih along: their sums are of gradients that are the same or stand
-// beside each other.
-bool takes_inputs(const Workspace& w, const Parameter& p) noexcept {
-  const Dimensions& d = w.dimensions;
-  return p.kind == Kind::recurrent && w.one_hot && p.strand < d.directions && !d.layer_norm &&
-         !d.cell.candidate && d.hidden % kernels::kPad == 0;
+// The tiles of a strand's W_hh take the same rows of W_ih along: their sums are of gradients that are the same
+// or stand beside each other.
+bool takes_inputs(const Workspace& w, std::size_t strand) noexcept {
+  const Layer& layer = w.shapes[strand / w.dimensions.directions];
+  return w.one_hot && strand < w.dimensions.directions && !layer.layer_norm && layer.cell->is_joint() &&
+         layer.hidden % kernels::kPad == 0;
 }
 
 // The bias of a strand whose inputs are one-hot: its gradient is the sum of the columns of W_ih's.
 bool goes_with_inputs(const Workspace& w, const Parameter& p) noexcept {
-  return p.kind == Kind::bias && w.one_hot && p.strand < w.dimensions.directions && !w.dimensions.layer_norm;
+  return p.is_bias() && p.index == 0 && w.one_hot && p.strand < w.dimensions.directions &&
+         !w.shapes[0].layer_norm;
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ class Gradients::TileSum {
         output_rows_(part_of(w.output_rows(), tile.part, parts)),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
     if (!is_one_hot(w, p_)) return;
-    const Parameter* const bias = weights.find(Kind::bias, p_.strand);
+    const Parameter* const bias = weights.find(Kind::vector, p_.strand);
     if (bias != nullptr && goes_with_inputs(w, *bias)) bias_ = gradients + bias->offset + tile.row;
   }
 
@@ -105,6 +106,7 @@ class Gradients::TileSum {
 
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
+  const Layer& layer() const noexcept { return w_.shapes[p_.strand / w_.dimensions.directions]; }
 
   // c += a^T b of these rows; a without its first rows.
   void add_product(const Matrix& a, const Matrix& b, const Range& rows, std::size_t without = 0) noexcept {
@@ -122,6 +124,7 @@ class Gradients::TileSum {
       if (first < last) visit(Run{first, run.previous + (first - run.row), last - first});
     }
   }
+  void add_vector() noexcept;
   void add_recurrent() noexcept;
   void add_recurrent(const Run& run) noexcept;
   void clear_columns(float* columns) noexcept;
@@ -173,14 +176,8 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
     case Kind::head:
     case Kind::head_bias:
       return add_head(output_rows_);
-    case Kind::bias:
-      return add_column_sums(strand().gates, rows_);
-    case Kind::recurrent_bias:
-      return add_column_sums(strand().inner, rows_);
-    case Kind::norm_input:
-      return add_product_sums(strand().gates, strand().normalized_input);
-    case Kind::norm_recurrent:
-      return add_product_sums(strand().d_sum, strand().normalized);
+    case Kind::vector:
+      return add_vector();
     case Kind::initial:
       if (initial) add_initial();
       return;
@@ -193,30 +190,45 @@ void Gradients::TileSum::add_head(const Range& rows) noexcept {
   add_column_sums(w_.outputs, {rows.first - w_.first_output, rows.last - w_.first_output});
 }
 
-// What W_hh was multiplied by is the h before each row; the last gate's part of it, if that has a product of
-// its own, by what the cell kept of that row.
-void Gradients::TileSum::add_recurrent() noexcept {
-  const Dimensions& d = w_.dimensions;
+void Gradients::TileSum::add_vector() noexcept {
+  using Sum = cells::Vector::Sum;
+  const cells::Vector& vector = p_.vector;
   const StrandRows& s = strand();
-  if (d.cell.candidate && tile_.row >= d.gates - d.hidden) return add_product(s.d_product, s.inner, rows_);
+  switch (vector.gradient) {
+    case Sum::gates:
+      return add_column_sums(s.gates.from(vector.first_gate * layer().hidden), rows_);
+    case Sum::kept:
+      return add_column_sums(s.kept.from(vector.first_kept * layer().hidden), rows_);
+    case Sum::gates_times_input:
+      return add_product_sums(s.gates, s.normalized_input);
+    case Sum::sum_times_recurrent:
+      return add_product_sums(s.d_sum, s.normalized);
+  }
+}
+
+// What a stage's part of W_hh was multiplied by is the h before each row, or what the cell kept of that row.
+void Gradients::TileSum::add_recurrent() noexcept {
+  if (tile_.row >= layer().cell->stages[0].gates * layer().hidden)
+    return add_product(strand().gates, strand().kept, rows_);
   for_runs([&](const Run& run) { add_recurrent(run); });
 }
 
 // The gradient of W_hh h may have the last gate first.
 void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
-  const Dimensions& d = w_.dimensions;
   const StrandRows& s = strand();
-  const std::size_t turn = d.inner_first() ? d.gates - d.hidden : d.gates, end = tile_.row + tile_.rows;
+  const std::size_t bound = layer().cell->stages[0].gates * layer().hidden;
+  const std::size_t turn = layer().kept_leads() ? bound - layer().hidden : bound,
+                    end = tile_.row + tile_.rows;
   const auto add = [&](std::size_t first, std::size_t last, std::size_t column) {
     table_.gemm_tn(last - first, tile_.columns, run.count, s.d_product.at(run.row, column),
                    s.d_product.stride, s.states[0].at(run.previous, tile_.column), s.states[0].stride,
                    c_ + (first - tile_.row) * p_.stride, p_.stride);
   };
-  if (tile_.row < turn) add(tile_.row, std::min(end, turn), tile_.row + (d.gates - turn));
+  if (tile_.row < turn) add(tile_.row, std::min(end, turn), tile_.row + (bound - turn));
   if (end > turn) add(std::max(tile_.row, turn), end, std::max(tile_.row, turn) - turn);
 }
 
-// The same of W_hh without a candidate, with the one-hot inputs' sums of the same rows.
+// The same of W_hh of one stage, with the one-hot inputs' sums of the same rows.
 void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noexcept {
   inputs.clear_columns(columns);
   for_runs([&](const Run& run) {
@@ -273,7 +285,7 @@ void Gradients::TileSum::add_tied_lookups() noexcept {
   }
 }
 
-// The kernel's columns end with a vector, in which those of inner are followed by gates.
+// The kernel's columns end with a vector, in which what is kept is followed by gates.
 void Gradients::TileSum::add_column_sums(const Matrix& a, const Range& rows) noexcept {
   const std::size_t width = kernels::padded(tile_.rows);
   if (tile_.rows == width)
@@ -296,7 +308,7 @@ void Gradients::TileSum::add_initial() noexcept {
     const Segment& segment = w_.plan.segment(b);
     return w_.given_states && (reverse ? segment.ends_slice : segment.starts_slice);
   };
-  const Matrix& a = p_.part == 0 ? strand().d_initial : strand().carry;
+  const Matrix& a = strand().d_initial[p_.index];
   const std::size_t segments = w_.plan.segments();
   for (std::size_t b = 0, end = 0; b < segments; b = end + 1) {
     for (end = b; end < segments && !given(end);) ++end;
@@ -412,18 +424,18 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
                     bool measure) {
   const Parameter& p = weights.parameter(parameter);
   if (goes_with_inputs(w, p)) return;
-  if (is_one_hot(w, p) && takes_inputs(w, *weights.find(Kind::recurrent, p.strand))) return;
+  if (is_one_hot(w, p) && takes_inputs(w, p.strand)) return;
   std::size_t inputs = kNone;
-  if (takes_inputs(w, p))
+  if (p.kind == Kind::recurrent && takes_inputs(w, p.strand))
     inputs = static_cast<std::size_t>(weights.find(Kind::input, p.strand) - &weights.parameter(0));
   const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
   const std::size_t parts = p.kind == Kind::initial ? 1 : parts_;  // not sums over rows of the pass
   TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
   if (is_one_hot(w, p)) step = {kStripe, columns};
   if (is_lookup(weights, p)) step = {p.rows, kStripe};
-  // A tile of W_hh has no rows of two products.
-  const bool apart = p.kind == Kind::recurrent && w.dimensions.cell.candidate;
-  const std::size_t bound = apart ? p.rows - w.dimensions.hidden : p.rows;
+  // A tile of W_hh has no rows of two stages.
+  const Layer& layer = w.shapes[p.strand / w.dimensions.directions];
+  const std::size_t bound = p.kind == Kind::recurrent ? layer.cell->stages[0].gates * layer.hidden : p.rows;
   for (std::size_t row = 0, end = 0; row < p.rows; row = end) {
     end = std::min(row + step.rows, row < bound ? bound : p.rows);
     for (std::size_t column = 0; column < columns; column += step.columns)

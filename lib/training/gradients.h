@@ -1,9 +1,12 @@
 // Parameter gradients from the activations and gate gradients of a pass:
 //
-//   d_W_ih = sum of d_projection x^T   d_W_hh = sum of d_product h_prev^T   d_W_hr = sum of d_projected u^T
-//   d_b    = sum of d_gates            d_b_hn = sum of d_sum's n            d_initial = sum over segments
-//   d_W_ho = sum of d_y o^T            d_b_o  = sum of d_y                  d_embedding[i] = sum of d_x where
-//   x is i d_norm = sum of d_gates * normalized W_ih x, and of d_sum * normalized W_hh h
+//   d_W_ih = sum of d_projection x^T
+//   d_W_hh = sum of d_product h_prev^T, of a second stage's gates d_gates kept^T
+//   d_W_hr = sum of d_projected unprojected^T
+//   vectors: see cells::Vector::Sum
+//   d_initial = sum over segments
+//   d_W_ho = sum of d_y o^T    d_b_o = sum of d_y
+//   d_embedding[i] = sum of d_x where x is i
 //
 // In parallel over tiles of the result. Of a small network and many rows, which would be few tiles, parts of
 // the rows are summed apart and then added in order: how many does not depend on the threads.

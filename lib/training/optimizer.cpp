@@ -18,8 +18,12 @@ std::size_t padded_size(const Parameter& p) noexcept { return kernels::padded(p.
 
 // How many of its values, the first ones, are each the sum of two biases in PyTorch.
 std::size_t sum_count(const Weights& weights, const Parameter& p) noexcept {
-  if (p.kind != Parameter::Kind::bias) return 0;
-  return weights.cell().recurrent_bias ? p.rows - weights.hidden_size() : p.rows;
+  if (!p.is_bias() || p.index != 0) return 0;
+  const Layer& layer = *weights.strand(p.strand).layer;
+  std::size_t gates = layer.cell->gates;
+  for (const cells::Vector& vector : layer.cell->vectors)
+    if (vector.of_recurrent) gates = std::min(gates, vector.first_gate);
+  return gates * layer.hidden;
 }
 
 bool is_trained(const Weights& weights, const Parameter& p) noexcept {

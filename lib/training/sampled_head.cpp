@@ -81,7 +81,7 @@ SampledHead::SampledHead(const Weights& weights, Threads& threads)
       threads_(threads),
       weight_(find(weights, weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head)),
       bias_(find(weights, Kind::head_bias)),
-      inputs_(weights.layer_size()),
+      inputs_(weights.last_layer().outputs()),
       stride_(kernels::padded(inputs_)) {}
 
 void SampledHead::prepare(const Pass& pass, const Workspace& w) {

@@ -150,9 +150,12 @@ bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequ
   for (std::size_t n = 0; n < sequences; ++n, states += w.state_size()) {
     if (all_finite(states, w.state_size())) continue;
     some = true;
-    for (std::size_t part = 0; part < w.cell().states; ++part)
-      for (std::size_t s = 0; s < w.strands(); ++s)
-        std::copy_n(w.initial(part, s), w.part_size(part), states + w.state_offset(part, s));
+    for (std::size_t s = 0; s < w.strands(); ++s) {
+      const Strand& strand = w.strand(s);
+      for (std::size_t part = 0; part < strand.layer->cell->states; ++part)
+        std::copy_n(strand.states[part].initial, strand.states[part].size,
+                    states + strand.states[part].offset);
+    }
   }
   return some;
 }

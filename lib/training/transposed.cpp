@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "lib/training/workspace.h"
-
 namespace rnn {
 
 using Kind = Parameter::Kind;
@@ -13,21 +11,27 @@ TransposedWeights::TransposedWeights(const Weights& weights, Threads& threads)
 
 // Those of the lowest layer's inputs may be large: they get no room until they are asked for.
 void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
-  const cells::Cell& cell = weights.cell();
-  const bool inner_first = Dimensions(weights).inner_first();
   PackedMatrices matrices(allocator_, strands_ * kPlaces + 1);
   const auto place = [&](std::size_t i, std::size_t matrix, std::size_t first_row, std::size_t rows,
                          std::size_t first_column = 0) {
     const kernels::Panels panels{nullptr, weights.parameter(i).columns, rows, 0};
     matrices[matrix] = {i, first_row, first_column, true, panels, nullptr};
   };
+  const auto place_products = [&](std::size_t i) {
+    const Layer& layer = *weights.strand(weights.parameter(i).strand).layer;
+    for (std::size_t stage = 0, row = 0; stage < layer.cell->stage_count; ++stage) {
+      const std::size_t rows = layer.cell->stages[stage].gates * layer.hidden;
+      if (rows == 0) continue;
+      const std::size_t first_column = stage == 0 && layer.kept_leads() ? rows - layer.hidden : 0;
+      place(i, weights.parameter(i).strand * kPlaces + kProducts + stage, row, rows, first_column);
+      row += rows;
+    }
+  };
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& p = weights.parameter(i);
     const std::size_t strand = p.strand * kPlaces;
     if (p.kind == Kind::recurrent) {
-      const std::size_t joint = cell.candidate ? p.rows - weights.hidden_size() : p.rows;
-      place(i, strand + kRecurrent, 0, joint, inner_first ? p.rows - weights.hidden_size() : 0);
-      if (cell.candidate) place(i, strand + kCandidate, joint, p.rows - joint);
+      place_products(i);
     } else if (p.kind == Kind::projection) {
       place(i, strand + kProjection, 0, p.rows);
     } else if (p.kind == Kind::input && (with_inputs || p.strand >= weights.directions())) {
@@ -50,9 +54,12 @@ void TransposedWeights::pack(const Weights& weights, bool with_inputs) {
                [&](std::size_t job) { pack_job(weights, job); });
 }
 
-cells::BackwardWeights TransposedWeights::strand(const Weights& weights, std::size_t strand) const noexcept {
-  return {at(strand, kRecurrent).panels, at(strand, kCandidate).panels, at(strand, kProjection).panels,
-          weights.strand(strand).norm_recurrent};
+cells::BackwardWeights TransposedWeights::strand(std::size_t strand) const noexcept {
+  cells::BackwardWeights weights{};
+  for (std::size_t stage = 0; stage < cells::kMaxStages; ++stage)
+    weights.products[stage] = at(strand, kProducts + stage).panels;
+  weights.projection = at(strand, kProjection).panels;
+  return weights;
 }
 
 }  // namespace rnn

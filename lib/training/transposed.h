@@ -24,15 +24,15 @@ class TransposedWeights {
   std::size_t jobs() const noexcept { return matrices_.jobs(); }
   void pack_job(const Weights& weights, std::size_t job) noexcept { matrices_.pack(weights, job); }
 
-  // `weights` as packed.
-  cells::BackwardWeights strand(const Weights& weights, std::size_t strand) const noexcept;
+  cells::BackwardWeights strand(std::size_t strand) const noexcept;
   const kernels::Panels& input(std::size_t strand) const noexcept { return at(strand, kInput).panels; }
   const kernels::Panels& head() const noexcept { return matrices_[strands_ * kPlaces].panels; }
 
  private:
-  enum Place { kRecurrent, kCandidate, kProjection, kInput, kPlaces };
+  // Of each strand's matrices.
+  enum Place : std::size_t { kProducts, kProjection = kProducts + cells::kMaxStages, kInput, kPlaces };
 
-  const PackedMatrix& at(std::size_t strand, Place place) const noexcept {
+  const PackedMatrix& at(std::size_t strand, std::size_t place) const noexcept {
     return matrices_[strand * kPlaces + place];
   }
   void reserve(const Weights& weights, bool with_inputs);

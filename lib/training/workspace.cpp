@@ -43,28 +43,23 @@ double target_weight(const Pass& pass) noexcept {
 }
 
 Dimensions::Dimensions(const Weights& weights) noexcept
-    : cell(weights.cell()),
-      embedding(weights.has_embedding()),
-      projection(weights.has_projection()),
-      residual(weights.has(RNN_RESIDUAL)),
-      layer_norm(weights.has(RNN_LAYER_NORM)),
+    : embedding(weights.has_embedding()),
       layers(weights.num_layers()),
       directions(weights.directions()),
       strands(weights.strands()),
-      parts(cell.states),
       inputs(weights.input_size()),
-      layer_inputs(weights.layer_input_size(0)),
-      hidden(weights.hidden_size()),
-      projected(weights.projected_size()),
-      layer_outputs(weights.layer_size()),
-      gates(weights.gates_size()),
+      layer_inputs(weights.layer(0).inputs),
+      layer_outputs(weights.last_layer().outputs()),
       outputs(weights.output_size()),
       input_stride(stride(layer_inputs)),
-      hidden_stride(stride(hidden)),
-      layer_stride(stride(layer_outputs)),
-      gate_stride(stride(gates)),
       output_stride(stride(outputs)),
-      state_strides{stride(projected), hidden_stride} {}
+      layer_stride(0),
+      gate_stride(0) {
+  for (std::size_t l = 0; l < layers; ++l) {
+    layer_stride = std::max(layer_stride, stride(weights.layer(l).outputs()));
+    gate_stride = std::max(gate_stride, stride(weights.layer(l).gates()));
+  }
+}
 
 // ---- Runs ----------------------------------------------------------------------------------------
 
@@ -103,11 +98,14 @@ void Runs::add(const Run& run) noexcept {
 Workspace::Workspace(const Weights& w, std::size_t rows)
     : dimensions(w),
       chunk(w.has_head() && rows != 0 ? rows : chunk_rows(w, dimensions)),
+      shapes(w.allocator(), dimensions.layers),
       strands(w.allocator(), dimensions.strands),
       layers(w.allocator(), dimensions.layers),
       no_target(w.allocator(), dimensions.outputs),
       allocator_(w.allocator()),
-      rooms_(w.allocator(), dimensions.layers) {}
+      rooms_(w.allocator(), dimensions.layers) {
+  for (std::size_t l = 0; l < dimensions.layers; ++l) shapes[l] = w.layer(l);
+}
 
 std::size_t Workspace::row_floats(const Weights& weights) {
   Workspace workspace(weights);
@@ -184,35 +182,38 @@ struct Workspace::Taker {
   }
 };
 
-void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
-  const Dimensions& d = dimensions;
-  const std::size_t rows = row_capacity_;
+void Workspace::lay_out_strand(const Layer& layer, StrandRows& s, const Taker& take) {
+  const cells::Cell& cell = *layer.cell;
+  const std::size_t rows = row_capacity_, hidden = Dimensions::stride(layer.hidden),
+                    gates = Dimensions::stride(layer.gates());
   s = {};
-  if (d.inner_first()) {
-    const std::size_t first = kernels::padded(d.hidden);
-    const Matrix all = take(rows, Dimensions::stride(first + d.gates));
+  if (layer.kept_leads()) {
+    const std::size_t first = kernels::padded(layer.kept());
+    const Matrix all = take(rows, Dimensions::stride(first + layer.gates()));
     s.gates = all.from(first);
-    s.inner = all.from(first - d.hidden);
+    s.kept = all.from(first - layer.kept());
+    s.d_product = all.from(first - layer.hidden);
   } else {
-    s.gates = take(rows, d.gate_stride);
-    if (d.cell.inner) s.inner = take(rows, d.hidden_stride);
+    s.gates = s.d_product = take(rows, gates);
+    if (cell.kept > 0) s.kept = take(rows, Dimensions::stride(layer.kept()));
   }
-  for (std::size_t p = 0; p < d.parts; ++p) s.states[p] = take(segment_capacity_ + rows, d.state_strides[p]);
-  s.d_sum = d.cell.own_sum && d.layer_norm ? take(rows, d.gate_stride) : s.gates;
-  s.d_product = d.inner_first() ? s.inner : s.gates;
+  for (std::size_t p = 0; p < cell.states; ++p)
+    s.states[p] = take(segment_capacity_ + rows, Dimensions::stride(layer.state_size(p)));
+  s.d_sum = cell.kept_leads() && layer.layer_norm ? take(rows, gates) : s.gates;
   s.d_projection = s.gates;
-  if (d.projection) {
-    s.unprojected = take(rows, d.hidden_stride);
-    s.d_projected = take(rows, d.state_strides[0]);
+  if (layer.has_projection()) {
+    s.unprojected = take(rows, hidden);
+    s.d_projected = take(rows, Dimensions::stride(layer.projected));
   }
-  if (d.layer_norm) {
+  if (layer.layer_norm) {
     for (Matrix* m : {&s.normalized_input, &s.normalized, &s.d_product, &s.d_projection})
-      *m = take(rows, d.gate_stride);
+      *m = take(rows, gates);
     s.deviation_input = take(rows, 1).data;
     s.deviation = take(rows, 1).data;
   }
-  if (d.cell.carry != cells::Carry::none) s.carry = take(segment_capacity_, d.hidden_stride);
-  s.d_initial = take(segment_capacity_, d.state_strides[0]);
+  for (std::size_t p = 0; p < cell.states; ++p)
+    if (p > 0 || cell.carries_h) s.carry[p] = s.d_initial[p] = take(segment_capacity_, hidden);
+  s.d_initial[0] = take(segment_capacity_, Dimensions::stride(layer.projected));
 }
 
 // Places at `base`, or null: measure alone. Returns the floats used.
@@ -220,9 +221,9 @@ std::size_t Workspace::lay_out(float* base) {
   const Dimensions& d = dimensions;
   std::size_t used = 0;
   const Taker take{base, &used};
-  for (StrandRows& strand : strands) lay_out_strand(strand, take);
+  for (std::size_t i = 0; i < d.strands; ++i) lay_out_strand(shapes[i / d.directions], strands[i], take);
   for (std::size_t l = 0; l < d.layers; ++l) {
-    rooms_[l].outputs = d.joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
+    rooms_[l].outputs = joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
     rooms_[l].dropped =
         room_for_dropout_ && l + 1 < d.layers ? take(row_capacity_, d.layer_stride) : Matrix{};
   }
@@ -240,7 +241,7 @@ void Workspace::connect_layers() noexcept {
   for (std::size_t l = 0; l < d.layers; ++l) {
     const Matrix& h = strands[l * d.directions].states[0];
     layers[l].inputs = below;
-    layers[l].outputs = d.joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
+    layers[l].outputs = joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
     below = dropout ? rooms_[l].dropped : layers[l].outputs;
   }
 }

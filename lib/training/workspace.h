@@ -70,48 +70,38 @@ struct Dimensions {
   static constexpr std::size_t stride(std::size_t n) {
     return kernels::padded(n) % 128 == 0 ? kernels::padded(n) + 16 : kernels::padded(n);
   }
-  // A layer whose output is not simply the h of its only strand.
-  bool joins(std::size_t layer) const noexcept { return directions > 1 || (residual && layer > 0); }
-  // The gradient of `inner` stands before those of the other gates in that of W_hh h.
-  bool inner_first() const noexcept { return cell.own_sum && !layer_norm; }
   bool is_reverse(std::size_t strand) const noexcept { return strand % directions == 1; }
 
-  const cells::Cell& cell;
-  bool embedding, projection, residual, layer_norm;
+  bool embedding;
   std::size_t layers;         // L
   std::size_t directions;     // D
   std::size_t strands;        // L*D
-  std::size_t parts;          // vectors in the state of a strand
   std::size_t inputs;         // I
   std::size_t layer_inputs;   // X of the lowest layer: I or E
-  std::size_t hidden;         // H
-  std::size_t projected;      // P
-  std::size_t layer_outputs;  // D*P
-  std::size_t gates;          // G*H
+  std::size_t layer_outputs;  // D*P of the last layer
   std::size_t outputs;        // O
-  std::size_t input_stride, hidden_stride, layer_stride, gate_stride, output_stride;
-  std::size_t state_strides[cells::kMaxStates];
+  std::size_t input_stride, output_stride;
+  std::size_t layer_stride, gate_stride;  // of the widest layer's outputs and gates
 };
 
 // The rows of one strand, by the names of cells::ForwardStep and BackwardStep; what its cell has no use for
-// is absent. Gates, and inner of a cell with its own sum, hold their gradients after a backward pass. Where
-// the gradient of a product is that of the gates, it is the same matrix; where it is that of inner and of all
-// gates but the last, these stand side by side.
+// is absent. Gates, and what is kept, hold their gradients after a backward pass. Where the gradient of the first
+// stage's product is that of the gates, it is the same matrix; where kept leads, both stand side by side.
 struct StrandRows {
-  Matrix gates;                      // [rows, G*H]
-  Matrix states[cells::kMaxStates];  // [segments + rows, ..]  initial states, then those after each row
-  Matrix inner;                      // [rows, H]
-  Matrix unprojected;                // [rows, H]
-  Matrix normalized_input;           // [rows, G*H]  layer normalisation: W_ih x without gain,
-  Matrix normalized;                 // [rows, G*H]  W_hh h without gain,
-  float* deviation_input;            // [rows]       and 1 / their standard deviations
-  float* deviation;                  // [rows]
-  Matrix d_sum;                      // [rows, G*H]
-  Matrix d_product;                  // [rows, G*H]  holds the product during a forward pass
-  Matrix d_projection;               // [rows, G*H]  gradient of W_ih x
-  Matrix d_projected;                // [rows, P]
-  Matrix carry;                      // [segments, H]
-  Matrix d_initial;                  // [segments, P]  gradient of the initial h
+  Matrix gates;                         // [rows, G*H]
+  Matrix states[cells::kMaxStates];     // [segments + rows, ..]  initial states, then those after each row
+  Matrix kept;                          // [rows, kept * H]
+  Matrix unprojected;                   // [rows, H]
+  Matrix normalized_input;              // [rows, G*H]  layer normalisation: W_ih x without gain,
+  Matrix normalized;                    // [rows, G*H]  W_hh h without gain,
+  float* deviation_input;               // [rows]       and 1 / their standard deviations
+  float* deviation;                     // [rows]
+  Matrix d_sum;                         // [rows, G*H]
+  Matrix d_product;                     // [rows, G*H]  holds the product during a forward pass
+  Matrix d_projection;                  // [rows, G*H]  gradient of W_ih x
+  Matrix d_projected;                   // [rows, P]
+  Matrix carry[cells::kMaxStates];      // [segments, H]
+  Matrix d_initial[cells::kMaxStates];  // [segments, ..]  gradient of the initial state
 };
 
 // What a layer reads and what it gives: matrices of their own or of others, [rows, X], [rows, D*P].
@@ -152,6 +142,10 @@ struct Workspace {
   // Make room for the backward pass.
   void begin_backward();
 
+  // A layer whose output is not simply the h of its only strand.
+  bool joins(std::size_t layer) const noexcept {
+    return shapes[layer].directions > 1 || shapes[layer].residual;
+  }
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
   // What the head reads, a row for each output row.
   const Matrix& head_inputs() const noexcept {
@@ -175,6 +169,7 @@ struct Workspace {
   const std::size_t chunk;
   std::size_t first_output = 0;
 
+  Buffer<Layer> shapes;                 // [L]  which outlive the weights that they are of
   Buffer<StrandRows> strands;           // [L*D]
   Buffer<LayerRows> layers;             // [L]
   Matrix d_embedded{};                  // [rows, E]
@@ -204,7 +199,7 @@ struct Workspace {
 
   void reserve(const Pass& pass);
   std::size_t lay_out(float* base);
-  void lay_out_strand(StrandRows& strand, const Taker& take);
+  void lay_out_strand(const Layer& layer, StrandRows& strand, const Taker& take);
   void connect_layers() noexcept;
 
   Allocator allocator_;

@@ -133,7 +133,7 @@ class Step {
         d_h_(numbers(M * H, 17)),
         bias_(numbers(H, 18)),
         gates_(numbers(M * gates * H, 19)),
-        inner_(M * H),
+        kept_(M * H),
         h_(M * H),
         c_(M * H),
         carry_(numbers(M * H, 20)) {}
@@ -141,16 +141,16 @@ class Step {
   void run(const char* name, const char* back_name, void (*Table::*forward)(const CellForward&),
            void (*Table::*backward)(const CellBackward&)) {
     (table_.*forward)(forward_step(w_.panels(), h_prev_));
-    add(name, all({&gates_, &inner_, &h_, &c_}));
+    add(name, all({&gates_, &kept_, &h_, &c_}));
     (table_.*backward)(backward_step(back_.panels(), rows(d_, G * H), M - 3));
-    add(back_name, all({&gates_, &inner_, &carry_}));
+    add(back_name, all({&gates_, &kept_, &carry_}));
   }
 
   // The GRU with the reset gate before the product.
   void run_before(const char* name, const char* back_name) {
     table_.gru_before_forward(forward_step(reset_.panels(), h_prev_));
-    table_.gru_before_forward_state(forward_step(candidate_.panels(), inner_));
-    add(name, all({&gates_, &inner_, &h_}));
+    table_.gru_before_forward_state(forward_step(candidate_.panels(), kept_));
+    add(name, all({&gates_, &kept_, &h_}));
     table_.gru_before_backward_state(backward_step(back_.panels(), rows(d_, G * H), M - 3));
     table_.gru_before_backward(backward_step(candidate_.panels(), {&gates_[2 * H], G * H, nullptr}, M));
     add(back_name, all({&gates_, &carry_}));
@@ -172,13 +172,12 @@ class Step {
             writable(gates_, G * H),
             rows(h_prev_, H),
             rows(c_prev_, H),
-            bias_.data(),
-            writable(inner_, H),
+            {nullptr, bias_.data()},
+            writable(kept_, H),
             writable(h_, H),
             writable(c_, H),
             nullptr,
-            {},
-            nullptr};
+            {}};
   }
   CellBackward backward_step(const Panels& w, const Rows& x, std::size_t M_product) {
     return {w,
@@ -192,7 +191,9 @@ class Step {
             rows(h_, H),
             rows(c_prev_, H),
             rows(c_, H),
-            writable(inner_, H),
+            {},
+            writable(kept_, H),
+            writable(carry_, H),
             writable(carry_, H)};
   }
 
@@ -200,7 +201,7 @@ class Step {
   const std::size_t G;
   const Packed w_, reset_, candidate_, back_;
   const std::vector<float> h_prev_, c_prev_, d_, d_h_, bias_;
-  std::vector<float> gates_, inner_, h_, c_, carry_;
+  std::vector<float> gates_, kept_, h_, c_, carry_;
 };
 
 void cells(const Table& table) {

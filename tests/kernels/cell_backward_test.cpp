@@ -15,7 +15,7 @@ struct BackwardKind {
                     // of r * h
   bool carries_c;
   bool carries_h;
-  bool inner;  // writes the gradient of inner, the last gate's sum
+  bool kept;  // writes the gradient of kept, the last gate's sum
 };
 
 void PrintTo(const BackwardKind& kind, std::ostream* out) { *out << kind.name; }
@@ -50,15 +50,15 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           h(M, H, by_pointer, random),
           c_prev(M, H, by_pointer, random),
           c(M, H, by_pointer, random),
-          inner(M, H, by_pointer, random),
+          kept(M, H, by_pointer, random),
           carry(M, H, by_pointer, random),
           carry_before(carry.values()) {
       run_forward();
       gates_before = gates.values();
-      inner_before = inner.values();
+      kept_before = kept.values();
     }
 
-    // Fill gates, inner, h and c with what forward leaves of random sums.
+    // Fill gates, kept, h and c with what forward leaves of random sums.
     void run_forward() {
       for (std::size_t m = 0; m < M; ++m) {
         for (std::size_t i = 0; i < H; ++i) {
@@ -74,7 +74,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           const Result y = kind.unit(u);
           for (std::size_t g = 0; g < kind.gates; ++g)
             gates.row(m)[g * H + i] = static_cast<float>(y.gates[g]);
-          inner.row(m)[i] = static_cast<float>(y.inner);
+          kept.row(m)[i] = static_cast<float>(y.kept);
           h.row(m)[i] = static_cast<float>(y.h);
           c.row(m)[i] = static_cast<float>(y.c);
         }
@@ -88,22 +88,23 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
               x.rows(),         zero_d_h ? zero : d_h.rows(),
               gates.writable(), h_prev.rows(),
               h.rows(),         c_prev.rows(),
-              c.rows(),         inner.writable(),
+              c.rows(),         {},
+              kept.writable(),  carry.writable(),
               carry.writable()};
     }
 
-    // gates, inner, carry
+    // gates, kept, carry
     std::vector<float> run(const Table& table, const CellBackward& step) {
       gates.set(gates_before);
       carry.set(carry_before);
-      inner.set(inner_before);
+      kept.set(kept_before);
       (table.*kind.kernel)(step);
       return results();
     }
 
     std::vector<float> results() const {
       std::vector<float> all;
-      for (const Block* block : {&gates, &inner, &carry}) {
+      for (const Block* block : {&gates, &kept, &carry}) {
         const std::vector<float> values = block->values();
         all.insert(all.end(), values.begin(), values.end());
       }
@@ -113,7 +114,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
     // The sum of what depends on a unit, times the gradients that come in.
     double loss(const Unit& u, double d, double d_c) const {
       const Result y = kind.unit(u);
-      return kind.first_half ? d * y.inner : d * y.h + d_c * y.c;
+      return kind.first_half ? d * y.kept : d * y.h + d_c * y.c;
     }
 
     double difference(const Unit& u, double& (*variable)(Unit&, std::size_t), std::size_t g, double d,
@@ -159,10 +160,10 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
         }
         ASSERT_NEAR(gates.row(m)[g * H + i], expected, bound) << "gate " << g;
       }
-      if (kind.inner)
-        ASSERT_NEAR(inner.row(m)[i], difference(u, s, 2, d, d_c), bound);
+      if (kind.kept)
+        ASSERT_NEAR(kept.row(m)[i], difference(u, s, 2, d, d_c), bound);
       else
-        ASSERT_EQ(inner.row(m)[i], inner_before[m * H + i]);
+        ASSERT_EQ(kept.row(m)[i], kept_before[m * H + i]);
       double expected = brought;
       if (kind.carries_c) expected = difference(u, c_of, 0, d, d_c);
       if (kind.carries_h) expected = difference(u, h_of, 0, d, d_c) + (kind.first_half ? brought : 0.0);
@@ -174,8 +175,8 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
     std::mt19937 random;
     bool by_pointer, zero_d_h;
     std::vector<float> w, bias;
-    Block x, d_h, gates, h_prev, h, c_prev, c, inner, carry;
-    std::vector<float> gates_before, inner_before, carry_before;
+    Block x, d_h, gates, h_prev, h, c_prev, c, kept, carry;
+    std::vector<float> gates_before, kept_before, carry_before;
     std::vector<Unit> units;
   };
 };
@@ -221,8 +222,8 @@ TEST_P(BackwardStep, ARowHasTheSameBitsAloneAndInABatch) {
         step.h = c.h.from(m);
         step.c_prev = c.c_prev.from(m);
         step.c = c.c.from(m);
-        step.inner = c.inner.writable_from(m);
-        step.carry = c.carry.writable_from(m);
+        step.kept = c.kept.writable_from(m);
+        step.carry_h = step.carry_c = c.carry.writable_from(m);
         (table->*c.kind.kernel)(step);
       }
       const std::vector<float> alone = c.results();

@@ -42,20 +42,20 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
           gates(M, k.gates * H, by_pointer, random),
           h_prev(M, H, by_pointer, random),
           c_prev(M, H, by_pointer, random),
-          inner(M, H, by_pointer, random),
+          kept(M, H, by_pointer, random),
           h(M, H, by_pointer, random),
           c(M, H, by_pointer, random),
           gates_before(gates.values()) {
       fill(bias, random);
     }
 
-    // gates, inner, h, c
+    // gates, kept, h, c
     std::vector<float> run(const Table& table, CellForward step) {
       gates.set(gates_before);
-      for (Block* block : {&inner, &h, &c}) block->set(std::vector<float>(M * H, 0.0f));
+      for (Block* block : {&kept, &h, &c}) block->set(std::vector<float>(M * H, 0.0f));
       (table.*kind.kernel)(step);
       std::vector<float> all = gates.values();
-      for (const Block* block : {&inner, &h, &c}) {
+      for (const Block* block : {&kept, &h, &c}) {
         const std::vector<float> values = block->values();
         all.insert(all.end(), values.begin(), values.end());
       }
@@ -70,13 +70,12 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               gates.writable(),
               h_prev.rows(),
               c_prev.rows(),
-              bias.data(),
-              inner.writable(),
+              {nullptr, bias.data()},
+              kept.writable(),
               h.writable(),
               c.writable(),
               nullptr,
-              {},
-              nullptr};
+              {}};
     }
 
     // Row m by itself.
@@ -88,13 +87,12 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               gates.writable_from(m),
               h_prev.from(m),
               c_prev.from(m),
-              bias.data(),
-              inner.writable_from(m),
+              {nullptr, bias.data()},
+              kept.writable_from(m),
               h.writable_from(m),
               c.writable_from(m),
               nullptr,
-              {},
-              nullptr};
+              {}};
     }
 
     void expect_near_truth(const Sums& sums) const {
@@ -114,7 +112,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
           const Result y = kind.unit(u);
           for (std::size_t g = 0; g < kind.gates; ++g)
             ASSERT_NEAR(gates.row(m)[g * H + i], y.gates[g], bound);
-          ASSERT_NEAR(inner.row(m)[i], y.inner, bound);
+          ASSERT_NEAR(kept.row(m)[i], y.kept, bound);
           ASSERT_NEAR(h.row(m)[i], y.h, bound);
           ASSERT_NEAR(c.row(m)[i], y.c, bound);
         }
@@ -126,7 +124,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
     std::mt19937 random;
     bool by_pointer;
     std::vector<float> w, bias;
-    Block x, gates, h_prev, c_prev, inner, h, c;
+    Block x, gates, h_prev, c_prev, kept, h, c;
     std::vector<float> gates_before;
   };
 };
@@ -160,7 +158,7 @@ TEST_P(ForwardStep, ARowHasTheSameBitsAloneAndInABatch) {
       std::vector<float> alone = c.run(*table, c.row(w.panels(), 0));
       for (std::size_t m = 1; m < c.M; ++m) (table->*c.kind.kernel)(c.row(w.panels(), m));
       alone = c.gates.values();
-      for (const Block* block : {&c.inner, &c.h, &c.c}) {
+      for (const Block* block : {&c.kept, &c.h, &c.c}) {
         const std::vector<float> values = block->values();
         alone.insert(alone.end(), values.begin(), values.end());
       }
@@ -208,7 +206,7 @@ TEST_P(ForwardStep, TakesColumnsOfTheInputWeights) {
       CellForward step = c.step(w.panels());
       step.index = index.data();
       step.input = w_ih.panels();
-      step.input_bias = bias.data();
+      step.vectors[0] = bias.data();
       const std::vector<float> values = c.run(*table, step);
       ASSERT_TRUE(same_bits(values.data(), expected.data(), values.size()))
           << table->name << ", " << describe(size);
@@ -216,8 +214,8 @@ TEST_P(ForwardStep, TakesColumnsOfTheInputWeights) {
   }
 }
 
-// A GRU that nobody trains keeps no inner product.
-TEST(GruForward, WritesNoInnerIfThereIsNone) {
+// A GRU that nobody trains keeps no product.
+TEST(GruForward, WritesNothingToKeepIfNotAsked) {
   const Size size{3, 3, 21, 5};
   std::mt19937 random(1);
   for (const Table* table : tables()) {
@@ -232,7 +230,7 @@ TEST(GruForward, WritesNoInnerIfThereIsNone) {
     step.x = x.rows();
     step.gates = gates.writable();
     step.h_prev = h_prev.rows();
-    step.bias = bias.data();
+    step.vectors[1] = bias.data();
     step.h = h.writable();
     table->gru_forward(step);
   }

@@ -21,7 +21,7 @@ struct Unit {
 // What it comes to. What a kernel does not write stays.
 struct Result {
   std::array<double, kGates> gates{};
-  double inner = 0, h = 0, c = 0;
+  double kept = 0, h = 0, c = 0;
 };
 
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -52,8 +52,8 @@ inline Result lstm(const Unit& u) {
 inline Result gru(const Unit& u) {
   Result y = unchanged(u);
   for (const std::size_t g : {0, 1}) y.gates[g] = sigmoid(u.a[g] + u.s[g]);
-  y.inner = u.s[2] + u.b;
-  y.gates[2] = std::tanh(u.a[2] + y.gates[0] * y.inner);
+  y.kept = u.s[2] + u.b;
+  y.gates[2] = std::tanh(u.a[2] + y.gates[0] * y.kept);
   y.h = (1 - y.gates[1]) * y.gates[2] + y.gates[1] * u.h;
   return y;
 }
@@ -62,7 +62,7 @@ inline Result gru(const Unit& u) {
 inline Result gru_before(const Unit& u) {
   Result y = unchanged(u);
   for (const std::size_t g : {0, 1}) y.gates[g] = sigmoid(u.a[g] + u.s[g]);
-  y.inner = y.gates[0] * u.h;
+  y.kept = y.gates[0] * u.h;
   return y;
 }
 

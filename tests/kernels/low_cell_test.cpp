@@ -85,7 +85,7 @@ const Table& plain(const Table& table) {
 std::vector<float> run_forward(const Forward& kind, const Table& table, const Panels& w, std::size_t M,
                                std::size_t H, const Rows& x) {
   std::mt19937 random(3);
-  Block gates(M, kind.gates * H, random), h_prev(M, H, random), c_prev(M, H, random), inner(M, H, random),
+  Block gates(M, kind.gates * H, random), h_prev(M, H, random), c_prev(M, H, random), kept(M, H, random),
       h(M, H, random), c(M, H, random);
   const std::vector<float> bias = randoms(H, random);
   (table.*kind.kernel)({w,
@@ -95,15 +95,14 @@ std::vector<float> run_forward(const Forward& kind, const Table& table, const Pa
                         gates.writable(),
                         h_prev.rows(),
                         c_prev.rows(),
-                        bias.data(),
-                        inner.writable(),
+                        {nullptr, bias.data()},
+                        kept.writable(),
                         h.writable(),
                         c.writable(),
                         nullptr,
-                        {},
-                        nullptr});
+                        {}});
   std::vector<float> all = gates.values;
-  for (const Block* block : {&inner, &h, &c}) append(all, block->values);
+  for (const Block* block : {&kept, &h, &c}) append(all, block->values);
   return all;
 }
 
@@ -131,7 +130,7 @@ std::vector<float> run_backward(const Backward& kind, const Table& table, const 
                                 std::size_t H, const Rows& x) {
   std::mt19937 random(4);
   Block gates(M, kind.gates * H, random), d_h(M, H, random), h_prev(M, H, random), h(M, H, random),
-      c_prev(M, H, random), c(M, H, random), inner(M, H, random), carry(M, H, random);
+      c_prev(M, H, random), c(M, H, random), kept(M, H, random), carry(M, H, random);
   CellBackward step{};
   step.w = w;
   step.M = M;
@@ -144,11 +143,11 @@ std::vector<float> run_backward(const Backward& kind, const Table& table, const 
   step.h = h.rows();
   step.c_prev = c_prev.rows();
   step.c = c.rows();
-  step.inner = inner.writable();
-  step.carry = carry.writable();
+  step.kept = kept.writable();
+  step.carry_h = step.carry_c = carry.writable();
   (table.*kind.kernel)(step);
   std::vector<float> all = gates.values;
-  for (const Block* block : {&inner, &carry}) append(all, block->values);
+  for (const Block* block : {&kept, &carry}) append(all, block->values);
   return all;
 }
 
@@ -187,12 +186,12 @@ struct WholeStep {
         bias(randoms(k.gates * units, random)),
         head_bias(randoms(outputs, random)),
         head_row(H),
-        inner_bias(P),
+        own_bias(P),
         h_prev(P),
         c_prev(P),
         x(randoms(I, random)) {
     std::copy_n(head_weights.begin(), H, head_row.begin());
-    for (Array* array : {&inner_bias, &h_prev, &c_prev}) {
+    for (Array* array : {&own_bias, &h_prev, &c_prev}) {
       const std::vector<float> values = randoms(H, random);
       std::copy(values.begin(), values.end(), array->begin());
     }
@@ -206,13 +205,12 @@ struct WholeStep {
             {gates.data(), 0, nullptr},
             {h_prev.data(), 0, nullptr},
             {c_prev.data(), 0, nullptr},
-            inner_bias.data(),
+            {bias.data(), own_bias.data()},
             {nullptr, 0, nullptr},
             {h.data(), 0, nullptr},
             {c.data(), 0, nullptr},
             nullptr,
-            input.panels(),
-            bias.data()};
+            input.panels()};
   }
   std::vector<float> join(const std::vector<float>& y, const Array& h, const Array& c) const {
     std::vector<float> all(y);
@@ -250,7 +248,7 @@ struct WholeStep {
   std::vector<float> head_weights;
   Packed head;
   std::vector<float> bias, head_bias;
-  Array head_row, inner_bias, h_prev, c_prev;
+  Array head_row, own_bias, h_prev, c_prev;
   std::vector<float> x;
 };
 

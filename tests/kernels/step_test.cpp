@@ -64,7 +64,7 @@ struct Problem {
   }
 
   Vector recurrent(const Vector& h) const {
-    Vector s = product(0, cell.candidate ? GH - H : GH, h);
+    Vector s = product(0, cell.stages[0].gates * H, h);
     if (!layer_norm) return s;
     double mean = 0, variance = 0;
     for (const double v : s) mean += v / static_cast<double>(GH);
@@ -120,11 +120,11 @@ struct Problem {
     return sum;
   }
 
-  // The gradient of W_hh h has that of inner before the other gates'; W_hh in the same order.
-  bool inner_first() const { return cell.own_sum && !layer_norm; }
+  // The gradient of W_hh h has what is kept before the other gates'; W_hh in the same order.
+  bool kept_leads() const { return cell.kept_leads() && !layer_norm; }
   std::vector<float> w_back() const {
     std::vector<float> w = w_hh;
-    if (inner_first()) std::rotate(w.begin(), w.end() - static_cast<std::ptrdiff_t>(H * P), w.end());
+    if (kept_leads()) std::rotate(w.begin(), w.end() - static_cast<std::ptrdiff_t>(H * P), w.end());
     return w;
   }
 
@@ -148,32 +148,32 @@ struct Problem {
 class PackedProblem {
  public:
   PackedProblem(const Table& table, const Problem& p)
-      : first_(p.cell.candidate ? p.GH - p.H : p.GH),
-        recurrent_(table, first_, p.P, p.w_hh.data(), first_ / p.H),
-        candidate_(table, p.H, p.P, &p.w_hh[p.GH * p.P - p.H * p.P]),
+      : first_(p.cell.stages[0].gates * p.H),
+        product_(table, first_, p.P, p.w_hh.data(), p.cell.stages[0].gates),
+        second_(table, p.H, p.P, &p.w_hh[p.GH * p.P - p.H * p.P]),
         projection_(table, p.P, p.H, p.w_hr.data()),
-        recurrent_t_(kernels::Packed::transposed(table, p.P, first_, p.w_back().data())),
-        candidate_t_(kernels::Packed::transposed(table, p.P, p.H, &p.w_hh[p.GH * p.P - p.H * p.P])),
+        product_t_(kernels::Packed::transposed(table, p.P, first_, p.w_back().data())),
+        second_t_(kernels::Packed::transposed(table, p.P, p.H, &p.w_hh[p.GH * p.P - p.H * p.P])),
         projection_t_(kernels::Packed::transposed(table, p.H, p.P, p.w_hr.data())) {
-    forward.recurrent = recurrent_.panels();
-    forward.recurrent_bias = p.bias.data();
-    backward.recurrent = recurrent_t_.panels();
-    if (p.cell.candidate) {
-      forward.candidate = candidate_.panels();
-      backward.candidate = candidate_t_.panels();
+    forward.products[0] = product_.panels();
+    forward.vectors[1] = p.bias.data();
+    backward.products[0] = product_t_.panels();
+    if (p.cell.stage_count > 1) {
+      forward.products[1] = second_.panels();
+      backward.products[1] = second_t_.panels();
     }
     if (p.projects()) {
       forward.projection = projection_.panels();
       backward.projection = projection_t_.panels();
     }
-    if (p.layer_norm) forward.norm_recurrent = backward.norm_recurrent = p.gain.data();
+    if (p.layer_norm) forward.norm_recurrent = p.gain.data();
   }
   LayerWeights forward{};
   BackwardWeights backward{};
 
  private:
   std::size_t first_;
-  kernels::Packed recurrent_, candidate_, projection_, recurrent_t_, candidate_t_, projection_t_;
+  kernels::Packed product_, second_, projection_, product_t_, second_t_, projection_t_;
 };
 
 // Buffers of all steps, [kSteps, kMost, n].
@@ -197,7 +197,7 @@ class Recurrence {
         p_(problem),
         w_(table, problem),
         c_(problem.H),
-        inner_(problem.H),
+        kept_(problem.H),
         unprojected_(problem.H),
         product_(problem.GH),
         normalized_(problem.GH),
@@ -220,7 +220,7 @@ class Recurrence {
       step.gates = gates.at(t);
       step.next[0] = h.at(t);
       step.next[1] = c_.at(t);
-      step.inner = inner_.at(t);
+      step.kept = kept_.at(t);
       step.unprojected = unprojected_.at(t);
       step.product = product_.at(t);
       step.normalized = normalized_.at(t);
@@ -230,7 +230,7 @@ class Recurrence {
   }
 
   void go_backward() {
-    if (p_.cell.carry == Carry::c) std::copy(p_.d_c.begin(), p_.d_c.end(), carry.values.begin());
+    if (p_.cell.states > 1) std::copy(p_.d_c.begin(), p_.d_c.end(), carry.values.begin());
     for (std::size_t t = kSteps; t-- > 0;) {
       BackwardStep step{};
       step.rows = kRows[t];
@@ -243,29 +243,22 @@ class Recurrence {
       step.next[0] = h.read(t);
       step.next[1] = c_.read(t);
       step.gates = gates.at(t);
-      step.inner = inner_.at(t);
-      step.d_sum = p_.cell.own_sum ? d_sum_.at(t) : gates.at(t);
+      step.kept = kept_.at(t);
+      step.d_sum = p_.cell.kept_leads() ? d_sum_.at(t) : gates.at(t);
       step.d_product = d_product.at(t);
       step.d_projected = d_projected_.at(t);
-      step.carry = carry.at(0);
+      step.carry[p_.cell.carries_h ? 0 : 1] = carry.at(0);
       step.normalized = normalized_.read(t);
       step.deviation = &deviation_[t * kMost];
-      backward(p_.cell, table_, w_.backward, step);
-      if (p_.inner_first()) join(t);
+      backward(p_.cell, table_, w_.forward, w_.backward, step);
+      if (p_.kept_leads()) join(t);
     }
   }
 
-  // Of the initial h of a row.
-  Vector initial_gradient(std::size_t m) const {
-    Vector d(p_.P);
-    const Rows rows = d_product_of(0);
-    const std::size_t count = p_.cell.candidate ? p_.GH - p_.H : p_.GH;
-    const std::vector<float> w = p_.w_back();
-    for (std::size_t k = 0; k < p_.P; ++k) {
-      for (std::size_t i = 0; i < count; ++i)
-        d[k] += static_cast<double>(w[i * p_.P + k]) * rows.base[m * rows.stride + i];
-      if (p_.cell.carry == Carry::h) d[k] += carry.value(0, m, k);
-    }
+  // Of the initial h of each row.
+  Buffer initial_gradients() {
+    Buffer d(padded(p_.P));
+    previous_gradient(p_.cell, table_, w_.backward, kMost, p_.H, d_product_of(0), carry.read(0), d.at(0));
     return d;
   }
 
@@ -273,12 +266,12 @@ class Recurrence {
 
  private:
   Rows d_product_of(std::size_t t) const {
-    return p_.layer_norm || p_.inner_first() ? d_product.read(t) : gates.read(t);
+    return p_.layer_norm || p_.kept_leads() ? d_product.read(t) : gates.read(t);
   }
   void join(std::size_t t) {
     for (std::size_t m = 0; m < kRows[t]; ++m) {
       float* const target = d_product.at(t).base + m * p_.GH;
-      std::copy_n(inner_.at(t).base + m * p_.H, p_.H, target);
+      std::copy_n(kept_.at(t).base + m * p_.H, p_.H, target);
       std::copy_n(gates.at(t).base + m * p_.GH, p_.GH - p_.H, target + p_.H);
     }
   }
@@ -286,7 +279,7 @@ class Recurrence {
   const Table& table_;
   const Problem& p_;
   PackedProblem w_;
-  Buffer c_, inner_, unprojected_, product_, normalized_, d_sum_, d_projected_;
+  Buffer c_, kept_, unprojected_, product_, normalized_, d_sum_, d_projected_;
   std::vector<float> deviation_;
 };
 
@@ -338,6 +331,7 @@ TEST_P(CellStep, BackwardIsTheCentralDifference) {
     Recurrence run(*table, p);
     run.go_forward();
     run.go_backward();
+    const Buffer d_h = run.initial_gradients();
     for (std::size_t m = 0; m < kMost; ++m) {
       SCOPED_TRACE(testing::Message() << "row " << m);
       Vector inputs = p.inputs_of(m), h = p.h_of(m), c = p.c_of(m);
@@ -357,12 +351,11 @@ TEST_P(CellStep, BackwardIsTheCentralDifference) {
           ASSERT_NEAR(run.gates.value(t, m, i), expected, 1e-4 * (1 + std::fabs(expected)))
               << "step " << t << ", element " << i;
         }
-      const Vector d_h = run.initial_gradient(m);
       for (std::size_t k = 0; k < p.P; ++k) {
         const double expected = difference(h[k]);
-        ASSERT_NEAR(d_h[k], expected, 1e-4 * (1 + std::fabs(expected))) << "initial h " << k;
+        ASSERT_NEAR(d_h.value(0, m, k), expected, 1e-4 * (1 + std::fabs(expected))) << "initial h " << k;
       }
-      for (std::size_t i = 0; i < p.H && p.cell.carry == Carry::c; ++i)
+      for (std::size_t i = 0; i < p.H && p.cell.states > 1; ++i)
         ASSERT_NEAR(run.carry.value(0, m, i), difference(c[i]), 1e-4) << "initial c " << i;
     }
   }

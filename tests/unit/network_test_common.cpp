@@ -115,7 +115,7 @@ reference::Network truth(const Network& network) {
   result.flags = weights.config().flags;
   result.inputs = weights.input_size();
   result.embedding = static_cast<std::size_t>(weights.config().embedding_size);
-  result.hidden = weights.hidden_size();
+  result.hidden = weights.layer(0).hidden;
   result.projection = static_cast<std::size_t>(weights.config().projection_size);
   result.outputs = weights.has_head() ? weights.output_size() : 0;
   result.layers = weights.num_layers();

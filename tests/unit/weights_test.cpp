@@ -113,11 +113,10 @@ TEST(Weights, NamesAndShapesOfLstmWithEveryOption) {
 
 TEST(Weights, Sizes) {
   const WeightsRef weights = make(make_config(3, 17, 0, 4));
-  EXPECT_EQ(weights->width(), 32u);
   EXPECT_EQ(weights->output_size(), 17u);
   EXPECT_FALSE(weights->has_head());
   EXPECT_EQ(weights->state_size(), 68u);
-  EXPECT_EQ(weights->state_vectors(), 4u);
+  EXPECT_EQ(weights->padded_state_size(), 4u * 32);
   EXPECT_EQ(make(make_config(3, 17, 9, 1))->output_size(), 9u);
 
   rnn_config_t config = make_config(3, 17, 0, 2);
@@ -126,11 +125,11 @@ TEST(Weights, Sizes) {
   config.projection_size = 5;
   const WeightsRef lstm = make(config);
   EXPECT_EQ(lstm->output_size(), 10u);
-  EXPECT_EQ(lstm->layer_input_size(1), 10u);
-  EXPECT_EQ(lstm->state_vectors(), 8u);
+  EXPECT_EQ(lstm->layer(1).inputs, 10u);
+  EXPECT_EQ(lstm->padded_state_size(), 4u * (16 + 32));
   EXPECT_EQ(lstm->state_size(), 4u * (5 + 17));
-  EXPECT_EQ(lstm->state_offset(0, 3), 15u);
-  EXPECT_EQ(lstm->state_offset(1, 3), 20u + 51);
+  EXPECT_EQ(lstm->strand(3).states[0].offset, 15u);
+  EXPECT_EQ(lstm->strand(3).states[1].offset, 20u + 51);
 }
 
 // Parameters are aligned, do not overlap, and what no parameter uses is zero, whatever was set.
@@ -171,7 +170,7 @@ TEST(Weights, GetReturnsWhatWasSet) {
     ref->get(p, out.data());
     EXPECT_EQ(in, out) << p.name;
     EXPECT_EQ(ref->find(p.name), &p);
-    EXPECT_EQ(ref->find(p.kind, p.strand, p.part), &p);
+    EXPECT_EQ(ref->find(p.kind, p.strand, p.index), &p);
   }
   EXPECT_EQ(ref->find("weight_ih_l2"), nullptr);
   EXPECT_EQ(ref->find(""), nullptr);
@@ -195,29 +194,37 @@ void expect_packed(const Weights& weights, const Parameter& p, std::size_t first
 }
 
 void expect_all_packed(const Weights& weights) {
-  const std::size_t H = weights.hidden_size(), GH = weights.gates_size();
-  const auto vector = [&](Kind kind, std::size_t strand) {
-    return weights.values() + weights.find(kind, strand)->offset;
+  const auto vector = [&](Kind kind, std::size_t strand, std::size_t index = 0) {
+    return weights.values() + weights.find(kind, strand, index)->offset;
   };
+  const auto group = [](std::size_t gates) { return gates == 1 ? 0 : gates; };
   for (std::size_t s = 0; s < weights.strands(); ++s) {
-    const cells::LayerWeights& w = weights.strand(s);
-    const std::size_t joint = weights.cell().candidate ? GH - H : GH;
-    expect_packed(weights, *weights.find(Kind::input, s), 0, GH, w.input);
-    expect_packed(weights, *weights.find(Kind::recurrent, s), 0, joint, w.recurrent);
-    EXPECT_EQ(w.input.gates, GH == H ? 0 : GH / H);
-    EXPECT_EQ(w.recurrent.gates, joint == H ? 0 : joint / H);
-    EXPECT_EQ(w.candidate.data != nullptr, weights.cell().candidate);
-    if (weights.cell().candidate)
-      expect_packed(weights, *weights.find(Kind::recurrent, s), joint, H, w.candidate);
-    EXPECT_EQ(w.projection.data != nullptr, weights.has_projection());
-    if (weights.has_projection())
-      expect_packed(weights, *weights.find(Kind::projection, s), 0, weights.projected_size(), w.projection);
-    EXPECT_EQ(w.bias, vector(Kind::bias, s));
-    if (weights.cell().recurrent_bias) {
-      EXPECT_EQ(w.recurrent_bias, vector(Kind::recurrent_bias, s));
+    const Layer& layer = *weights.strand(s).layer;
+    const cells::Cell& cell = *layer.cell;
+    const cells::LayerWeights& w = weights.strand(s).weights;
+    expect_packed(weights, *weights.find(Kind::input, s), 0, layer.gates(), w.input);
+    EXPECT_EQ(w.input.gates, group(cell.gates));
+    std::size_t row = 0;
+    for (std::size_t stage = 0; stage < cells::kMaxStages; ++stage) {
+      const std::size_t gates = cell.stages[stage].gates;
+      EXPECT_EQ(w.products[stage].data != nullptr, gates > 0);
+      if (gates == 0) continue;
+      expect_packed(weights, *weights.find(Kind::recurrent, s), row, gates * layer.hidden, w.products[stage]);
+      EXPECT_EQ(w.products[stage].gates, group(gates));
+      row += gates * layer.hidden;
     }
-    EXPECT_EQ(w.norm_input, weights.has(RNN_LAYER_NORM) ? vector(Kind::norm_input, s) : nullptr);
-    EXPECT_EQ(w.norm_recurrent, weights.has(RNN_LAYER_NORM) ? vector(Kind::norm_recurrent, s) : nullptr);
+    EXPECT_EQ(row, layer.gates());
+    EXPECT_EQ(w.projection.data != nullptr, layer.has_projection());
+    if (layer.has_projection())
+      expect_packed(weights, *weights.find(Kind::projection, s), 0, layer.projected, w.projection);
+    for (std::size_t i = 0; i < cell.vector_count; ++i) EXPECT_EQ(w.vectors[i], vector(Kind::vector, s, i));
+    if (layer.layer_norm) {
+      EXPECT_EQ(w.norm_input, vector(Kind::vector, s, Parameter::kNormInput));
+      EXPECT_EQ(w.norm_recurrent, vector(Kind::vector, s, Parameter::kNormRecurrent));
+    } else {
+      EXPECT_EQ(w.norm_input, nullptr);
+      EXPECT_EQ(w.norm_recurrent, nullptr);
+    }
   }
   const Parameter* head = weights.find(weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0);
   expect_packed(weights, *head, 0, weights.output_size(), weights.head());
@@ -302,11 +309,13 @@ TEST(Weights, WhatIsAbsentIsZero) {
   config.flags = RNN_NO_BIAS;
   const WeightsRef ref = make(config);
   for (std::size_t l = 0; l < 2; ++l) {
-    for (std::size_t i = 0; i < ref->width(); ++i) {
-      EXPECT_EQ(ref->strand(l).recurrent_bias[i], 0.0f);
-      EXPECT_EQ(ref->initial(0, l)[i], 0.0f);
+    const Strand& strand = ref->strand(l);
+    for (std::size_t i = 0; i < kernels::padded(strand.layer->hidden); ++i) {
+      EXPECT_EQ(strand.weights.vectors[1][i], 0.0f);
+      EXPECT_EQ(strand.states[0].initial[i], 0.0f);
     }
-    for (std::size_t i = 0; i < ref->gates_width(); ++i) EXPECT_EQ(ref->strand(l).bias[i], 0.0f);
+    for (std::size_t i = 0; i < kernels::padded(strand.layer->gates()); ++i)
+      EXPECT_EQ(strand.weights.bias()[i], 0.0f);
   }
   for (std::size_t i = 0; i < kernels::padded(40); ++i) EXPECT_EQ(ref->head_bias()[i], 0.0f);
 }
@@ -322,7 +331,7 @@ TEST(Weights, InitialStates) {
                                "initial_h_l1_reverse", "initial_c_l0",         "initial_c_l0_reverse",
                                "initial_c_l1",         "initial_c_l1_reverse"};
   for (std::size_t v = 0; v < 8; ++v)
-    EXPECT_EQ(ref->initial(v / 4, v % 4), ref->values() + ref->find(names[v])->offset);
+    EXPECT_EQ(ref->strand(v % 4).states[v / 4].initial, ref->values() + ref->find(names[v])->offset);
 }
 
 TEST(Weights, ReferencesAreCounted) {
