@@ -9,7 +9,8 @@
 #include "lib/network/error.h"
 #include "lib/network/network.h"
 #include "lib/network/plan.h"
-#include "lib/network/project.h"
+#include "lib/network/pooling.h"
+#include "lib/network/layer_walk.h"
 
 namespace rnn {
 namespace {
@@ -40,6 +41,8 @@ class ForwardPass {
   const float* final_states() const noexcept { return final_states_; }  // [N, S]
 
  private:
+  struct WindowBuffers;
+
   std::size_t active(const Window& window, std::size_t t) const noexcept {
     return std::min(plan_.active(t), window.first + window.count) - window.first;
   }
@@ -59,18 +62,14 @@ class ForwardPass {
   void start(const Window& window) noexcept;
   void extend(Window& window) noexcept;
   void point_to_inputs(const Window& window) noexcept;
-  void run_layer(const Window& window, std::size_t layer) noexcept;
-  void sweep(const Window& window, const Strand& strand) noexcept;
   kernels::Rows previous(const Window& window, std::size_t part, const Strand& strand,
                          std::size_t t) noexcept;
   void carry(const Window& window, const Strand& strand) noexcept;
   void write_states(const Window& window, const Strand& strand) noexcept;
   void write_outputs(const Window& window) noexcept;
   void pool(const Window& window) noexcept;
-  void pool_last(const Window& window, std::size_t t) noexcept;
-  void pool_max(std::size_t rows, const float* o) noexcept;
   void write_pooled(const Window& window) noexcept;
-  void apply_head(std::size_t count, const kernels::Rows& o) noexcept;
+  void write_head(std::size_t count, const kernels::Rows& o) noexcept;
   void finish(const Window& window) noexcept;
 
   const Weights& weights_;
@@ -199,6 +198,63 @@ std::size_t ForwardPass::block_at(std::size_t first) const noexcept {
   return count;
 }
 
+// Leaves each layer's output in x_, where the next one and the head read it.
+struct ForwardPass::WindowBuffers {
+  ForwardPass& pass;
+  const Window& window;
+
+  bool step_at_once(std::size_t) const noexcept { return false; }
+  bool projects(std::size_t) const noexcept { return true; }
+  template <class Visit>
+  void for_rows(const Visit& visit) const noexcept {
+    visit(0, window.rows);
+  }
+  kernels::Rows input(std::size_t l, std::size_t) const noexcept {
+    if (l > 0) return {pass.x_, pass.stride_, nullptr};
+    return {nullptr, 0, pass.inputs_.data()};
+  }
+  const std::int32_t* indices(std::size_t l, std::size_t) const noexcept {
+    return l == 0 ? pass.indices_.data() : nullptr;
+  }
+  kernels::MutableRows gates(std::size_t, std::size_t first) const noexcept {
+    return {pass.gates_ + first * pass.gates_width_, pass.gates_width_, nullptr};
+  }
+  Normalized normalized(std::size_t, std::size_t) const noexcept { return {}; }
+  template <class Visit>
+  void for_steps(std::size_t s, const Visit& visit) const noexcept {
+    const Strand& strand = pass.weights_.strand(s);
+    cells::ForwardStep step{};
+    step.hidden = strand.layer->hidden;
+    step.kept = {pass.kept_, pass.kept_width_, nullptr};
+    step.unprojected = {pass.unprojected_, pass.width_, nullptr};
+    step.product = {pass.product_, pass.gates_width_, nullptr};
+    for (std::size_t i = window.begin; i < window.end; ++i) {
+      const std::size_t t = strand.reverse ? window.end - 1 - (i - window.begin) : i;
+      const std::size_t row = pass.offsets_[t - window.begin];
+      step.rows = pass.active(window, t);
+      step.gates = gates(s, row);
+      for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+        step.previous[part] = pass.previous(window, part, strand, t);
+        step.next[part] = {pass.state(part, strand, row), pass.state_stride(part), nullptr};
+      }
+      visit(step);
+    }
+  }
+  void end_strand(std::size_t s) const noexcept {
+    const Strand& strand = pass.weights_.strand(s);
+    pass.carry(window, strand);
+    if (pass.options_.states != nullptr) pass.write_states(window, strand);
+  }
+  bool copies(const Layer&) const noexcept { return false; }
+  kernels::Rows h(std::size_t s, std::size_t) const noexcept {
+    return {pass.o_ + pass.weights_.strand(s).column, pass.stride_, nullptr};
+  }
+  kernels::MutableRows output(std::size_t, std::size_t) const noexcept {
+    return {pass.o_, pass.stride_, nullptr};
+  }
+  void end_layer(std::size_t) const noexcept { std::swap(pass.x_, pass.o_); }
+};
+
 void ForwardPass::run() noexcept {
   for (std::size_t first = 0; first < plan_.segments();) {
     Window window{first, block_at(first), 0, 0, 0};
@@ -207,7 +263,8 @@ void ForwardPass::run() noexcept {
     while (window.end < steps) {
       extend(window);
       point_to_inputs(window);
-      for (std::size_t l = 0; l < weights_.num_layers(); ++l) run_layer(window, l);
+      WindowBuffers buffers{*this, window};
+      walk_layers(weights_, buffers);
       if (outputs_ == nullptr) continue;
       if (options_.pooling == RNN_POOLING_NONE)
         write_outputs(window);
@@ -266,43 +323,6 @@ void ForwardPass::point_to_inputs(const Window& window) noexcept {
   }
 }
 
-// Leaves the layer's output in x_, where the next layer and the head read it.
-void ForwardPass::run_layer(const Window& window, std::size_t layer) noexcept {
-  const kernels::Rows x =
-      layer > 0 ? kernels::Rows{x_, stride_, nullptr} : kernels::Rows{nullptr, 0, inputs_.data()};
-  const std::int32_t* indices = layer == 0 ? indices_.data() : nullptr;
-  for (std::size_t d = 0; d < directions_; ++d) {
-    const Strand& strand = weights_.strand(layer * directions_ + d);
-    project(weights_.table(), strand, window.rows, x, indices, {gates_, gates_width_, nullptr});
-    sweep(window, strand);
-    carry(window, strand);
-    if (options_.states != nullptr) write_states(window, strand);
-  }
-  if (weights_.layer(layer).residual)
-    weights_.table().add(window.rows, weights_.layer(layer).outputs(), {o_, stride_, nullptr}, x,
-                         {o_, stride_, nullptr});
-  std::swap(x_, o_);
-}
-
-void ForwardPass::sweep(const Window& window, const Strand& strand) noexcept {
-  cells::ForwardStep step{};
-  step.hidden = strand.layer->hidden;
-  step.kept = {kept_, kept_width_, nullptr};
-  step.unprojected = {unprojected_, width_, nullptr};
-  step.product = {product_, gates_width_, nullptr};
-  for (std::size_t i = window.begin; i < window.end; ++i) {
-    const std::size_t t = strand.reverse ? window.end - 1 - (i - window.begin) : i;
-    const std::size_t row = offsets_[t - window.begin];
-    step.rows = active(window, t);
-    step.gates = {gates_ + row * gates_width_, gates_width_, nullptr};
-    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
-      step.previous[part] = previous(window, part, strand, t);
-      step.next[part] = {state(part, strand, row), state_stride(part), nullptr};
-    }
-    cells::forward(*strand.layer->cell, weights_.table(), strand.weights, step);
-  }
-}
-
 // The state before step t. A backward strand comes from step t + 1, where the segment has one.
 kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, const Strand& strand,
                                     std::size_t t) noexcept {
@@ -351,40 +371,17 @@ void ForwardPass::write_outputs(const Window& window) noexcept {
     for (std::size_t b = window.first; b < end; ++b, ++row)
       targets_[row] = outputs_ + plan_.frame(t, b) * weights_.output_size();
   }
-  apply_head(window.rows, {x_, stride_, nullptr});
+  write_head(window.rows, {x_, stride_, nullptr});
 }
 
 // Take the window's steps into the pooled outputs of the block's segments, in the order of time.
 void ForwardPass::pool(const Window& window) noexcept {
   for (std::size_t t = window.begin; t < window.end; ++t) {
-    const std::size_t rows = active(window, t);
-    const float* o = x_ + offsets_[t - window.begin] * stride_;
-    const kernels::Rows sum{pooled_, stride_, nullptr};
-    if (options_.pooling == RNN_POOLING_LAST)
-      pool_last(window, t);
-    else if (t == 0)
-      std::copy_n(o, rows * stride_, pooled_);
-    else if (options_.pooling == RNN_POOLING_MAX)
-      pool_max(rows, o);
-    else
-      weights_.table().add(rows, weights_.last_layer().outputs(), sum, {o, stride_, nullptr},
-                           {pooled_, stride_, nullptr});
+    const float* const o = x_ + offsets_[t - window.begin] * stride_;
+    for (std::size_t i = 0; i < active(window, t); ++i)
+      pool_step(options_.pooling, weights_.last_layer(), t, plan_.segment(window.first + i).length,
+                o + i * stride_, pooled_ + i * stride_, nullptr);
   }
-}
-
-// The backward direction's last step is the segment's first.
-void ForwardPass::pool_last(const Window& window, std::size_t t) noexcept {
-  const std::size_t P = weights_.last_layer().projected;
-  for (std::size_t i = 0; i < active(window, t); ++i) {
-    const float* o = x_ + (offsets_[t - window.begin] + i) * stride_;
-    float* pooled = pooled_ + i * stride_;
-    if (t + 1 == plan_.segment(window.first + i).length) std::copy_n(o, P, pooled);
-    if (t == 0) std::copy_n(o + P, weights_.last_layer().outputs() - P, pooled + P);
-  }
-}
-
-void ForwardPass::pool_max(std::size_t rows, const float* o) noexcept {
-  for (std::size_t i = 0; i < rows * stride_; ++i) pooled_[i] = std::max(pooled_[i], o[i]);
 }
 
 // The head over the pooled outputs of the segments that end a sequence.
@@ -394,23 +391,17 @@ void ForwardPass::write_pooled(const Window& window) noexcept {
     const Segment& segment = plan_.segment(window.first + i);
     if (!segment.ends_slice) continue;
     float* pooled = pooled_ + i * stride_;
-    if (options_.pooling == RNN_POOLING_MEAN)
-      for (std::size_t j = 0; j < stride_; ++j) pooled[j] /= static_cast<float>(segment.length);
+    finish_pooling(options_.pooling, weights_.last_layer(), segment.length, pooled);
     pooled_rows_[count] = pooled;
     targets_[count] = outputs_ + segment.slice * weights_.output_size();
     ++count;
   }
-  apply_head(count, {nullptr, 0, pooled_rows_.data()});
+  write_head(count, {nullptr, 0, pooled_rows_.data()});
 }
 
 // From the last layer's output to targets_.
-void ForwardPass::apply_head(std::size_t count, const kernels::Rows& o) noexcept {
-  const std::size_t O = weights_.output_size();
-  if (weights_.has_head())
-    return weights_.table().gemm(weights_.head(), count, o, {weights_.head_bias(), 0, nullptr}, O,
-                                 {nullptr, 0, targets_.data()});
-  for (std::size_t i = 0; i < count; ++i)
-    std::copy_n(o.pointers != nullptr ? o.pointers[i] : o.base + i * o.stride, O, targets_[i]);
+void ForwardPass::write_head(std::size_t count, const kernels::Rows& o) noexcept {
+  apply_head(weights_, count, o, weights_.output_size(), {nullptr, 0, targets_.data()});
 }
 
 void ForwardPass::finish(const Window& window) noexcept {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "lib/kernels/float_mode.h"
-#include "lib/network/project.h"
+#include "lib/network/layer_walk.h"
 
 namespace rnn {
 namespace {
@@ -109,40 +109,61 @@ void Network::use(WeightsRef weights) noexcept {
   connect();
 }
 
+// A step of one stream, from x or, where that is null, one-hot.
+struct Network::StreamBuffers {
+  Network& network;
+  const float* x;
+  std::int32_t index;
+
+  bool step_at_once(std::size_t s) const noexcept {
+    if (network.steps_.size() == 0) return false;
+    const Weights& weights = *network.weights_;
+    const Strand& strand = weights.strand(s);
+    const Layer& layer = *strand.layer;
+    (weights.table().*layer.cell->step)(network.steps_[network.half_ * weights.strands() + s], x, index,
+                                        nullptr);
+    if (layer.has_projection())
+      weights.table().gemm(strand.weights.projection, 1, one(network.step_.unprojected.base), {},
+                           layer.projected, one_to(next_h(s)));
+    return true;
+  }
+  bool projects(std::size_t) const noexcept { return true; }
+  template <class Visit>
+  void for_rows(const Visit& visit) const noexcept {
+    visit(0, 1);
+  }
+  kernels::Rows input(std::size_t, std::size_t) const noexcept { return one(x); }
+  const std::int32_t* indices(std::size_t, std::size_t) const noexcept {
+    return x == nullptr ? &index : nullptr;
+  }
+  kernels::MutableRows gates(std::size_t, std::size_t) const noexcept { return network.step_.gates; }
+  Normalized normalized(std::size_t, std::size_t) const noexcept { return {}; }
+  template <class Visit>
+  void for_steps(std::size_t s, const Visit& visit) const noexcept {
+    const Strand& strand = network.weights_->strand(s);
+    network.step_.hidden = strand.layer->hidden;
+    network.point_to_states(strand, network.half_);
+    visit(network.step_);
+  }
+  void end_strand(std::size_t) const noexcept {}
+  bool copies(const Layer&) const noexcept { return false; }
+  kernels::Rows h(std::size_t s, std::size_t) const noexcept { return one(next_h(s)); }
+  kernels::MutableRows output(std::size_t, std::size_t) const noexcept { return one_to(network.output_); }
+  void end_layer(std::size_t l) noexcept {
+    x = network.weights_->layer(l).residual ? network.output_ : next_h(l);
+  }
+
+  float* next_h(std::size_t s) const noexcept {
+    return network.state(1 - network.half_, network.weights_->strand(s).states[0]);
+  }
+};
+
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
-  const Weights& weights = *weights_;
-  const kernels::Table& table = weights.table();
-  const std::size_t L = weights.num_layers();
-  for (std::size_t l = 0; l < L; ++l) {
-    const Strand& strand = weights.strand(l);
-    const Layer& layer = *strand.layer;
-    float* const h = state(1 - half_, strand.states[0]);
-    if (steps_.size() == 0) {
-      step_strand(strand, x, index);
-    } else {
-      (table.*layer.cell->step)(steps_[half_ * L + l], x, index, nullptr);
-      if (layer.has_projection())
-        table.gemm(strand.weights.projection, 1, one(step_.unprojected.base), {}, layer.projected, one_to(h));
-    }
-    if (layer.residual) table.add(1, layer.outputs(), one(h), one(x), one_to(output_));
-    x = layer.residual ? output_ : h;
-  }
+  StreamBuffers buffers{*this, x, index};
+  walk_layers(*weights_, buffers);
   half_ = 1 - half_;
-  if (y == nullptr) return;
-  if (weights.has_head())
-    table.gemm(weights.head(), 1, one(x), one(weights.head_bias()), weights.output_size(), one_to(y));
-  else
-    std::copy_n(x, weights.output_size(), y);
-}
-
-// A layer's step that takes several kernels.
-void Network::step_strand(const Strand& strand, const float* x, std::int32_t index) noexcept {
-  const kernels::Table& table = weights_->table();
-  project(table, strand, 1, one(x), x == nullptr ? &index : nullptr, step_.gates);
-  step_.hidden = strand.layer->hidden;
-  point_to_states(strand, half_);
-  cells::forward(*strand.layer->cell, table, strand.weights, step_);
+  if (y != nullptr) apply_head(*weights_, 1, one(buffers.x), weights_->output_size(), one_to(y));
 }
 
 void Network::step_many(Network* const* networks, std::size_t count, const float* x,
@@ -165,42 +186,48 @@ void Network::step_many(Network* const* networks, std::size_t count, const float
   }
 }
 
-void Network::step_block(Network* const* networks, std::size_t count, const float* x,
-                         const std::int32_t* indices, float* y) noexcept {
-  const Weights& weights = networks[0]->weights();
-  const kernels::Table& table = weights.table();
-  const std::size_t O = weights.output_size();
-  const float* inputs[kBlock];  // of the layer in work
-  const float* previous[cells::kMaxStates][kBlock];
-  float* next[cells::kMaxStates][kBlock];
-  float *gates[kBlock], *kept[kBlock], *unprojected[kBlock], *product[kBlock], *output[kBlock];
-  for (std::size_t i = 0; i < count; ++i) {
-    const cells::ForwardStep& own = networks[i]->step_;
-    gates[i] = own.gates.base;
-    kept[i] = own.kept.base;
-    unprojected[i] = own.unprojected.base;
-    product[i] = own.product.base;
-    output[i] = networks[i]->output_;
-    if (weights.has_embedding()) inputs[i] = weights.embedding(static_cast<std::size_t>(indices[i]));
+// A step of each of several streams, which have their vectors in different places.
+struct Network::BlockBuffers {
+  BlockBuffers(Network* const* streams, std::size_t streams_count, const float* x,
+               const std::int32_t* x_indices) noexcept
+      : networks(streams), weights(streams[0]->weights()), count(streams_count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const cells::ForwardStep& own = networks[i]->step_;
+      gates_[i] = own.gates.base;
+      kept[i] = own.kept.base;
+      unprojected[i] = own.unprojected.base;
+      product[i] = own.product.base;
+      outputs[i] = networks[i]->output_;
+      if (weights.has_embedding()) inputs[i] = weights.embedding(static_cast<std::size_t>(x_indices[i]));
+    }
+    const auto unless_null = [](float* const* pointers) {
+      return kernels::MutableRows{nullptr, 0, pointers[0] != nullptr ? pointers : nullptr};
+    };
+    step.rows = count;
+    step.gates = {nullptr, 0, gates_};
+    step.kept = unless_null(kept);
+    step.unprojected = unless_null(unprojected);
+    step.product = unless_null(product);
+    o = weights.has_embedding() ? kernels::Rows{nullptr, 0, inputs}
+                                : kernels::Rows{x, weights.input_size(), nullptr};
+    one_hot = weights.has_embedding() ? nullptr : x_indices;
   }
 
-  const auto unless_null = [](float* const* pointers) {
-    return kernels::MutableRows{nullptr, 0, pointers[0] != nullptr ? pointers : nullptr};
-  };
-  cells::ForwardStep step{};
-  step.rows = count;
-  step.gates = {nullptr, 0, gates};
-  step.kept = unless_null(kept);
-  step.unprojected = unless_null(unprojected);
-  step.product = unless_null(product);
-  kernels::Rows input = weights.has_embedding() ? kernels::Rows{nullptr, 0, inputs}
-                                                : kernels::Rows{x, weights.input_size(), nullptr};
-  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
-    const Strand& strand = weights.strand(l);
-    const Layer& layer = *strand.layer;
-    project(table, strand, count, input, l == 0 && !weights.has_embedding() ? indices : nullptr, step.gates);
-    step.hidden = layer.hidden;
-    for (std::size_t part = 0; part < layer.cell->states; ++part) {
+  bool step_at_once(std::size_t) const noexcept { return false; }
+  bool projects(std::size_t) const noexcept { return true; }
+  template <class Visit>
+  void for_rows(const Visit& visit) const noexcept {
+    visit(0, count);
+  }
+  kernels::Rows input(std::size_t, std::size_t) const noexcept { return o; }
+  const std::int32_t* indices(std::size_t, std::size_t) const noexcept { return one_hot; }
+  kernels::MutableRows gates(std::size_t, std::size_t) const noexcept { return step.gates; }
+  Normalized normalized(std::size_t, std::size_t) const noexcept { return {}; }
+  template <class Visit>
+  void for_steps(std::size_t s, const Visit& visit) noexcept {
+    const Strand& strand = weights.strand(s);
+    step.hidden = strand.layer->hidden;
+    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
       for (std::size_t i = 0; i < count; ++i) {
         previous[part][i] = networks[i]->state(networks[i]->half_, strand.states[part]);
         next[part][i] = networks[i]->state(1 - networks[i]->half_, strand.states[part]);
@@ -208,17 +235,38 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
       step.previous[part] = {nullptr, 0, previous[part]};
       step.next[part] = {nullptr, 0, next[part]};
     }
-    cells::forward(*layer.cell, table, strand.weights, step);
-    if (layer.residual) table.add(count, layer.outputs(), {nullptr, 0, next[0]}, input, {nullptr, 0, output});
-    std::copy_n(layer.residual ? output : next[0], count, inputs);
-    input = {nullptr, 0, inputs};
+    visit(step);
   }
+  void end_strand(std::size_t) const noexcept {}
+  bool copies(const Layer&) const noexcept { return false; }
+  kernels::Rows h(std::size_t, std::size_t) const noexcept { return {nullptr, 0, next[0]}; }
+  kernels::MutableRows output(std::size_t, std::size_t) const noexcept { return {nullptr, 0, outputs}; }
+  void end_layer(std::size_t l) noexcept {
+    std::copy_n(weights.layer(l).residual ? outputs : next[0], count, inputs);
+    o = {nullptr, 0, inputs};
+    one_hot = nullptr;
+  }
+
+  Network* const* networks;
+  const Weights& weights;
+  std::size_t count;
+  kernels::Rows o;              // what the next layer reads
+  const std::int32_t* one_hot;  // [count]  or these
+  const float* inputs[kBlock];  // where o points
+  const float* previous[cells::kMaxStates][kBlock];
+  float* next[cells::kMaxStates][kBlock];
+  float *gates_[kBlock], *kept[kBlock], *unprojected[kBlock], *product[kBlock], *outputs[kBlock];
+  cells::ForwardStep step{};
+};
+
+void Network::step_block(Network* const* networks, std::size_t count, const float* x,
+                         const std::int32_t* indices, float* y) noexcept {
+  const Weights& weights = networks[0]->weights();
+  BlockBuffers buffers(networks, count, x, indices);
+  walk_layers(weights, buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
-  if (y == nullptr) return;
-  if (weights.has_head())
-    table.gemm(weights.head(), count, input, one(weights.head_bias()), O, {y, O, nullptr});
-  else
-    for (std::size_t i = 0; i < count; ++i) std::copy_n(inputs[i], O, y + i * O);
+  const std::size_t O = weights.output_size();
+  if (y != nullptr) apply_head(weights, count, buffers.o, O, {y, O, nullptr});
 }
 
 template <class Visit>

@@ -55,6 +55,10 @@ class Network {
   void set_state(const float* state) noexcept;
 
  private:
+  // See layer_walk.h.
+  struct StreamBuffers;
+  struct BlockBuffers;
+
   void lay_out_scratch();
   void connect() noexcept;
   // From x or, if that is null, a one-hot input. Here, and so beside the code that calls it: on Zen 4 some
@@ -72,7 +76,6 @@ class Network {
   }
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
   void point_to_states(const Strand& strand, std::size_t half) noexcept;
-  void step_strand(const Strand& strand, const float* x, std::int32_t index) noexcept;
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
                         float* outputs) noexcept;

@@ -101,14 +101,10 @@ class Bptt {
   }
 
   // bptt_forward.cpp
+  struct GroupBuffers;
   void forward_group(const Group& g) noexcept;
   void load_initial_states(const Group& g) noexcept;
   void load_inputs(const Group& g, Block block) noexcept;
-  void project_inputs(const Group& g, Block block, std::size_t strand) noexcept;
-  void sweep_forward(const Group& g, Block block, std::size_t strand) noexcept;
-  void step_forward(const Group& g, const Step& step, std::size_t strand) noexcept;
-  void finish_layer(const Group& g, Block block, std::size_t layer) noexcept;
-  void join(std::size_t layer, std::size_t first, std::size_t rows) noexcept;
   void drop(std::size_t layer, std::size_t first, std::size_t rows, const kernels::Rows& x,
             const kernels::MutableRows& y) noexcept;
   void store_final_states(const Group& g) noexcept;
@@ -125,7 +121,6 @@ class Bptt {
   void project_back(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
   void load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void pool(const Group& g, Block block) noexcept;
-  void pool_last(std::size_t b, std::size_t t, const float* o) noexcept;
   void load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
 

@@ -1,6 +1,7 @@
 // The forward half of Bptt: what one task does for its group of segments.
 #include <algorithm>
 
+#include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
 
 namespace rnn {
@@ -16,20 +17,88 @@ std::uint64_t layer_key(std::uint64_t key, std::size_t layer) noexcept {
 
 }  // namespace
 
+// The rows of a group's block of steps, in the workspace.
+struct Bptt::GroupBuffers {
+  Bptt& bptt;
+  const Group& group;
+  const Block block;
+  const Workspace& w;
+
+  bool step_at_once(std::size_t) const noexcept { return false; }
+  bool projects(std::size_t s) const noexcept { return !bptt.picks_inputs(s); }
+  template <class Visit>
+  void for_rows(const Visit& visit) const noexcept {
+    bptt.for_spans(group, block,
+                   [&](std::size_t first, std::size_t count, std::size_t) { visit(first, count); });
+  }
+  kernels::Rows input(std::size_t l, std::size_t first) const noexcept {
+    return w.layers[l].inputs.read(first);
+  }
+  const std::int32_t* indices(std::size_t l, std::size_t first) const noexcept {
+    return w.layers[l].inputs.data == nullptr ? &w.indices[first] : nullptr;
+  }
+  kernels::MutableRows gates(std::size_t s, std::size_t first) const noexcept {
+    return w.strands[s].gates.rows(first);
+  }
+  Normalized normalized(std::size_t s, std::size_t first) const noexcept {
+    const StrandRows& rows = w.strands[s];
+    if (rows.deviation_input == nullptr) return {};
+    return {rows.normalized_input.rows(first), rows.deviation_input + first};
+  }
+  template <class Visit>
+  void for_steps(std::size_t s, const Visit& visit) const noexcept {
+    const Strand& strand = bptt.pass_.weights->strand(s);
+    const StrandRows& rows = w.strands[s];
+    const std::size_t states = strand.layer->cell->states;
+    const bool picks = bptt.picks_inputs(s);
+    cells::ForwardStep f{};
+    f.hidden = strand.layer->hidden;
+    for (std::size_t i = 0; i < block.last - block.first; ++i) {
+      const std::size_t t = strand.reverse ? block.last - 1 - i : block.first + i;
+      bptt.visit_step(group, t, s, [&](const Step& step) {
+        const std::size_t first = bptt.row(group, t) + step.first;
+        f.rows = step.count;
+        f.gates = rows.gates.rows(first);
+        if (picks) f.index = &w.indices[first];
+        for (std::size_t p = 0; p < states; ++p) {
+          f.previous[p] = rows.states[p].read(step.previous);
+          f.next[p] = rows.states[p].rows(w.plan.segments() + first);
+        }
+        f.kept = rows.kept.rows(first);
+        f.unprojected = rows.unprojected.rows(first);
+        if (strand.layer->layer_norm) {
+          f.product = rows.d_product.rows(first);
+          f.normalized = rows.normalized.rows(first);
+          f.deviation = rows.deviation + first;
+        }
+        visit(f);
+      });
+    }
+  }
+  void end_strand(std::size_t) const noexcept {}
+  bool copies(const Layer& layer) const noexcept { return layer.directions > 1; }
+  kernels::Rows h(std::size_t s, std::size_t first) const noexcept {
+    return w.strands[s].states[0].read(w.plan.segments() + first);
+  }
+  kernels::MutableRows output(std::size_t l, std::size_t first) const noexcept {
+    return w.layers[l].outputs.rows(first);
+  }
+  void end_layer(std::size_t l) const noexcept {
+    if (!w.dropout || l + 1 == w.dimensions.layers) return;
+    for_rows([&](std::size_t first, std::size_t count) {
+      bptt.drop(l, first, count, w.layers[l].outputs.read(first), w.layers[l + 1].inputs.rows(first));
+    });
+  }
+};
+
 void Bptt::forward_group(const Group& g) noexcept {
-  const Dimensions& d = w_.dimensions;
   load_initial_states(g);
   const bool outputs = wants_outputs();
   for (std::size_t t = 0; t < steps(g); t += g.block) {
     const Block block{t, std::min(t + g.block, steps(g))};
     load_inputs(g, block);
-    for (std::size_t l = 0; l < d.layers; ++l) {
-      for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand) {
-        project_inputs(g, block, strand);
-        sweep_forward(g, block, strand);
-      }
-      finish_layer(g, block, l);
-    }
+    GroupBuffers buffers{*this, g, block, w_};
+    walk_layers(*pass_.weights, buffers);
     if (w_.pooling != 0)
       pool(g, block);
     else if (outputs)
@@ -76,90 +145,6 @@ void Bptt::load_inputs(const Group& g, Block block) noexcept {
         std::copy_n(data.inputs + frame * d.inputs, d.inputs, inputs.at(first + i));
       }
     }
-  }
-}
-
-// gates = W_ih x + b; with layer normalisation, of W_ih x.
-void Bptt::project_inputs(const Group& g, Block block, std::size_t strand) noexcept {
-  if (picks_inputs(strand)) return;
-  const kernels::Table& table = pass_.weights->table();
-  const cells::LayerWeights& weights = pass_.weights->strand(strand).weights;
-  const Layer& layer = *pass_.weights->strand(strand).layer;
-  const StrandRows& s = w_.strands[strand];
-  const Matrix& x = w_.layers[strand / layer.directions].inputs;
-  const kernels::Rows init{layer.layer_norm ? nullptr : weights.bias(), 0, nullptr};
-  const std::size_t width = kernels::padded(layer.gates());
-  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    const kernels::MutableRows gates = s.gates.rows(first);
-    if (x.data == nullptr)
-      table.gather(weights.input, rows, &w_.indices[first], init, width, gates);
-    else
-      table.gemm(weights.input, rows, x.read(first), init, width, gates);
-    if (layer.layer_norm)
-      table.layer_norm(rows, layer.gates(), s.gates.read(first), weights.norm_input, weights.bias(),
-                       s.normalized_input.rows(first), s.deviation_input + first, gates);
-  });
-}
-
-void Bptt::sweep_forward(const Group& g, Block block, std::size_t strand) noexcept {
-  const bool reverse = w_.dimensions.is_reverse(strand);
-  for (std::size_t i = 0; i < block.last - block.first; ++i) {
-    const std::size_t t = reverse ? block.last - 1 - i : block.first + i;
-    visit_step(g, t, strand, [&](const Step& step) { step_forward(g, step, strand); });
-  }
-}
-
-void Bptt::step_forward(const Group& g, const Step& step, std::size_t index) noexcept {
-  const Strand& strand = pass_.weights->strand(index);
-  const StrandRows& s = w_.strands[index];
-  const std::size_t first = row(g, step.t) + step.first;
-  cells::ForwardStep f{};
-  f.rows = step.count;
-  f.hidden = strand.layer->hidden;
-  f.gates = s.gates.rows(first);
-  if (picks_inputs(index)) f.index = &w_.indices[first];
-  for (std::size_t p = 0; p < strand.layer->cell->states; ++p) {
-    f.previous[p] = s.states[p].read(step.previous);
-    f.next[p] = s.states[p].rows(w_.plan.segments() + first);
-  }
-  f.kept = s.kept.rows(first);
-  f.unprojected = s.unprojected.rows(first);
-  if (strand.layer->layer_norm) {
-    f.product = s.d_product.rows(first);
-    f.normalized = s.normalized.rows(first);
-    f.deviation = s.deviation + first;
-  }
-  cells::forward(*strand.layer->cell, pass_.weights->table(), strand.weights, f);
-}
-
-// ---- From one layer to the next --------------------------------------------------------------------
-
-void Bptt::finish_layer(const Group& g, Block block, std::size_t l) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const bool drops = w_.dropout && l + 1 < d.layers;
-  if (!w_.joins(l) && !drops) return;
-  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    if (w_.joins(l)) join(l, first, rows);
-    if (drops) drop(l, first, rows, w_.layers[l].outputs.read(first), w_.layers[l + 1].inputs.rows(first));
-  });
-}
-
-// o = [h forward, h backward], + x
-void Bptt::join(std::size_t l, std::size_t first, std::size_t rows) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const LayerRows& layer = w_.layers[l];
-  for (std::size_t direction = 0; direction < d.directions; ++direction) {
-    const Strand& strand = pass_.weights->strand(l * d.directions + direction);
-    const std::size_t P = strand.layer->projected;
-    const Matrix& h = w_.strands[l * d.directions + direction].states[0];
-    const std::size_t state = w_.plan.segments() + first;
-    if (strand.layer->residual) {
-      pass_.weights->table().add(rows, P, h.read(state), layer.inputs.read(first, strand.column),
-                                 layer.outputs.rows(first, strand.column));
-      continue;
-    }
-    for (std::size_t i = 0; i < rows; ++i)
-      std::copy_n(h.at(state + i), P, layer.outputs.at(first + i, strand.column));
   }
 }
 

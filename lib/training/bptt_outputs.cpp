@@ -1,6 +1,8 @@
 // What of Bptt lies behind the top layer: pooling, the head and the loss, forwards and backwards.
 #include <algorithm>
 
+#include "lib/network/pooling.h"
+#include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
 
 namespace rnn {
@@ -28,11 +30,7 @@ void Bptt::compute_outputs(const Group& g, Block block) noexcept {
 void Bptt::compute_pooled_outputs(const Group& g) noexcept {
   for (std::size_t b = g.first; b < g.last; ++b) {
     const Segment& segment = w_.plan.segment(b);
-    if (w_.pooling == RNN_POOLING_MEAN) {
-      const auto length = static_cast<float>(segment.length);
-      float* const pooled = w_.pooled.at(b);
-      for (std::size_t j = 0; j < w_.dimensions.layer_outputs; ++j) pooled[j] /= length;
-    }
+    finish_pooling(w_.pooling, pass_.weights->last_layer(), segment.length, w_.pooled.at(b));
     const std::size_t target = pass_.items[segment.slice].target;
     load_target(b, target, segment.ends_slice && target != Item::kNone);
   }
@@ -43,16 +41,8 @@ void Bptt::compute_pooled_outputs(const Group& g) noexcept {
 
 // y = W_ho o + b_o for output rows from `first` on; without a head, y = o.
 void Bptt::project_outputs(std::size_t first, std::size_t rows) noexcept {
-  const Dimensions& d = w_.dimensions;
-  const Matrix& o = w_.head_inputs();
-  if (!pass_.weights->has_head()) {
-    for (std::size_t i = first; i < first + rows; ++i)
-      std::copy_n(o.at(i), d.layer_outputs, w_.outputs.at(i));
-    return;
-  }
-  pass_.weights->table().gemm(pass_.weights->head(), rows, o.read(first),
-                              {pass_.weights->head_bias(), 0, nullptr}, kernels::padded(d.outputs),
-                              w_.outputs.rows(first));
+  apply_head(*pass_.weights, rows, w_.head_inputs().read(first), kernels::padded(w_.dimensions.outputs),
+             w_.outputs.rows(first));
 }
 
 // Of equal outputs, the first is the largest.
@@ -144,37 +134,18 @@ void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients&
 
 // ---- Pooling ---------------------------------------------------------------------------------------
 
-// Takes in the outputs of a block: the mean's sum, the maximum so far and its step, or the last ones.
+// Takes in the outputs of a block.
 void Bptt::pool(const Group& g, Block block) noexcept {
-  const std::size_t width = w_.dimensions.layer_outputs;
   const Matrix& outputs = w_.layers[w_.dimensions.layers - 1].outputs;
+  const std::size_t width = w_.dimensions.layer_outputs;
   for (std::size_t t = block.first; t < block.last; ++t) {
     for (std::size_t i = 0; i < active(g, t); ++i) {
       const std::size_t b = g.first + i;
-      const float* const o = outputs.at(row(g, t) + i);
-      float* const pooled = w_.pooled.at(b);
-      if (w_.pooling == RNN_POOLING_LAST) {
-        pool_last(b, t, o);
-      } else if (w_.pooling == RNN_POOLING_MEAN) {
-        for (std::size_t j = 0; j < width; ++j) pooled[j] = t == 0 ? o[j] : pooled[j] + o[j];
-      } else {
-        std::uint32_t* const steps = &w_.pooled_steps[b * width];
-        for (std::size_t j = 0; j < width; ++j) {
-          const bool more = t == 0 || o[j] > pooled[j];
-          pooled[j] = more ? o[j] : pooled[j];
-          steps[j] = more ? static_cast<std::uint32_t>(t) : steps[j];
-        }
-      }
+      std::uint32_t* const steps = w_.pooling == RNN_POOLING_MAX ? &w_.pooled_steps[b * width] : nullptr;
+      pool_step(w_.pooling, pass_.weights->last_layer(), t, w_.plan.segment(b).length,
+                outputs.at(row(g, t) + i), w_.pooled.at(b), steps);
     }
   }
-}
-
-// The reverse direction's last step is the first.
-void Bptt::pool_last(std::size_t b, std::size_t t, const float* o) noexcept {
-  const Layer& layer = pass_.weights->last_layer();
-  const std::size_t P = layer.projected;
-  if (t == w_.plan.segment(b).length - 1) std::copy_n(o, P, w_.pooled.at(b));
-  if (layer.directions > 1 && t == 0) std::copy_n(o + P, P, w_.pooled.at(b, P));
 }
 
 void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
