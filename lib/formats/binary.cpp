@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "lib/formats/crc32.h"
 #include "lib/network/error.h"
 
 namespace rnn::formats::binary {
@@ -16,18 +17,6 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kChecksum = 12;  // where it stands
 constexpr std::size_t kChecked = 16;   // where what it covers begins
 constexpr std::size_t kFront = 40;     // what stands before the metadata
-
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t c = i;
-    for (int bit = 0; bit < 8; ++bit) c = (c & 1) != 0 ? 0xedb88320u ^ (c >> 1) : c >> 1;
-    table[i] = c;
-  }
-  return table;
-}
-
-constexpr std::array<std::uint32_t, 256> kCrc = make_crc_table();
 
 constexpr std::size_t aligned(std::size_t n) noexcept {
   return (n + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
@@ -166,13 +155,7 @@ bool recognise(const void* memory, std::size_t size) noexcept {
 }
 
 std::uint32_t checksum(const Source& source) {
-  constexpr std::size_t kPart = std::size_t{1} << 16;
-  std::uint32_t crc = 0xffffffffu;
-  for (std::size_t at = kChecked; at < source.size(); at += kPart) {
-    const Part part(source, at, std::min(kPart, source.size() - at));
-    for (std::size_t i = 0; i < part.size(); ++i) crc = kCrc[(crc ^ part.data()[i]) & 255] ^ (crc >> 8);
-  }
-  return ~crc;
+  return crc32(source, kChecked, source.size() - kChecked);
 }
 
 Contents read(const Source& source) {

@@ -62,7 +62,7 @@ struct Tensor {
 struct Contents {
   std::map<std::string, std::string, std::less<>> metadata;
   std::map<std::string, Tensor, std::less<>> tensors;
-  std::shared_ptr<const Source> own;  // of values that the file has as text
+  std::shared_ptr<const void> own;  // sources of values that do not stand in the file as they are
   // The tensors' names as they stand in the file, where that order says which module reads which.
   std::vector<std::string> order;
   // Throws where the file says something else of a state dict's network than the tensors do; may be empty.

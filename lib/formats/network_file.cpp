@@ -16,6 +16,7 @@
 #include "lib/formats/file.h"
 #if RNN_WITH_FORMATS
 #include "lib/formats/json_models.h"
+#include "lib/formats/torch_file.h"
 #endif
 #include "lib/formats/model.h"
 #include "lib/formats/network_tensors.h"
@@ -172,13 +173,14 @@ Model read_onnx_model([[maybe_unused]] const Source& source) {
 #endif
 }
 
-// A file of another library, which begins with `head`; in JSON, a state dict's contents.
+// A file of another library, which begins with `head`; of a state dict, the contents.
 std::variant<Model, Contents> read_foreign(const Source& source, const Part& head) {
 #if RNN_WITH_FORMATS
   if (is_json(head.data(), head.size())) {
     const Part file = whole(source);
     return read_json(file.data(), file.size());
   }
+  if (formats::torch_file::recognise(source, head)) return formats::torch_file::read(source);
 #endif
   if (is_onnx(head)) return read_onnx_model(source);
   refuse_unread(source, head);

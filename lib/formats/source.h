@@ -10,7 +10,7 @@ namespace rnn {
 
 // Bytes that are not set to zero first: a sparse file may claim far more than it holds.
 struct Bytes {
-  explicit Bytes(std::size_t n) : data(new unsigned char[n]), size(n) {}
+  explicit Bytes(std::size_t n) : data(n > 0 ? new unsigned char[n] : nullptr), size(n) {}
 
   std::unique_ptr<unsigned char[]> data;
   std::size_t size;

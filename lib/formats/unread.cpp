@@ -20,10 +20,12 @@ struct Kind {
   const char* advice;
 };
 
-constexpr Kind kTorch = {"a PyTorch file (torch.save)",
-                         "in Python: safetensors.torch.save_file(torch.load(\"x.pt\", map_location=\"cpu\"), "
-                         "\"x.safetensors\"), with "
-                         ".state_dict() behind torch.load(...) if it gives a module"};
+constexpr Kind kTorch = {"a PyTorch file (torch.save)", ""};  // read, if it is whole
+constexpr Kind kOldTorch = {
+    "a PyTorch file of before PyTorch 1.6",
+    "in Python: safetensors.torch.save_file(torch.load(\"x.pt\", map_location=\"cpu\"), "
+    "\"x.safetensors\"), with "
+    ".state_dict() behind torch.load(...) if it gives a module"};
 constexpr Kind kTorchScript = {"a TorchScript module (torch.jit.save)",
                                "in Python: safetensors.torch.save_file(torch.jit.load(\"x.pt\", "
                                "\"cpu\").state_dict(), \"x.safetensors\")"};
@@ -52,7 +54,7 @@ struct Magic {
 
 // What comes first is tried first.
 constexpr Magic kMagics[] = {
-    {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, kTorch},  // before PyTorch 1.6
+    {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, kOldTorch},
     {0, "\x89HDF\r\n\x1a\n"sv, kHdf5},
     {0,
      "GGUF"sv,
@@ -94,9 +96,9 @@ constexpr Magic kMagics[] = {
 #if !RNN_WITH_FORMATS
 constexpr char kRead[] = "librnn's binary files";
 #elif RNN_WITH_ONNX
-constexpr char kRead[] = "safetensors, ONNX, models in JSON, and librnn's binary files";
+constexpr char kRead[] = "safetensors, files of torch.save, ONNX, models in JSON, and librnn's binary files";
 #else
-constexpr char kRead[] = "safetensors, models in JSON, and librnn's binary files";
+constexpr char kRead[] = "safetensors, files of torch.save, models in JSON, and librnn's binary files";
 #endif
 
 [[noreturn]] void refuse(const Kind& kind) {

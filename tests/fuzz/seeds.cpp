@@ -9,6 +9,7 @@
 
 #include "rnn/rnn.h"
 #include "tests/formats/json_examples.h"
+#include "tests/formats/zip_by_hand.h"
 #include "tests/fuzz/trainers.h"
 
 namespace {
@@ -80,6 +81,22 @@ void write_trainers(const std::string& folder) {
     }
 }
 
+// A state dict of LSTM(1, 1), as torch.save pickles it: two tensors of storage 0.
+std::string torch_pickle() {
+  const auto text = [](const std::string& value) {
+    return "X" + number(static_cast<std::uint32_t>(value.size())) + value;
+  };
+  std::string code = "\x80\2ccollections\nOrderedDict\n)R(";
+  for (const char* name : {"weight_ih_l0", "weight_hh_l0"})
+    code += text(name) + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") +
+            "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K\x10tQK\1K\4K\1\x86K\1K\1\x86\x89NtR";
+  return code + "u.";
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  if (!(std::ofstream(path, std::ios::binary) << bytes)) throw std::runtime_error("cannot write " + path);
+}
+
 struct Fuzzer {
   const char* name;
   void (*write)(const std::string& folder);
@@ -98,6 +115,15 @@ constexpr Fuzzer kFuzzers[] = {
      [](const std::string& folder) {
        write_texts(folder, {kStateDictJson, kGuitarMlJson});
      }},
+    {"torch_file", [](const std::string& folder) { write_file(folder + "/seed", torch_pickle()); }},
+    {"zip",
+     [](const std::string& folder) {
+       const std::vector<ZipEntry> entries = {{"a/data.pkl", torch_pickle()},
+                                              {"a/data/0", std::string(64, '\x3c')}};
+       write_file(folder + "/seed", zip(entries));
+       write_file(folder + "/seed64", zip(entries, true));
+     }},
+
     {"trainer", &write_trainers}};
 
 }  // namespace

@@ -2,11 +2,12 @@
 """Exchange state dicts with PyTorch: files.py FFI LIBRARY
 
 FFI is the folder of librnn.py, LIBRARY the shared library. A module with an RNN, GRU or LSTM, and an Embedding and a
-Linear or not, goes into a safetensors file and a JSON file, is loaded by librnn, and gives the same outputs, as does one
-with an RNNCell, GRUCell or LSTMCell; and a network of librnn goes the other way, through load_state_dict(strict=True).
-Exits with 77 without PyTorch.
+Linear or not, goes into a safetensors file, a JSON file and one of torch.save, is loaded by librnn, and gives the same
+outputs, as does one with an RNNCell, GRUCell or LSTMCell; and a network of librnn goes the other way, through
+load_state_dict(strict=True). Exits with 77 without PyTorch.
 """
 
+import io
 import itertools
 import json
 import struct
@@ -88,6 +89,12 @@ def read_safetensors(file):
     return tensors
 
 
+def write_torch(tensors):
+    file = io.BytesIO()
+    torch.save(tensors, file)
+    return file.getvalue()
+
+
 def steps(table):
     return torch.randint(I, (T,)) if table else torch.rand(T, I) * 2 - 1
 
@@ -131,6 +138,9 @@ def to_torch(rnn, binding, cell, option):
     return difference(network, model, steps(table))
 
 
+WRITERS = (write_safetensors, write_json, write_torch)
+
+
 def main():
     sys.path.insert(0, sys.argv[1])
     import librnn as rnn
@@ -144,10 +154,10 @@ def main():
     for cell in CELLS:
         options = list(itertools.product((1, 2), (False, True), (True, False), (False, True), (False, True)))
         loaded = max(to_us(rnn, binding, cell, Model(cell, *option), steps(option[3]), write=write)
-                     for option in options for write in (write_safetensors, write_json))
+                     for option in options for write in WRITERS)
         if cell != "LSTM projected":
             loaded = max([loaded] + [to_us(rnn, binding, cell, CellModel(cell, bias), steps(False), write=write)
-                                     for bias in (True, False) for write in (write_safetensors, write_json)])
+                                     for bias in (True, False) for write in WRITERS])
         saved = max(to_torch(rnn, binding, cell, option) for option in options)
         others = max(to_us(rnn, binding, cell, Model(cell, *options[0]), steps(False), dtype)
                      for dtype in (torch.float64, torch.float16, torch.bfloat16))
