@@ -33,7 +33,10 @@ void set_threads(int threads) {
 }
 
 std::string version() {
-  std::string result = "PyTorch " TORCH_VERSION ", CPU capability " + at::get_cpu_capability();
+  std::string result = "PyTorch " TORCH_VERSION;
+#if TORCH_VERSION_MAJOR >= 2
+  result += ", CPU capability " + at::get_cpu_capability();
+#endif
   const auto config = blas_function<char*()>("openblas_get_config");
   if (config != nullptr) result += std::string(", ") + config();
   return result;

@@ -744,9 +744,12 @@ TEST_F(Resume, WithARateThatWasSetAndSkippedUpdates) {
     static std::int32_t report(const rnn_progress_t*, void* user) {
       Setter& s = *static_cast<Setter*>(user);
       const int report = ++s.reports;
-      if (report == 5) EXPECT_EQ(rnn_trainer_set_learning_rate(s.trainer->get(), 0.02f), RNN_OK);
-      if (report == s.save_at)
+      if (report == 5) {
+        EXPECT_EQ(rnn_trainer_set_learning_rate(s.trainer->get(), 0.02f), RNN_OK);
+      }
+      if (report == s.save_at) {
         EXPECT_EQ(rnn_trainer_save(s.trainer->get(), s.path), RNN_OK) << rnn_last_error();
+      }
       return 0;
     }
   };
