@@ -48,7 +48,7 @@ class Exporter {
   }
 
  private:
-  std::size_t directions() const { return weights_.directions(); }
+  std::size_t directions() const { return weights_.layer(0).directions; }
   std::size_t hidden() const { return weights_.layer(0).hidden; }
   const cells::Cell& cell(std::size_t layer) const { return *weights_.layer(layer).cell; }
 

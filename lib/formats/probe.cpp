@@ -118,7 +118,7 @@ void compare_states(const Weights& weights, const Run& found, const float* expec
   for (std::size_t s = 0; s < weights.strands(); ++s) {
     const Strand& strand = weights.strand(s);
     const std::string place =
-        "layer " + std::to_string(s / weights.directions()) + (strand.reverse ? ", backward" : "");
+        "layer " + std::to_string(strand.layer->index) + (strand.reverse ? ", backward" : "");
     for (std::size_t t = 0; t < kSteps; ++t)
       for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
         const std::size_t at = t * weights.state_size() + strand.states[part].offset;

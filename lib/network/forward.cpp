@@ -7,10 +7,10 @@
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_walk.h"
 #include "lib/network/network.h"
 #include "lib/network/plan.h"
 #include "lib/network/pooling.h"
-#include "lib/network/layer_walk.h"
 
 namespace rnn {
 namespace {
@@ -77,13 +77,14 @@ class ForwardPass {
   const rnn_forward_options_t& options_;
   const float* initial_states_;
   float* outputs_;
-  std::size_t directions_;       // D
-  std::size_t width_ = 0;        // padded H, the widest layer's
-  std::size_t gates_width_ = 0;  // padded G*H
-  std::size_t kept_width_ = 0;   // [padded kept]  if a step reads it
-  std::size_t stride_ = 0;       // padded D*P
-  std::size_t parts_ = 1;        // most vectors of a strand's state
-  std::size_t layers_;           // 2 if a layer may not write where it reads
+  std::size_t width_ = 0;                                  // padded H, the widest layer's
+  std::size_t gates_width_ = 0;                            // padded G*H
+  std::size_t kept_width_ = 0;                             // padded kept, if a step reads it
+  std::size_t unprojected_width_ = 0, product_width_ = 0;  // padded H and G*H, if there are some
+  std::size_t stride_ = 0;                                 // padded D*P
+  std::size_t parts_ = 1;                                  // most vectors of a strand's state
+  bool whole_;          // segments go through the layers whole, for there is a reverse strand
+  std::size_t layers_;  // 2 if a layer may not write where it reads
   Plan plan_;
   std::size_t block_ = 0;  // most segments at once
   std::size_t rows_ = 0;   // most rows of a window
@@ -114,8 +115,8 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       options_(options),
       initial_states_(initial_states),
       outputs_(outputs),
-      directions_(weights.directions()),
-      layers_(directions_ > 1 || weights.has(RNN_RESIDUAL) ? 2 : 1) {
+      whole_(weights.has_reverse()),
+      layers_(whole_ ? 2 : 1) {
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const auto room = [](std::size_t& width, std::size_t size) {
@@ -125,6 +126,9 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     room(gates_width_, layer.gates());
     room(stride_, layer.outputs());
     if (layer.cell->reads_kept()) room(kept_width_, layer.kept());
+    if (layer.has_projection()) room(unprojected_width_, layer.hidden);
+    if (layer.layer_norm) room(product_width_, layer.gates());
+    if (layer.residual) layers_ = 2;
     parts_ = std::max(parts_, layer.cell->states);
   }
   Buffer<Slice> slices(weights.allocator(), in.count);
@@ -137,7 +141,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
 void ForwardPass::allocate() {
   const Allocator& allocator = weights_.allocator();
   const std::size_t row = gates_width_ + (parts_ - 1) * width_ + layers_ * stride_;
-  if (directions_ == 1) {
+  if (!whole_) {
     const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
     block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
     rows_ = std::max(block_, std::min(plan_.rows(), kWindowFloats / row));
@@ -153,7 +157,7 @@ void ForwardPass::allocate() {
     indices_ = Buffer<std::int32_t>(allocator, rows_);
   else
     inputs_ = Buffer<const float*>(allocator, rows_);
-  if (directions_ > 1) previous_ = Buffer<const float*>(allocator, parts_ * block_);
+  if (whole_) previous_ = Buffer<const float*>(allocator, parts_ * block_);
   if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
   if (options_.pooling != RNN_POOLING_NONE) pooled_rows_ = Buffer<const float*>(allocator, block_);
@@ -178,8 +182,8 @@ std::size_t ForwardPass::place_numbers(float* base) {
   o_ = layers_ > 1 ? take(rows_, stride_) : x_;
   carried_ = take(weights_.padded_state_size(), block_);
   kept_ = take(block_, kept_width_);
-  unprojected_ = take_if(weights_.config().projection_size != 0, block_, width_);
-  product_ = take_if(weights_.has(RNN_LAYER_NORM), block_, gates_width_);
+  unprojected_ = take(block_, unprojected_width_);
+  product_ = take(block_, product_width_);
   pooled_ = take_if(outputs_ != nullptr && options_.pooling != RNN_POOLING_NONE, block_, stride_);
   final_states_ =
       take_if(options_.final_states != nullptr || options_.stateful != 0, in_.count, weights_.state_size());
@@ -189,7 +193,7 @@ std::size_t ForwardPass::place_numbers(float* base) {
 // How many segments to sweep together from this one on.
 std::size_t ForwardPass::block_at(std::size_t first) const noexcept {
   const std::size_t left = plan_.segments() - first;
-  if (directions_ == 1) return std::min(block_, left);
+  if (!whole_) return std::min(block_, left);
   std::size_t count = 0;
   for (std::size_t rows = 0; count < std::min(kBlock, left); ++count) {
     rows += plan_.segment(first + count).length;
@@ -226,8 +230,8 @@ struct ForwardPass::WindowBuffers {
     cells::ForwardStep step{};
     step.hidden = strand.layer->hidden;
     step.kept = {pass.kept_, pass.kept_width_, nullptr};
-    step.unprojected = {pass.unprojected_, pass.width_, nullptr};
-    step.product = {pass.product_, pass.gates_width_, nullptr};
+    step.unprojected = {pass.unprojected_, pass.unprojected_width_, nullptr};
+    step.product = {pass.product_, pass.product_width_, nullptr};
     for (std::size_t i = window.begin; i < window.end; ++i) {
       const std::size_t t = strand.reverse ? window.end - 1 - (i - window.begin) : i;
       const std::size_t row = pass.offsets_[t - window.begin];
@@ -420,7 +424,7 @@ void ForwardPass::finish(const Window& window) noexcept {
 }  // namespace
 
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
-  if (options.stateful != 0 && weights_->has(RNN_BIDIRECTIONAL))
+  if (options.stateful != 0 && weights_->has_reverse())
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.stateful is 1; it must be 0, because a bidirectional network needs whole sequences");
   Buffer<float> own(allocator_, weights_->state_size());

@@ -94,6 +94,8 @@ class Initializer {
   void fill(const Parameter& parameter) {
     using Kind = Parameter::Kind;
     const rnn_config_t& config = weights_.config();
+    const bool of_head = parameter.kind == Kind::head || parameter.kind == Kind::head_bias;
+    layer_ = of_head ? &weights_.last_layer() : weights_.strand(parameter.strand).layer;
     switch (parameter.kind) {
       case Kind::input:
         return fill_gates(parameter, config.init);
@@ -123,7 +125,7 @@ class Initializer {
 
   // Each gate by itself.
   void fill_gates(const Parameter& parameter, std::int32_t init) {
-    const std::size_t H = weights_.strand(parameter.strand).layer->hidden;
+    const std::size_t H = layer_->hidden;
     for (std::size_t row = 0; row < parameter.rows; row += H) fill_matrix(block(parameter, row, H), init);
   }
 
@@ -131,15 +133,12 @@ class Initializer {
     const cells::Vector& vector = parameter.vector;
     if (vector.start == cells::Vector::Start::ones) return fill_constant(all(parameter), 1.0f);
     fill_bias(all(parameter));
-    const Layer& layer = *weights_.strand(parameter.strand).layer;
-    const std::size_t gate = layer.cell->forget_gate - vector.first_gate;
+    const std::size_t gate = layer_->cell->forget_gate - vector.first_gate;
     if (parameter.index == 0 && gate < vector.gates)
-      shift(block(parameter, gate * layer.hidden, layer.hidden), weights_.config().forget_bias);
+      shift(block(parameter, gate * layer_->hidden, layer_->hidden), weights_.config().forget_bias);
   }
 
-  double pytorch_limit() const noexcept {
-    return 1.0 / std::sqrt(static_cast<double>(weights_.config().hidden_size));
-  }
+  double pytorch_limit() const noexcept { return 1.0 / std::sqrt(static_cast<double>(layer_->hidden)); }
 
   void fill_matrix(const Block& block, std::int32_t init) {
     const auto fan_in = static_cast<double>(block.columns);
@@ -185,6 +184,7 @@ class Initializer {
 
   Weights& weights_;
   Random random_;
+  const Layer* layer_ = nullptr;  // in work; of the head, the last one
 };
 
 }  // namespace

@@ -9,11 +9,13 @@ namespace rnn {
 
 struct Layer {
   const cells::Cell* cell;
-  std::size_t inputs;      // X
-  std::size_t hidden;      // H
-  std::size_t projected;   // P, the width of h; H without a projection, else less
-  std::size_t directions;  // D
-  bool residual;           // the output is the sum of h and the layer's input
+  std::size_t index;         // l
+  std::size_t first_strand;  // of its D strands, which stand one after the other
+  std::size_t inputs;        // X
+  std::size_t hidden;        // H
+  std::size_t projected;     // P, the width of h; H without a projection, else less
+  std::size_t directions;    // D
+  bool residual;             // the output is the sum of h and the layer's input
   bool layer_norm;
 
   std::size_t gates() const noexcept { return cell->gates * hidden; }      // G*H

@@ -78,10 +78,10 @@ inline void project(const kernels::Table& table, const Strand& strand, std::size
 template <class Buffers>
 inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
   const kernels::Table& table = weights.table();
-  for (std::size_t l = 0, s = 0; l < weights.num_layers(); ++l) {
+  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
-    const std::size_t first_strand = s;
-    for (; s < first_strand + layer.directions; ++s) {
+    const std::size_t first_strand = layer.first_strand, end_strand = first_strand + layer.directions;
+    for (std::size_t s = first_strand; s < end_strand; ++s) {
       const Strand& strand = weights.strand(s);
       if (!buffers.step_at_once(s)) {
         if (buffers.projects(s))
@@ -97,9 +97,9 @@ inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
     }
     if (layer.residual || buffers.copies(layer))
       buffers.for_rows([&](std::size_t first, std::size_t count) {
-        for (std::size_t i = first_strand; i < s; ++i) {
-          const std::size_t column = weights.strand(i).column;
-          const kernels::Rows h = buffers.h(i, first);
+        for (std::size_t s = first_strand; s < end_strand; ++s) {
+          const std::size_t column = weights.strand(s).column;
+          const kernels::Rows h = buffers.h(s, first);
           const kernels::MutableRows o = from_column(buffers.output(l, first), column);
           if (layer.residual)
             table.add(count, layer.projected, h, from_column(buffers.input(l, first), column), o);

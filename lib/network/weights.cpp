@@ -74,7 +74,7 @@ void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
   const cells::Cell& cell = *layer.cell;
   const std::size_t H = layer.hidden, P = layer.projected;
   const std::string suffix =
-      "_l" + std::to_string(strand / layer.directions) + (weights.strand(strand).reverse ? "_reverse" : "");
+      "_l" + std::to_string(layer.index) + (weights.strand(strand).reverse ? "_reverse" : "");
   const auto add = [&](Kind kind, const std::string& name, std::size_t rows, std::size_t columns,
                        std::size_t index = 0, const cells::Vector& vector = {}) {
     layout.add(kind, name + suffix, rows, columns, strand, index, vector);
@@ -122,6 +122,7 @@ Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
 void Weights::lay_out_layers() {
   const auto size = [](std::int32_t value) { return static_cast<std::size_t>(value); };
   layers_ = Buffer<Layer>(allocator_, size(config_.num_layers));
+  std::size_t strand_count = 0;
   std::size_t inputs = has_embedding() ? size(config_.embedding_size) : input_size();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
@@ -129,17 +130,22 @@ void Weights::lay_out_layers() {
     layer.inputs = inputs;
     layer.hidden = size(config_.hidden_size);
     layer.projected = config_.projection_size != 0 ? size(config_.projection_size) : layer.hidden;
-    layer.directions = directions();
+    layer.index = l;
+    layer.first_strand = strand_count;
+    layer.directions = has(RNN_BIDIRECTIONAL) ? 2 : 1;
     layer.residual = l > 0 && has(RNN_RESIDUAL);
     layer.layer_norm = has(RNN_LAYER_NORM);
     inputs = layer.outputs();
+    strand_count += layer.directions;
   }
-  strands_ = Buffer<Strand>(allocator_, strands());
-  for (std::size_t s = 0; s < strands(); ++s) {
-    Strand& strand = strands_[s];
-    strand.layer = &layers_[s / directions()];
-    strand.reverse = s % directions() != 0;
-    strand.column = s % directions() * strand.layer->projected;
+  strands_ = Buffer<Strand>(allocator_, strand_count);
+  for (const Layer& layer : layers_) {
+    for (std::size_t d = 0; d < layer.directions; ++d) {
+      Strand& strand = strands_[layer.first_strand + d];
+      strand.layer = &layer;
+      strand.reverse = d != 0;
+      strand.column = d * layer.projected;
+    }
   }
   for (std::size_t part = 0; part < cells::kMaxStates; ++part) {
     for (Strand& strand : strands_) {

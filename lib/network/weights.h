@@ -22,8 +22,8 @@ namespace rnn {
 struct Parameter {
   enum class Kind { embedding, input, recurrent, projection, vector, initial, head, head_bias };
   Kind kind;
-  std::size_t strand;  // of the embedding and the head: 0
-  std::size_t index;   // vector: of the cell's, or kNorm...; initial: of the state's, 0 is h
+  std::size_t strand;    // of the embedding and the head: 0
+  std::size_t index;     // vector: of the cell's, or kNorm...; initial: of the state's, 0 is h
   cells::Vector vector;  // of that kind
   char name[32];
   std::size_t rows;
@@ -54,14 +54,13 @@ class Weights {
   const Allocator& allocator() const noexcept { return allocator_; }
   const kernels::Table& table() const noexcept { return *table_; }
 
-  // A strand is one direction of one layer; of layer l of D directions they are l * D (forward) and, with two of
-  // them, l * D + 1 (backward).
+  // A strand is one direction of one layer: of each layer the forward one and, if it has two, the reverse one.
   std::size_t num_layers() const noexcept { return layers_.size(); }  // L
   const Layer& layer(std::size_t layer) const noexcept { return layers_[layer]; }
   const Layer& last_layer() const noexcept { return layers_[layers_.size() - 1]; }
-  std::size_t directions() const noexcept { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }  // D
-  std::size_t strands() const noexcept { return num_layers() * directions(); }
+  std::size_t strands() const noexcept { return strands_.size(); }
   const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
+  bool has_reverse() const noexcept { return strands() > num_layers(); }
 
   std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }  // I
   // O, or D*P without a head.

@@ -111,7 +111,7 @@ void Bptt::build_groups() {
 }
 
 void Bptt::build_blocks() {
-  const bool whole = w_.dimensions.directions > 1;  // a reverse strand begins at the end
+  const bool whole = w_.dimensions.has_reverse;  // a reverse strand begins at the end
   const std::size_t stride = w_.dimensions.layer_stride;
   const std::size_t most_rows = std::max(kBlockRows, kBlockFloats / w_.dimensions.gate_stride);
   std::size_t rows = 0, locals = 0;

@@ -68,7 +68,7 @@ class Bptt {
     float* scratch;      // [2, rows, D*P]
     std::size_t* local;  // [block]  see BlockGradients
   };
-  // Steps [first, last). With two directions, all.
+  // Steps [first, last). With a reverse strand, all.
   struct Block {
     std::size_t first;
     std::size_t last;
@@ -156,7 +156,7 @@ class Bptt {
   // Steps take the projection of one-hot inputs from W_ih themselves.
   bool picks_inputs(std::size_t strand) const noexcept {
     const Layer& layer = *pass_.weights->strand(strand).layer;
-    return w_.one_hot && strand < w_.dimensions.directions && !layer.layer_norm && layer.cell->is_joint() &&
+    return w_.one_hot && layer.index == 0 && !layer.layer_norm && layer.cell->is_joint() &&
            pass_.weights->table().format == kernels::Format::f32;
   }
   // The group's segments that reach step t, and their first row among the plan's, or the states'.
@@ -209,7 +209,7 @@ void Bptt::for_spans(const Group& g, Block block, const Span& span) const noexce
 template <class Visit>
 void Bptt::visit_step(const Group& g, std::size_t t, std::size_t strand, const Visit& visit) const noexcept {
   const std::size_t count = active(g, t);
-  if (!w_.dimensions.is_reverse(strand)) {
+  if (!w_.strands[strand].reverse) {
     visit(Step{t, 0, count, t == 0 ? g.first : state_row(g, t - 1)});
     return;
   }

@@ -35,10 +35,10 @@ void Bptt::backward_block(const Group& g, Block block) noexcept {
 }
 
 void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
-  const Dimensions& d = w_.dimensions;
+  const Layer& layer = w_.shapes[l];
   // What goes past h is without the gradients of final states.
-  if (w_.shapes[l].residual) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
-  for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand) {
+  if (layer.residual) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
+  for (std::size_t strand = layer.first_strand; strand < layer.first_strand + layer.directions; ++strand) {
     if (cotangents_.final_states != nullptr) add_final_gradients(g, block, d_o, strand);
     sweep_backward(g, block, d_o, strand);
   }
@@ -74,7 +74,7 @@ void Bptt::load_carry(const Group& g) noexcept {
 // Of the state after the segment, from the outside; null if there is none.
 const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept {
   const Segment& segment = w_.plan.segment(b);
-  const bool ends = w_.dimensions.is_reverse(strand) ? segment.opens_slice : segment.ends_slice;
+  const bool ends = w_.strands[strand].reverse ? segment.opens_slice : segment.ends_slice;
   if (cotangents_.final_states == nullptr || !ends) return nullptr;
   const Weights& weights = *pass_.weights;
   return cotangents_.final_states + pass_.items[segment.slice].state * weights.state_size() +
@@ -149,21 +149,22 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
 
 // d_x = W_ih^T d_gates, + d_o with a residual connection; of two strands first the forward one's.
 void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
-  const Dimensions& d = w_.dimensions;
+  const Layer& layer = w_.shapes[l];
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
-    bool begun = w_.shapes[l].residual;
-    for (std::size_t strand = l * d.directions; strand < (l + 1) * d.directions; ++strand, begun = true)
+    bool begun = layer.residual;
+    for (std::size_t strand = layer.first_strand; strand < layer.first_strand + layer.directions;
+         ++strand, begun = true)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
                                   w_.strands[strand].d_projection.read(first),
                                   begun ? d_o.below.read(before) : kernels::Rows{},
-                                  kernels::padded(w_.shapes[l].inputs), d_o.below.rows(before));
+                                  kernels::padded(layer.inputs), d_o.below.rows(before));
   });
 }
 
 void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    for (std::size_t strand = 0; strand < d.directions; ++strand)
+    for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
                                   w_.strands[strand].d_projection.read(first),
                                   strand > 0 ? w_.d_embedded.read(first) : kernels::Rows{},
@@ -179,7 +180,7 @@ void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
     float** const to = &d_input_rows_[first];
     for (std::size_t i = 0; i < rows; ++i)
       to[i] = cotangents_.inputs + w_.plan.frame(t, g.first + i) * d.inputs;
-    for (std::size_t strand = 0; strand < d.directions; ++strand)
+    for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(
           transposed_.input(strand), rows, w_.strands[strand].d_projection.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
@@ -194,7 +195,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
   const Dimensions& d = w_.dimensions;
   for (std::size_t strand = 0; strand < d.strands; ++strand) {
     const StrandRows& s = w_.strands[strand];
-    const Layer& layer = w_.shapes[strand / d.directions];
+    const Layer& layer = *s.layer;
     const cells::BackwardWeights transposed = transposed_.strand(strand);
     const auto compute = [&](const Step& step) {
       if (step.previous >= w_.plan.segments()) return;
@@ -202,7 +203,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
                                s.d_product.read(row(g, step.t) + step.first), s.carry[0].read(step.previous),
                                s.d_initial[0].rows(step.previous));
     };
-    for (std::size_t t = 0; t < (d.is_reverse(strand) ? steps(g) : 1); ++t) visit_step(g, t, strand, compute);
+    for (std::size_t t = 0; t < (s.reverse ? steps(g) : 1); ++t) visit_step(g, t, strand, compute);
   }
 }
 

@@ -23,7 +23,7 @@ Evaluator::Evaluator(const Weights& weights, Threads& threads)
     : allocator_(weights.allocator()),
       bptt_(weights, threads),
       rows_(kFloats / Workspace::row_floats(weights)),
-      bidirectional_(weights.directions() > 1) {}
+      bidirectional_(weights.has_reverse()) {}
 
 Evaluation Evaluator::evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss,
                                const Labels& labels) {

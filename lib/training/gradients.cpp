@@ -43,7 +43,7 @@ Range part_of(std::size_t rows, std::size_t part, std::size_t parts) noexcept {
 }
 
 bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
-  return p.kind == Kind::input && w.one_hot && p.strand < w.dimensions.directions;
+  return p.kind == Kind::input && w.one_hot && w.strands[p.strand].layer->index == 0;
 }
 
 bool is_head(const Weights& weights, const Parameter& p) noexcept {
@@ -67,14 +67,14 @@ void clear_rows(float* p, std::size_t rows, std::size_t columns, std::size_t str
 // The tiles of a strand's W_hh take the same rows of W_ih along: their sums are of gradients that are the same
 // or stand beside each other.
 bool takes_inputs(const Workspace& w, std::size_t strand) noexcept {
-  const Layer& layer = w.shapes[strand / w.dimensions.directions];
-  return w.one_hot && strand < w.dimensions.directions && !layer.layer_norm && layer.cell->is_joint() &&
+  const Layer& layer = *w.strands[strand].layer;
+  return w.one_hot && layer.index == 0 && !layer.layer_norm && layer.cell->is_joint() &&
          layer.hidden % kernels::kPad == 0;
 }
 
 // The bias of a strand whose inputs are one-hot: its gradient is the sum of the columns of W_ih's.
 bool goes_with_inputs(const Workspace& w, const Parameter& p) noexcept {
-  return p.is_bias() && p.index == 0 && w.one_hot && p.strand < w.dimensions.directions &&
+  return p.is_bias() && p.index == 0 && w.one_hot && w.strands[p.strand].layer->index == 0 &&
          !w.shapes[0].layer_norm;
 }
 
@@ -106,7 +106,7 @@ class Gradients::TileSum {
 
  private:
   const StrandRows& strand() const noexcept { return w_.strands[p_.strand]; }
-  const Layer& layer() const noexcept { return w_.shapes[p_.strand / w_.dimensions.directions]; }
+  const Layer& layer() const noexcept { return *strand().layer; }
 
   // c += a^T b of these rows; a without its first rows.
   void add_product(const Matrix& a, const Matrix& b, const Range& rows, std::size_t without = 0) noexcept {
@@ -167,8 +167,7 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
         add_to_columns(rows_, columns);
         return add_columns(columns);
       }
-      return add_product(strand().d_projection, w_.layers[p_.strand / w_.dimensions.directions].inputs,
-                         rows_);
+      return add_product(strand().d_projection, w_.layers[layer().index].inputs, rows_);
     case Kind::recurrent:
       return add_recurrent();
     case Kind::projection:
@@ -303,7 +302,7 @@ void Gradients::TileSum::add_product_sums(const Matrix& a, const Matrix& b) noex
 
 // The sum over the segments that start from the initial state.
 void Gradients::TileSum::add_initial() noexcept {
-  const bool reverse = w_.dimensions.is_reverse(p_.strand);
+  const bool reverse = strand().reverse;
   const auto given = [&](std::size_t b) {
     const Segment& segment = w_.plan.segment(b);
     return w_.given_states && (reverse ? segment.ends_slice : segment.starts_slice);
@@ -358,7 +357,7 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
   const Dimensions& d = w.dimensions;
   const Parameter& p = weights.parameter(tile.parameter);
   const bool later = w.in_chunks && is_head(weights, p) && p.kind != Kind::embedding;
-  const std::size_t place = tile.part * d.directions * d.inputs * d.gate_stride;
+  const std::size_t place = tile.part * w.shapes[0].directions * d.inputs * d.gate_stride;
   float* const columns = w.one_hot ? &columns_[place] : nullptr;
   gradients = part_sums(weights, tile, gradients);
   TileSum sum(w, weights, tile, parts_, gradients);
@@ -396,7 +395,7 @@ void Gradients::prepare(const Workspace& w, const Weights& weights) {
   parts_ = parts;
   const Dimensions& d = w.dimensions;
   if (w.one_hot)
-    columns_.reserve(allocator_, parts * checked_product(d.directions * d.inputs, d.gate_stride));
+    columns_.reserve(allocator_, parts * checked_product(w.shapes[0].directions * d.inputs, d.gate_stride));
   sums_.reserve(allocator_, (parts - 1) * weights.value_count());
   std::size_t area = 0;  // of the products
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
@@ -434,7 +433,7 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
   if (is_one_hot(w, p)) step = {kStripe, columns};
   if (is_lookup(weights, p)) step = {p.rows, kStripe};
   // A tile of W_hh has no rows of two stages.
-  const Layer& layer = w.shapes[p.strand / w.dimensions.directions];
+  const Layer& layer = *w.strands[p.strand].layer;
   const std::size_t bound = p.kind == Kind::recurrent ? layer.cell->stages[0].gates * layer.hidden : p.rows;
   for (std::size_t row = 0, end = 0; row < p.rows; row = end) {
     end = std::min(row + step.rows, row < bound ? bound : p.rows);

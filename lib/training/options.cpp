@@ -226,7 +226,7 @@ void check_sampling(const Weights& weights, const rnn_train_options_t& o) {
 }  // namespace
 
 void check_network_options(const Weights& weights, const rnn_train_options_t& o) {
-  if (weights.has(RNN_BIDIRECTIONAL)) {
+  if (weights.has_reverse()) {
     if (o.window != 0)
       throw Error(RNN_INVALID_ARGUMENT,
                   "window is %d; it must be 0, since the network is bidirectional and reads whole sequences",

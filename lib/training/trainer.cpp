@@ -297,7 +297,7 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   pass.items = self.items.data();
   pass.count = batch.count;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
-  const bool carry = self.options.fresh_windows == 0 && !self.weights->has(RNN_BIDIRECTIONAL);
+  const bool carry = self.options.fresh_windows == 0 && !self.weights->has_reverse();
   Implementation::Gathered gathered;
   self.do_pass(pass, carry, batch.count, gathered);
   self.update(gathered, result);

@@ -44,8 +44,8 @@ double target_weight(const Pass& pass) noexcept {
 
 Dimensions::Dimensions(const Weights& weights) noexcept
     : embedding(weights.has_embedding()),
+      has_reverse(weights.has_reverse()),
       layers(weights.num_layers()),
-      directions(weights.directions()),
       strands(weights.strands()),
       inputs(weights.input_size()),
       layer_inputs(weights.layer(0).inputs),
@@ -105,6 +105,10 @@ Workspace::Workspace(const Weights& w, std::size_t rows)
       allocator_(w.allocator()),
       rooms_(w.allocator(), dimensions.layers) {
   for (std::size_t l = 0; l < dimensions.layers; ++l) shapes[l] = w.layer(l);
+  for (std::size_t s = 0; s < dimensions.strands; ++s) {
+    strands[s].layer = &shapes[w.strand(s).layer->index];
+    strands[s].reverse = w.strand(s).reverse;
+  }
 }
 
 std::size_t Workspace::row_floats(const Weights& weights) {
@@ -125,8 +129,8 @@ void Workspace::begin(const Pass& pass) {
   first_output = 0;
   reserve(pass);
   connect_layers();
-  for (std::size_t direction = 0; direction < dimensions.directions; ++direction)
-    runs_[direction].build(allocator_, plan, direction == 1);
+  runs_[0].build(allocator_, plan, false);
+  if (dimensions.has_reverse) runs_[1].build(allocator_, plan, true);
 }
 
 void Workspace::begin_backward() {
@@ -182,11 +186,15 @@ struct Workspace::Taker {
   }
 };
 
-void Workspace::lay_out_strand(const Layer& layer, StrandRows& s, const Taker& take) {
+void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
+  const Layer& layer = *s.layer;
   const cells::Cell& cell = *layer.cell;
   const std::size_t rows = row_capacity_, hidden = Dimensions::stride(layer.hidden),
                     gates = Dimensions::stride(layer.gates());
+  const bool reverse = s.reverse;
   s = {};
+  s.layer = &layer;
+  s.reverse = reverse;
   if (layer.kept_leads()) {
     const std::size_t first = kernels::padded(layer.kept());
     const Matrix all = take(rows, Dimensions::stride(first + layer.gates()));
@@ -221,7 +229,7 @@ std::size_t Workspace::lay_out(float* base) {
   const Dimensions& d = dimensions;
   std::size_t used = 0;
   const Taker take{base, &used};
-  for (std::size_t i = 0; i < d.strands; ++i) lay_out_strand(shapes[i / d.directions], strands[i], take);
+  for (StrandRows& strand : strands) lay_out_strand(strand, take);
   for (std::size_t l = 0; l < d.layers; ++l) {
     rooms_[l].outputs = joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
     rooms_[l].dropped =
@@ -239,7 +247,7 @@ void Workspace::connect_layers() noexcept {
   const Dimensions& d = dimensions;
   Matrix below = one_hot ? Matrix{} : inputs_;
   for (std::size_t l = 0; l < d.layers; ++l) {
-    const Matrix& h = strands[l * d.directions].states[0];
+    const Matrix& h = strands[shapes[l].first_strand].states[0];
     layers[l].inputs = below;
     layers[l].outputs = joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
     below = dropout ? rooms_[l].dropped : layers[l].outputs;

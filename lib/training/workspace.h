@@ -70,12 +70,11 @@ struct Dimensions {
   static constexpr std::size_t stride(std::size_t n) {
     return kernels::padded(n) % 128 == 0 ? kernels::padded(n) + 16 : kernels::padded(n);
   }
-  bool is_reverse(std::size_t strand) const noexcept { return strand % directions == 1; }
 
   bool embedding;
-  std::size_t layers;         // L
-  std::size_t directions;     // D
-  std::size_t strands;        // L*D
+  bool has_reverse;    // a strand
+  std::size_t layers;  // L
+  std::size_t strands;
   std::size_t inputs;         // I
   std::size_t layer_inputs;   // X of the lowest layer: I or E
   std::size_t layer_outputs;  // D*P of the last layer
@@ -88,6 +87,8 @@ struct Dimensions {
 // is absent. Gates, and what is kept, hold their gradients after a backward pass. Where the gradient of the first
 // stage's product is that of the gates, it is the same matrix; where kept leads, both stand side by side.
 struct StrandRows {
+  const Layer* layer;
+  bool reverse;
   Matrix gates;                         // [rows, G*H]
   Matrix states[cells::kMaxStates];     // [segments + rows, ..]  initial states, then those after each row
   Matrix kept;                          // [rows, kept * H]
@@ -154,7 +155,7 @@ struct Workspace {
   // The gradients of that, if they are computed for all rows at once.
   const Matrix& d_head_inputs() const noexcept { return pooling != 0 ? d_pooled : d_top; }
   float* output(std::size_t row) const noexcept { return outputs.at(row - first_output); }
-  const Runs& runs(std::size_t strand) const noexcept { return runs_[dimensions.is_reverse(strand) ? 1 : 0]; }
+  const Runs& runs(std::size_t strand) const noexcept { return runs_[strands[strand].reverse ? 1 : 0]; }
 
   const Dimensions dimensions;
   Plan plan;
@@ -169,8 +170,8 @@ struct Workspace {
   const std::size_t chunk;
   std::size_t first_output = 0;
 
-  Buffer<Layer> shapes;                 // [L]  which outlive the weights that they are of
-  Buffer<StrandRows> strands;           // [L*D]
+  Buffer<Layer> shapes;  // [L]  which outlive the weights that they are of
+  Buffer<StrandRows> strands;
   Buffer<LayerRows> layers;             // [L]
   Matrix d_embedded{};                  // [rows, E]
   Matrix outputs{};                     // [output rows or chunk, O]  then their gradients
@@ -199,7 +200,7 @@ struct Workspace {
 
   void reserve(const Pass& pass);
   std::size_t lay_out(float* base);
-  void lay_out_strand(const Layer& layer, StrandRows& strand, const Taker& take);
+  void lay_out_strand(StrandRows& strand, const Taker& take);
   void connect_layers() noexcept;
 
   Allocator allocator_;
