@@ -14,7 +14,7 @@
 namespace rnn::onnx_import {
 
 // One direction of a recurrent node.
-struct Strand {
+struct GraphStrand {
   std::string node;
   std::int32_t cell;    // RNN_CELL_...
   std::uint32_t flags;  // RNN_RELU, RNN_RESET_BEFORE
@@ -31,7 +31,7 @@ struct Strand {
 
 // What the nodes so far tell of the network.
 struct Parts {
-  std::vector<Strand> strands;
+  std::vector<GraphStrand> strands;
   std::optional<Constant> embedding;  // [V, E]
   std::int64_t depth = 0;             // of a OneHot node
   std::optional<Constant> head;       // [O, F] or, transposed, [F, O]

@@ -199,14 +199,14 @@ class Graph {
 // ---- The network ----
 
 // The forward strand of a layer, and the backward one if it has two.
-struct Layer {
-  const Strand* strands[2];
+struct GraphLayer {
+  const GraphStrand* strands[2];
   bool residual;
 };
 
-Layer find_layer(const Content& content, const Parts& parts) {
+GraphLayer find_layer(const Content& content, const Parts& parts) {
   const std::vector<StrandRef>& refs = content.strands;
-  Layer layer{{&parts.strands[refs[0].index], nullptr}, content.residual};
+  GraphLayer layer{{&parts.strands[refs[0].index], nullptr}, content.residual};
   const std::string& node = layer.strands[0]->node;
   const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
   if (!pair && (refs.size() != 1 || refs[0].reverse))
@@ -223,8 +223,8 @@ Layer find_layer(const Content& content, const Parts& parts) {
 }
 
 // From the first layer to the last; each strand reads strands before it.
-std::vector<Layer> find_layers(const Content& output, const Parts& parts) {
-  std::vector<Layer> layers;
+std::vector<GraphLayer> find_layers(const Content& output, const Parts& parts) {
+  std::vector<GraphLayer> layers;
   const Content* content = &output;
   while (!content->strands.empty()) {
     layers.push_back(find_layer(*content, parts));
@@ -261,7 +261,7 @@ class Builder {
   bool has(std::uint32_t flag) const { return (model_.config.flags & flag) != 0; }
 
   void configure() {
-    const Strand& first = *layers_[0].strands[0];
+    const GraphStrand& first = *layers_[0].strands[0];
     rnn_config_t& config = model_.config;
     config.cell = first.cell;
     config.flags = first.flags | (directions() == 2 ? RNN_BIDIRECTIONAL : 0);
@@ -275,7 +275,7 @@ class Builder {
     if (has_head()) config.output_size = narrow("the head's outputs", output_.axes.back().size);
     check_layers();
     bool biases = has_head_bias(), states = false;
-    for (const Layer& layer : layers_)
+    for (const GraphLayer& layer : layers_)
       for (std::size_t d = 0; d < directions(); ++d) {
         biases = biases || layer.strands[d]->bias;
         states = states || layer.strands[d]->states[0] || layer.strands[d]->states[1];
@@ -298,15 +298,15 @@ class Builder {
 
   // A network's layers are alike.
   void check_layers() const {
-    const Strand& first = *layers_[0].strands[0];
+    const GraphStrand& first = *layers_[0].strands[0];
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const Strand& forward = *layers_[l].strands[0];
+      const GraphStrand& forward = *layers_[l].strands[0];
       if ((layers_[l].strands[1] != nullptr) != (directions() == 2))
         refuse(forward, "directions as the layer before, or all one");
       if (l > 1 && layers_[l].residual != layers_[1].residual)
         refuse(forward, "its input added to its output as all other layers, or none");
       for (std::size_t d = 0; d < directions(); ++d) {
-        const Strand& strand = *layers_[l].strands[d];
+        const GraphStrand& strand = *layers_[l].strands[d];
         if (strand.cell != first.cell || strand.flags != first.flags ||
             strand.hidden_size != first.hidden_size)
           refuse(strand, "the type, hidden_size, activations and linear_before_reset of the first layer");
@@ -314,20 +314,20 @@ class Builder {
     }
   }
 
-  [[noreturn]] static void refuse(const Strand& strand, const char* what) {
+  [[noreturn]] static void refuse(const GraphStrand& strand, const char* what) {
     throw Error(RNN_UNSUPPORTED, "%s: it must have %s", strand.node.c_str(), what);
   }
 
   // ---- Parameters ----
 
   // ONNX's gates, z r h and i o f c, in our order, r z n and i f g o.
-  static std::size_t their_gate(const Strand& strand, std::size_t gate) {
+  static std::size_t their_gate(const GraphStrand& strand, std::size_t gate) {
     constexpr std::size_t kGru[] = {1, 0, 2}, kLstm[] = {0, 2, 3, 1};
     return strand.cell == RNN_CELL_LSTM ? kLstm[gate] : strand.cell == RNN_CELL_GRU ? kGru[gate] : gate;
   }
 
   // The strand's blocks of a constant [D, blocks, ...], from `first` on, reordered.
-  static std::vector<float> gates_of(const Strand& strand, const Constant& constant, std::size_t blocks,
+  static std::vector<float> gates_of(const GraphStrand& strand, const Constant& constant, std::size_t blocks,
                                      std::size_t first) {
     const std::size_t block = constant.count() / static_cast<std::size_t>(constant.shape[0]) / blocks;
     std::vector<float> result;
@@ -343,7 +343,7 @@ class Builder {
     return model_.parameters[std::string(base) + "_l" + std::to_string(l) + (d == 1 ? "_reverse" : "")];
   }
 
-  void add_strand(const Strand& strand, std::size_t l, std::size_t d) {
+  void add_strand(const GraphStrand& strand, std::size_t l, std::size_t d) {
     budget_.take(strand.input.count() + strand.recurrent.count());  // which other layers may have, too
     parameter("weight_ih", l, d) = gates_of(strand, strand.input, strand.gates, 0);
     parameter("weight_hh", l, d) = gates_of(strand, strand.recurrent, strand.gates, 0);
@@ -360,7 +360,7 @@ class Builder {
   }
 
   // One bias is the sum of the two, but for the GRU's h behind the product.
-  void add_bias(const Strand& strand, std::size_t l, std::size_t d) {
+  void add_bias(const GraphStrand& strand, std::size_t l, std::size_t d) {
     const std::size_t rows = strand.gates * static_cast<std::size_t>(strand.hidden_size);
     std::vector<float> bias(rows, 0.0f), second(rows, 0.0f);
     if (strand.bias) {
@@ -400,7 +400,7 @@ class Builder {
 
   const Parts& parts_;
   const Flow& output_;
-  std::vector<Layer> layers_;
+  std::vector<GraphLayer> layers_;
   std::vector<float> head_;
   Budget budget_;
   Model model_;

@@ -236,11 +236,11 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const std::int64_t stated = node.integer("hidden_size", hidden_size);
   if (stated != hidden_size || hidden_size < 1 || hidden_size > kMaxSize || input_size < 1 ||
       input_size > kMaxClasses)
-    throw Error(
-        RNN_BAD_FORMAT,
-        "hidden_size is %jd, W has shape %s and R %s; the last axis of W must be 1..%d, that of R hidden_size, 1..%d",
-        std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str(), kMaxClasses,
-        kMaxSize);
+    throw Error(RNN_BAD_FORMAT,
+                "hidden_size is %jd, W has shape %s and R %s; the last axis of W must be 1..%d, that of R "
+                "hidden_size, 1..%d",
+                std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str(),
+                kMaxClasses, kMaxSize);
   const auto D = static_cast<std::int64_t>(settings.directions);
   const std::int64_t rows = static_cast<std::int64_t>(settings.op->gates) * hidden_size;
   expect_shape(input, "W", {D, rows, input_size});
@@ -250,18 +250,18 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   check_lengths(node, x.axes[settings.batch_first ? 1 : 0].size);
   check_peepholes(node);
 
-  Strand strand{node.label(),
-                settings.op->cell,
-                settings.flags,
-                settings.op->gates,
-                hidden_size,
-                input_size,
-                0,
-                input,
-                recurrent,
-                std::nullopt,
-                {},
-                x.content};
+  GraphStrand strand{node.label(),
+                     settings.op->cell,
+                     settings.flags,
+                     settings.op->gates,
+                     hidden_size,
+                     input_size,
+                     0,
+                     input,
+                     recurrent,
+                     std::nullopt,
+                     {},
+                     x.content};
   if (node.optional_input(kB) != nullptr) {
     strand.bias = node.floats(kB, "B");
     expect_shape(*strand.bias, "B", {D, 2 * rows});
