@@ -142,7 +142,7 @@ constexpr char kInTraining[] = "weights";
 Contents read_checkpoint(const Source& source) {
   const Part head = formats::head_of(source);
   const std::int32_t container = formats::recognise(head.data(), head.size());
-  if (container == 0 && !is_other_model(head)) refuse_unread(source, head);
+  if (container == 0 && !is_other_model(source, head)) refuse_unread(source, head);
   if (container != 0) {
     Contents contents = formats::read(source, container);
     if (is_checkpoint(contents)) return contents;

@@ -323,9 +323,9 @@ void add_network(const WeightsRef& weights, const rnn_save_options_t& options, W
   add_tensors(*weights, names, writer);
 }
 
-bool is_other_model(const Part& head) noexcept {
+bool is_other_model([[maybe_unused]] const Source& source, const Part& head) {
 #if RNN_WITH_FORMATS
-  if (is_json(head.data(), head.size())) return true;
+  if (is_json(head.data(), head.size()) || formats::torch_file::recognise(source, head)) return true;
 #endif
   return is_onnx(head);
 }

@@ -36,8 +36,9 @@ WeightsRef load_network(const char* path, const rnn_load_options_t& options, con
 WeightsRef load_network_memory(const void* memory, std::size_t size, const rnn_load_options_t& options,
                                const Allocator& allocator);
 
-// Whether a file that begins so is of a kind that another library has and this one reads.
-bool is_other_model(const Part& head) noexcept;
+// Whether a file, which begins with `head`, is of a kind that another library has and this one reads. Throws
+// Error(RNN_BAD_FORMAT) for an archive whose directory is damaged.
+bool is_other_model(const Source& source, const Part& head);
 
 // The network's part of a file. Checkpoints add to it under names that begin with these, which loading a
 // network passes over.

@@ -140,10 +140,14 @@ class Pickle::Machine {
 
   // ---- The stack ----
 
-  void push(Value value) {
-    if (values_.size() == kMaxValues)
+  static void check_count(std::size_t count) {
+    if (count > kMaxValues)
       throw Error(RNN_UNSUPPORTED, "unsupported: the pickle holds more than %zu values", kMaxValues);
+  }
+
+  void push(Value value) {
     values_.push_back(std::move(value));
+    check_count(values_.size());
     stack_.push_back(static_cast<Ref>(values_.size() - 1));
   }
 
@@ -195,7 +199,7 @@ class Pickle::Machine {
       case BININT2:
         return push({Kind::integer, number<std::uint16_t>()});
       case LONG1:
-        return push({Kind::integer, long_integer(take(number<std::uint8_t>()))});
+        return push(long_integer(take(number<std::uint8_t>())));
       case BINFLOAT:
         return push({Kind::real, 0, big_endian_double()});
       case BINUNICODE:
@@ -255,12 +259,13 @@ class Pickle::Machine {
     }
   }
 
-  std::int64_t long_integer(std::string_view bytes) const {
+  // One of more than 64 bits, such as a random seed, is no number of a tensor.
+  static Value long_integer(std::string_view bytes) {
     std::uint64_t value = 0;
-    if (bytes.size() > sizeof value) damaged("an integer has more than 64 bits");
+    if (bytes.size() > sizeof value) return {};
     if (!bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80) != 0) value = ~value;
     std::memcpy(&value, bytes.data(), bytes.size());
-    return static_cast<std::int64_t>(value);
+    return {Kind::integer, static_cast<std::int64_t>(value)};
   }
 
   double big_endian_double() {
@@ -343,7 +348,10 @@ class Pickle::Machine {
     push({Kind::storage, 0, 0, key, {items[1]}});
   }
 
-  void memoize(std::uint32_t place) { memo_[place] = top(); }
+  void memoize(std::uint32_t place) {
+    memo_[place] = top();
+    check_count(memo_.size());
+  }
 
   void recall(std::uint32_t place) {
     const auto found = memo_.find(place);

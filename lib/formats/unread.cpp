@@ -20,7 +20,10 @@ struct Kind {
   const char* advice;
 };
 
-constexpr Kind kTorch = {"a PyTorch file (torch.save)", ""};  // read, if it is whole
+// Read, if it is whole and the build has formats.
+constexpr Kind kTorch = {"a PyTorch file (torch.save)",
+                         "in Python: safetensors.torch.save_file(torch.load(\"x.pt\", map_location=\"cpu\"), "
+                         "\"x.safetensors\")"};
 constexpr Kind kOldTorch = {
     "a PyTorch file of before PyTorch 1.6",
     "in Python: safetensors.torch.save_file(torch.load(\"x.pt\", map_location=\"cpu\"), "

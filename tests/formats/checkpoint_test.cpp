@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "tests/formats/formats_test.h"
+#include "tests/formats/zip_by_hand.h"
 
 namespace {
 
@@ -141,6 +142,7 @@ TEST(Checkpoint, RefusesOtherFiles) {
   expect_refusal(trainer.get(), save_memory(rnn.get()), RNN_BAD_FORMAT, kNetwork);
   expect_refusal(trainer.get(), save_as(rnn.get(), RNN_FORMAT_BINARY), RNN_BAD_FORMAT, kNetwork);
   expect_refusal(trainer.get(), "{\"layers\": []}", RNN_BAD_FORMAT, kNetwork);
+  expect_refusal(trainer.get(), zip({{"model/data.pkl", "\x80\2}."}}), RNN_BAD_FORMAT, kNetwork);
   expect_refusal(trainer.get(), "text", RNN_BAD_FORMAT, "is none of those that this library reads");
   expect_refusal(trainer.get(), std::string("\x80\x04\x95 ", 4), RNN_UNSUPPORTED,
                  "the file is a pickle of Python");

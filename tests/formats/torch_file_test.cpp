@@ -19,6 +19,7 @@ std::string brief(const std::string& value) {
   return "\x8c" + number(static_cast<std::uint8_t>(value.size())) + value;
 }
 std::string integer(std::int32_t value) { return "J" + number(value); }
+const std::string kWide = "\x8a\x09" + std::string(9, '\1');  // an integer of 72 bits
 
 std::string tuple(const std::vector<std::size_t>& values) {
   std::string code = "(";
@@ -110,9 +111,9 @@ TEST(TorchFile, GivesWhatSafetensorsGive) {
 
 TEST(TorchFile, FindsTheStateDictInACheckpoint) {
   const std::string checkpoint =
-      "}" + items(text("model") + dictionary("lstm.") + text("epoch") + integer(3) + text("rate") + "G" +
-                  std::string(8, '\0') + text("done") + "\x88" + text("groups") + "]N" + "a" +
-                  text("nothing") + "N");
+      "}" + items(text("model") + dictionary("lstm.") + text("epoch") + integer(3) + text("seed") + kWide +
+                  text("rate") + "G" + std::string(8, '\0') + text("done") + "\x88" + text("groups") + "]N" +
+                  "a" + text("nothing") + "N");
   expect_equal(load_memory(archive(checkpoint)).get(), expected().get());
 }
 
@@ -197,7 +198,7 @@ TEST(TorchFile, RefusesDamagedPickles) {
        {"u", "}u", "s", "}(NuR", "t", "\x85", "h\5", "Q", "NQ", "}b", "a", "\x93", ""})
     expect_refused(archive(code), RNN_BAD_FORMAT, "the pickle is damaged");
   expect_refused(archive("}(" + text("a") + "u"), RNN_BAD_FORMAT, "a key has no value");
-  expect_refused(archive("\x8a\x09" + std::string(9, '\1')), RNN_BAD_FORMAT, "64 bits");
+  expect_refused(archive("((" + kWide + "ttQ"), RNN_BAD_FORMAT, "the pickle is damaged");
 }
 
 TEST(TorchFile, RefusesTensorsBeyondTheirStorage) {
@@ -228,6 +229,8 @@ TEST(TorchFile, RefusesEndlessDictionaries) {
     nested += std::string("}q") + i + "(" + text("a") + "h" + static_cast<char>(i - 1) + text("b") + "h" +
               static_cast<char>(i - 1) + "u";
   expect_refused(archive(nested), RNN_UNSUPPORTED, "hold more than");
+  expect_refused(archive("}" + std::string((1 << 21) + 1, '\x94')), RNN_UNSUPPORTED,
+                 "holds more than");  // MEMOIZE
   expect_refused(archive(dictionary(std::string(600, 'x'))), RNN_UNSUPPORTED, "at most 512");
 }
 
