@@ -27,14 +27,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What happens between the updates of a run.
+// What happens between the updates of a run. The losses of validations are those of
+// CharacterTraining::evaluate, so that trainings with different options, such as label smoothing, compare.
 class Run {
  public:
   Run(const CharacterPlan& plan, const CharacterRun& files, const Vocabulary& vocabulary,
-      double characters_per_update)
+      const Sequences& validation, double characters_per_update)
       : plan_(plan),
         files_(files),
         vocabulary_(vocabulary),
+        validation_(validation),
         characters_per_update_(characters_per_update),
         had_model_(fs::exists(files.model)),
         file_(fs::exists(unfinished(files.model)) || (had_model_ && files.resume.empty())
@@ -46,10 +48,11 @@ class Run {
       return static_cast<Run*>(self)->report(*progress);
     };
     options.user = this;
+    threads_ = options.threads;
     rnn::Trainer trainer(start, &options);
     trainer_ = &trainer;
     try {
-      if (!files_.resume.empty()) resume(start, options);
+      if (!files_.resume.empty()) resume(start);
       trainer.run(data);
       if (failure_) std::rethrow_exception(failure_);
       if (!best_) save_best(trainer.network());
@@ -68,15 +71,19 @@ class Run {
   }
 
  private:
-  void resume(const rnn::Network& start, const rnn_train_options_t& options) {
+  void resume(const rnn::Network& start) {
     trainer_->load(files_.resume);
     if (fs::exists(file_)) {
       best_ = load_best(start);
-      best_loss_ = best_->evaluate(*options.validation, &options).loss;
+      best_loss_ = validation_loss(*best_);
     } else {
-      best_loss_ = start.evaluate(*options.validation, &options).loss;
+      best_loss_ = validation_loss(start);
       save_best(start.fork());
     }
+  }
+
+  double validation_loss(const rnn::Network& network) const {
+    return CharacterTraining::evaluate(network, validation_, threads_).loss;
   }
 
   // The best network of the run that is resumed: the file may be of another.
@@ -110,7 +117,7 @@ class Run {
   // Returns whether to stop.
   std::int32_t report(const rnn_progress_t& progress) noexcept {
     try {
-      return progress.event == RNN_EVENT_VALIDATION ? report_validation(progress) : report_update(progress);
+      return report_update(progress);
     } catch (...) {
       failure_ = std::current_exception();
       return 1;
@@ -121,10 +128,12 @@ class Run {
     if (result_.updates == 0) begin(progress);
     if (progress.update > plan_.updates) return true;  // all was done before; this update is for nobody
     result_.updates = progress.update;
+    result_.skipped = progress.skipped_updates;
     result_.characters += characters_per_update_;
     training_loss_ += 0.05 * (progress.loss - training_loss_);
     if (bar_) bar_->show(progress.update, remark(), false);
-    if (progress.update % plan_.validate_every == 0 || !is_interrupted()) return false;
+    if (progress.update % plan_.validate_every == 0) return validate();
+    if (!is_interrupted()) return false;
     if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
     return true;
   }
@@ -137,16 +146,18 @@ class Run {
   }
 
   // Only here a run ends of its own, so that the last validation counts the last updates.
-  bool report_validation(const rnn_progress_t& progress) {
-    if (!std::isfinite(progress.validation_loss))
-      throw std::runtime_error("the validation loss after " + std::to_string(progress.update) +
+  bool validate() {
+    rnn::Network network = trainer_->network();
+    const double loss = validation_loss(network);
+    if (!std::isfinite(loss))
+      throw std::runtime_error("the validation loss after " + std::to_string(result_.updates) +
                                " updates is not finite; a lower learning rate may help");
-    if (progress.validation_loss < best_loss_) {
-      save_best(trainer_->network());
-      best_loss_ = progress.validation_loss;
+    if (loss < best_loss_) {
+      save_best(std::move(network));
+      best_loss_ = loss;
     }
     if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
-    return progress.update >= plan_.updates || seconds_since(start_) > files_.seconds || is_interrupted();
+    return result_.updates >= plan_.updates || seconds_since(start_) > files_.seconds || is_interrupted();
   }
 
   bool is_interrupted() {
@@ -166,10 +177,12 @@ class Run {
   const CharacterPlan plan_;
   const CharacterRun& files_;
   const Vocabulary& vocabulary_;
+  const Sequences& validation_;
   const double characters_per_update_;
   const bool had_model_;
   const std::string file_;  // for the best network, until the run ends
   const Clock::time_point start_ = Clock::now();
+  std::int32_t threads_ = 0;
   rnn::Trainer* trainer_ = nullptr;
   std::optional<Progress> bar_;
   double training_loss_ = 0;  // smoothed
@@ -249,6 +262,7 @@ rnn_train_options_t CharacterTraining::default_options(const CharacterData& data
   options.clip_norm = 1;
   options.batch_size = static_cast<std::int32_t>(data.training.count());
   options.window = kWindow;
+  options.schedule = RNN_SCHEDULE_COSINE;
   return options;
 }
 
@@ -279,7 +293,7 @@ double CharacterTraining::measure_update(double limit) const {
     Clock::time_point start;
     std::uint64_t updates;
   } stopwatch = {limit, Clock::now(), 0};
-  rnn_train_options_t options = options_;
+  rnn_train_options_t options = options_for({1, 1});
   options.epochs = 1000;
   options.progress = [](const rnn_progress_t*, void* user) -> std::int32_t {
     auto& watch = *static_cast<Stopwatch*>(user);
@@ -290,15 +304,20 @@ double CharacterTraining::measure_update(double limit) const {
   return seconds_since(stopwatch.start) / static_cast<double>(stopwatch.updates);
 }
 
-CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
-  const rnn_sequences_t validation = data_.validation.view();
+rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) const {
   rnn_train_options_t options = options_;
-  options.schedule = RNN_SCHEDULE_COSINE;
-  options.schedule_updates = static_cast<std::int32_t>(plan.updates);
+  if (options.schedule == RNN_SCHEDULE_CONSTANT || options.schedule_updates != 0) return options;
+  const std::uint64_t unit = options.schedule_by_epoch != 0 ? updates_per_epoch() : 1;
+  const auto end = static_cast<std::int32_t>((plan.updates + unit - 1) / unit);
+  options.schedule_updates = std::max(1, end - options.schedule_start);
+  return options;
+}
+
+CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
+  rnn_train_options_t options = options_for(plan);
   options.epochs = std::numeric_limits<std::int32_t>::max();  // the plan's end is that of the run
-  options.validation = &validation;
-  options.validate_every = static_cast<std::int32_t>(plan.validate_every);
-  return Run(plan, files, vocabulary_, characters_per_update()).run(start_, options, data_.training.view());
+  return Run(plan, files, vocabulary_, data_.validation, characters_per_update())
+      .run(start_, options, data_.training.view());
 }
 
 rnn_evaluation_t CharacterTraining::evaluate(const rnn::Network& network, const Sequences& sequences,

@@ -56,18 +56,19 @@ struct CharacterResult {
   std::string model;          // the file that has the best network
   std::uint64_t updates = 0;  // of all runs that went on from each other
   double seconds = 0;
-  double characters = 0;  // that this run was trained on
+  double characters = 0;      // that this run was trained on
+  std::uint64_t skipped = 0;  // updates, for rnn_train_options_t.skip_not_finite
   bool interrupted = false;
 };
 
 class CharacterTraining {
  public:
-  // What is kept: start, vocabulary and data.
+  // What is kept: start, vocabulary and data. A schedule for which options say no updates ends with the plan.
   CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary, const CharacterData& data,
                     const rnn_train_options_t& options)
       : start_(start), vocabulary_(vocabulary), data_(data), options_(options) {}
 
-  // What suits the most texts; the data's batch.
+  // What suits the most texts, with a rate that falls along a cosine to 0; the data's batch.
   static rnn_train_options_t default_options(const CharacterData& data);
 
   std::uint64_t updates_per_epoch() const;
@@ -82,6 +83,7 @@ class CharacterTraining {
   static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads);
 
  private:
+  rnn_train_options_t options_for(const CharacterPlan& plan) const;
   double measure_update(double limit) const;
 
   const rnn::Network& start_;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -39,11 +40,23 @@ struct Train {
   float weight_decay = 0.1f;
   float dropout = 0;
   float average = 0;
+  float label_smoothing = 0;
+  std::string schedule = "cosine";
+  float schedule_factor = 0;
+  std::int32_t schedule_updates = 0;
+  std::int32_t schedule_start = 0;
+  bool schedule_by_epoch = false;
+  std::int32_t skip_not_finite = 0;
   int threads = 0;
   bool quiet = false;
   bool json = false;
   Shape shape;
 };
+
+const std::map<std::string, std::int32_t> kSchedules = {{"constant", RNN_SCHEDULE_CONSTANT},
+                                                        {"step", RNN_SCHEDULE_STEP},
+                                                        {"exponential", RNN_SCHEDULE_EXPONENTIAL},
+                                                        {"cosine", RNN_SCHEDULE_COSINE}};
 
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
@@ -160,6 +173,31 @@ rnn::Network start_network(const Train& train, const CLI::App& command, const Vo
   return network;
 }
 
+void check_schedule(const Train& train, const CLI::App& command) {
+  for (const char* option :
+       {"--schedule-factor", "--schedule-updates", "--schedule-start", "--schedule-by-epoch"})
+    check_effect(command, option, train.schedule != "constant", "the schedule is constant");
+  check_effect(command, "--schedule-factor", train.schedule_factor != 1, "the rate stays as it is");
+  if (train.schedule == "constant" || train.schedule == "cosine") return;
+  if (command.count("--schedule-factor") > 0 && train.schedule_factor == 0)
+    throw UsageError("--schedule-factor: 0 is for --schedule cosine");
+  if (train.schedule_updates == 0 && !train.schedule_by_epoch)
+    throw UsageError("--schedule " + train.schedule + " needs --schedule-updates");
+}
+
+// Of a schedule that does not begin, or that makes no step, before the last update.
+void check_schedule_effect(const Train& train, const CLI::App& command, const CharacterTraining& training,
+                           const CharacterPlan& plan) {
+  const std::uint64_t unit = train.schedule_by_epoch ? training.updates_per_epoch() : 1;
+  const std::int64_t last = static_cast<std::int64_t>((plan.updates - 1) / unit);
+  const std::int64_t hold = train.schedule == "step" ? std::max(1, train.schedule_updates) : 1;
+  const bool falls = train.schedule == "constant" || train.schedule_start + hold <= last;
+  for (const char* option :
+       {"--schedule-start", "--schedule-updates", "--schedule-by-epoch", "--schedule-factor", "--schedule"})
+    check_effect(command, option, falls,
+                 "the rate does not fall before the last of " + std::to_string(plan.updates) + " updates");
+}
+
 // What was asked for and can have no effect on this network, text and plan.
 void check_effects(const Train& train, const CLI::App& command, const rnn_config_t& config,
                    const CharacterData& data, const CharacterPlan& plan) {
@@ -186,6 +224,15 @@ rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
   options.weight_decay = train.weight_decay;
   options.dropout = train.dropout;
   options.average = train.average;
+  options.label_smoothing = train.label_smoothing;
+  options.schedule = kSchedules.at(train.schedule);
+  options.schedule_factor = train.schedule_factor;
+  options.schedule_updates = train.schedule_updates;
+  options.schedule_start = train.schedule_start;
+  options.schedule_by_epoch = train.schedule_by_epoch;
+  if (train.schedule != "constant" && train.schedule != "cosine" && train.schedule_updates == 0)
+    options.schedule_updates = 1;  // an epoch
+  options.skip_not_finite = train.skip_not_finite;
   options.seed = train.shape.seed;
   options.threads = train.threads;
   return options;
@@ -217,6 +264,8 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
                 const rnn_evaluation_t& validation) {
   print("%s after %llu updates, %.0fk characters/s\n", result.interrupted ? "interrupted" : "done",
         static_cast<unsigned long long>(result.updates), result.characters / result.seconds / 1000);
+  if (result.skipped > 0)
+    print("skipped     %llu updates that were not finite\n", static_cast<unsigned long long>(result.skipped));
   print("training    %s\n", text_of(learnt).c_str());
   print("validation  %s\n", text_of(validation).c_str());
   print("saved in %s\n", one_line(result.model).c_str());
@@ -226,12 +275,14 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
 void run(const Train& train, const CLI::App& command) {
   check_outputs(train);
   check_effect(command, "--keep-vocabulary", !train.init.empty(), "it is for --init");
+  check_schedule(train, command);
   Text text = read_input(train.text);
   const Vocabulary vocabulary = vocabulary_for(train, text);
   const CharacterData data = read_data(train, vocabulary, std::move(text));
   const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
+  check_schedule_effect(train, command, training, plan);
   check_effects(train, command, start.config(), data, plan);
   if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   catch_interrupts();
@@ -243,6 +294,7 @@ void run(const Train& train, const CLI::App& command) {
   if (!train.json) return print_text(train, result, learnt, validation);
   print({{"model", result.model},
          {"updates", result.updates},
+         {"skipped_updates", result.skipped},
          {"seconds", result.seconds},
          {"characters_per_second", result.characters / result.seconds},
          {"interrupted", result.interrupted},
@@ -308,7 +360,7 @@ void add_training_options(CLI::App& command, Train& train) {
   command.add_option("--window", train.window, "Characters through which gradients flow")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command.add_option("--learning-rate", train.learning_rate, "Of AdamW; falls to a tenth along a cosine")
+  command.add_option("--learning-rate", train.learning_rate, "Of AdamW; falls by --schedule")
       ->check(number(1e-9, 100))
       ->capture_default_str();
   command.add_option("--weight-decay", train.weight_decay, "Of AdamW")
@@ -318,9 +370,45 @@ void add_training_options(CLI::App& command, Train& train) {
       .add_option("--dropout", train.dropout, "Part of each layer's output that the next one does not see")
       ->check(number(0, 0.999))
       ->capture_default_str();
+  command
+      .add_option("--label-smoothing", train.label_smoothing,
+                  "Part of each target that is spread over all characters. The training loss\n"
+                  "of the progress is with it; that of validation, which tells the best model,\n"
+                  "and those at the end are without")
+      ->check(number(0, 0.999))
+      ->capture_default_str();
   command.add_option("--average", train.average, "Decay of a moving average of the weights; 0: none")
       ->check(number(0, 0.999999))
       ->capture_default_str();
+  command
+      .add_option("--skip-not-finite", train.skip_not_finite,
+                  "Skip so many updates in a row whose loss or gradient is not finite; one\n"
+                  "more is an error")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+}
+
+void add_schedule_options(CLI::App& command, Train& train) {
+  command
+      .add_option("--schedule", train.schedule,
+                  "How the learning rate falls: constant, not at all; step, at once by a\n"
+                  "factor after each --schedule-updates; exponential, the same bit by bit;\n"
+                  "cosine, to that factor over all of them")
+      ->check(CLI::IsMember(kSchedules))
+      ->capture_default_str();
+  command
+      .add_option("--schedule-factor", train.schedule_factor, "The factor; default: 0 for cosine, else 0.1")
+      ->check(number(0, 1));
+  command
+      .add_option("--schedule-updates", train.schedule_updates,
+                  "How many; default for cosine: all that follow --schedule-start")
+      ->check(CLI::Range(1, 1 << 30));
+  command.add_option("--schedule-start", train.schedule_start, "Updates before the rate begins to fall")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+  command.add_flag("--schedule-by-epoch", train.schedule_by_epoch,
+                   "Count passes over the text, not updates, in these two options; of step\n"
+                   "and exponential --schedule-updates is then 1 by default");
 }
 
 }  // namespace
@@ -337,6 +425,7 @@ void add_train(CLI::App& program) {
   add_file_options(command, *train);
   add_shape_options(command, train->shape);
   add_training_options(command, *train);
+  add_schedule_options(command, *train);
   add_threads_option(command, train->threads);
   command.add_flag("--quiet", train->quiet, "Show no progress");
   add_json_flag(command, train->json);

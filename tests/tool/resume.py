@@ -43,6 +43,19 @@ def check_shape(tool, whole):
         expect(json.loads(tool.ok(*command, *same))["validation"] == whole["validation"], f"resumed with {same}")
 
 
+def check_schedule(tool):
+    """A resumed run is in the epoch in which the one before it was."""
+    held = ["--schedule", "step", "--schedule-by-epoch", "--schedule-start", "2", "--schedule-factor", "0.7",
+            "--label-smoothing", "0.1"]
+    whole = json.loads(tool.ok(*options("held", *held)))
+    part = interrupt(tool, signal.SIGINT, signal.SIG_DFL, *options("part", *held))
+    expect(part["interrupted"] and 0 < part["updates"] < 400, f"interrupted: {part}")
+    rest = json.loads(tool.ok(*options("part", "--resume", "checkpoint", *held)))
+    expect(rest["validation"] == whole["validation"], f"resumed: {rest}, {whole}")
+    expect((tool.folder / "part.safetensors").read_bytes() == (tool.folder / "held.safetensors").read_bytes(),
+           "a resumed run ends in another model")
+
+
 def check_best(tool):
     """What lies at --out is believed to be the run's best model only if it can be; a refused run leaves no other."""
     tool.write("sentences", SENTENCE * 200)
@@ -85,6 +98,7 @@ def check(tool):
     again = json.loads(tool.ok(*options("part", "--resume", "checkpoint")))
     expect(again["updates"] == 400 and again["validation"] == whole["validation"], f"resumed at its end: {again}")
     check_shape(tool, whole)
+    check_schedule(tool)
     check_best(tool)
     tool.fails("missing", *options("part", "--resume", "missing"), status=2)
     tool.fails("batch", *options("part", "--resume", "checkpoint", "--batch", "16"))

@@ -13,7 +13,7 @@ import subprocess
 import termios
 import time
 
-from tool import SENTENCE, VARIED, expect, main, metadata, near
+from tool import SENTENCE, VARIED, expect, join, main, metadata, near, split
 
 
 def check_learns(tool):
@@ -123,6 +123,91 @@ def check_progress(tool):
     drawn = os.read(parent, 10000).decode()
     lines = re.split(r"\r\n|\r|\033\[K", drawn)
     expect("\r  [" in drawn and max(map(len, lines)) == 59, f"a terminal of 60 columns: {drawn!r}")
+
+
+def check_smoothing(tool):
+    """The targets are smoothed in the training loss of the progress alone: that of validation is what eval says."""
+    done = tool.run("train", "text", "--validation", "text", "--hidden", "24", "--batch", "8", "--learning-rate", "0.02",
+                    "--updates", "200", "--label-smoothing", "0.4", "-o", "smooth.rnn", "--json")
+    found, shown = json.loads(done.stdout), done.stderr.decode().splitlines()[-1]
+    training, validation = (float(x) for x in re.search(r"left, ([\d.]+) bits, validation ([\d.]+),", shown).groups())
+    evaluated = tool.json("eval", "smooth.rnn", "text")
+    expect(evaluated["accuracy"] > 0.9, f"smoothed targets are not learnt: {evaluated}")
+    near(found["validation"]["loss"], evaluated["loss"], "the validation loss")
+    near(validation, evaluated["bits_per_character"], "the validation loss of the progress", 0.006)
+    # 14 characters: what is sure of the right one at 1 - 0.4 13 / 14 has 0.67 bits without, 2.4 bits with smoothing.
+    expect(validation < 1 and training > 2.3, shown)
+
+
+def check_schedule(tool):
+    """In epochs of two updates, as in check_lengths."""
+    def model(*options):
+        tool.train("short", "--updates", "12", "--validations", "1", "-o", "scheduled.rnn", *options)
+        return (tool.folder / "scheduled.rnn").read_bytes()
+
+    def same(*both):
+        models = [model("--schedule", *options) for options in both]
+        expect(models[0] == models[1], f"{both} train two models")
+        return models[0]
+
+    constant = model("--schedule", "constant")
+    held = ["--schedule-factor", "0.97", "--schedule-start"]
+    models = [
+        constant,
+        same(["cosine"], ["cosine", "--schedule-updates", "12", "--schedule-factor", "0", "--schedule-start", "0"]),
+        same(["cosine", "--schedule-start", "4"], ["cosine", "--schedule-start", "4", "--schedule-updates", "8"]),
+        same(["cosine", "--schedule-start", "1", "--schedule-by-epoch"],
+             ["cosine", "--schedule-start", "1", "--schedule-updates", "5", "--schedule-by-epoch"]),
+        same(["step", "--schedule-by-epoch"], ["step", "--schedule-updates", "2", "--schedule-factor", "0.1"]),
+        same(["step", *held, "3", "--schedule-by-epoch"], ["step", *held, "6", "--schedule-updates", "2"]),
+        model("--schedule", "exponential", *held, "6", "--schedule-updates", "2"),
+        model("--schedule", "exponential", *held, "3", "--schedule-by-epoch", "--schedule-updates", "2"),
+    ]
+    expect(len(set(models)) == len(models), "two schedules train the same model")
+    expect(model() == models[1], "the default is not a cosine over all updates")
+
+    # Of a rate that is held for as long as it can have an effect, only the last update is another.
+    late = ["--schedule", "step", "--schedule-updates", "1", "--schedule-factor", "0.999999"]
+    expect(model(*late, "--schedule-start", "10") != constant, "the latest step has no effect")
+    command = ["train", "short", "--quiet", "--batch", "8", "-o", "new.rnn", "--updates", "12", "--schedule"]
+    for option in ("--schedule-start", "--schedule-updates", "--schedule-factor"):
+        tool.fails(f"{option} has no effect: the schedule is constant", *command, "constant", option, "1", status=2)
+    tool.fails("--schedule-by-epoch has no effect", *command, "constant", "--schedule-by-epoch", status=2)
+    tool.fails("--schedule-factor has no effect", *command, "cosine", "--schedule-factor", "1", status=2)
+    for option in (["cosine", "--schedule-start", "11"], ["exponential", "--schedule-start=5", "--schedule-by-epoch"],
+                   ["step", "--schedule-start", "6", "--schedule-updates", "6"]):
+        tool.fails("--schedule-start has no effect: the rate does not fall before the last of 12", *command, *option,
+                   status=2)
+    tool.fails("--schedule-updates has no effect", *command, "step", "--schedule-updates", "12", status=2)
+    for name in ("step", "exponential"):
+        tool.fails(f"--schedule {name} needs --schedule-updates", *command, name, status=2)
+        tool.fails("--schedule-factor: 0 is for --schedule cosine", *command, name, "--schedule-updates=2",
+                   "--schedule-factor=0", status=2)
+    expect(not (tool.folder / "new.rnn").exists(), "a refused training leaves a file")
+
+
+def check_skipping(tool):
+    """An update of which one target has an infinite loss is skipped in each epoch, and counted."""
+    tool.write("asked", SENTENCE[:10] + "Q" + SENTENCE[11:] + SENTENCE * 24)
+    tool.write("answered", SENTENCE * 3)
+    command = ["train", "asked", "--batch", "8", "--quiet", "--validation", "answered", "--updates"]
+    tool.ok(*command, "1", "--cell", "vanilla", "--hidden", "8", "-o", "model.safetensors")
+    header, data = split(tool.folder / "model.safetensors")
+    weights = bytearray(data)
+    row = vocabulary_of(tool, "model.safetensors").index("Q")
+    # The logit of Q is -3e38 - 3e38 h, and a large bias makes this h 1.
+    for name, place, value in (("bias_ih_l0", 0, 1000), ("head.weight", 8 * row, -3e38), ("head.bias", row, -3e38)):
+        struct.pack_into("<f", weights, header[name]["data_offsets"][0] + 4 * place, value)
+    del header["__metadata__"]["rnn.probe"]
+    tool.write("never.safetensors", join(header, bytes(weights)))
+    command += ["6", "--init", "never.safetensors", "-o", "answers.rnn"]
+    for option in ([], ["--skip-not-finite", "0"]):
+        tool.fails("the loss of update 0 is inf", *command, *option)
+    found = tool.json(*command, "--skip-not-finite", "1")
+    expect(found["updates"] == 6 and found["skipped_updates"] == 6, found)
+    expect("\nskipped     6 updates that were not finite\n" in tool.ok(*command, "--skip-not-finite", "1"), "the text")
+    tool.write("asked", "Q" * 800)
+    tool.fails("the loss of update 0 is inf", *command, "--skip-not-finite", "3")
 
 
 def check_validation(tool):
@@ -254,6 +339,9 @@ def check(tool):
     check_encodings(tool)
     check_memory(tool)
     check_progress(tool)
+    check_smoothing(tool)
+    check_schedule(tool)
+    check_skipping(tool)
     check_validation(tool)
     check_files(tool)
     check_failures(tool)
