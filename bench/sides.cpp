@@ -174,7 +174,7 @@ template <std::int32_t compute>
 std::unique_ptr<Training> library_training(const naive::Network& model, const Batch& batch, int threads) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.learning_rate = kLearningRate;
-  options.fresh_windows = 1;
+  options.stateless_windows = 1;
   options.threads = threads;
   return std::make_unique<LibraryTraining>(batch,
                                            rnn::Trainer(library_copy(model).convert(compute), &options));

@@ -20,7 +20,7 @@ constexpr char kBidirectionalMessage[] =
 
 // Whether steps may read vectors, and the failure if they may not. Neither throws.
 inline bool reads_vectors(const Weights& weights) noexcept {
-  return !weights.has(RNN_BIDIRECTIONAL) && !weights.has_embedding();
+  return !weights.has(RNN_FLAG_BIDIRECTIONAL) && !weights.has_embedding();
 }
 rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept;
 

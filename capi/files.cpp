@@ -18,8 +18,9 @@ rnn_save_options_t read_save_options(const rnn_save_options_t* given, const char
 rnn_load_options_t read_load_options(const rnn_load_options_t* given) {
   const rnn_load_options_t options = read_options(given, "options");
   check_flag(options.without_probe, "options.without_probe");
-  if ((options.flags & ~uint32_t{RNN_RELU}) != 0)
-    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.flags is %u; it must be 0 or RNN_RELU", options.flags);
+  if ((options.flags & ~uint32_t{RNN_FLAG_RELU}) != 0)
+    throw rnn::Error(RNN_INVALID_ARGUMENT, "options.flags is %u; it must be 0 or RNN_FLAG_RELU",
+                     options.flags);
   return options;
 }
 

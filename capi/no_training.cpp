@@ -45,22 +45,22 @@ void rnn_trainer_destroy(rnn_trainer_t*) {}
 
 rnn_status_t rnn_tape_create(const rnn_t*, int32_t, rnn_tape_t**) { return unsupported(__func__); }
 
-rnn_status_t rnn_forward_tape(rnn_tape_t*, const rnn_t*, const rnn_sequences_t*, const float*, float*,
+rnn_status_t rnn_tape_forward(rnn_tape_t*, const rnn_t*, const rnn_sequences_t*, const float*, float*,
                               float*) {
   return unsupported(__func__);
 }
 
-rnn_status_t rnn_backward(rnn_tape_t*, const float*, const float*, float*, float*) {
+rnn_status_t rnn_tape_backward(rnn_tape_t*, const float*, const float*, float*, float*) {
   return unsupported(__func__);
 }
 
 rnn_status_t rnn_tape_set_dropout(rnn_tape_t*, float, uint64_t) { return unsupported(__func__); }
 
-rnn_status_t rnn_get_gradient(const rnn_tape_t*, const char*, float*, size_t) {
+rnn_status_t rnn_tape_gradient(const rnn_tape_t*, const char*, float*, size_t) {
   return unsupported(__func__);
 }
 
-rnn_status_t rnn_zero_gradients(rnn_tape_t*) { return unsupported(__func__); }
+rnn_status_t rnn_tape_zero_gradients(rnn_tape_t*) { return unsupported(__func__); }
 
 rnn_status_t rnn_trainer_apply(rnn_trainer_t*, const rnn_tape_t*, rnn_progress_t*) {
   return unsupported(__func__);

@@ -15,7 +15,7 @@ rnn_status_t rnn_tape_create(const rnn_t* rnn, int32_t threads, rnn_tape_t** out
   });
 }
 
-rnn_status_t rnn_forward_tape(rnn_tape_t* tape, const rnn_t* rnn, const rnn_sequences_t* in,
+rnn_status_t rnn_tape_forward(rnn_tape_t* tape, const rnn_t* rnn, const rnn_sequences_t* in,
                               const float* initial_states, float* outputs, float* final_states) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
@@ -27,8 +27,8 @@ rnn_status_t rnn_forward_tape(rnn_tape_t* tape, const rnn_t* rnn, const rnn_sequ
   });
 }
 
-rnn_status_t rnn_backward(rnn_tape_t* tape, const float* d_outputs, const float* d_final_states,
-                          float* d_inputs, float* d_initial_states) {
+rnn_status_t rnn_tape_backward(rnn_tape_t* tape, const float* d_outputs, const float* d_final_states,
+                               float* d_inputs, float* d_initial_states) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
     tape->tape.backward(d_outputs, d_final_states, d_inputs, d_initial_states);
@@ -42,7 +42,7 @@ rnn_status_t rnn_tape_set_dropout(rnn_tape_t* tape, float rate, uint64_t seed) {
   });
 }
 
-rnn_status_t rnn_get_gradient(const rnn_tape_t* tape, const char* name, float* values, size_t count) {
+rnn_status_t rnn_tape_gradient(const rnn_tape_t* tape, const char* name, float* values, size_t count) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
     check_pointer(name, "name");
@@ -51,7 +51,7 @@ rnn_status_t rnn_get_gradient(const rnn_tape_t* tape, const char* name, float* v
   });
 }
 
-rnn_status_t rnn_zero_gradients(rnn_tape_t* tape) {
+rnn_status_t rnn_tape_zero_gradients(rnn_tape_t* tape) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");
     tape->tape.zero_gradients();

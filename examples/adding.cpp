@@ -116,7 +116,7 @@ rnn::Network create_lstm(const Options& options) {
 
 rnn::Network create_irnn(const Options& options) {
   auto config = rnn::sized<rnn_config_t>();
-  config.flags = RNN_RELU;
+  config.flags = RNN_FLAG_RELU;
   config.input_size = kChannels;
   config.hidden_size = options.hidden;
   config.output_size = 1;
@@ -131,7 +131,7 @@ rnn::Trainer create_trainer(const Options& options, const rnn::Network& network,
   auto train = rnn::sized<rnn_train_options_t>();
   train.learning_rate = is_lstm ? 0.01f : 0.001f;
   train.clip_norm = 1;
-  train.fresh_windows = 1;
+  train.stateless_windows = 1;
   train.threads = options.threads;
 
   // Small changes of an IRNN's recurrent matrix grow with each step that it takes.

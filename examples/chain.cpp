@@ -80,7 +80,7 @@ rnn::Network create(const Options& options, std::int32_t inputs, std::int32_t la
 rnn_train_options_t train_options() {
   auto options = rnn::sized<rnn_train_options_t>();
   options.learning_rate = 0.01f;
-  options.fresh_windows = 1;
+  options.stateless_windows = 1;
   return options;
 }
 

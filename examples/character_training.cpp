@@ -256,7 +256,7 @@ CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations) {
 
 rnn_train_options_t CharacterTraining::default_options(const CharacterData& data) {
   auto options = rnn::sized<rnn_train_options_t>();
-  options.optimizer = RNN_ADAMW;
+  options.optimizer = RNN_OPTIMIZER_ADAMW;
   options.learning_rate = 0.003f;
   options.weight_decay = 0.3f;
   options.clip_norm = 1;

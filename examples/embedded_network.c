@@ -21,7 +21,7 @@ int main(void) {
   config.struct_size = sizeof config;
   config.input_size = 1;
   config.hidden_size = 1;
-  config.flags = RNN_RELU;
+  config.flags = RNN_FLAG_RELU;
   check(rnn_create(&config, &rnn));
   check(rnn_set_parameter(rnn, "weight_ih_l0", &input, 1));
   check(rnn_set_parameter(rnn, "weight_hh_l0", &recurrent, 1));

@@ -77,7 +77,7 @@ class Learner {
     auto options = rnn::sized<rnn_train_options_t>();
     options.learning_rate = 0.01f;
     options.clip_norm = 1;
-    options.fresh_windows = 1;
+    options.stateless_windows = 1;
     options.threads = 1;  // too little work to share
     return rnn::Trainer(network, &options);
   }

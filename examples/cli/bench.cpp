@@ -50,7 +50,7 @@ class Data {
       : lengths_(bench.batch, bench.steps), inputs_(static_cast<std::size_t>(config.input_size)) {
     std::mt19937_64 random(1);
     const std::size_t frames = bench.batch * bench.steps,
-                      directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+                      directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
     const auto width =
         static_cast<std::size_t>(config.projection_size > 0 ? config.projection_size : config.hidden_size);
     outputs_ = config.output_size > 0 ? static_cast<std::size_t>(config.output_size) : directions * width;
@@ -132,7 +132,7 @@ double measure_forward(rnn::Network& network, const Data& data, double seconds) 
 double measure_training(const rnn::Network& network, const Data& data, const Bench& bench) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.threads = bench.threads;
-  options.fresh_windows = 1;
+  options.stateless_windows = 1;
   options.learning_rate = 1e-6f;  // random targets are not to be learnt
   rnn::Trainer trainer(network, &options);
   return measure_rate(data.frames(), bench.seconds, [&] { trainer.update(data.view()); });
@@ -209,7 +209,7 @@ void run(const Bench& bench, const CLI::App& command) {
   check_effect(command, "--residual", report.config.num_layers > 1, "the network has one layer");
   check_size(report.config, bench);
   const Data data(report.config, bench, report.indices);
-  if ((report.config.flags & RNN_BIDIRECTIONAL) == 0)
+  if ((report.config.flags & RNN_FLAG_BIDIRECTIONAL) == 0)
     report.step = measure_steps(network, data, bench.seconds);
   report.forward = measure_forward(network, data, bench.seconds);
   if (is_trained) report.training = measure_training(network, data, bench);

@@ -102,8 +102,8 @@ rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
   config.num_layers = layers;
   config.embedding_size = embedding;
   config.projection_size = projection;
-  config.flags =
-      (residual ? std::uint32_t{RNN_RESIDUAL} : 0) | (layer_norm ? std::uint32_t{RNN_LAYER_NORM} : 0);
+  config.flags = (residual ? std::uint32_t{RNN_FLAG_RESIDUAL} : 0) |
+                 (layer_norm ? std::uint32_t{RNN_FLAG_LAYER_NORM} : 0);
   config.seed = seed;
   return config;
 }
@@ -150,8 +150,8 @@ void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t
   size("--layers", shape.layers, config.num_layers);
   size("--embedding", shape.embedding, config.embedding_size);
   size("--projection", shape.projection, config.projection_size);
-  flag("--residual", shape.residual, RNN_RESIDUAL);
-  flag("--layer-norm", shape.layer_norm, RNN_LAYER_NORM);
+  flag("--residual", shape.residual, RNN_FLAG_RESIDUAL);
+  flag("--layer-norm", shape.layer_norm, RNN_FLAG_LAYER_NORM);
   check("--compute", shape.compute, name_of_compute(config.compute));
   check("--seed", std::to_string(shape.seed), std::to_string(config.seed));
 }

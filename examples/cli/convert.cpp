@@ -82,7 +82,7 @@ const char* pointer(const std::optional<std::string>& text) { return text ? text
 
 rnn::Network load(const Convert& convert) {
   auto options = rnn::sized<rnn_load_options_t>();
-  options.flags = convert.relu ? RNN_RELU : 0;
+  options.flags = convert.relu ? RNN_FLAG_RELU : 0;
   options.layers = pointer(convert.from.layers);
   options.head = pointer(convert.from.head);
   options.embedding = pointer(convert.from.embedding);

@@ -17,10 +17,10 @@ struct Flag {
   const char* name;
 };
 
-constexpr Flag kFlags[] = {{RNN_NO_BIAS, "no_bias"},           {RNN_RELU, "relu"},
-                           {RNN_RESET_BEFORE, "reset_before"}, {RNN_BIDIRECTIONAL, "bidirectional"},
-                           {RNN_RESIDUAL, "residual"},         {RNN_LAYER_NORM, "layer_norm"},
-                           {RNN_TIED_HEAD, "tied_head"}};
+constexpr Flag kFlags[] = {{RNN_FLAG_NO_BIAS, "no_bias"},           {RNN_FLAG_RELU, "relu"},
+                           {RNN_FLAG_RESET_BEFORE, "reset_before"}, {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
+                           {RNN_FLAG_RESIDUAL, "residual"},         {RNN_FLAG_LAYER_NORM, "layer_norm"},
+                           {RNN_FLAG_TIED_HEAD, "tied_head"}};
 constexpr const char* kInitialStates[] = {"zero", "fixed", "trained"};
 
 Json options_of(const rnn_config_t& config) {

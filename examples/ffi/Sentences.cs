@@ -62,13 +62,13 @@ struct rnn_train_options_t {
   public float clip_norm, clip_value;
   public int schedule;
   public float schedule_factor;
-  public int schedule_updates, warmup_updates, epochs, batch_size, window, fresh_windows, keep_order;
+  public int schedule_updates, warmup_updates, epochs, batch_size, window, stateless_windows, keep_order;
   public ulong seed;
   public int threads, validate_every, patience, report_every;
   public IntPtr validation;
   public ProgressFunction progress;
   public IntPtr user;
-  public float dropout, free_running, average;
+  public float dropout, scheduled_sampling, average;
   public int accumulate, restore_best, group_count;
   public IntPtr groups;
 }

@@ -94,8 +94,8 @@ public class Sentences {
 
   @FieldOrder({"struct_size", "loss", "optimizer", "learning_rate", "momentum", "beta1", "beta2", "epsilon",
       "weight_decay", "nesterov", "clip_norm", "clip_value", "schedule", "schedule_factor", "schedule_updates",
-      "warmup_updates", "epochs", "batch_size", "window", "fresh_windows", "keep_order", "seed", "threads",
-      "validate_every", "patience", "report_every", "validation", "progress", "user", "dropout", "free_running",
+      "warmup_updates", "epochs", "batch_size", "window", "stateless_windows", "keep_order", "seed", "threads",
+      "validate_every", "patience", "report_every", "validation", "progress", "user", "dropout", "scheduled_sampling",
       "average", "accumulate", "restore_best", "group_count", "groups"})
   public static class TrainOptions extends Sized {
     public int loss, optimizer;
@@ -104,13 +104,13 @@ public class Sentences {
     public float clip_norm, clip_value;
     public int schedule;
     public float schedule_factor;
-    public int schedule_updates, warmup_updates, epochs, batch_size, window, fresh_windows, keep_order;
+    public int schedule_updates, warmup_updates, epochs, batch_size, window, stateless_windows, keep_order;
     public long seed;
     public int threads, validate_every, patience, report_every;
     public Pointer validation;
     public ProgressFunction progress;
     public Pointer user;
-    public float dropout, free_running, average;
+    public float dropout, scheduled_sampling, average;
     public int accumulate, restore_best, group_count;
     public Pointer groups;
   }

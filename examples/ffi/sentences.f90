@@ -54,13 +54,13 @@ module rnn
     integer(c_int32_t) :: schedule = 0
     real(c_float) :: schedule_factor = 0
     integer(c_int32_t) :: schedule_updates = 0, warmup_updates = 0, epochs = 0, batch_size = 0, window = 0
-    integer(c_int32_t) :: fresh_windows = 0, keep_order = 0
+    integer(c_int32_t) :: stateless_windows = 0, keep_order = 0
     integer(c_int64_t) :: seed = 0
     integer(c_int32_t) :: threads = 0, validate_every = 0, patience = 0, report_every = 0
     type(c_ptr) :: validation = c_null_ptr
     type(c_funptr) :: progress = c_null_funptr
     type(c_ptr) :: user = c_null_ptr
-    real(c_float) :: dropout = 0, free_running = 0, average = 0
+    real(c_float) :: dropout = 0, scheduled_sampling = 0, average = 0
     integer(c_int32_t) :: accumulate = 0, restore_best = 0, group_count = 0
     type(c_ptr) :: groups = c_null_ptr
   end type
@@ -365,7 +365,7 @@ contains
       call field('epochs', c_loc(s%epochs), c_sizeof(s%epochs))
       call field('batch_size', c_loc(s%batch_size), c_sizeof(s%batch_size))
       call field('window', c_loc(s%window), c_sizeof(s%window))
-      call field('fresh_windows', c_loc(s%fresh_windows), c_sizeof(s%fresh_windows))
+      call field('stateless_windows', c_loc(s%stateless_windows), c_sizeof(s%stateless_windows))
       call field('keep_order', c_loc(s%keep_order), c_sizeof(s%keep_order))
       call field('seed', c_loc(s%seed), c_sizeof(s%seed)); call field('threads', c_loc(s%threads), c_sizeof(s%threads))
       call field('validate_every', c_loc(s%validate_every), c_sizeof(s%validate_every))
@@ -374,7 +374,7 @@ contains
       call field('validation', c_loc(s%validation), c_sizeof(s%validation))
       call field('progress', c_loc(s%progress), c_sizeof(s%progress))
       call field('user', c_loc(s%user), c_sizeof(s%user)); call field('dropout', c_loc(s%dropout), c_sizeof(s%dropout))
-      call field('free_running', c_loc(s%free_running), c_sizeof(s%free_running))
+      call field('scheduled_sampling', c_loc(s%scheduled_sampling), c_sizeof(s%scheduled_sampling))
       call field('average', c_loc(s%average), c_sizeof(s%average))
       call field('accumulate', c_loc(s%accumulate), c_sizeof(s%accumulate))
       call field('restore_best', c_loc(s%restore_best), c_sizeof(s%restore_best))

@@ -40,9 +40,9 @@ koffi.proto('int32_t rnn_progress_function_t(const rnn_progress_t *progress, voi
 const TrainOptions = struct('rnn_train_options_t', `
   int32_t: loss optimizer; float: learning_rate momentum beta1 beta2 epsilon weight_decay; int32_t: nesterov;
   float: clip_norm clip_value; int32_t: schedule; float: schedule_factor;
-  int32_t: schedule_updates warmup_updates epochs batch_size window fresh_windows keep_order; uint64_t: seed;
+  int32_t: schedule_updates warmup_updates epochs batch_size window stateless_windows keep_order; uint64_t: seed;
   int32_t: threads validate_every patience report_every; void *: validation; rnn_progress_function_t *: progress;
-  void *: user; float: dropout free_running average; int32_t: accumulate restore_best group_count; void *: groups`);
+  void *: user; float: dropout scheduled_sampling average; int32_t: accumulate restore_best group_count; void *: groups`);
 
 const library = koffi.load('librnn.so.0');
 const rnn = {};

@@ -32,10 +32,10 @@ typedef struct rnn_train_options {
   float learning_rate; float momentum; float beta1; float beta2; float epsilon; float weight_decay;
   int32_t nesterov; float clip_norm; float clip_value;
   int32_t schedule; float schedule_factor; int32_t schedule_updates; int32_t warmup_updates;
-  int32_t epochs; int32_t batch_size; int32_t window; int32_t fresh_windows; int32_t keep_order; uint64_t seed;
+  int32_t epochs; int32_t batch_size; int32_t window; int32_t stateless_windows; int32_t keep_order; uint64_t seed;
   int32_t threads; int32_t validate_every; int32_t patience; int32_t report_every;
   const rnn_sequences_t *validation; int32_t (*progress)(const rnn_progress_t *, void *); void *user;
-  float dropout; float free_running; float average;
+  float dropout; float scheduled_sampling; float average;
   int32_t accumulate; int32_t restore_best; int32_t group_count; const void *groups;
 } rnn_train_options_t;
 ]]

@@ -64,13 +64,13 @@ typedef struct rnn_train_options {
   float clip_norm, clip_value;
   int32_t schedule;
   float schedule_factor;
-  int32_t schedule_updates, warmup_updates, epochs, batch_size, window, fresh_windows, keep_order;
+  int32_t schedule_updates, warmup_updates, epochs, batch_size, window, stateless_windows, keep_order;
   uint64_t seed;
   int32_t threads, validate_every, patience, report_every;
   const rnn_sequences_t *validation;
   int32_t (*progress)(const rnn_progress_t *progress, void *user);
   void *user;
-  float dropout, free_running, average;
+  float dropout, scheduled_sampling, average;
   int32_t accumulate, restore_best, group_count;
   const void *groups;
 } rnn_train_options_t;

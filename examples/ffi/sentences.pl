@@ -39,9 +39,9 @@ my %structs = (
     rnn_train_options_t => [
         sint32 => 'loss optimizer', float => 'learning_rate momentum beta1 beta2 epsilon weight_decay',
         sint32 => 'nesterov', float => 'clip_norm clip_value', sint32 => 'schedule', float => 'schedule_factor',
-        sint32 => 'schedule_updates warmup_updates epochs batch_size window fresh_windows keep_order',
+        sint32 => 'schedule_updates warmup_updates epochs batch_size window stateless_windows keep_order',
         uint64 => 'seed', sint32 => 'threads validate_every patience report_every',
-        opaque => 'validation progress user', float => 'dropout free_running average',
+        opaque => 'validation progress user', float => 'dropout scheduled_sampling average',
         sint32 => 'accumulate restore_best group_count', opaque => 'groups',
     ],
 );

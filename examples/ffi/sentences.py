@@ -61,10 +61,10 @@ class TrainOptions(Struct):  # rnn_train_options_t
     _fields_ = [("struct_size", c_size_t), *fields(c_int32, "loss optimizer"),
                 *fields(c_float, "learning_rate momentum beta1 beta2 epsilon weight_decay"), ("nesterov", c_int32),
                 *fields(c_float, "clip_norm clip_value"), ("schedule", c_int32), ("schedule_factor", c_float),
-                *fields(c_int32, "schedule_updates warmup_updates epochs batch_size window fresh_windows keep_order"),
+                *fields(c_int32, "schedule_updates warmup_updates epochs batch_size window stateless_windows keep_order"),
                 ("seed", c_uint64), *fields(c_int32, "threads validate_every patience report_every"),
                 ("validation", c_void_p), ("progress", ProgressFunction), ("user", c_void_p),
-                *fields(c_float, "dropout free_running average"),
+                *fields(c_float, "dropout scheduled_sampling average"),
                 *fields(c_int32, "accumulate restore_best group_count"), ("groups", c_void_p)]
 
 

@@ -59,9 +59,9 @@ module RNN
     fields "rnn_train_options_t",
            [:int32, "loss optimizer"], [:float, "learning_rate momentum beta1 beta2 epsilon weight_decay"],
            [:int32, "nesterov"], [:float, "clip_norm clip_value"], [:int32, "schedule"], [:float, "schedule_factor"],
-           [:int32, "schedule_updates warmup_updates epochs batch_size window fresh_windows keep_order"],
+           [:int32, "schedule_updates warmup_updates epochs batch_size window stateless_windows keep_order"],
            [:uint64, "seed"], [:int32, "threads validate_every patience report_every"], [:pointer, "validation"],
-           [RNN.find_type(:progress_function), "progress"], [:pointer, "user"], [:float, "dropout free_running average"],
+           [RNN.find_type(:progress_function), "progress"], [:pointer, "user"], [:float, "dropout scheduled_sampling average"],
            [:int32, "accumulate restore_best group_count"], [:pointer, "groups"]
   end
 

@@ -64,10 +64,10 @@ structs! {
     TrainOptions "rnn_train_options_t" {
         loss: i32, optimizer: i32, learning_rate: f32, momentum: f32, beta1: f32, beta2: f32, epsilon: f32,
         weight_decay: f32, nesterov: i32, clip_norm: f32, clip_value: f32, schedule: i32, schedule_factor: f32,
-        schedule_updates: i32, warmup_updates: i32, epochs: i32, batch_size: i32, window: i32, fresh_windows: i32,
+        schedule_updates: i32, warmup_updates: i32, epochs: i32, batch_size: i32, window: i32, stateless_windows: i32,
         keep_order: i32, seed: u64, threads: i32, validate_every: i32, patience: i32, report_every: i32,
         validation: *const Sequences, progress: Option<ProgressFunction>, user: *mut c_void, dropout: f32,
-        free_running: f32, average: f32, accumulate: i32, restore_best: i32, group_count: i32, groups: *const c_void,
+        scheduled_sampling: f32, average: f32, accumulate: i32, restore_best: i32, group_count: i32, groups: *const c_void,
     }
 }
 

@@ -133,12 +133,12 @@ typedef struct rnn_handle rnn_t;
 /* rnn_config_t.cell. s is the logistic sigmoid, * the product by element. Matrices and vectors of several
  * gates hold them one after the other in the order given here, which is PyTorch's. */
 enum {
-  /* Default (Elman 1990), h_t = tanh(W_ih x_t + W_hh h_{t-1} + b); with RNN_RELU max(0, .) for tanh. */
+  /* Default (Elman 1990), h_t = tanh(W_ih x_t + W_hh h_{t-1} + b); with RNN_FLAG_RELU max(0, .) for tanh. */
   RNN_CELL_VANILLA = 1,
   /* Cho et al. 2014. Gates r, z, n:
    *   r = s(W_ir x + W_hr h + b_r)    z = s(W_iz x + W_hz h + b_z)
    *   n = tanh(W_in x + b_n + r * (W_hn h + b_hn))    h' = (1 - z) * n + z * h
-   * with RNN_RESET_BEFORE: n = tanh(W_in x + b_n + W_hn (r * h)). */
+   * with RNN_FLAG_RESET_BEFORE: n = tanh(W_in x + b_n + W_hn (r * h)). */
   RNN_CELL_GRU = 2,
   /* Hochreiter & Schmidhuber 1997, Gers et al. 2000. Gates i, f, g, o:
    *   i, f, o = s(W_i. x + W_h. h + b.)    g = tanh(W_ig x + W_hg h + b_g)
@@ -176,15 +176,15 @@ enum { /* rnn_config_t.compute */
 };
 
 enum { /* rnn_config_t.flags, added together */
-  RNN_NO_BIAS = 1,       /* neither the layers nor the head have biases */
-  RNN_RELU = 2,          /* vanilla: max(0, .) instead of tanh */
-  RNN_RESET_BEFORE = 4,  /* GRU: the reset gate acts before the product, as in ONNX's default */
-  RNN_BIDIRECTIONAL = 8, /* each layer also reads the sequence backwards; its output is both h, forward
+  RNN_FLAG_NO_BIAS = 1,       /* neither the layers nor the head have biases */
+  RNN_FLAG_RELU = 2,          /* vanilla: max(0, .) instead of tanh */
+  RNN_FLAG_RESET_BEFORE = 4,  /* GRU: the reset gate acts before the product, as in ONNX's default */
+  RNN_FLAG_BIDIRECTIONAL = 8, /* each layer also reads the sequence backwards; its output is both h, forward
                             first. For whole sequences alone. Schuster & Paliwal 1997 */
-  RNN_RESIDUAL = 16,     /* the output of each layer but the first is the sum of h and the layer's input */
-  RNN_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) / sqrt(variance + 1e-5)
-                            times a gain before they are added; not with RNN_RESET_BEFORE. Ba et al. 2016 */
-  RNN_TIED_HEAD = 64     /* the head's matrix is the embedding: embedding_size must be the width of the last
+  RNN_FLAG_RESIDUAL = 16,     /* the output of each layer but the first is the sum of h and the layer's input */
+  RNN_FLAG_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) / sqrt(variance + 1e-5)
+                            times a gain before they are added; not with RNN_FLAG_RESET_BEFORE. Ba et al. 2016 */
+  RNN_FLAG_TIED_HEAD = 64     /* the head's matrix is the embedding: embedding_size must be the width of the last
                             layer's output, and output_size input_size. Press & Wolf 2017 */
 };
 
@@ -219,7 +219,7 @@ typedef struct rnn_config {
   uint64_t seed;          /* same seed, same weights, on every machine */
   int32_t initial_state;  /* RNN_INITIAL_... */
   int32_t compute;        /* RNN_COMPUTE_... */
-  uint32_t flags;         /* RNN_NO_BIAS + ... */
+  uint32_t flags;         /* RNN_FLAG_NO_BIAS + ... */
   int32_t projection_size; /* P: LSTM: h is projected to this width; 1..H-1; 0: no projection. Sak et al. 2014 */
   const rnn_allocator_t *allocator; /* copied; NULL: the C++ runtime's */
   int32_t embedding_size; /* E: the first layer reads a learned vector for each index; 1..65536; 0: none, and
@@ -517,11 +517,11 @@ enum { /* rnn_train_options_t.loss; each a mean over the target steps, weighted 
 };
 
 enum { /* rnn_train_options_t.optimizer */
-  RNN_ADAM = 1,    /* default; Kingma & Ba 2015; weight_decay is added to the gradient */
-  RNN_ADAMW = 2,   /* Loshchilov & Hutter 2019; weight_decay is decoupled */
-  RNN_SGD = 3,     /* with momentum and nesterov as set */
-  RNN_ADAGRAD = 4, /* Duchi, Hazan & Singer 2011 */
-  RNN_RMSPROP = 5  /* Tieleman & Hinton 2012; with momentum as set */
+  RNN_OPTIMIZER_ADAM = 1,    /* default; Kingma & Ba 2015; weight_decay is added to the gradient */
+  RNN_OPTIMIZER_ADAMW = 2,   /* Loshchilov & Hutter 2019; weight_decay is decoupled */
+  RNN_OPTIMIZER_SGD = 3,     /* with momentum and nesterov as set */
+  RNN_OPTIMIZER_ADAGRAD = 4, /* Duchi, Hazan & Singer 2011 */
+  RNN_OPTIMIZER_RMSPROP = 5  /* Tieleman & Hinton 2012; with momentum as set */
 };
 
 enum { /* rnn_train_options_t.schedule: the factor on learning_rate at update u = 0, 1, ... of the schedule */
@@ -571,7 +571,7 @@ typedef struct rnn_parameter_group {
   int32_t frozen;             /* 1: not trained; the other fields are 0 then */
   int32_t no_weight_decay;    /* 1: weight_decay does not hold */
   int32_t two_biases;         /* 1: bias_ih_* learn as sums of two, see above; but b_n of GRU without
-                                 RNN_RESET_BEFORE, which is none */
+                                 RNN_FLAG_RESET_BEFORE, which is none */
 } rnn_parameter_group_t;
 
 /* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
@@ -579,7 +579,7 @@ typedef struct rnn_parameter_group {
 typedef struct rnn_train_options {
   size_t struct_size;
   int32_t loss;      /* RNN_LOSS_... */
-  int32_t optimizer; /* RNN_ADAM, ... */
+  int32_t optimizer; /* RNN_OPTIMIZER_ADAM, ... */
   float learning_rate; /* default 0.001; 0.01 for SGD and Adagrad */
   float momentum;      /* 0..<1; SGD and RMSprop alone; default 0 */
   float beta1;         /* Adam and AdamW alone: default 0.9 */
@@ -596,10 +596,10 @@ typedef struct rnn_train_options {
   int32_t epochs;           /* passes over the data; default 1 */
   int32_t batch_size;       /* sequences per update; default 32 */
   int32_t window;           /* truncated BPTT: steps per update; default 0: whole sequences */
-  int32_t fresh_windows;    /* 1: each window (or batch of rnn_trainer_update) starts from the initial state;
+  int32_t stateless_windows;    /* 1: each window (or batch of rnn_trainer_update) starts from the initial state;
                                default 0: from the state in which the one before it ended */
   int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
-  uint64_t seed;            /* of the shuffling, dropout, free running and sampled classes */
+  uint64_t seed;            /* of the shuffling, dropout, scheduled sampling and sampled classes */
   int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
   int32_t validate_every;   /* updates between validations; default 0: at the end of each epoch */
   int32_t patience;         /* stop after so many validations without a better loss; default 0: never. As
@@ -610,7 +610,7 @@ typedef struct rnn_train_options {
   void *user;                        /* passed to progress */
   float dropout;        /* of each layer's output on its way to the next layer; 0 with one layer; 0..<1; what
                            is kept is scaled by 1 / (1 - dropout); Srivastava et al. 2014 */
-  float free_running;   /* 0..1: how often a step's input is the network's own last output (its most probable
+  float scheduled_sampling;   /* 0..1: how often a step's input is the network's own last output (its most probable
                            class, or the vector) instead of the data's; no gradient flows through it, and a window's
                            first step reads the data's (the window may not be 1). 0 is teacher forcing;
                            scheduled sampling: Bengio et al. 2015. Needs O = I */
@@ -697,7 +697,7 @@ RNN_API rnn_status_t rnn_trainer_create(const rnn_t *rnn, const rnn_train_option
                                         rnn_trainer_t **out);
 
 /* Do one update from all the sequences given, whole (options' epochs, batch_size, window, shuffling,
- * validation and progress are not used). Unless options.fresh_windows is set, a batch of as many
+ * validation and progress are not used). Unless options.stateless_windows is set, a batch of as many
  * sequences as the one before continues from the states in which those ended; rnn_trainer_reset starts
  * anew. A batch whose target weights are all 0 advances the states only.
  *
@@ -802,7 +802,7 @@ typedef struct rnn_tape_handle rnn_tape_t;
  * Since    0.1 */
 RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape_t **out);
 
-/* Run whole sequences and record what rnn_backward needs; the record before is dropped, also when memory
+/* Run whole sequences and record what rnn_tape_backward needs; the record before is dropped, also when memory
  * runs out, gradients stay. The tape shares the weights of `rnn` as they are now.
  *
  * in             read; targets and weights are ignored
@@ -813,7 +813,7 @@ RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape
  * Threads  both handles are in use during the call; works on up to `threads` oneTBB threads
  * Realtime no
  * Since    0.1 */
-RNN_API rnn_status_t rnn_forward_tape(rnn_tape_t *tape, const rnn_t *rnn, const rnn_sequences_t *in,
+RNN_API rnn_status_t rnn_tape_forward(rnn_tape_t *tape, const rnn_t *rnn, const rnn_sequences_t *in,
                                       const float *initial_states, float *outputs, float *final_states);
 
 /* Propagate gradients of a loss back through the recorded pass, and add the parameters' gradients to
@@ -827,7 +827,7 @@ RNN_API rnn_status_t rnn_forward_tape(rnn_tape_t *tape, const rnn_t *rnn, const 
  * Threads  one handle, one thread at a time; works on up to `threads` oneTBB threads
  * Realtime no
  * Since    0.1 */
-RNN_API rnn_status_t rnn_backward(rnn_tape_t *tape, const float *d_outputs, const float *d_final_states,
+RNN_API rnn_status_t rnn_tape_backward(rnn_tape_t *tape, const float *d_outputs, const float *d_final_states,
                                   float *d_inputs, float *d_initial_states);
 
 /* Drop parts of the layers' outputs in the passes recorded from now on, as rnn_train_options_t.dropout does.
@@ -848,7 +848,7 @@ RNN_API rnn_status_t rnn_tape_set_dropout(rnn_tape_t *tape, float rate, uint64_t
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
-RNN_API rnn_status_t rnn_get_gradient(const rnn_tape_t *tape, const char *name, float *values,
+RNN_API rnn_status_t rnn_tape_gradient(const rnn_tape_t *tape, const char *name, float *values,
                                       size_t count);
 
 /* Set the accumulated gradients to zero.
@@ -857,7 +857,7 @@ RNN_API rnn_status_t rnn_get_gradient(const rnn_tape_t *tape, const char *name, 
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
-RNN_API rnn_status_t rnn_zero_gradients(rnn_tape_t *tape);
+RNN_API rnn_status_t rnn_tape_zero_gradients(rnn_tape_t *tape);
 
 /* Do one update of the trainer's weights with the gradients accumulated in the tape: clip, optimiser,
  * schedule. The tape's gradients stay as they are.
@@ -903,7 +903,7 @@ typedef struct rnn_save_options {
 
 typedef struct rnn_load_options {
   size_t struct_size;
-  uint32_t flags;        /* RNN_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
+  uint32_t flags;        /* RNN_FLAG_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
   int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
   /* Which tensors of a PyTorch state dict, in whatever file, are the network: what stands before
    * weight_ih_l0 (of a cell: weight_ih), or before weight; * stands for any characters, ? for one. Other

@@ -234,17 +234,17 @@ class Tape {
 
   void forward(const Network& network, const rnn_sequences_t& in, const float* initial_states, float* outputs,
                float* final_states) {
-    check(rnn_forward_tape(get(), network.get(), &in, initial_states, outputs, final_states));
+    check(rnn_tape_forward(get(), network.get(), &in, initial_states, outputs, final_states));
   }
   void backward(const float* d_outputs, const float* d_final_states, float* d_inputs,
                 float* d_initial_states) {
-    check(rnn_backward(get(), d_outputs, d_final_states, d_inputs, d_initial_states));
+    check(rnn_tape_backward(get(), d_outputs, d_final_states, d_inputs, d_initial_states));
   }
   void set_dropout(float rate, std::uint64_t seed) { check(rnn_tape_set_dropout(get(), rate, seed)); }
   void get_gradient(const char* name, span<float> values) const {
-    check(rnn_get_gradient(get(), name, values.data(), values.size()));
+    check(rnn_tape_gradient(get(), name, values.data(), values.size()));
   }
-  void zero_gradients() { check(rnn_zero_gradients(get())); }
+  void zero_gradients() { check(rnn_tape_zero_gradients(get())); }
   rnn_tape_t* get() const noexcept { return handle_.get(); }
 
  private:

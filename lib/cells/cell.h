@@ -33,7 +33,7 @@ using kernels::kMaxVectors;
 
 // A parameter beside the matrices, [gates * H].
 struct Vector {
-  // How it begins: as rnn_config_t has biases, which RNN_NO_BIAS leaves out; or as ones.
+  // How it begins: as rnn_config_t has biases, which RNN_FLAG_NO_BIAS leaves out; or as ones.
   enum class Start { bias, ones };
   // What its gradient is the sum of over all steps, as a backward step leaves it.
   enum class Sum {
@@ -65,7 +65,8 @@ struct Stage {
 
 struct Cell {
   std::int32_t id = 0;         // RNN_CELL_...
-  std::uint32_t variant = 0;   // the flag that makes this cell of it: RNN_RELU, RNN_RESET_BEFORE, or 0
+  std::uint32_t variant =
+      0;  // the flag that makes this cell of it: RNN_FLAG_RELU, RNN_FLAG_RESET_BEFORE, or 0
   const char* name = nullptr;  // as in files
   std::size_t gates = 0;       // G
 

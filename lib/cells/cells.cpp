@@ -14,7 +14,7 @@ const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm};
 
 }  // namespace
 
-const std::uint32_t kVariants = RNN_RELU | RNN_RESET_BEFORE;
+const std::uint32_t kVariants = RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE;
 
 const Cell* find(std::int32_t id, std::uint32_t flags) {
   for (const Cell* cell : kCells)

@@ -29,7 +29,7 @@ constexpr Cell describe_gru() {
 // n's product is with r * h, which is kept.
 constexpr Cell describe_gru_reset_before() {
   Cell cell = joint_cell(RNN_CELL_GRU, "gru_reset_before", 3);
-  cell.variant = RNN_RESET_BEFORE;
+  cell.variant = RNN_FLAG_RESET_BEFORE;
   cell.carries_h = true;  // z * h, and the way through r * h
   cell.kept = 1;
   cell.stage_count = 2;

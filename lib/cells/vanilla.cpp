@@ -17,7 +17,7 @@ constexpr Cell describe_vanilla() {
 
 constexpr Cell describe_relu() {
   Cell cell = joint_cell(RNN_CELL_VANILLA, "relu", 1);
-  cell.variant = RNN_RELU;
+  cell.variant = RNN_FLAG_RELU;
   cell.stages[0].forward = &Table::relu_forward;
   cell.stages[0].backward = &Table::relu_backward;
   cell.step = &Table::relu_step;

@@ -40,7 +40,7 @@ void visit(Visitor& visitor, Config& config) {
   visitor.number("rnn.hidden_size", config.hidden_size);
   visitor.number("rnn.output_size", config.output_size);
   visitor.number("rnn.num_layers", config.num_layers);
-  visitor.flag("rnn.bias", config.flags, RNN_NO_BIAS, true);
+  visitor.flag("rnn.bias", config.flags, RNN_FLAG_NO_BIAS, true);
   visitor.choice("rnn.initial_state", config.initial_state, kInitialStates);
   visitor.choice("rnn.init", config.init, kInits);
   visitor.choice("rnn.recurrent_init", config.recurrent_init, kInits);
@@ -50,10 +50,10 @@ void visit(Visitor& visitor, Config& config) {
   visitor.option("rnn.projection_size", config.projection_size);
   visitor.option("rnn.embedding_size", config.embedding_size);
   visitor.option("rnn.forget_bias", config.forget_bias);
-  visitor.option_flag("rnn.bidirectional", config.flags, RNN_BIDIRECTIONAL);
-  visitor.option_flag("rnn.residual", config.flags, RNN_RESIDUAL);
-  visitor.option_flag("rnn.layer_norm", config.flags, RNN_LAYER_NORM);
-  visitor.option_flag("rnn.tied_head", config.flags, RNN_TIED_HEAD);
+  visitor.option_flag("rnn.bidirectional", config.flags, RNN_FLAG_BIDIRECTIONAL);
+  visitor.option_flag("rnn.residual", config.flags, RNN_FLAG_RESIDUAL);
+  visitor.option_flag("rnn.layer_norm", config.flags, RNN_FLAG_LAYER_NORM);
+  visitor.option_flag("rnn.tied_head", config.flags, RNN_FLAG_TIED_HEAD);
 }
 
 // What begins with option is in the file only where it is not zero.

@@ -99,7 +99,7 @@ void complete_biases(Model& model) {
     return parameter.first.find("bias") != std::string::npos;
   });
   if (!any) {
-    model.config.flags |= RNN_NO_BIAS;
+    model.config.flags |= RNN_FLAG_NO_BIAS;
     return;
   }
   const auto H = static_cast<std::size_t>(model.config.hidden_size);
@@ -107,7 +107,7 @@ void complete_biases(Model& model) {
     const std::string suffix = "_l" + std::to_string(l);
     const std::size_t rows = parameters.at("weight_hh" + suffix).size() / H;
     parameters.try_emplace("bias_ih" + suffix, rows);
-    if (model.config.cell == RNN_CELL_GRU && (model.config.flags & RNN_RESET_BEFORE) == 0)
+    if (model.config.cell == RNN_CELL_GRU && (model.config.flags & RNN_FLAG_RESET_BEFORE) == 0)
       parameters.try_emplace("bias_hn" + suffix, H);
   }
   if (model.config.output_size != 0)

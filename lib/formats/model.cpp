@@ -24,7 +24,8 @@ rnn_config_t check_config(rnn_config_t config) {
 // The weights are laid out only when the model holds about as many numbers as they will.
 void check_size(const rnn_config_t& config, const Model& model) {
   const auto size = [](std::int32_t value) { return static_cast<std::uint64_t>(value); };
-  const std::uint64_t strands = size(config.num_layers) * ((config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1);
+  const std::uint64_t strands =
+      size(config.num_layers) * ((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1);
   const std::uint64_t width = size(config.projection_size != 0 ? config.projection_size : config.hidden_size);
   const std::uint64_t read = size(config.embedding_size != 0 ? config.embedding_size : config.input_size);
   const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);

@@ -257,7 +257,7 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
   const std::uint64_t H = size(config.hidden_size);
   const std::uint64_t P = config.projection_size != 0 ? size(config.projection_size) : H;
   const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);
-  const std::uint64_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+  const std::uint64_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
   std::uint64_t columns = size(config.input_size);
   if (config.embedding_size != 0) {
     expect(contents, names, names.embedding + "weight", {columns, size(config.embedding_size)});
@@ -273,7 +273,7 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
     }
     columns = directions * P;
   }
-  if (config.output_size != 0 && (config.flags & RNN_TIED_HEAD) == 0)
+  if (config.output_size != 0 && (config.flags & RNN_FLAG_TIED_HEAD) == 0)
     expect(contents, names, names.head + "weight", {size(config.output_size), columns});
 }
 

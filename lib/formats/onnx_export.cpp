@@ -234,8 +234,8 @@ class Exporter {
     if (directions() == 2)
       add_attribute(node, "direction", ::onnx::AttributeProto::STRING).set_s("bidirectional");
     if (cell(l).id == RNN_CELL_GRU)
-      add_integer(node, "linear_before_reset", cell(l).variant == RNN_RESET_BEFORE ? 0 : 1);
-    if (cell(l).variant == RNN_RELU) {
+      add_integer(node, "linear_before_reset", cell(l).variant == RNN_FLAG_RESET_BEFORE ? 0 : 1);
+    if (cell(l).variant == RNN_FLAG_RELU) {
       ::onnx::AttributeProto& activations =
           add_attribute(node, "activations", ::onnx::AttributeProto::STRINGS);
       for (std::size_t d = 0; d < directions(); ++d) activations.add_strings("Relu");
@@ -281,7 +281,7 @@ class Exporter {
 
   // W_ho transposed.
   std::string add_head_matrix() {
-    const bool tied = weights_.has(RNN_TIED_HEAD);
+    const bool tied = weights_.has(RNN_FLAG_TIED_HEAD);
     const std::size_t rows = weights_.output_size(), columns = weights_.last_layer().outputs();
     if (!tied) add_floats("head.weight", {rows, columns}, values_of(*weights_.find(Kind::head, 0)));
     auto& order = add_attribute(
@@ -300,8 +300,9 @@ void check(const Weights& weights) {
   if (weights.config().projection_size != 0)
     throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
                 weights.config().projection_size);
-  if (weights.has(RNN_LAYER_NORM))
-    throw Error(RNN_UNSUPPORTED, "unsupported: RNN_LAYER_NORM; ONNX's cells have no layer normalisation");
+  if (weights.has(RNN_FLAG_LAYER_NORM))
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace rnn::onnx_import {
 struct GraphStrand {
   std::string node;
   std::int32_t cell;    // RNN_CELL_...
-  std::uint32_t flags;  // RNN_RELU, RNN_RESET_BEFORE
+  std::uint32_t flags;  // RNN_FLAG_RELU, RNN_FLAG_RESET_BEFORE
   std::size_t gates;
   std::int64_t hidden_size;
   std::int64_t input_size;

@@ -264,7 +264,7 @@ class Builder {
     const GraphStrand& first = *layers_[0].strands[0];
     rnn_config_t& config = model_.config;
     config.cell = first.cell;
-    config.flags = first.flags | (directions() == 2 ? RNN_BIDIRECTIONAL : 0);
+    config.flags = first.flags | (directions() == 2 ? RNN_FLAG_BIDIRECTIONAL : 0);
     config.hidden_size = static_cast<std::int32_t>(first.hidden_size);
     config.num_layers = static_cast<std::int32_t>(std::min<std::size_t>(layers_.size(), 65536));
     config.input_size = static_cast<std::int32_t>(first.input_size);
@@ -280,13 +280,13 @@ class Builder {
         biases = biases || layer.strands[d]->bias;
         states = states || layer.strands[d]->states[0] || layer.strands[d]->states[1];
       }
-    if (!biases) config.flags |= RNN_NO_BIAS;
+    if (!biases) config.flags |= RNN_FLAG_NO_BIAS;
     if (states) config.initial_state = RNN_INITIAL_FIXED;
-    if (layers_.size() > 1 && layers_[1].residual) config.flags |= RNN_RESIDUAL;
+    if (layers_.size() > 1 && layers_[1].residual) config.flags |= RNN_FLAG_RESIDUAL;
     if (has_head()) head_ = head_matrix();
     if (has_head() && embedded() && head_ == *parts_.embedding->floats &&
         config.embedding_size == static_cast<std::int32_t>(directions()) * config.hidden_size)
-      config.flags |= RNN_TIED_HEAD;
+      config.flags |= RNN_FLAG_TIED_HEAD;
   }
 
   static std::int32_t narrow(const char* what, std::int64_t size) {
@@ -347,7 +347,7 @@ class Builder {
     budget_.take(strand.input.count() + strand.recurrent.count());  // which other layers may have, too
     parameter("weight_ih", l, d) = gates_of(strand, strand.input, strand.gates, 0);
     parameter("weight_hh", l, d) = gates_of(strand, strand.recurrent, strand.gates, 0);
-    if (!has(RNN_NO_BIAS)) add_bias(strand, l, d);
+    if (!has(RNN_FLAG_NO_BIAS)) add_bias(strand, l, d);
     if (model_.config.initial_state == RNN_INITIAL_ZERO) return;
     const char* names[] = {"initial_h", "initial_c"};
     for (std::size_t part = 0; part < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++part) {
@@ -367,7 +367,7 @@ class Builder {
       bias = gates_of(strand, *strand.bias, 2 * strand.gates, 0);
       second = gates_of(strand, *strand.bias, 2 * strand.gates, strand.gates);
     }
-    if (strand.cell == RNN_CELL_GRU && !has(RNN_RESET_BEFORE)) {
+    if (strand.cell == RNN_CELL_GRU && !has(RNN_FLAG_RESET_BEFORE)) {
       const auto own = second.begin() + static_cast<std::ptrdiff_t>(rows - rows / 3);
       parameter("bias_hn", l, d).assign(own, second.end());
       std::fill(own, second.end(), 0.0f);
@@ -389,8 +389,8 @@ class Builder {
   }
 
   void add_head() {
-    if (!has(RNN_TIED_HEAD)) model_.parameters["head.weight"] = std::move(head_);
-    if (has(RNN_NO_BIAS)) return;
+    if (!has(RNN_FLAG_TIED_HEAD)) model_.parameters["head.weight"] = std::move(head_);
+    if (has(RNN_FLAG_NO_BIAS)) return;
     std::vector<float>& bias = model_.parameters["head.bias"];
     bias.assign(static_cast<std::size_t>(model_.config.output_size), 0.0f);
     if (!has_head_bias()) return;

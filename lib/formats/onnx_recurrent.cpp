@@ -53,7 +53,7 @@ std::uint32_t read_activations(const Node& node, const Settings& settings) {
   };
   if (are(settings.op->activations)) return 0;
   const bool vanilla = settings.op->cell == RNN_CELL_VANILLA;
-  if (vanilla && are("relu ")) return RNN_RELU;
+  if (vanilla && are("relu ")) return RNN_FLAG_RELU;
   throw Error(RNN_UNSUPPORTED, "activations %s; they must be the default ones%s", quote(found).c_str(),
               vanilla ? ", or Relu" : "");
 }
@@ -73,7 +73,7 @@ Settings read_settings(const Node& node) {
                 quote(direction).c_str());
   settings.flags = read_activations(node, settings);
   if (settings.op->cell == RNN_CELL_GRU && node.integer("linear_before_reset", 0) == 0)
-    settings.flags |= RNN_RESET_BEFORE;
+    settings.flags |= RNN_FLAG_RESET_BEFORE;
   const float clip = node.number("clip", 0);
   if (clip != 0) throw Error(RNN_UNSUPPORTED, "clip is %g; it must be 0", static_cast<double>(clip));
   if (node.integer("input_forget", 0) != 0) throw Error(RNN_UNSUPPORTED, "input_forget is not 0; it must be");

@@ -210,7 +210,7 @@ void infer_layers(const Contents& contents, const std::vector<Layout>& layouts, 
   if (num_layers > kMaxLayers)
     throw Error(RNN_UNSUPPORTED, "unsupported: %zu layers; there may be %zu", num_layers, kMaxLayers);
   config.num_layers = static_cast<std::int32_t>(num_layers);
-  if (layouts.front().reverse) config.flags |= RNN_BIDIRECTIONAL;
+  if (layouts.front().reverse) config.flags |= RNN_FLAG_BIDIRECTIONAL;
   infer_cell(contents, names, layouts.front(), 0, config);
   const std::string first = describe(config, layouts.front());
   for (std::size_t i = 1; i < layouts.size(); ++i) {
@@ -320,7 +320,7 @@ void infer_biases(const Contents& contents, StateDict& dict) {
       std::any_of(modules.begin(), modules.end(), [](const Module& module) { return !module.is_bare; });
   const bool has_head = dict.config.output_size != 0;
   const bool head = has_head && contents.find(selection.names.head + "bias") != nullptr;
-  if (!layers && !head) dict.config.flags |= RNN_NO_BIAS;
+  if (!layers && !head) dict.config.flags |= RNN_FLAG_NO_BIAS;
   selection.bare_head = has_head && layers && !head;
 }
 
@@ -367,8 +367,9 @@ StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& op
   infer_modules(contents, options, static_cast<std::uint64_t>(width) * (layouts.front().reverse ? 2 : 1),
                 input, dict);
   infer_biases(contents, dict);
-  if ((options.flags & RNN_RELU) != 0 && config.cell != RNN_CELL_VANILLA)
-    throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds %s", unit(config.cell));
+  if ((options.flags & RNN_FLAG_RELU) != 0 && config.cell != RNN_CELL_VANILLA)
+    throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_FLAG_RELU; the file holds %s",
+                unit(config.cell));
   config.flags |= options.flags;
   if (contents.check) contents.check(config);
   return dict;

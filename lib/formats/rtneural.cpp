@@ -138,7 +138,7 @@ class LayersReader {
     if (stated && stated->boolean() != after)
       throw Error(RNN_BAD_FORMAT, "%s is %s; its bias is of the other form", stated->path().c_str(),
                   stated->describe().c_str());
-    const std::uint32_t flag = after ? 0 : RNN_RESET_BEFORE;
+    const std::uint32_t flag = after ? 0 : RNN_FLAG_RESET_BEFORE;
     if (config_.num_layers > 0 && config_.flags != flag)
       throw Error(RNN_UNSUPPORTED, "unsupported: %s differs from the first layer in reset_after",
                   layer.path().c_str());
@@ -148,7 +148,7 @@ class LayersReader {
   void read_bias(const Value& bias, const Layout& layout, const std::string& suffix) {
     const auto H = static_cast<std::size_t>(config_.hidden_size);
     std::vector<float>& sum = model.parameters["bias_ih" + suffix];
-    if (layout.cell != RNN_CELL_GRU || (config_.flags & RNN_RESET_BEFORE) != 0) {
+    if (layout.cell != RNN_CELL_GRU || (config_.flags & RNN_FLAG_RESET_BEFORE) != 0) {
       sum = transposed(bias.vector(layout.gates * H), 1, H, layout);
       return;
     }

@@ -19,10 +19,11 @@ struct Flag {
   const char* name;
 };
 
-constexpr Flag kFlags[] = {{RNN_NO_BIAS, "RNN_NO_BIAS"},           {RNN_RELU, "RNN_RELU"},
-                           {RNN_RESET_BEFORE, "RNN_RESET_BEFORE"}, {RNN_BIDIRECTIONAL, "RNN_BIDIRECTIONAL"},
-                           {RNN_RESIDUAL, "RNN_RESIDUAL"},         {RNN_LAYER_NORM, "RNN_LAYER_NORM"},
-                           {RNN_TIED_HEAD, "RNN_TIED_HEAD"}};
+constexpr Flag kFlags[] = {
+    {RNN_FLAG_NO_BIAS, "RNN_FLAG_NO_BIAS"},           {RNN_FLAG_RELU, "RNN_FLAG_RELU"},
+    {RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE"}, {RNN_FLAG_BIDIRECTIONAL, "RNN_FLAG_BIDIRECTIONAL"},
+    {RNN_FLAG_RESIDUAL, "RNN_FLAG_RESIDUAL"},         {RNN_FLAG_LAYER_NORM, "RNN_FLAG_LAYER_NORM"},
+    {RNN_FLAG_TIED_HEAD, "RNN_FLAG_TIED_HEAD"}};
 
 void check_range(const char* name, std::int32_t value, std::int32_t lowest, std::int32_t highest) {
   if (value < lowest || value > highest)
@@ -69,10 +70,11 @@ void check_flags(const rnn_config_t& config) {
       throw Error(RNN_INVALID_ARGUMENT, "flags has %s and cell is %d; cell must then be %d (%s)", flag_name,
                   config.cell, cell, cell_name);
   };
-  needs(RNN_RELU, "RNN_RELU", RNN_CELL_VANILLA, "RNN_CELL_VANILLA");
-  needs(RNN_RESET_BEFORE, "RNN_RESET_BEFORE", RNN_CELL_GRU, "RNN_CELL_GRU");
-  if ((config.flags & RNN_LAYER_NORM) != 0 && !cell_of(config).is_joint())
-    throw Error(RNN_INVALID_ARGUMENT, "flags has both RNN_RESET_BEFORE and RNN_LAYER_NORM; it may have one");
+  needs(RNN_FLAG_RELU, "RNN_FLAG_RELU", RNN_CELL_VANILLA, "RNN_CELL_VANILLA");
+  needs(RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE", RNN_CELL_GRU, "RNN_CELL_GRU");
+  if ((config.flags & RNN_FLAG_LAYER_NORM) != 0 && !cell_of(config).is_joint())
+    throw Error(RNN_INVALID_ARGUMENT,
+                "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM; it may have one");
 }
 
 void check_projection(const rnn_config_t& config) {
@@ -97,22 +99,23 @@ void check_forget_bias(const rnn_config_t& config) {
                 "forget_bias is %g and cell is %d; it must be 0 unless cell is %d "
                 "(RNN_CELL_LSTM)",
                 bias, config.cell, RNN_CELL_LSTM);
-  if ((config.flags & RNN_NO_BIAS) != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_NO_BIAS", bias);
+  if ((config.flags & RNN_FLAG_NO_BIAS) != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
 }
 
 void check_tied_head(const rnn_config_t& config) {
-  if ((config.flags & RNN_TIED_HEAD) == 0) return;
-  const std::int32_t directions = (config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1;
+  if ((config.flags & RNN_FLAG_TIED_HEAD) == 0) return;
+  const std::int32_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
   const std::int32_t width =
       directions * (config.projection_size != 0 ? config.projection_size : config.hidden_size);
   if (config.embedding_size != width)
     throw Error(RNN_INVALID_ARGUMENT,
-                "embedding_size is %d; with RNN_TIED_HEAD it must be %d, the width of "
+                "embedding_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the width of "
                 "the last layer's output",
                 config.embedding_size, width);
   if (config.output_size != config.input_size)
-    throw Error(RNN_INVALID_ARGUMENT, "output_size is %d; with RNN_TIED_HEAD it must be %d, the input_size",
+    throw Error(RNN_INVALID_ARGUMENT,
+                "output_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the input_size",
                 config.output_size, config.input_size);
 }
 

@@ -165,7 +165,7 @@ class Initializer {
 
   // As torch.nn.Embedding does it; an embedding that is the head's matrix, too, as the head.
   void fill_embedding(const Block& block) {
-    if (weights_.config().init == RNN_INIT_PYTORCH && !weights_.has(RNN_TIED_HEAD))
+    if (weights_.config().init == RNN_INIT_PYTORCH && !weights_.has(RNN_FLAG_TIED_HEAD))
       fill_normal(block, 1.0, random_);
     else
       fill_matrix(block, weights_.config().init);

@@ -101,7 +101,7 @@ void add_all(const Weights& weights, Layout& layout) {
     layout.add(Kind::embedding, "embedding.weight", weights.input_size(), weights.layer(0).inputs);
   for (std::size_t strand = 0; strand < weights.strands(); ++strand) add_strand(weights, strand, layout);
   if (!weights.has_head()) return;
-  if (!weights.has(RNN_TIED_HEAD))
+  if (!weights.has(RNN_FLAG_TIED_HEAD))
     layout.add(Kind::head, "head.weight", weights.output_size(), weights.last_layer().outputs());
   if (weights.has_bias()) layout.add(Kind::head_bias, "head.bias", weights.output_size(), 1);
 }
@@ -132,9 +132,9 @@ void Weights::lay_out_layers() {
     layer.projected = config_.projection_size != 0 ? size(config_.projection_size) : layer.hidden;
     layer.index = l;
     layer.first_strand = strand_count;
-    layer.directions = has(RNN_BIDIRECTIONAL) ? 2 : 1;
-    layer.residual = l > 0 && has(RNN_RESIDUAL);
-    layer.layer_norm = has(RNN_LAYER_NORM);
+    layer.directions = has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1;
+    layer.residual = l > 0 && has(RNN_FLAG_RESIDUAL);
+    layer.layer_norm = has(RNN_FLAG_LAYER_NORM);
     inputs = layer.outputs();
     strand_count += layer.directions;
   }
@@ -190,7 +190,8 @@ void Weights::lay_out_matrices() {
     if (layer.has_projection()) set(first + kProjection, find(Kind::projection, s), 0, layer.projected, 0);
   }
   if (has_head())
-    set(strands() * kPlaces, find(has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0), 0, output_size(), 0);
+    set(strands() * kPlaces, find(has(RNN_FLAG_TIED_HEAD) ? Kind::embedding : Kind::head, 0), 0,
+        output_size(), 0);
   matrices_.place(allocator_, *table_);
 }
 

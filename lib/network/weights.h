@@ -70,7 +70,7 @@ class Weights {
 
   bool has(std::uint32_t flag) const noexcept { return (config_.flags & flag) != 0; }
   bool has_head() const noexcept { return config_.output_size != 0; }
-  bool has_bias() const noexcept { return !has(RNN_NO_BIAS); }
+  bool has_bias() const noexcept { return !has(RNN_FLAG_NO_BIAS); }
   bool has_embedding() const noexcept { return config_.embedding_size != 0; }
 
   // The state: one vector for each strand, first of h, then of c. S floats, or padded.

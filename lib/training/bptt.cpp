@@ -71,7 +71,7 @@ void Bptt::backward(const Cotangents& cotangents, float* gradients) {
 // A tied head's weights first get the gradients of the lookups: its outputs' are then computed once more.
 void Bptt::run_backward(bool with_loss, Gradients::Mode mode, float* gradients) {
   const Weights& weights = *pass_.weights;
-  const bool tied = weights.has(RNN_TIED_HEAD), whole = w_.in_chunks && !w_.sampled;
+  const bool tied = weights.has(RNN_FLAG_TIED_HEAD), whole = w_.in_chunks && !w_.sampled;
   if (w_.sampled) sampled_.run(pass_, w_);
   if (whole) run_head({with_loss, true, !tied}, mode, gradients);
   threads_.run(operations(), group_count_, [&](std::size_t i) { backward_group(groups_[i]); });

@@ -48,11 +48,11 @@ bool is_one_hot(const Workspace& w, const Parameter& p) noexcept {
 
 bool is_head(const Weights& weights, const Parameter& p) noexcept {
   return p.kind == Kind::head || p.kind == Kind::head_bias ||
-         (p.kind == Kind::embedding && weights.has(RNN_TIED_HEAD));
+         (p.kind == Kind::embedding && weights.has(RNN_FLAG_TIED_HEAD));
 }
 
 bool is_lookup(const Weights& weights, const Parameter& p) noexcept {
-  return p.kind == Kind::embedding && !weights.has(RNN_TIED_HEAD);
+  return p.kind == Kind::embedding && !weights.has(RNN_FLAG_TIED_HEAD);
 }
 
 // At once if they are whole: small networks would feel the calls.

@@ -32,13 +32,13 @@ bool is_trained(const Weights& weights, const Parameter& p) noexcept {
 
 kernels::Rule kernel_rule(std::int32_t optimizer) noexcept {
   switch (optimizer) {
-    case RNN_ADAMW:
+    case RNN_OPTIMIZER_ADAMW:
       return kernels::Rule::adamw;
-    case RNN_SGD:
+    case RNN_OPTIMIZER_SGD:
       return kernels::Rule::sgd;
-    case RNN_ADAGRAD:
+    case RNN_OPTIMIZER_ADAGRAD:
       return kernels::Rule::adagrad;
-    case RNN_RMSPROP:
+    case RNN_OPTIMIZER_RMSPROP:
       return kernels::Rule::rmsprop;
     default:
       return kernels::Rule::adam;
@@ -176,10 +176,11 @@ void Optimizer::cut(const Weights& weights) {
 
 bool Optimizer::keeps_first() const noexcept {
   const std::int32_t o = options_.optimizer;
-  return o == RNN_ADAM || o == RNN_ADAMW || ((o == RNN_SGD || o == RNN_RMSPROP) && options_.momentum != 0.0f);
+  return o == RNN_OPTIMIZER_ADAM || o == RNN_OPTIMIZER_ADAMW ||
+         ((o == RNN_OPTIMIZER_SGD || o == RNN_OPTIMIZER_RMSPROP) && options_.momentum != 0.0f);
 }
 
-bool Optimizer::keeps_second() const noexcept { return options_.optimizer != RNN_SGD; }
+bool Optimizer::keeps_second() const noexcept { return options_.optimizer != RNN_OPTIMIZER_SGD; }
 
 double Optimizer::norm(const Weights& weights, const float* gradients) {
   threads_.run(Threads::kReading * static_cast<double>(weights.value_count()), chunks_.size(),
@@ -200,14 +201,14 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, s
   rate *= setting.learning_rate_factor;
   double decay = setting.weight_decay;
   double epsilon = options_.epsilon;
-  if (options_.optimizer == RNN_ADAMW) decay *= rate;
+  if (options_.optimizer == RNN_OPTIMIZER_ADAMW) decay *= rate;
   // Of b = b1 + b2 with the same gradient g, the sum moves by twice what the rule makes of g. Decay that is
   // added to g is that of one of them, half of b's; AdamW's, which is not, is that of b.
   if (setting.two_biases) {
     rate *= 2.0;
-    if (options_.optimizer != RNN_ADAMW) decay *= 0.5;
+    if (options_.optimizer != RNN_OPTIMIZER_ADAMW) decay *= 0.5;
   }
-  if (options_.optimizer == RNN_ADAM || options_.optimizer == RNN_ADAMW) {
+  if (options_.optimizer == RNN_OPTIMIZER_ADAM || options_.optimizer == RNN_OPTIMIZER_ADAMW) {
     const double c1 = bias_correction(options_.beta1, update + 1);
     const double c2 = std::sqrt(bias_correction(options_.beta2, update + 1));
     rate *= c2 / c1;

@@ -49,23 +49,26 @@ void check_unused(const char* name, float value, std::int32_t optimizer, const c
 }
 
 void check_rule(const rnn_train_options_t& o) {
-  const bool adam = o.optimizer == RNN_ADAM || o.optimizer == RNN_ADAMW;
-  const bool rmsprop = o.optimizer == RNN_RMSPROP, sgd = o.optimizer == RNN_SGD;
-  if (!sgd && !rmsprop) check_unused("momentum", o.momentum, o.optimizer, "RNN_SGD and RNN_RMSPROP");
-  if (!adam) check_unused("beta1", o.beta1, o.optimizer, "RNN_ADAM and RNN_ADAMW");
-  if (!adam && !rmsprop) check_unused("beta2", o.beta2, o.optimizer, "RNN_ADAM, RNN_ADAMW and RNN_RMSPROP");
+  const bool adam = o.optimizer == RNN_OPTIMIZER_ADAM || o.optimizer == RNN_OPTIMIZER_ADAMW;
+  const bool rmsprop = o.optimizer == RNN_OPTIMIZER_RMSPROP, sgd = o.optimizer == RNN_OPTIMIZER_SGD;
+  if (!sgd && !rmsprop)
+    check_unused("momentum", o.momentum, o.optimizer, "RNN_OPTIMIZER_SGD and RNN_OPTIMIZER_RMSPROP");
+  if (!adam) check_unused("beta1", o.beta1, o.optimizer, "RNN_OPTIMIZER_ADAM and RNN_OPTIMIZER_ADAMW");
+  if (!adam && !rmsprop)
+    check_unused("beta2", o.beta2, o.optimizer,
+                 "RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_ADAMW and RNN_OPTIMIZER_RMSPROP");
   if (sgd) check_unused("epsilon", o.epsilon, o.optimizer, "all other rules");
 }
 
 void resolve_optimizer(rnn_train_options_t& o) {
-  set_default<std::int32_t>(o.optimizer, RNN_ADAM);
-  check_range("optimizer", o.optimizer, RNN_ADAM, RNN_RMSPROP);
+  set_default<std::int32_t>(o.optimizer, RNN_OPTIMIZER_ADAM);
+  check_range("optimizer", o.optimizer, RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_RMSPROP);
   check_rule(o);
-  const bool coarse = o.optimizer == RNN_SGD || o.optimizer == RNN_ADAGRAD;
+  const bool coarse = o.optimizer == RNN_OPTIMIZER_SGD || o.optimizer == RNN_OPTIMIZER_ADAGRAD;
   set_default(o.learning_rate, coarse ? 0.01f : 0.001f);
   set_default(o.beta1, 0.9f);
-  set_default(o.beta2, o.optimizer == RNN_RMSPROP ? 0.99f : 0.999f);
-  set_default(o.epsilon, o.optimizer == RNN_ADAGRAD ? 1e-10f : 1e-8f);
+  set_default(o.beta2, o.optimizer == RNN_OPTIMIZER_RMSPROP ? 0.99f : 0.999f);
+  set_default(o.epsilon, o.optimizer == RNN_OPTIMIZER_ADAGRAD ? 1e-10f : 1e-8f);
   check_learning_rate("learning_rate", o.learning_rate);
   check_fraction("momentum", o.momentum);
   check_fraction("beta1", o.beta1);
@@ -75,10 +78,10 @@ void resolve_optimizer(rnn_train_options_t& o) {
     throw Error(RNN_INVALID_ARGUMENT, "epsilon is %s; it must be 1e-30..1", number(o.epsilon).c_str());
   check_not_negative("weight_decay", o.weight_decay);
   check_range("nesterov", o.nesterov, 0, 1);
-  if (o.nesterov == 1 && (o.optimizer != RNN_SGD || o.momentum == 0.0f))
+  if (o.nesterov == 1 && (o.optimizer != RNN_OPTIMIZER_SGD || o.momentum == 0.0f))
     throw Error(RNN_INVALID_ARGUMENT,
                 "nesterov is 1 with optimizer %d and momentum %g; it needs optimizer %d (SGD) and a momentum",
-                o.optimizer, o.momentum, RNN_SGD);
+                o.optimizer, o.momentum, RNN_OPTIMIZER_SGD);
   check_not_negative("clip_norm", o.clip_norm);
   check_not_negative("clip_value", o.clip_value);
 }
@@ -112,7 +115,7 @@ void resolve_job(rnn_train_options_t& o) {
   check_range("epochs", o.epochs, 1, kMost);
   check_range("batch_size", o.batch_size, 1, kMost);
   check_range("window", o.window, 0, kMost);
-  check_range("fresh_windows", o.fresh_windows, 0, 1);
+  check_range("stateless_windows", o.stateless_windows, 0, 1);
   check_range("keep_order", o.keep_order, 0, 1);
   check_range("validate_every", o.validate_every, 0, kMost);
   check_range("patience", o.patience, 0, kMost);
@@ -129,17 +132,19 @@ void resolve_job(rnn_train_options_t& o) {
 
 void resolve_conveniences(rnn_train_options_t& o) {
   check_fraction("dropout", o.dropout);
-  if (!(o.free_running >= 0.0f && o.free_running <= 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "free_running is %s; it must be 0..1", number(o.free_running).c_str());
+  if (!(o.scheduled_sampling >= 0.0f && o.scheduled_sampling <= 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "scheduled_sampling is %s; it must be 0..1",
+                number(o.scheduled_sampling).c_str());
   check_fraction("average", o.average);
   set_default(o.accumulate, 1);
   check_range("accumulate", o.accumulate, 1, kMost);
   check_range("skip_not_finite", o.skip_not_finite, 0, kMost);
-  if (o.free_running != 0.0f && o.window == 1)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "free_running is %g and window is 1; a window's first step reads the data's input, so it "
-                "must be longer",
-                o.free_running);
+  if (o.scheduled_sampling != 0.0f && o.window == 1)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "scheduled_sampling is %g and window is 1; a window's first step reads the data's input, so it "
+        "must be longer",
+        o.scheduled_sampling);
 }
 
 void check_group(const rnn_parameter_group_t& group, std::int32_t i) {
@@ -231,35 +236,36 @@ void check_network_options(const Weights& weights, const rnn_train_options_t& o)
       throw Error(RNN_INVALID_ARGUMENT,
                   "window is %d; it must be 0, since the network is bidirectional and reads whole sequences",
                   o.window);
-    if (o.free_running != 0.0f)
-      throw Error(
-          RNN_INVALID_ARGUMENT,
-          "free_running is %g; it must be 0, since the network is bidirectional and reads steps to come",
-          o.free_running);
+    if (o.scheduled_sampling != 0.0f)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "scheduled_sampling is %g; it must be 0, since the network is bidirectional and reads "
+                  "steps to come",
+                  o.scheduled_sampling);
   }
   check_label_options(weights, o);
   check_sampling(weights, o);
   check_dropout_effect(weights, "dropout", o.dropout);
-  if (o.free_running != 0.0f && weights.output_size() != weights.input_size())
-    throw Error(RNN_INVALID_ARGUMENT,
-                "free_running is %g and the network has %zu outputs and %zu inputs; outputs become inputs",
-                o.free_running, weights.output_size(), weights.input_size());
+  if (o.scheduled_sampling != 0.0f && weights.output_size() != weights.input_size())
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "scheduled_sampling is %g and the network has %zu outputs and %zu inputs; outputs become inputs",
+        o.scheduled_sampling, weights.output_size(), weights.input_size());
 }
 
 void check_data_options(const rnn_sequences_t& data, std::int32_t loss, const rnn_train_options_t& o,
                         const char* name) {
-  if (o.free_running == 0.0f) return;
+  if (o.scheduled_sampling == 0.0f) return;
   if (data.pooling != RNN_POOLING_NONE)
     throw Error(RNN_INVALID_ARGUMENT,
-                "%s.pooling is %d; it must be 0 with free_running, which needs an output "
+                "%s.pooling is %d; it must be 0 with scheduled_sampling, which needs an output "
                 "for each step",
                 name, data.pooling);
   if ((data.indices != nullptr) != (loss == RNN_LOSS_CROSS_ENTROPY))
-    throw Error(
-        RNN_INVALID_ARGUMENT,
-        "%s.%s are given and loss is %d; with free_running, indices need %d (cross-entropy), whose most "
-        "probable class becomes an input, and vectors another",
-        name, data.indices != nullptr ? "indices" : "inputs", loss, RNN_LOSS_CROSS_ENTROPY);
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s.%s are given and loss is %d; with scheduled_sampling, indices need %d (cross-entropy), "
+                "whose most "
+                "probable class becomes an input, and vectors another",
+                name, data.indices != nullptr ? "indices" : "inputs", loss, RNN_LOSS_CROSS_ENTROPY);
 }
 
 void check_run_options(const rnn_sequences_t& data, const rnn_train_options_t& o) {

@@ -94,7 +94,7 @@ void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>&
                 "the saved validation_due is %" PRIu64 " and restored is %" PRIu64 "; both must be 0 or 1",
                 saved.validation_due, saved.restored);
   check_values("carried states", saved.carried, saved.carried.size(), false);
-  if (saved.next_step != 0 && options.fresh_windows == 0) {
+  if (saved.next_step != 0 && options.stateless_windows == 0) {
     const std::uint64_t sequences = std::min(saved.batch_size, saved.order.size() - saved.next_sequence);
     check_same("number of carried states", saved.carried.size(), sequences * w.state_size());
   }

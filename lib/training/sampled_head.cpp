@@ -79,7 +79,7 @@ float ClassSample::log_expected(std::int32_t c) const noexcept {
 SampledHead::SampledHead(const Weights& weights, Threads& threads)
     : allocator_(weights.allocator()),
       threads_(threads),
-      weight_(find(weights, weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head)),
+      weight_(find(weights, weights.has(RNN_FLAG_TIED_HEAD) ? Kind::embedding : Kind::head)),
       bias_(find(weights, Kind::head_bias)),
       inputs_(weights.last_layer().outputs()),
       stride_(kernels::padded(inputs_)) {}

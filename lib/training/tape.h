@@ -17,9 +17,9 @@ class Tape {
 
   // network: of the tape's architecture.
   void forward(const Network& network, const rnn_sequences_t& in, const float* initial_states, float* outputs,
-               float* final_states);  // see rnn_forward_tape
+               float* final_states);  // see rnn_tape_forward
   void backward(const float* d_outputs, const float* d_final_states, float* d_inputs,
-                float* d_initial_states);            // see rnn_backward
+                float* d_initial_states);            // see rnn_tape_backward
   void set_dropout(float rate, std::uint64_t seed);  // see rnn_tape_set_dropout
   void zero_gradients() noexcept;
 

@@ -19,7 +19,7 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
       threads(resolved.threads),
       optimizer(*weights, options, threads),
       bptt(*weights, threads),
-      free_running(*weights, bptt),
+      scheduled_sampling(*weights, bptt),
       evaluator(*weights, threads),
       gradients(allocator, weights->value_count()) {
   options.groups = nullptr;  // the caller's
@@ -101,8 +101,9 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
     bptt.forward(pass);
     return check_carried(carry, sequences, gathered);
   }
-  if (options.free_running > 0.0f)
-    pass = free_running.change(pass, options.free_running, key(Draw::free_running, gathered.passes));
+  if (options.scheduled_sampling > 0.0f)
+    pass = scheduled_sampling.change(pass, options.scheduled_sampling,
+                                     key(Draw::scheduled_sampling, gathered.passes));
   if (options.dropout > 0.0f) {
     pass.dropout = options.dropout;
     pass.dropout_key = key(Draw::dropout, gathered.passes);
@@ -297,7 +298,7 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   pass.items = self.items.data();
   pass.count = batch.count;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
-  const bool carry = self.options.fresh_windows == 0 && !self.weights->has_reverse();
+  const bool carry = self.options.stateless_windows == 0 && !self.weights->has_reverse();
   Implementation::Gathered gathered;
   self.do_pass(pass, carry, batch.count, gathered);
   self.update(gathered, result);

@@ -12,10 +12,10 @@
 #include "lib/network/error.h"
 #include "lib/training/bptt.h"
 #include "lib/training/evaluator.h"
-#include "lib/training/free_running.h"
 #include "lib/training/optimizer.h"
 #include "lib/training/options.h"
 #include "lib/training/schedule.h"
+#include "lib/training/scheduled_sampling.h"
 #include "lib/training/trainer.h"
 #include "lib/training/walk.h"
 
@@ -59,7 +59,7 @@ struct Trainer::Implementation {
   void pack(Weights& own) noexcept;
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
 
-  enum class Draw : std::uint64_t { dropout = 1, free_running = 2, classes = 3 };
+  enum class Draw : std::uint64_t { dropout = 1, scheduled_sampling = 2, classes = 3 };
   // What is drawn at random for a pass follows from this: the same after a resumption.
   std::uint64_t key(Draw draw, std::int32_t pass) const noexcept;
 
@@ -69,7 +69,7 @@ struct Trainer::Implementation {
   // run.cpp
   void check_position(const rnn_sequences_t& data) const;
   bool is_done() const noexcept;
-  bool carries() const noexcept { return options.window != 0 && options.fresh_windows == 0; }
+  bool carries() const noexcept { return options.window != 0 && options.stateless_windows == 0; }
   bool run_update(const Walk& walk, const rnn_sequences_t& data, std::int32_t loss, rnn_progress_t& progress);
   void run_passes(const Walk& walk, Pass& pass, Gathered& gathered);
   void validate(std::int32_t loss);
@@ -87,7 +87,7 @@ struct Trainer::Implementation {
   Threads threads;
   Optimizer optimizer;
   Bptt bptt;
-  FreeRunning free_running;
+  ScheduledSampling scheduled_sampling;
   Evaluator evaluator;
   TrainerState state;
   WeightsRef averaged;           // what result() gives if there is an average

@@ -36,7 +36,7 @@ void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
       place(i, strand + kProjection, 0, p.rows);
     } else if (p.kind == Kind::input && (with_inputs || weights.strand(p.strand).layer->index > 0)) {
       place(i, strand + kInput, 0, p.rows);
-    } else if (with_head_ && p.kind == (weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head)) {
+    } else if (with_head_ && p.kind == (weights.has(RNN_FLAG_TIED_HEAD) ? Kind::embedding : Kind::head)) {
       place(i, strands_ * kPlaces, 0, p.rows);
     }
   }

@@ -108,7 +108,7 @@ FIELD(rnn_train_options_t, warmup_updates, 64);
 FIELD(rnn_train_options_t, epochs, 68);
 FIELD(rnn_train_options_t, batch_size, 72);
 FIELD(rnn_train_options_t, window, 76);
-FIELD(rnn_train_options_t, fresh_windows, 80);
+FIELD(rnn_train_options_t, stateless_windows, 80);
 FIELD(rnn_train_options_t, keep_order, 84);
 FIELD(rnn_train_options_t, seed, 88);
 FIELD(rnn_train_options_t, threads, 96);
@@ -119,7 +119,7 @@ FIELD(rnn_train_options_t, validation, 112);
 FIELD(rnn_train_options_t, progress, 120);
 FIELD(rnn_train_options_t, user, 128);
 FIELD(rnn_train_options_t, dropout, 136);
-FIELD(rnn_train_options_t, free_running, 140);
+FIELD(rnn_train_options_t, scheduled_sampling, 140);
 FIELD(rnn_train_options_t, average, 144);
 FIELD(rnn_train_options_t, accumulate, 148);
 FIELD(rnn_train_options_t, restore_best, 152);
@@ -191,13 +191,13 @@ PIN(RNN_INITIAL_TRAINED, RNN_INITIAL_TRAINED == 2);
 PIN(RNN_COMPUTE_F32, RNN_COMPUTE_F32 == 0);
 PIN(RNN_COMPUTE_BF16, RNN_COMPUTE_BF16 == 1);
 PIN(RNN_COMPUTE_INT8, RNN_COMPUTE_INT8 == 2);
-PIN(RNN_NO_BIAS, RNN_NO_BIAS == 1);
-PIN(RNN_RELU, RNN_RELU == 2);
-PIN(RNN_RESET_BEFORE, RNN_RESET_BEFORE == 4);
-PIN(RNN_BIDIRECTIONAL, RNN_BIDIRECTIONAL == 8);
-PIN(RNN_RESIDUAL, RNN_RESIDUAL == 16);
-PIN(RNN_LAYER_NORM, RNN_LAYER_NORM == 32);
-PIN(RNN_TIED_HEAD, RNN_TIED_HEAD == 64);
+PIN(RNN_FLAG_NO_BIAS, RNN_FLAG_NO_BIAS == 1);
+PIN(RNN_FLAG_RELU, RNN_FLAG_RELU == 2);
+PIN(RNN_FLAG_RESET_BEFORE, RNN_FLAG_RESET_BEFORE == 4);
+PIN(RNN_FLAG_BIDIRECTIONAL, RNN_FLAG_BIDIRECTIONAL == 8);
+PIN(RNN_FLAG_RESIDUAL, RNN_FLAG_RESIDUAL == 16);
+PIN(RNN_FLAG_LAYER_NORM, RNN_FLAG_LAYER_NORM == 32);
+PIN(RNN_FLAG_TIED_HEAD, RNN_FLAG_TIED_HEAD == 64);
 PIN(RNN_POOLING_NONE, RNN_POOLING_NONE == 0);
 PIN(RNN_POOLING_LAST, RNN_POOLING_LAST == 1);
 PIN(RNN_POOLING_MEAN, RNN_POOLING_MEAN == 2);
@@ -205,11 +205,11 @@ PIN(RNN_POOLING_MAX, RNN_POOLING_MAX == 3);
 PIN(RNN_LOSS_CROSS_ENTROPY, RNN_LOSS_CROSS_ENTROPY == 1);
 PIN(RNN_LOSS_SQUARED_ERROR, RNN_LOSS_SQUARED_ERROR == 2);
 PIN(RNN_LOSS_BINARY_CROSS_ENTROPY, RNN_LOSS_BINARY_CROSS_ENTROPY == 3);
-PIN(RNN_ADAM, RNN_ADAM == 1);
-PIN(RNN_ADAMW, RNN_ADAMW == 2);
-PIN(RNN_SGD, RNN_SGD == 3);
-PIN(RNN_ADAGRAD, RNN_ADAGRAD == 4);
-PIN(RNN_RMSPROP, RNN_RMSPROP == 5);
+PIN(RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_ADAM == 1);
+PIN(RNN_OPTIMIZER_ADAMW, RNN_OPTIMIZER_ADAMW == 2);
+PIN(RNN_OPTIMIZER_SGD, RNN_OPTIMIZER_SGD == 3);
+PIN(RNN_OPTIMIZER_ADAGRAD, RNN_OPTIMIZER_ADAGRAD == 4);
+PIN(RNN_OPTIMIZER_RMSPROP, RNN_OPTIMIZER_RMSPROP == 5);
 PIN(RNN_SCHEDULE_CONSTANT, RNN_SCHEDULE_CONSTANT == 0);
 PIN(RNN_SCHEDULE_STEP, RNN_SCHEDULE_STEP == 1);
 PIN(RNN_SCHEDULE_EXPONENTIAL, RNN_SCHEDULE_EXPONENTIAL == 2);
@@ -294,8 +294,8 @@ const struct functions all_functions = {
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,
     rnn_trainer_network, rnn_trainer_sync,
-    rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_forward_tape,
-    rnn_backward, rnn_tape_set_dropout, rnn_get_gradient, rnn_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
+    rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy, rnn_tape_create, rnn_tape_forward,
+    rnn_tape_backward, rnn_tape_set_dropout, rnn_tape_gradient, rnn_tape_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save,
     rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as, rnn_save_memory_as, rnn_load_memory_as,
     rnn_set_metadata, rnn_get_metadata, rnn_metadata_count, rnn_metadata_key, rnn_get_config,
 };

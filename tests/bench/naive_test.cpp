@@ -80,7 +80,7 @@ TEST_P(Naive, TrainingIsTheSame) {
 
     auto options = rnn::sized<rnn_train_options_t>();
     options.learning_rate = kLearningRate;
-    options.fresh_windows = 1;
+    options.stateless_windows = 1;
     options.threads = 1;
     rnn::Trainer trainer(network, &options);
     naive::Trainer naive_trainer(copy, kLearningRate);

@@ -103,7 +103,7 @@ TEST(Classes, TrainingLearnsThem) {
   const rnn_sequences_t in = data.get();
   const Floats before = parameter(network, "head.bias");
   auto options = sized<rnn_train_options_t>();
-  options.optimizer = RNN_SGD;
+  options.optimizer = RNN_OPTIMIZER_SGD;
   options.learning_rate = 1.0f;
   auto evaluation = sized<rnn_evaluation_t>();
   ASSERT_EQ(rnn_evaluate(network.get(), &in, &options, &evaluation), RNN_OK) << rnn_last_error();

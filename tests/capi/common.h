@@ -62,7 +62,7 @@ inline size_t outputs_of(const rnn_t* network) {
   const rnn_config_t config = config_of(network);
   if (config.output_size != 0) return static_cast<size_t>(config.output_size);
   const int32_t width = config.projection_size != 0 ? config.projection_size : config.hidden_size;
-  return static_cast<size_t>((config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 * width : width);
+  return static_cast<size_t>((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 * width : width);
 }
 
 inline Floats state(const rnn_t* network) {

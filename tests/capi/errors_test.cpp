@@ -127,7 +127,7 @@ TEST(Create, RefusesEachField) {
   expect_refused(
       c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
   (c = good).flags = 128;
-  expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_NO_BIAS 1");
+  expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1");
 }
 
 TEST(Create, RefusesWhatContradicts) {
@@ -136,15 +136,15 @@ TEST(Create, RefusesWhatContradicts) {
   lstm.cell = RNN_CELL_LSTM;
   gru.cell = RNN_CELL_GRU;
   for (const rnn_config_t& cell : {gru, lstm}) {
-    (c = cell).flags = RNN_RELU;
-    expect_refused(c, "RNN_RELU");
+    (c = cell).flags = RNN_FLAG_RELU;
+    expect_refused(c, "RNN_FLAG_RELU");
   }
   for (const rnn_config_t& cell : {good, lstm}) {
-    (c = cell).flags = RNN_RESET_BEFORE;
-    expect_refused(c, "RNN_RESET_BEFORE");
+    (c = cell).flags = RNN_FLAG_RESET_BEFORE;
+    expect_refused(c, "RNN_FLAG_RESET_BEFORE");
   }
-  (c = gru).flags = RNN_RESET_BEFORE + RNN_LAYER_NORM;
-  expect_refused(c, "RNN_LAYER_NORM");
+  (c = gru).flags = RNN_FLAG_RESET_BEFORE + RNN_FLAG_LAYER_NORM;
+  expect_refused(c, "RNN_FLAG_LAYER_NORM");
   for (const rnn_config_t& cell : {good, gru}) {
     (c = cell).projection_size = 2;
     expect_refused(c, "projection_size is 2");
@@ -160,22 +160,22 @@ TEST(Create, RefusesWhatContradicts) {
     expect_refused(c, "forget_bias is");
   }
   (c = lstm).forget_bias = 1;
-  c.flags = RNN_NO_BIAS;
+  c.flags = RNN_FLAG_NO_BIAS;
   expect_refused(c, "forget_bias is 1");
   for (const int32_t size : {-1, 65537}) {
     (c = good).embedding_size = size;
     expect_refused(c, ("embedding_size is " + std::to_string(size)).c_str());
   }
-  (c = config(2, 3, 2)).flags = RNN_TIED_HEAD;
-  expect_refused(c, "embedding_size is 0; with RNN_TIED_HEAD it must be 3");
+  (c = config(2, 3, 2)).flags = RNN_FLAG_TIED_HEAD;
+  expect_refused(c, "embedding_size is 0; with RNN_FLAG_TIED_HEAD it must be 3");
   c.embedding_size = 2;
-  expect_refused(c, "embedding_size is 2; with RNN_TIED_HEAD it must be 3");
+  expect_refused(c, "embedding_size is 2; with RNN_FLAG_TIED_HEAD it must be 3");
   c.embedding_size = 3;
-  c.flags += RNN_BIDIRECTIONAL;
-  expect_refused(c, "embedding_size is 3; with RNN_TIED_HEAD it must be 6");
-  (c = config(2, 3, 3)).flags = RNN_TIED_HEAD;
+  c.flags += RNN_FLAG_BIDIRECTIONAL;
+  expect_refused(c, "embedding_size is 3; with RNN_FLAG_TIED_HEAD it must be 6");
+  (c = config(2, 3, 3)).flags = RNN_FLAG_TIED_HEAD;
   c.embedding_size = 3;
-  expect_refused(c, "output_size is 3; with RNN_TIED_HEAD it must be 2");
+  expect_refused(c, "output_size is 3; with RNN_FLAG_TIED_HEAD it must be 2");
 }
 
 TEST(Create, RefusesNullAndBrokenAllocators) {
@@ -260,9 +260,10 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
   EXPECT_FAILS(RNN_MISMATCH, "output_size", rnn_sync(rnn, create(config(3, 4, 0, 2)).get()));
   EXPECT_FAILS(RNN_MISMATCH, "num_layers", rnn_sync(rnn, create(config(3, 4, 3, 1)).get()));
   rnn_config_t c = config(3, 4, 3, 2);
-  c.flags = RNN_NO_BIAS;
-  EXPECT_FAILS(RNN_MISMATCH, "RNN_NO_BIAS", rnn_sync(rnn, create(c).get()));
-  for (const uint32_t flag : {RNN_RELU, RNN_BIDIRECTIONAL, RNN_RESIDUAL, RNN_LAYER_NORM}) {
+  c.flags = RNN_FLAG_NO_BIAS;
+  EXPECT_FAILS(RNN_MISMATCH, "RNN_FLAG_NO_BIAS", rnn_sync(rnn, create(c).get()));
+  for (const uint32_t flag :
+       {RNN_FLAG_RELU, RNN_FLAG_BIDIRECTIONAL, RNN_FLAG_RESIDUAL, RNN_FLAG_LAYER_NORM}) {
     c.flags = flag;
     EXPECT_FAILS(RNN_MISMATCH, "RNN_", rnn_sync(rnn, create(c).get()));
   }
@@ -338,7 +339,7 @@ TEST_F(Refused, StepsOfWhatHasNone) {
   std::vector<int32_t> drawn(4, 42);
   rnn_config_t c = config(3, 4, 3, 2);
   for (const bool embedding : {false, true}) {
-    c.flags = RNN_BIDIRECTIONAL;
+    c.flags = RNN_FLAG_BIDIRECTIONAL;
     c.embedding_size = embedding ? 2 : 0;
     const Network both = create(c);
     rnn_t* streams[] = {both.get()};

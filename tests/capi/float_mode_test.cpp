@@ -476,7 +476,8 @@ void training(Calls& calls) {
   Data data = index_data({3, 1, 6}, 5);
   data.classes = indices(data.frames(), 5, 3);
   const rnn_sequences_t in = data.get();
-  for (const int32_t optimizer : {RNN_ADAM, RNN_ADAMW, RNN_SGD, RNN_ADAGRAD, RNN_RMSPROP})
+  for (const int32_t optimizer : {RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_ADAMW, RNN_OPTIMIZER_SGD,
+                                  RNN_OPTIMIZER_ADAGRAD, RNN_OPTIMIZER_RMSPROP})
     for (const int32_t threads : {1, 2}) {
       Seen seen{&calls};
       auto options = sized<rnn_train_options_t>();
@@ -519,7 +520,7 @@ void training(Calls& calls) {
     TRAIN_FAILS(RNN_INVALID_ARGUMENT, rnn_train, network.get(), &in, &options);
   }
   auto explodes = sized<rnn_train_options_t>();
-  explodes.optimizer = RNN_SGD;
+  explodes.optimizer = RNN_OPTIMIZER_SGD;
   explodes.learning_rate = 3e38f;
   explodes.epochs = 30;
   const Network stream = fork(network);
@@ -551,18 +552,18 @@ void trainer(Calls& calls) {
   TRAINS(rnn_tape_set_dropout, tape, 0.1f, 7);
   TRAIN_FAILS(RNN_INVALID_ARGUMENT, rnn_tape_set_dropout, tape, kNaN, 7);
   Floats y(50), gradient(400);
-  TRAINS(rnn_forward_tape, tape, network.get(), &in, nullptr, y.data(), nullptr);
+  TRAINS(rnn_tape_forward, tape, network.get(), &in, nullptr, y.data(), nullptr);
   calls.note(y);
-  TRAINS(rnn_backward, tape, y.data(), nullptr, nullptr, nullptr);
-  TRAINS(rnn_get_gradient, tape, "weight_hh_l0", gradient.data(), gradient.size());
+  TRAINS(rnn_tape_backward, tape, y.data(), nullptr, nullptr, nullptr);
+  TRAINS(rnn_tape_gradient, tape, "weight_hh_l0", gradient.data(), gradient.size());
   calls.note(gradient);
   TRAINS(rnn_trainer_apply, trainer, tape, nullptr);
   y[3] = kNaN;
   y[9] = kInfinity;
-  TRAINS(rnn_forward_tape, tape, network.get(), &in, nullptr, nullptr, nullptr);
-  TRAINS(rnn_backward, tape, y.data(), nullptr, nullptr, nullptr);
+  TRAINS(rnn_tape_forward, tape, network.get(), &in, nullptr, nullptr, nullptr);
+  TRAINS(rnn_tape_backward, tape, y.data(), nullptr, nullptr, nullptr);
   TRAIN_FAILS(RNN_NOT_FINITE, rnn_trainer_apply, trainer, tape, nullptr);
-  TRAINS(rnn_zero_gradients, tape);
+  TRAINS(rnn_tape_zero_gradients, tape);
   TRAINS(rnn_trainer_sync, trainer, stream.get());
   rnn_t* result = nullptr;
   TRAINS(rnn_trainer_network, trainer, &result);

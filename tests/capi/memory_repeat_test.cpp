@@ -36,7 +36,7 @@ struct World {
     options.window = 2;
     options.average = 0.5f;
     options.dropout = 0.1f;
-    options.optimizer = RNN_SGD;
+    options.optimizer = RNN_OPTIMIZER_SGD;
     options.momentum = 0.5f;
     rnn_trainer_t* made = nullptr;
     EXPECT_EQ(rnn_trainer_create(network.get(), &options, &made), RNN_OK) << rnn_last_error();
@@ -45,7 +45,7 @@ struct World {
     rnn_tape_t* recorded = nullptr;
     EXPECT_EQ(rnn_tape_create(network.get(), 1, &recorded), RNN_OK) << rnn_last_error();
     tape.reset(recorded);
-    EXPECT_EQ(rnn_forward_tape(recorded, network.get(), &sequences, nullptr, nullptr, nullptr), RNN_OK);
+    EXPECT_EQ(rnn_tape_forward(recorded, network.get(), &sequences, nullptr, nullptr, nullptr), RNN_OK);
 #endif
   }
   ~World() { rnn_destroy(out); }
@@ -90,7 +90,7 @@ struct World {
     seen.push_back(sharing(network.get(), trained));
     rnn_destroy(trained);
     Floats gradient(4 * 6 * 6);
-    EXPECT_EQ(rnn_get_gradient(tape.get(), "weight_hh_l0", gradient.data(), gradient.size()), RNN_OK);
+    EXPECT_EQ(rnn_tape_gradient(tape.get(), "weight_hh_l0", gradient.data(), gradient.size()), RNN_OK);
     seen.insert(seen.end(), gradient.begin(), gradient.end());
     seen.push_back(static_cast<float>(evaluation.loss));
 #endif
@@ -204,8 +204,7 @@ const Call kCalls[] = {
      }},
     {"TrainerUpdate", [](World& w) { return rnn_trainer_update(w.trainer.get(), &w.sequences, nullptr); }},
     {"TrainerReset", [](World& w) { return rnn_trainer_reset(w.trainer.get()); }},
-    {"TrainerSetLearningRate",
-     [](World& w) { return rnn_trainer_set_learning_rate(w.trainer.get(), 0.1f); }},
+    {"TrainerSetLearningRate", [](World& w) { return rnn_trainer_set_learning_rate(w.trainer.get(), 0.1f); }},
     {"TrainerRun", [](World& w) { return rnn_trainer_run(w.trainer.get(), &w.sequences); }, true},
     {"TrainerNetwork", [](World& w) { return rnn_trainer_network(w.trainer.get(), &w.out); }},
     {"TrainerSync", [](World& w) { return rnn_trainer_sync(w.trainer.get(), w.network.get()); }},
@@ -220,16 +219,16 @@ const Call kCalls[] = {
      }},
     {"ForwardTape",
      [](World& w) {
-       return rnn_forward_tape(w.tape.get(), w.third.get(), &w.sequences, nullptr, w.values.data(),
+       return rnn_tape_forward(w.tape.get(), w.third.get(), &w.sequences, nullptr, w.values.data(),
                                w.states.data());
      }},
     {"Backward",
      [](World& w) {
        static const Floats d = numbers(50, 4);
-       return rnn_backward(w.tape.get(), d.data(), nullptr, nullptr, w.states.data());
+       return rnn_tape_backward(w.tape.get(), d.data(), nullptr, nullptr, w.states.data());
      }},
     {"TapeSetDropout", [](World& w) { return rnn_tape_set_dropout(w.tape.get(), 0.5f, 3); }},
-    {"ZeroGradients", [](World& w) { return rnn_zero_gradients(w.tape.get()); }},
+    {"ZeroGradients", [](World& w) { return rnn_tape_zero_gradients(w.tape.get()); }},
     {"TrainerApply", [](World& w) { return rnn_trainer_apply(w.trainer.get(), w.tape.get(), nullptr); }},
 #endif
 };

@@ -254,18 +254,17 @@ TEST_P(RealTime, AllocatesNothing) {
   EXPECT_EQ(failed, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cells, RealTime,
-                         testing::Values(with(RNN_CELL_VANILLA),
-                                         with(RNN_CELL_VANILLA, RNN_RELU + RNN_RESIDUAL), with(RNN_CELL_GRU),
-                                         with(RNN_CELL_GRU, RNN_RESET_BEFORE), with(RNN_CELL_LSTM),
-                                         with(RNN_CELL_LSTM, 0, 7), with(RNN_CELL_VANILLA, RNN_LAYER_NORM),
-                                         with(RNN_CELL_GRU, RNN_LAYER_NORM),
-                                         with(RNN_CELL_LSTM, RNN_LAYER_NORM, 7), with(RNN_CELL_GRU, 0, 0, 9),
-                                         with(RNN_CELL_LSTM, RNN_TIED_HEAD, 9, 9)),
-                         [](const auto& info) {
-                           const rnn_config_t& c = info.param;
-                           return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +
-                                  std::to_string(c.projection_size) + "_" + std::to_string(c.embedding_size);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Cells, RealTime,
+    testing::Values(with(RNN_CELL_VANILLA), with(RNN_CELL_VANILLA, RNN_FLAG_RELU + RNN_FLAG_RESIDUAL),
+                    with(RNN_CELL_GRU), with(RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE), with(RNN_CELL_LSTM),
+                    with(RNN_CELL_LSTM, 0, 7), with(RNN_CELL_VANILLA, RNN_FLAG_LAYER_NORM),
+                    with(RNN_CELL_GRU, RNN_FLAG_LAYER_NORM), with(RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7),
+                    with(RNN_CELL_GRU, 0, 0, 9), with(RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 9, 9)),
+    [](const auto& info) {
+      const rnn_config_t& c = info.param;
+      return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +
+             std::to_string(c.projection_size) + "_" + std::to_string(c.embedding_size);
+    });
 
 }  // namespace

@@ -123,7 +123,7 @@ TEST_F(OutOfMemoryTraining, RunsWithEverythingGoOn) {
   c.cell = RNN_CELL_LSTM;
   network = create(hooks, c);
   options.dropout = 0.2f;
-  options.free_running = 0.5f;
+  options.scheduled_sampling = 0.5f;
   options.average = 0.9f;
   options.accumulate = 2;
   options.restore_best = 1;
@@ -190,7 +190,7 @@ TEST_F(OutOfMemoryTraining, Tape) {
     ASSERT_LT(n, 10000);
     hooks.fail_after(n);
     const rnn_status_t status =
-        rnn_forward_tape(tape.get(), network.get(), &sequences, nullptr, y.data(), nullptr);
+        rnn_tape_forward(tape.get(), network.get(), &sequences, nullptr, y.data(), nullptr);
     hooks.fail_after(-1);
     if (status == RNN_OK) break;
     EXPECT_EQ(status, RNN_OUT_OF_MEMORY) << rnn_last_error();
@@ -201,15 +201,15 @@ TEST_F(OutOfMemoryTraining, Tape) {
   for (long n = 0;; ++n) {  // backward may need no memory of its own
     ASSERT_LT(n, 10000);
     hooks.fail_after(n);
-    const rnn_status_t status = rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, d_initial.data());
+    const rnn_status_t status = rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, d_initial.data());
     hooks.fail_after(-1);
     if (status == RNN_OK) break;
     EXPECT_EQ(status, RNN_OUT_OF_MEMORY) << rnn_last_error();
-    ASSERT_EQ(rnn_get_gradient(tape.get(), "weight_hh_l0", gradient.data(), 400), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_hh_l0", gradient.data(), 400), RNN_OK);
     EXPECT_TRUE(same_bits(gradient, Floats(400)));
     EXPECT_TRUE(same_bits(d_initial, Floats(5 * 40, 42)));
   }
-  ASSERT_EQ(rnn_get_gradient(tape.get(), "weight_hh_l0", gradient.data(), 400), RNN_OK);
+  ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_hh_l0", gradient.data(), 400), RNN_OK);
   EXPECT_FALSE(same_bits(gradient, Floats(400)));
 
   const Trainer never = trainer(), often = trainer();

@@ -207,8 +207,8 @@ TEST(Metadata, FilesWithOptionsRefused) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.without_probe is 2; it must be 0 or 1",
                rnn_load_memory_as("x", 1, &load, nullptr, &out));
   load = sized<rnn_load_options_t>();
-  load.flags = RNN_NO_BIAS;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.flags is 1; it must be 0 or RNN_RELU",
+  load.flags = RNN_FLAG_NO_BIAS;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.flags is 1; it must be 0 or RNN_FLAG_RELU",
                rnn_load_memory_as("x", 1, &load, nullptr, &out));
   save.struct_size = 4;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.struct_size is 4",

@@ -98,7 +98,7 @@ TEST(Parameters, HaveNamesAndShapes) {
   EXPECT_EQ(shapes(create(c)), headless);
   c = config(3, 4, 2, 2);
   c.initial_state = RNN_INITIAL_FIXED;
-  c.flags = RNN_NO_BIAS;
+  c.flags = RNN_FLAG_NO_BIAS;
   EXPECT_EQ(shapes(create(c)), without_bias);
 }
 
@@ -291,7 +291,7 @@ TEST(Files, ComeBackToTheBit) {
   rnn_config_t c = config(3, 20, 2, 2);
   for (const int32_t kind : {RNN_INITIAL_ZERO, RNN_INITIAL_FIXED, RNN_INITIAL_TRAINED}) {
     for (const int32_t outputs : {0, 2}) {
-      for (const uint32_t flags : {0u, uint32_t{RNN_NO_BIAS}}) {
+      for (const uint32_t flags : {0u, uint32_t{RNN_FLAG_NO_BIAS}}) {
         c.initial_state = kind;
         c.output_size = outputs;
         c.flags = flags;

@@ -24,10 +24,10 @@ TEST(NoTraining, IsSaid) {
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_save(trainer, "x"));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_load(trainer, "x"));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_create(network.get(), 0, &tape));
-  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_forward_tape(tape, network.get(), &s, nullptr, nullptr, nullptr));
-  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_backward(tape, nullptr, nullptr, nullptr, nullptr));
-  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_get_gradient(tape, "head.bias", nullptr, 1));
-  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_zero_gradients(tape));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_forward(tape, network.get(), &s, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_backward(tape, nullptr, nullptr, nullptr, nullptr));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_gradient(tape, "head.bias", nullptr, 1));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_zero_gradients(tape));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_set_dropout(tape, 0.5f, 1));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_apply(trainer, tape, nullptr));
   EXPECT_EQ(trainer, nullptr);

@@ -21,20 +21,20 @@ const Shape kShapes[] = {
     {2, 15, 1, 3, 0},
     {65, 64, 5, 1, 0},
     {20, 100, 0, 2, 0},
-    {31, 48, 70, 2, RNN_NO_BIAS},
-    {3, 17, 2, 2, RNN_RELU},
+    {31, 48, 70, 2, RNN_FLAG_NO_BIAS},
+    {3, 17, 2, 2, RNN_FLAG_RELU},
     {5, 50, 60, 2, 0, RNN_CELL_GRU},
-    {1, 1, 0, 1, RNN_NO_BIAS, RNN_CELL_GRU},
-    {3, 33, 5, 2, RNN_RESET_BEFORE, RNN_CELL_GRU},
+    {1, 1, 0, 1, RNN_FLAG_NO_BIAS, RNN_CELL_GRU},
+    {3, 33, 5, 2, RNN_FLAG_RESET_BEFORE, RNN_CELL_GRU},
     {5, 50, 60, 2, 0, RNN_CELL_LSTM},
     {1, 16, 1, 1, 0, RNN_CELL_LSTM},
     {7, 40, 5, 2, 0, RNN_CELL_LSTM, 17},
-    {7, 40, 0, 2, RNN_RESIDUAL, RNN_CELL_LSTM, 39},
-    {4, 20, 3, 3, RNN_RESIDUAL + RNN_LAYER_NORM},
-    {4, 20, 3, 2, RNN_LAYER_NORM, RNN_CELL_GRU},
-    {4, 20, 3, 2, RNN_LAYER_NORM, RNN_CELL_LSTM, 9},
+    {7, 40, 0, 2, RNN_FLAG_RESIDUAL, RNN_CELL_LSTM, 39},
+    {4, 20, 3, 3, RNN_FLAG_RESIDUAL + RNN_FLAG_LAYER_NORM},
+    {4, 20, 3, 2, RNN_FLAG_LAYER_NORM, RNN_CELL_GRU},
+    {4, 20, 3, 2, RNN_FLAG_LAYER_NORM, RNN_CELL_LSTM, 9},
     {9, 20, 3, 2, 0, RNN_CELL_LSTM, 0, 11},
-    {9, 20, 9, 1, RNN_TIED_HEAD, RNN_CELL_GRU, 0, 20},
+    {9, 20, 9, 1, RNN_FLAG_TIED_HEAD, RNN_CELL_GRU, 0, 20},
 };
 
 Network create(const Shape& shape) {
@@ -100,7 +100,7 @@ std::vector<double> affine(const Floats& w, const std::vector<double>& v, const 
 
 // Of the plain cell; for the others, tests/unit has the reference.
 TEST_P(Steps, ComputeTheFormula) {
-  if (GetParam().cell != RNN_CELL_VANILLA || (GetParam().flags & ~uint32_t{RNN_NO_BIAS}) != 0) return;
+  if (GetParam().cell != RNN_CELL_VANILLA || (GetParam().flags & ~uint32_t{RNN_FLAG_NO_BIAS}) != 0) return;
   const auto layers = static_cast<size_t>(GetParam().layers), hidden = static_cast<size_t>(GetParam().hidden);
   const bool bias = GetParam().flags == 0;
   const auto get = [&](const std::string& name) { return parameter(network, name); };
@@ -357,7 +357,7 @@ Tape tape_of(const Network& network) {
 
 Floats gradient(const Tape& tape, const Network& network, const std::string& name) {
   Floats values(parameter(network, name).size());
-  EXPECT_EQ(rnn_get_gradient(tape.get(), name.c_str(), values.data(), values.size()), RNN_OK)
+  EXPECT_EQ(rnn_tape_gradient(tape.get(), name.c_str(), values.data(), values.size()), RNN_OK)
       << rnn_last_error();
   return values;
 }
@@ -376,18 +376,18 @@ TEST_F(Chain, HasTheGradientsOfTheStack) {
 
   const Tape whole = tape_of(stack), first = tape_of(lower), second = tape_of(upper);
   Floats expected(frames * kOutputs), d_x_expected(frames * kInputs);
-  ASSERT_EQ(rnn_forward_tape(whole.get(), stack.get(), &in, nullptr, expected.data(), nullptr), RNN_OK);
-  ASSERT_EQ(rnn_backward(whole.get(), d_y.data(), d_final.data(), d_x_expected.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_forward(whole.get(), stack.get(), &in, nullptr, expected.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_backward(whole.get(), d_y.data(), d_final.data(), d_x_expected.data(), nullptr), RNN_OK);
 
   Data middle;
   middle.lengths = data.lengths;
   middle.inputs.resize(frames * kHidden);
   Floats y(frames * kOutputs), d_h(frames * kHidden), d_x(frames * kInputs);
-  ASSERT_EQ(rnn_forward_tape(first.get(), lower.get(), &in, nullptr, middle.inputs.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_forward(first.get(), lower.get(), &in, nullptr, middle.inputs.data(), nullptr), RNN_OK);
   const rnn_sequences_t between = middle.get();
-  ASSERT_EQ(rnn_forward_tape(second.get(), upper.get(), &between, nullptr, y.data(), nullptr), RNN_OK);
-  ASSERT_EQ(rnn_backward(second.get(), d_y.data(), d_final_upper.data(), d_h.data(), nullptr), RNN_OK);
-  ASSERT_EQ(rnn_backward(first.get(), d_h.data(), d_final_lower.data(), d_x.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_forward(second.get(), upper.get(), &between, nullptr, y.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_backward(second.get(), d_y.data(), d_final_upper.data(), d_h.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_backward(first.get(), d_h.data(), d_final_lower.data(), d_x.data(), nullptr), RNN_OK);
 
   EXPECT_TRUE(same_bits(y, expected));
   EXPECT_TRUE(same_bits(d_x, d_x_expected));

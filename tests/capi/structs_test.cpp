@@ -249,7 +249,7 @@ TEST_F(TrainingStructs, Sequences) {
   check_read<rnn_sequences_t>(sequences, "in", [&](const rnn_sequences_t* in) {
     rnn_tape_t* out = nullptr;
     EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
-    const rnn_status_t status = rnn_forward_tape(out, network.get(), in, nullptr, nullptr, nullptr);
+    const rnn_status_t status = rnn_tape_forward(out, network.get(), in, nullptr, nullptr, nullptr);
     rnn_tape_destroy(out);
     return status;
   });

@@ -48,20 +48,20 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_tape_create(nullptr, 0, &tape_out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_tape_create(rnn, 0, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
-               rnn_forward_tape(nullptr, rnn, &sequences, nullptr, nullptr, nullptr));
+               rnn_tape_forward(nullptr, rnn, &sequences, nullptr, nullptr, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL",
-               rnn_forward_tape(tape, nullptr, &sequences, nullptr, nullptr, nullptr));
+               rnn_tape_forward(tape, nullptr, &sequences, nullptr, nullptr, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "in is NULL",
-               rnn_forward_tape(tape, rnn, nullptr, nullptr, nullptr, nullptr));
+               rnn_tape_forward(tape, rnn, nullptr, nullptr, nullptr, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
-               rnn_backward(nullptr, nullptr, nullptr, nullptr, nullptr));
+               rnn_tape_backward(nullptr, nullptr, nullptr, nullptr, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL",
-               rnn_get_gradient(nullptr, "head.bias", values.data(), 4));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "name is NULL", rnn_get_gradient(tape, nullptr, values.data(), 4));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "values is NULL", rnn_get_gradient(tape, "head.bias", nullptr, 4));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "count is 5", rnn_get_gradient(tape, "head.bias", values.data(), 5));
-  EXPECT_FAILS(RNN_NOT_FOUND, "\"nobody\"", rnn_get_gradient(tape, "nobody", values.data(), 4));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_zero_gradients(nullptr));
+               rnn_tape_gradient(nullptr, "head.bias", values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "name is NULL", rnn_tape_gradient(tape, nullptr, values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "values is NULL", rnn_tape_gradient(tape, "head.bias", nullptr, 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "count is 5", rnn_tape_gradient(tape, "head.bias", values.data(), 5));
+  EXPECT_FAILS(RNN_NOT_FOUND, "\"nobody\"", rnn_tape_gradient(tape, "nobody", values.data(), 4));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_tape_zero_gradients(nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_tape_set_dropout(nullptr, 0.5f, 1));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 1; it must be at least 0 and less than 1",
                rnn_tape_set_dropout(tape, 1.0f, 1));
@@ -115,7 +115,7 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::epochs, -1), "epochs is -1");
   refused(with(&O::batch_size, -1), "batch_size is -1");
   refused(with(&O::window, -1), "window is -1");
-  refused(with(&O::fresh_windows, 2), "fresh_windows is 2");
+  refused(with(&O::stateless_windows, 2), "stateless_windows is 2");
   refused(with(&O::keep_order, 2), "keep_order is 2");
   refused(with(&O::threads, -1), "threads is -1");
   refused(with(&O::threads, 1025), "threads is 1025");
@@ -125,8 +125,8 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::dropout, 1.0f), "dropout is 1; it must be at least 0 and less than 1");
   refused(with(&O::dropout, -0.5f), "dropout is -0.5");
   refused(with(&O::dropout, std::nanf("")), "dropout is");
-  refused(with(&O::free_running, 1.5f), "free_running is 1.5; it must be 0..1");
-  refused(with(&O::free_running, -1.0f), "free_running is -1");
+  refused(with(&O::scheduled_sampling, 1.5f), "scheduled_sampling is 1.5; it must be 0..1");
+  refused(with(&O::scheduled_sampling, -1.0f), "scheduled_sampling is -1");
   refused(with(&O::average, 1.0f), "average is 1; it must be at least 0 and less than 1");
   refused(with(&O::accumulate, -1), "accumulate is -1; it must be 1 or more");
   refused(with(&O::restore_best, 2), "restore_best is 2");
@@ -137,7 +137,8 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::schedule_by_epoch, 2), "schedule_by_epoch is 2");
   refused(with(&O::skip_not_finite, -1), "skip_not_finite is -1");
   // What could have no effect.
-  refused(with(&O::momentum, 0.5f), "momentum is 0.5 and optimizer is 1; it has an effect with RNN_SGD");
+  refused(with(&O::momentum, 0.5f),
+          "momentum is 0.5 and optimizer is 1; it has an effect with RNN_OPTIMIZER_SGD");
   refused(with(&O::dropout, 0.5f), "dropout is 0.5 and the network has 1 layer; dropout acts between layers");
   refused(with(&O::schedule_factor, 0.5f), "schedule_factor is 0.5 and schedule is 0");
   refused(with(&O::schedule_updates, 5), "schedule_updates is 5 and schedule is 0");
@@ -145,7 +146,7 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::schedule_by_epoch, 1), "schedule_by_epoch is 1 and schedule is 0");
   refused(with(&O::validate_every, 3), "validate_every is 3 and validation is NULL");
   refused(with(&O::patience, 3), "patience is 3 and validation is NULL");
-  auto sgd = with(&O::optimizer, RNN_SGD);
+  auto sgd = with(&O::optimizer, RNN_OPTIMIZER_SGD);
   sgd.beta1 = 0.5f;
   refused(sgd, "beta1 is 0.5 and optimizer is 3");
   sgd.beta1 = 0;
@@ -155,8 +156,8 @@ TEST_F(Training, RefusesEachOption) {
   sgd.epsilon = 0.5f;
   refused(sgd, "epsilon is 0.5 and optimizer is 3");
   auto window = with(&O::window, 1);
-  window.free_running = 0.5f;
-  refused(window, "free_running is 0.5 and window is 1");
+  window.scheduled_sampling = 0.5f;
+  refused(window, "scheduled_sampling is 0.5 and window is 1");
   refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
   refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
   refused(with(&O::sampled_classes, -1), "sampled_classes is -1; it must be 0..2, half of the network's outputs");
@@ -260,8 +261,8 @@ TEST_F(Training, RefusesStatesThatAreNotFinite) {
   const Tape tape = create_tape(network);
   Floats states(5 * 12);
   states[2 * 12 + 7] = kInfinity;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn_forward_tape: initial_states[2, 7] is inf; it must be finite",
-               rnn_forward_tape(tape.get(), network.get(), &sequences, states.data(), nullptr, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn_tape_forward: initial_states[2, 7] is inf; it must be finite",
+               rnn_tape_forward(tape.get(), network.get(), &sequences, states.data(), nullptr, nullptr));
   auto o = sized<rnn_forward_options_t>();
   o.initial_states = states.data();
   Floats y(29 * 4, 42);
@@ -280,11 +281,11 @@ TEST_F(Training, RefusesOptionsForOtherNetworks) {
   };
   auto window = options(), free = options();
   window.window = 5;
-  free.free_running = 0.5f;
+  free.scheduled_sampling = 0.5f;
   rnn_config_t both = config(4, 12, 4);
-  both.flags = RNN_BIDIRECTIONAL;
+  both.flags = RNN_FLAG_BIDIRECTIONAL;
   refused(both, window, "window is 5; it must be 0, since the network is bidirectional");
-  refused(both, free, "free_running is 0.5; it must be 0, since the network is bidirectional");
+  refused(both, free, "scheduled_sampling is 0.5; it must be 0, since the network is bidirectional");
   refused(config(4, 12, 5), free, "the network has 5 outputs and 4 inputs");
   refused(config(4, 12, 0), free, "the network has 12 outputs and 4 inputs");
 }
@@ -302,7 +303,7 @@ TEST_F(Training, RefusesDataThatContradictsOptions) {
   };
   auto window = options(), free = options();
   window.window = 5;
-  free.free_running = 0.5f;
+  free.scheduled_sampling = 0.5f;
   Data pooled = data;
   pooled.classes.resize(5);
   for (const int32_t pooling : {RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
@@ -310,7 +311,7 @@ TEST_F(Training, RefusesDataThatContradictsOptions) {
     refused(pooled, window, ".pooling " + std::to_string(pooling), false);
   }
   pooled.pooling = RNN_POOLING_LAST;
-  refused(pooled, free, ".pooling is 1; it must be 0 with free_running", true);
+  refused(pooled, free, ".pooling is 1; it must be 0 with scheduled_sampling", true);
   Data vectors = float_data(data.lengths, 4);
   vectors.classes = data.classes;
   refused(vectors, free, ".inputs are given and loss is 1", true);
@@ -393,21 +394,21 @@ TEST_F(Training, RefusesOtherArchitectures) {
   EXPECT_FAILS(RNN_MISMATCH, "hidden_size", rnn_trainer_sync(trainer.get(), other.get()));
   EXPECT_FAILS(RNN_MISMATCH, "hidden_size", rnn_trainer_apply(trainer.get(), other_tape.get(), nullptr));
   EXPECT_FAILS(RNN_MISMATCH, "hidden_size",
-               rnn_forward_tape(tape.get(), other.get(), &sequences, nullptr, nullptr, nullptr));
+               rnn_tape_forward(tape.get(), other.get(), &sequences, nullptr, nullptr, nullptr));
 }
 
 TEST_F(Training, RefusesBackwardWithoutARecord) {
   const Tape tape = create_tape(network);
   Floats d_y(29 * 4), d_x(29 * 4, 42);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "record",
-               rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
-  ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &sequences, nullptr, nullptr, nullptr), RNN_OK);
+               rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
+  ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &sequences, nullptr, nullptr, nullptr), RNN_OK);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "d_inputs",
-               rnn_backward(tape.get(), d_y.data(), nullptr, d_x.data(), nullptr));
+               rnn_tape_backward(tape.get(), d_y.data(), nullptr, d_x.data(), nullptr));
   EXPECT_TRUE(same_bits(d_x, Floats(29 * 4, 42)));
-  ASSERT_EQ(rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK) << rnn_last_error();
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "record",
-               rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
+               rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr));
 }
 
 // Where the first update fails, nothing is new: streams that shared weights still step together.

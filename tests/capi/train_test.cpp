@@ -106,9 +106,9 @@ TEST_F(Training, ApplyOfATapesGradientsIsAnUpdate) {
 
   const Tape tape = create_tape(network);
   Floats y(6 * 4), d_y(6 * 4);
-  ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &in, nullptr, y.data(), nullptr), RNN_OK);
+  ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, nullptr, y.data(), nullptr), RNN_OK);
   for (size_t i = 0; i < y.size(); ++i) d_y[i] = 2 * (y[i] - floats.targets[i]) / (6 * 4);
-  ASSERT_EQ(rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK) << rnn_last_error();
   auto progress = sized<rnn_progress_t>();
   ASSERT_EQ(rnn_trainer_apply(by_tape.get(), tape.get(), &progress), RNN_OK) << rnn_last_error();
   EXPECT_TRUE(std::isnan(progress.loss));
@@ -118,10 +118,10 @@ TEST_F(Training, ApplyOfATapesGradientsIsAnUpdate) {
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-5) << i;
   // The gradients stay, until they are set to zero.
   Floats gradient(16);
-  ASSERT_EQ(rnn_get_gradient(tape.get(), "head.bias", gradient.data(), 4), RNN_OK);
+  ASSERT_EQ(rnn_tape_gradient(tape.get(), "head.bias", gradient.data(), 4), RNN_OK);
   EXPECT_NE(gradient[0], 0);
-  ASSERT_EQ(rnn_zero_gradients(tape.get()), RNN_OK);
-  ASSERT_EQ(rnn_get_gradient(tape.get(), "head.bias", gradient.data(), 4), RNN_OK);
+  ASSERT_EQ(rnn_tape_zero_gradients(tape.get()), RNN_OK);
+  ASSERT_EQ(rnn_tape_gradient(tape.get(), "head.bias", gradient.data(), 4), RNN_OK);
   EXPECT_TRUE(same_bits(gradient, Floats(16)));
 }
 
@@ -134,7 +134,7 @@ TEST_F(Training, TapeForwardIsForward) {
   o.final_states = expected_final.data();
   ASSERT_EQ(rnn_forward(network.get(), &sequences, &o, expected_y.data()), RNN_OK);
   ASSERT_EQ(
-      rnn_forward_tape(tape.get(), network.get(), &sequences, initial.data(), y.data(), final_states.data()),
+      rnn_tape_forward(tape.get(), network.get(), &sequences, initial.data(), y.data(), final_states.data()),
       RNN_OK)
       << rnn_last_error();
   EXPECT_TRUE(same_bits(y, expected_y));
@@ -353,7 +353,7 @@ TEST_F(Training, RefusesCheckpointsThatDoNotFit) {
   const Trainer other = create_trainer(larger);
   EXPECT_FAILS(RNN_MISMATCH, "hidden_size", rnn_trainer_load(other.get(), path.c_str()));
   auto o = options();
-  o.optimizer = RNN_SGD;
+  o.optimizer = RNN_OPTIMIZER_SGD;
   EXPECT_FAILS(RNN_MISMATCH, "optimizer", rnn_trainer_load(create_trainer(network, &o).get(), path.c_str()));
   o = options();
   o.batch_size = 31;

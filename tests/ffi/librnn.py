@@ -51,9 +51,9 @@ class ForwardOptions(Struct):
 class TrainOptions(Struct):
     _fields_ = fields("""int: loss optimizer; float: learning_rate momentum beta1 beta2 epsilon weight_decay;
                          int: nesterov; float: clip_norm clip_value; int: schedule; float: schedule_factor;
-                         int: schedule_updates warmup_updates epochs batch_size window fresh_windows keep_order;
+                         int: schedule_updates warmup_updates epochs batch_size window stateless_windows keep_order;
                          uint64: seed; int: threads validate_every patience report_every;
-                         pointer: validation progress user; float: dropout free_running average;
+                         pointer: validation progress user; float: dropout scheduled_sampling average;
                          int: accumulate restore_best group_count; pointer: groups""")
 
 
@@ -165,13 +165,13 @@ class Network:
             final = (c_float * (len(lengths) * self.state_size))()
             d_inputs = (c_float * (sum(lengths) * self.input_size))()
             d_initial = (c_float * (len(lengths) * self.state_size))()
-            call("rnn_forward_tape", tape, self.handle, byref(sequences(lengths, inputs)), floats(initial_states), y,
+            call("rnn_tape_forward", tape, self.handle, byref(sequences(lengths, inputs)), floats(initial_states), y,
                  final)
-            call("rnn_backward", tape, floats(d_outputs), floats(d_final_states), d_inputs, d_initial)
+            call("rnn_tape_backward", tape, floats(d_outputs), floats(d_final_states), d_inputs, d_initial)
             gradients = {}
             for name, count in self.names().items():
                 values = (c_float * count)()
-                call("rnn_get_gradient", tape, name.encode(), values, c_size_t(count))
+                call("rnn_tape_gradient", tape, name.encode(), values, c_size_t(count))
                 gradients[name] = list(values)
             return list(y), list(final), list(d_inputs), list(d_initial), gradients
         finally:

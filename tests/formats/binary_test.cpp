@@ -177,7 +177,7 @@ TEST(Binary, HoldsWhatSafetensorsHolds) {
     c.projection_size = 3;
     c.embedding_size = 5;
     c.num_layers = 2;
-    c.flags = RNN_BIDIRECTIONAL | RNN_RESIDUAL | RNN_LAYER_NORM;
+    c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
     c.initial_state = RNN_INITIAL_TRAINED;
   });
   ASSERT_EQ(rnn_set_metadata(rnn.get(), "note", "kept"), RNN_OK);

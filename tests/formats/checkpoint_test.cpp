@@ -82,10 +82,10 @@ Trainer stopped_run(const rnn_t* rnn, std::uint64_t& updates, const Change& chan
 
 TEST(Checkpoint, ResumesAnywhere) {
   const Rnn rnn = create([](rnn_config_t& c) { c.initial_state = RNN_INITIAL_TRAINED; });
-  for (const int32_t optimizer : {RNN_ADAM, RNN_SGD, RNN_RMSPROP}) {
+  for (const int32_t optimizer : {RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_SGD, RNN_OPTIMIZER_RMSPROP}) {
     const Change change = [&](rnn_train_options_t& o) {
       o.optimizer = optimizer;
-      o.momentum = optimizer == RNN_ADAM ? 0.0f : 0.9f;
+      o.momentum = optimizer == RNN_OPTIMIZER_ADAM ? 0.0f : 0.9f;
     };
     const Trainer whole = make_trainer(rnn.get(), options(change));
     ASSERT_EQ(rnn_trainer_run(whole.get(), &data().sequences), RNN_OK) << rnn_last_error();
@@ -153,7 +153,7 @@ TEST(Checkpoint, RefusesOtherFiles) {
   const std::string other =
       saved(make_trainer(create([](rnn_config_t& c) { c.hidden_size = 5; }).get(), options()).get());
   expect_refusal(trainer.get(), other, RNN_MISMATCH, "");
-  for (const Change& change : {Change([](rnn_train_options_t& o) { o.optimizer = RNN_SGD; }),
+  for (const Change& change : {Change([](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD; }),
                                Change([](rnn_train_options_t& o) { o.batch_size = 4; }),
                                Change([](rnn_train_options_t& o) { o.window = 3; })})
     expect_refusal(trainer.get(), saved(make_trainer(rnn.get(), options(change)).get()), RNN_MISMATCH, "");

@@ -195,7 +195,7 @@ TEST(Dict, OutputsFromEachContainer) {
     const Dict dict = make(kind, numbers);
     SCOPED_TRACE(json(dict));
     rnn_load_options_t options = no_options();
-    if (kind.relu) options.flags = RNN_RELU;
+    if (kind.relu) options.flags = RNN_FLAG_RELU;
     Rnn text(nullptr, &rnn_destroy), binary(nullptr, &rnn_destroy);
     ASSERT_EQ(load(json(dict), options, text), RNN_OK) << rnn_last_error();
     ASSERT_EQ(load("{\"epoch\": 3, \"state_dict\": " + json(dict) + "}", options, text), RNN_OK)
@@ -282,9 +282,9 @@ TEST(Dict, OptionsChooseInEachContainer) {
     EXPECT_MESSAGE(
         "2 modules could be the head: \"fc.\", \"second.\"; options.head of rnn_load_as says which");
   }
-  options.flags = RNN_RELU;
+  options.flags = RNN_FLAG_RELU;
   EXPECT_EQ(load(json(dict), options, rnn), RNN_INVALID_ARGUMENT);
-  EXPECT_MESSAGE("options.flags has RNN_RELU; the file holds an LSTM");
+  EXPECT_MESSAGE("options.flags has RNN_FLAG_RELU; the file holds an LSTM");
   options.layers = "x.";
   EXPECT_EQ(load(json(dict), options, rnn), RNN_INVALID_ARGUMENT);
   EXPECT_MESSAGE("options.layers is \"x.\"; what stands before \"weight_ih_l0\" in the file is \"net.rnn.\"");

@@ -111,7 +111,7 @@ TEST(Import, PyTorchStateDict) {
   rnn_config_t config{};
   config.struct_size = sizeof config;
   ASSERT_EQ(rnn_get_config(load_memory(bare.file()).get(), &config), RNN_OK);
-  EXPECT_EQ(config.flags, static_cast<std::uint32_t>(RNN_NO_BIAS));
+  EXPECT_EQ(config.flags, static_cast<std::uint32_t>(RNN_FLAG_NO_BIAS));
   EXPECT_EQ(config.output_size, 0);
 }
 
@@ -158,7 +158,7 @@ TEST(Import, PyTorchGru) {
   EXPECT_MESSAGE("unsupported: tensor \"bias_hn_l0\" of shape [2] is not part of this network");
   EXPECT_EQ(
       config_of(load_memory(state_dict({{"weight_ih_l0", {6, 3}}, {"weight_hh_l0", {6, 2}}})).get()).flags,
-      static_cast<std::uint32_t>(RNN_NO_BIAS));
+      static_cast<std::uint32_t>(RNN_FLAG_NO_BIAS));
 }
 
 TEST(Import, PyTorchLstm) {
@@ -176,7 +176,7 @@ TEST(Import, PyTorchLstm) {
   const Rnn rnn = load_memory(state_dict(shapes));
   const rnn_config_t config = config_of(rnn.get());
   EXPECT_EQ(config.cell, RNN_CELL_LSTM);
-  EXPECT_EQ(config.flags, static_cast<std::uint32_t>(RNN_BIDIRECTIONAL));
+  EXPECT_EQ(config.flags, static_cast<std::uint32_t>(RNN_FLAG_BIDIRECTIONAL));
   EXPECT_EQ(std::tuple(config.input_size, config.embedding_size, config.hidden_size, config.projection_size),
             std::tuple(9, 3, 5, 2));
   EXPECT_EQ(std::tuple(config.output_size, config.num_layers), std::tuple(7, 2));
@@ -341,7 +341,7 @@ TEST(Hostile, Metadata) {
       {"rnn.bidirectional", "yes", "metadata rnn.bidirectional is \"yes\"; it must be one of true, false"},
       {"rnn.bidirectional", "true", "tensor weight_ih_l0_reverse is missing; its shape would be [2, 3]"},
       {"rnn.layer_norm", "true", "tensor norm_ih_l0 is missing; its shape would be [2]"},
-      {"rnn.tied_head", "true", "embedding_size is 0; with RNN_TIED_HEAD it must be 2"},
+      {"rnn.tied_head", "true", "embedding_size is 0; with RNN_FLAG_TIED_HEAD it must be 2"},
       {"rnn.residual", "", "it must be one of true, false"},
   };
   for (const Case& c : options) {

@@ -33,46 +33,49 @@ TEST_P(RoundTrip, Path) {
   rnn_destroy(loaded);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Network, RoundTrip,
-    testing::Values([](rnn_config_t&) {}, [](rnn_config_t& c) { c.output_size = 0; },
-                    [](rnn_config_t& c) { c.num_layers = 3; }, [](rnn_config_t& c) { c.flags = RNN_NO_BIAS; },
-                    [](rnn_config_t& c) { c.input_size = c.hidden_size = c.output_size = 1; },
-                    [](rnn_config_t& c) {
-                      c.initial_state = RNN_INITIAL_TRAINED;
-                      c.num_layers = 2;
-                    },
-                    [](rnn_config_t& c) { c.initial_state = RNN_INITIAL_FIXED; },
-                    [](rnn_config_t& c) { c.seed = ~0ull; },
-                    [](rnn_config_t& c) {
-                      c.init = RNN_INIT_UNIFORM;
-                      c.init_range = 1e-30f;
-                      c.recurrent_init = RNN_INIT_ORTHOGONAL;
-                    },
-                    [](rnn_config_t& c) {
-                      c.init = RNN_INIT_KAIMING_NORMAL;
-                      c.recurrent_init = RNN_INIT_IDENTITY;
-                    },
-                    [](rnn_config_t& c) {
-                      c.hidden_size = 300;
-                      c.input_size = 17;
-                    }));
+INSTANTIATE_TEST_SUITE_P(Network, RoundTrip,
+                         testing::Values([](rnn_config_t&) {}, [](rnn_config_t& c) { c.output_size = 0; },
+                                         [](rnn_config_t& c) { c.num_layers = 3; },
+                                         [](rnn_config_t& c) { c.flags = RNN_FLAG_NO_BIAS; },
+                                         [](rnn_config_t& c) {
+                                           c.input_size = c.hidden_size = c.output_size = 1;
+                                         },
+                                         [](rnn_config_t& c) {
+                                           c.initial_state = RNN_INITIAL_TRAINED;
+                                           c.num_layers = 2;
+                                         },
+                                         [](rnn_config_t& c) { c.initial_state = RNN_INITIAL_FIXED; },
+                                         [](rnn_config_t& c) { c.seed = ~0ull; },
+                                         [](rnn_config_t& c) {
+                                           c.init = RNN_INIT_UNIFORM;
+                                           c.init_range = 1e-30f;
+                                           c.recurrent_init = RNN_INIT_ORTHOGONAL;
+                                         },
+                                         [](rnn_config_t& c) {
+                                           c.init = RNN_INIT_KAIMING_NORMAL;
+                                           c.recurrent_init = RNN_INIT_IDENTITY;
+                                         },
+                                         [](rnn_config_t& c) {
+                                           c.hidden_size = 300;
+                                           c.input_size = 17;
+                                         }));
 
 // Every cell and option, alone and together.
 INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
-                         testing::Values([](rnn_config_t& c) { c.flags = RNN_RELU; },
+                         testing::Values([](rnn_config_t& c) { c.flags = RNN_FLAG_RELU; },
                                          [](rnn_config_t& c) { c.cell = RNN_CELL_GRU; },
                                          [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_RESET_BEFORE | RNN_BIDIRECTIONAL;
+                                           c.flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_BIDIRECTIONAL;
                                          },
                                          [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_NO_BIAS | RNN_LAYER_NORM;
+                                           c.flags = RNN_FLAG_NO_BIAS | RNN_FLAG_LAYER_NORM;
                                          },
                                          [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_BIDIRECTIONAL | RNN_RESIDUAL | RNN_LAYER_NORM;
+                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL |
+                                                     RNN_FLAG_LAYER_NORM;
                                            c.num_layers = 3;
                                            c.initial_state = RNN_INITIAL_TRAINED;
                                          },
@@ -86,13 +89,15 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
                                            c.projection_size = 3;
                                            c.embedding_size = 5;
                                            c.num_layers = 2;
-                                           c.flags = RNN_BIDIRECTIONAL | RNN_RESIDUAL | RNN_LAYER_NORM;
+                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL |
+                                                     RNN_FLAG_LAYER_NORM;
                                            c.initial_state = RNN_INITIAL_TRAINED;
                                          },
                                          [](rnn_config_t& c) {
                                            c.embedding_size = 8;
                                            c.output_size = c.input_size;
-                                           c.flags = RNN_TIED_HEAD | RNN_BIDIRECTIONAL | RNN_RELU;
+                                           c.flags =
+                                               RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RELU;
                                          }));
 
 TEST(NetworkFile, SpecialValues) {
@@ -167,7 +172,8 @@ TEST(NetworkFile, HeaderOfEveryOption) {
                     c.embedding_size = 4;
                     c.output_size = 3;
                     c.forget_bias = 1.5f;
-                    c.flags = RNN_BIDIRECTIONAL | RNN_RESIDUAL | RNN_LAYER_NORM | RNN_TIED_HEAD;
+                    c.flags =
+                        RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM | RNN_FLAG_TIED_HEAD;
                   }).get());
   EXPECT_NE(file.find("\"rnn.cell\":\"lstm\""), std::string::npos);
   EXPECT_NE(file.find("\"rnn.compute\":\"f32\",\"rnn.projection_size\":\"2\",\"rnn.embedding_size\":\"4\","

@@ -40,8 +40,8 @@ void expect_same_network(const rnn_t* a, const rnn_t* b) {
     EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
 }
 
-constexpr std::uint32_t kDirections[] = {0, RNN_BIDIRECTIONAL};
-constexpr std::uint32_t kOptions[] = {0, RNN_NO_BIAS, RNN_RESIDUAL};
+constexpr std::uint32_t kDirections[] = {0, RNN_FLAG_BIDIRECTIONAL};
+constexpr std::uint32_t kOptions[] = {0, RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL};
 
 TEST(Onnx, RoundTrip) {
   struct Variant {
@@ -49,16 +49,17 @@ TEST(Onnx, RoundTrip) {
     std::uint32_t flags;
   };
   const Variant variants[] = {{RNN_CELL_VANILLA, 0},
-                              {RNN_CELL_VANILLA, RNN_RELU},
+                              {RNN_CELL_VANILLA, RNN_FLAG_RELU},
                               {RNN_CELL_GRU, 0},
-                              {RNN_CELL_GRU, RNN_RESET_BEFORE},
+                              {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE},
                               {RNN_CELL_LSTM, 0}};
   for (const Variant& v : variants)
     for (const std::int32_t layers : {1, 2, 3})
       for (const std::uint32_t flags : kDirections)
         for (const std::uint32_t more : kOptions)
           for (const std::int32_t outputs : {0, 1, 3}) {
-            if (more == RNN_RESIDUAL && layers == 1) continue;  // nothing tells it from a network without
+            if (more == RNN_FLAG_RESIDUAL && layers == 1)
+              continue;  // nothing tells it from a network without
             const Rnn rnn = create([&](rnn_config_t& c) {
               c.cell = v.cell;
               c.flags = v.flags | flags | more;
@@ -92,7 +93,7 @@ TEST(Onnx, InitialStates) {
 }
 
 TEST(Onnx, Embedding) {
-  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_TIED_HEAD)}) {
+  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_FLAG_TIED_HEAD)}) {
     const Rnn rnn = create([&](rnn_config_t& c) {
       c.cell = RNN_CELL_GRU;
       c.input_size = c.output_size = 7;
@@ -128,8 +129,8 @@ TEST(Onnx, CannotBeWritten) {
             }).get(),
             RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: projection_size is 2; ONNX has no projection");
-  save_onnx(create([](rnn_config_t& c) { c.flags = RNN_LAYER_NORM; }).get(), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: RNN_LAYER_NORM; ONNX's cells have no layer normalisation");
+  save_onnx(create([](rnn_config_t& c) { c.flags = RNN_FLAG_LAYER_NORM; }).get(), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
 }
 
 // ---- Refusals ----

@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Network, Probe,
                                          },
                                          [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_RESET_BEFORE | RNN_RESIDUAL;
+                                           c.flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_RESIDUAL;
                                            c.num_layers = 3;
                                          },
                                          [](rnn_config_t& c) {
@@ -70,13 +70,13 @@ INSTANTIATE_TEST_SUITE_P(Network, Probe,
                                            c.num_layers = 2;
                                            c.projection_size = 3;
                                            c.embedding_size = 5;
-                                           c.flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM;
+                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_LAYER_NORM;
                                            c.initial_state = RNN_INITIAL_TRAINED;
                                          },
                                          [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_LSTM;
                                            c.num_layers = 3;
-                                           c.flags = RNN_BIDIRECTIONAL;
+                                           c.flags = RNN_FLAG_BIDIRECTIONAL;
                                          },
                                          [](rnn_config_t& c) {
                                            c.compute = RNN_COMPUTE_BF16;
@@ -98,7 +98,7 @@ TEST(ProbeText, IsThereUnlessUnwanted) {
 }
 
 TEST(ProbeText, IsNotThereForWhatIsNotFinite) {
-  const Rnn rnn = create([](rnn_config_t& c) { c.flags = RNN_RELU; });
+  const Rnn rnn = create([](rnn_config_t& c) { c.flags = RNN_FLAG_RELU; });
   const std::vector<float> large(12, 3e38f);
   ASSERT_EQ(rnn_set_parameter(rnn.get(), "weight_ih_l0", large.data(), large.size()), RNN_OK);
   const std::vector<float> larger(16, 3e38f);

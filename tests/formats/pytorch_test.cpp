@@ -119,7 +119,7 @@ TEST(PyTorch, BiasesThatOneModuleLacks) {
   EXPECT_EQ(parameter(layers.get(), "head.bias"), std::vector<float>(2));
   EXPECT_FLOAT_EQ(parameter(layers.get(), "bias_ih_l0")[0], 0.02f);
 
-  EXPECT_EQ(flags(load(bare + Shapes{{"fc.weight", {2, 4}}})), static_cast<std::uint32_t>(RNN_NO_BIAS));
+  EXPECT_EQ(flags(load(bare + Shapes{{"fc.weight", {2, 4}}})), static_cast<std::uint32_t>(RNN_FLAG_NO_BIAS));
   Shapes some = lstm("rnn.");
   some.erase(some.begin() + 2);
   expect_refusal(some, {}, RNN_BAD_FORMAT, "tensor rnn.bias_ih_l0 is missing; its shape would be [16]");
@@ -128,12 +128,13 @@ TEST(PyTorch, BiasesThatOneModuleLacks) {
 TEST(PyTorch, Relu) {
   const Shapes rnn = {{"weight_ih_l0", {4, 3}}, {"weight_hh_l0", {4, 4}}};
   Options relu;
-  relu.flags = RNN_RELU;
-  EXPECT_EQ(flags(load(rnn, relu)), static_cast<std::uint32_t>(RNN_NO_BIAS | RNN_RELU));
-  EXPECT_EQ(flags(load(rnn)), static_cast<std::uint32_t>(RNN_NO_BIAS));
-  expect_refusal(lstm(""), relu, RNN_INVALID_ARGUMENT, "options.flags has RNN_RELU; the file holds an LSTM");
-  relu.flags = RNN_RELU | RNN_RESIDUAL;
-  expect_refusal(rnn, relu, RNN_INVALID_ARGUMENT, "options.flags is 18; it must be 0 or RNN_RELU");
+  relu.flags = RNN_FLAG_RELU;
+  EXPECT_EQ(flags(load(rnn, relu)), static_cast<std::uint32_t>(RNN_FLAG_NO_BIAS | RNN_FLAG_RELU));
+  EXPECT_EQ(flags(load(rnn)), static_cast<std::uint32_t>(RNN_FLAG_NO_BIAS));
+  expect_refusal(lstm(""), relu, RNN_INVALID_ARGUMENT,
+                 "options.flags has RNN_FLAG_RELU; the file holds an LSTM");
+  relu.flags = RNN_FLAG_RELU | RNN_FLAG_RESIDUAL;
+  expect_refusal(rnn, relu, RNN_INVALID_ARGUMENT, "options.flags is 18; it must be 0 or RNN_FLAG_RELU");
 }
 
 TEST(PyTorch, RefusesWhatIsAmbiguous) {
@@ -223,7 +224,7 @@ TEST(PyTorch, OptionsAreForStateDictsAlone) {
   rnn_t* rnn = nullptr;
   Options layers, head, embedding, relu;
   layers.layers = head.head = embedding.embedding = "x.";
-  relu.flags = RNN_RELU;
+  relu.flags = RNN_FLAG_RELU;
   for (const auto& [options, name] : {std::pair(layers, "layers"), std::pair(head, "head"),
                                       std::pair(embedding, "embedding"), std::pair(relu, "flags")}) {
     EXPECT_EQ(load(file, options, &rnn), RNN_INVALID_ARGUMENT);

@@ -101,8 +101,8 @@ TEST(RTNeural, Configuration) {
     return out;
   };
   EXPECT_EQ(config({random(numbers, "gru", 2, 3)}).flags, 0u);
-  EXPECT_EQ(config({random(numbers, "gru", 2, 3, false)}).flags, std::uint32_t{RNN_NO_BIAS});
-  EXPECT_EQ(config({random(numbers, "gru", 2, 3, true, false)}).flags, std::uint32_t{RNN_RESET_BEFORE});
+  EXPECT_EQ(config({random(numbers, "gru", 2, 3, false)}).flags, std::uint32_t{RNN_FLAG_NO_BIAS});
+  EXPECT_EQ(config({random(numbers, "gru", 2, 3, true, false)}).flags, std::uint32_t{RNN_FLAG_RESET_BEFORE});
   EXPECT_EQ(config({random(numbers, "lstm", 2, 3, false), random(numbers, "dense", 3, 2)}).flags, 0u);
 }
 

@@ -132,7 +132,7 @@ std::size_t Stream::outputs() const {
   const rnn_config_t& c = config();
   if (c.output_size != 0) return static_cast<std::size_t>(c.output_size);
   return static_cast<std::size_t>((c.projection_size != 0 ? c.projection_size : c.hidden_size) *
-                                  (has(RNN_BIDIRECTIONAL) ? 2 : 1));
+                                  (has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1));
 }
 
 Weights read_weights(const rnn_t* rnn) {

@@ -24,7 +24,7 @@ Floats gradients_of(const rnn_tape_t* tape, const rnn_t* network) {
   const Weights weights = read_weights(network);
   for (std::size_t p = 0; p < weights.names.size(); ++p) {
     Floats values(weights.parameters[p].size());
-    REQUIRE(rnn_get_gradient(tape, weights.names[p].c_str(), values.data(), values.size()) == RNN_OK);
+    REQUIRE(rnn_tape_gradient(tape, weights.names[p].c_str(), values.data(), values.size()) == RNN_OK);
     all.insert(all.end(), values.begin(), values.end());
   }
   return all;
@@ -66,14 +66,14 @@ rnn_train_options_t World::random_options(const rnn_config_t& config) {
   rnn_train_options_t o{};
   o.struct_size = sizeof o;
   o.threads = 1;
-  o.optimizer = r.within(0, RNN_RMSPROP);
+  o.optimizer = r.within(0, RNN_OPTIMIZER_RMSPROP);
   o.learning_rate = 0.01f;
-  o.momentum = o.optimizer == RNN_SGD || o.optimizer == RNN_RMSPROP ? 0.5f : 0.0f;
+  o.momentum = o.optimizer == RNN_OPTIMIZER_SGD || o.optimizer == RNN_OPTIMIZER_RMSPROP ? 0.5f : 0.0f;
   o.clip_norm = r.once_in(2) ? 0.5f : 0.0f;
   o.batch_size = r.within(1, 3);
   o.epochs = r.within(1, 2);
-  o.window = r.once_in(2) && (config.flags & RNN_BIDIRECTIONAL) == 0 ? r.within(1, 3) : 0;
-  o.fresh_windows = r.once_in(3);
+  o.window = r.once_in(2) && (config.flags & RNN_FLAG_BIDIRECTIONAL) == 0 ? r.within(1, 3) : 0;
+  o.stateless_windows = r.once_in(3);
   o.keep_order = r.once_in(2);
   o.average = r.once_in(3) ? 0.5f : 0.0f;
   o.dropout = config.num_layers > 1 && r.once_in(3) ? 0.3f : 0.0f;
@@ -225,8 +225,8 @@ void World::use_tape() {
       propagate(t);
       break;
     case 4:
-      REQUIRE(rnn_zero_gradients(t.shadow) == RNN_OK);
-      invoke("rnn_zero_gradients", RNN_OK, [&] { return rnn_zero_gradients(t.handle); });
+      REQUIRE(rnn_tape_zero_gradients(t.shadow) == RNN_OK);
+      invoke("rnn_tape_zero_gradients", RNN_OK, [&] { return rnn_tape_zero_gradients(t.handle); });
       break;
     default:
       apply(t);
@@ -254,11 +254,11 @@ void World::record(Record& t, const Stream& s) {
     invoke("rnn_tape_set_dropout", right_status, [&] { return rnn_tape_set_dropout(t.handle, rate, 1); });
   }
   const rnn_status_t expected =
-      rnn_forward_tape(t.shadow, s.handle, &in, given, right.data(), right_states.data());
+      rnn_tape_forward(t.shadow, s.handle, &in, given, right.data(), right_states.data());
   const bool fits = same_architecture(s.config(), t.config);
   REQUIRE(expected == (fits ? RNN_OK : RNN_MISMATCH));
-  if (invoke("rnn_forward_tape", expected, [&] {
-        return rnn_forward_tape(t.handle, s.handle, &in, given, y.data(), final_states.data());
+  if (invoke("rnn_tape_forward", expected, [&] {
+        return rnn_tape_forward(t.handle, s.handle, &in, given, y.data(), final_states.data());
       })) {
     t.recorded = true;
     t.data = d;
@@ -277,12 +277,12 @@ void World::propagate(Record& t) {
   unchanged_ = [&] {
     REQUIRE(same_bits(gradients_of(t.handle, t.network), before) && same_bits(d_initial, untouched));
   };
-  const rnn_status_t expected = rnn_backward(t.shadow, d_outputs.data(), d_final.data(),
-                                             asks ? right_inputs.data() : nullptr, right_initial.data());
+  const rnn_status_t expected = rnn_tape_backward(t.shadow, d_outputs.data(), d_final.data(),
+                                                  asks ? right_inputs.data() : nullptr, right_initial.data());
   REQUIRE(expected == (t.recorded && (vectors || !asks) ? RNN_OK : RNN_INVALID_ARGUMENT));
-  if (invoke("rnn_backward", expected, [&] {
-        return rnn_backward(t.handle, d_outputs.data(), d_final.data(), asks ? d_inputs.data() : nullptr,
-                            d_initial.data());
+  if (invoke("rnn_tape_backward", expected, [&] {
+        return rnn_tape_backward(t.handle, d_outputs.data(), d_final.data(), asks ? d_inputs.data() : nullptr,
+                                 d_initial.data());
       }))
     t.recorded = false;
   REQUIRE(same_bits(d_inputs, right_inputs) && same_bits(d_initial, right_initial));

@@ -193,12 +193,12 @@ rnn_config_t World::random_config() {
   c.seed = r.bits();
   c.initial_state = r.once_in(2) ? r.within(0, 2) : 0;
   c.compute = r.once_in(3) ? r.within(0, 2) : 0;
-  if (r.once_in(3)) c.flags |= RNN_NO_BIAS;
-  if (r.once_in(4)) c.flags |= RNN_RESIDUAL;
-  if (r.once_in(5)) c.flags |= RNN_BIDIRECTIONAL;
-  if (c.cell == RNN_CELL_VANILLA && r.once_in(2)) c.flags |= RNN_RELU;
-  if (c.cell == RNN_CELL_GRU && r.once_in(2)) c.flags |= RNN_RESET_BEFORE;
-  if ((c.flags & RNN_RESET_BEFORE) == 0 && r.once_in(4)) c.flags |= RNN_LAYER_NORM;
+  if (r.once_in(3)) c.flags |= RNN_FLAG_NO_BIAS;
+  if (r.once_in(4)) c.flags |= RNN_FLAG_RESIDUAL;
+  if (r.once_in(5)) c.flags |= RNN_FLAG_BIDIRECTIONAL;
+  if (c.cell == RNN_CELL_VANILLA && r.once_in(2)) c.flags |= RNN_FLAG_RELU;
+  if (c.cell == RNN_CELL_GRU && r.once_in(2)) c.flags |= RNN_FLAG_RESET_BEFORE;
+  if ((c.flags & RNN_FLAG_RESET_BEFORE) == 0 && r.once_in(4)) c.flags |= RNN_FLAG_LAYER_NORM;
   if (c.cell == RNN_CELL_LSTM && r.once_in(3)) c.projection_size = r.within(0, c.hidden_size - 1);
   if (r.once_in(4)) c.embedding_size = r.within(1, 6);
   return c;
@@ -333,9 +333,11 @@ void World::step() {
     d.inputs = random_.reals(s.inputs());
   const std::int32_t index = by_index ? d.indices[0] : 0;
   Floats y(s.outputs(), kUntouched);
-  if (invalid() || s.has(RNN_BIDIRECTIONAL)) {
-    const std::int32_t bad = s.has(RNN_BIDIRECTIONAL) ? 0 : random_.once_in(2) ? -1 : s.config().input_size;
-    const bool vectors = s.has(RNN_BIDIRECTIONAL) || !s.reads_vectors();
+  if (invalid() || s.has(RNN_FLAG_BIDIRECTIONAL)) {
+    const std::int32_t bad = s.has(RNN_FLAG_BIDIRECTIONAL) ? 0
+                             : random_.once_in(2)          ? -1
+                                                           : s.config().input_size;
+    const bool vectors = s.has(RNN_FLAG_BIDIRECTIONAL) || !s.reads_vectors();
     const Floats x(s.inputs());
     if (vectors && random_.once_in(2))
       refuse("rnn_step", RNN_INVALID_ARGUMENT, [&] { return rnn_step(s.handle, x.data(), y.data()); });
@@ -375,7 +377,7 @@ void World::step_many() {
                     : rnn_step_many(handles.data(), handles.size(), x.data(), y.data());
   };
   const char* const name = by_index ? "rnn_step_many_index" : "rnn_step_many";
-  if (first.has(RNN_BIDIRECTIONAL)) {
+  if (first.has(RNN_FLAG_BIDIRECTIONAL)) {
     refuse(name, RNN_INVALID_ARGUMENT, call);
     return REQUIRE(all_untouched(y));
   }
@@ -483,7 +485,7 @@ void World::set_metadata() {
 
 void World::forward() {
   Stream& s = any();
-  const bool reverse = s.has(RNN_BIDIRECTIONAL);
+  const bool reverse = s.has(RNN_FLAG_BIDIRECTIONAL);
   Data d = random_data(s.config(), s.outputs(), false);
   rnn_forward_options_t options{};
   options.struct_size = sizeof options;
@@ -550,7 +552,7 @@ void World::generate() {
   std::vector<std::int32_t> drawn(6, -7), expected(6, -7);
   std::size_t written = 99, expected_written = 0;
   const auto call = [&] { return rnn_generate(s.handle, &options, drawn.data(), drawn.size(), &written); };
-  const bool fits = s.outputs() == s.inputs() && !s.has(RNN_BIDIRECTIONAL);
+  const bool fits = s.outputs() == s.inputs() && !s.has(RNN_FLAG_BIDIRECTIONAL);
   if (!fits || invalid()) {
     if (fits) options.top_k = -1;
     refuse("rnn_generate", RNN_INVALID_ARGUMENT, call);
@@ -571,7 +573,7 @@ void World::rollout() {
   Floats y(steps * s.outputs(), kUntouched);
   const auto call = [&] { return rnn_rollout(s.handle, x.data(), steps, y.data()); };
   if (steps == 0) return;
-  if (s.outputs() != I || s.has(RNN_BIDIRECTIONAL) || !s.reads_vectors()) {
+  if (s.outputs() != I || s.has(RNN_FLAG_BIDIRECTIONAL) || !s.reads_vectors()) {
     refuse("rnn_rollout", RNN_INVALID_ARGUMENT, call);
     return REQUIRE(all_untouched(y));
   }

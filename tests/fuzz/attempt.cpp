@@ -44,7 +44,7 @@ void attempt(const void* data, std::size_t size) {
   const auto outputs =
       static_cast<std::size_t>(config.output_size > 0 ? config.output_size : config.hidden_size);
   std::vector<float> y(outputs);
-  if ((config.flags & RNN_BIDIRECTIONAL) == 0) require(rnn_step_index(again, 0, y.data()) == RNN_OK);
+  if ((config.flags & RNN_FLAG_BIDIRECTIONAL) == 0) require(rnn_step_index(again, 0, y.data()) == RNN_OK);
   rnn_destroy(again);
   rnn_destroy(rnn);
 }

@@ -26,7 +26,7 @@ rnn_config_t config(int i) {
   config.output_size = i % 2 == 0 ? 1 : 0;
   config.num_layers = 1 + i / 4;
   config.initial_state = i % 3;
-  config.flags = i % 4 == 3 ? RNN_NO_BIAS : 0;
+  config.flags = i % 4 == 3 ? RNN_FLAG_NO_BIAS : 0;
   return config;
 }
 
@@ -47,7 +47,7 @@ void write_onnx(const std::string& folder) {
     rnn_config_t c = config(i % 6);
     c.cell = RNN_CELL_VANILLA + i % 3;
     c.initial_state = i % 2;
-    c.flags = i % 4 == 3 ? RNN_BIDIRECTIONAL : 0;
+    c.flags = i % 4 == 3 ? RNN_FLAG_BIDIRECTIONAL : 0;
     c.embedding_size = i % 5 == 4 ? 2 : 0;
     rnn_t* rnn = nullptr;
     check(rnn_create(&c, &rnn));

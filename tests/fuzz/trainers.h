@@ -49,7 +49,8 @@ inline Trainer make_trainer(int kind, int reports = 0) {
   const Network network(rnn);
 
   static const rnn_sequences_t validation = data();
-  constexpr std::int32_t kOptimizers[] = {RNN_ADAM, RNN_SGD, RNN_RMSPROP, RNN_ADAGRAD};
+  constexpr std::int32_t kOptimizers[] = {RNN_OPTIMIZER_ADAM, RNN_OPTIMIZER_SGD, RNN_OPTIMIZER_RMSPROP,
+                                          RNN_OPTIMIZER_ADAGRAD};
   rnn_train_options_t options{};
   options.struct_size = sizeof options;
   options.optimizer = kOptimizers[kind];

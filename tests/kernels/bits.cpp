@@ -356,9 +356,9 @@ int main(int argc, char** argv) {
   losses(*chosen);
   arrays(*chosen);
   network("network", "trained", RNN_CELL_VANILLA, 0);
-  network("network_gru", "trained_gru", RNN_CELL_GRU, RNN_LAYER_NORM);
-  network("network_reset", "trained_reset", RNN_CELL_GRU, RNN_RESET_BEFORE);
-  network("network_lstm", "trained_lstm", RNN_CELL_LSTM, RNN_BIDIRECTIONAL);
+  network("network_gru", "trained_gru", RNN_CELL_GRU, RNN_FLAG_LAYER_NORM);
+  network("network_reset", "trained_reset", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE);
+  network("network_lstm", "trained_lstm", RNN_CELL_LSTM, RNN_FLAG_BIDIRECTIONAL);
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

@@ -39,11 +39,11 @@ class Strand {
 
   // One step: the state after it has read x.
   State step(const Vector& x, const State& before) const {
-    const bool norm = network_.has(RNN_LAYER_NORM);
+    const bool norm = network_.has(RNN_FLAG_LAYER_NORM);
     Vector v = product((*this)["weight_ih"], x);
     if (norm) v = layer_norm(v, (*this)["norm_ih"]);
     v = sum(v, get("bias_ih", v.size()));
-    if (network_.cell == RNN_CELL_GRU && network_.has(RNN_RESET_BEFORE))
+    if (network_.cell == RNN_CELL_GRU && network_.has(RNN_FLAG_RESET_BEFORE))
       return {gru_reset_before(v, (*this)["weight_hh"], before.h), {}};
 
     Vector u = product((*this)["weight_hh"], before.h);
@@ -51,7 +51,7 @@ class Strand {
     State after = before;
     switch (network_.cell) {
       case RNN_CELL_VANILLA:
-        after.h = vanilla(v, u, network_.has(RNN_RELU));
+        after.h = vanilla(v, u, network_.has(RNN_FLAG_RELU));
         break;
       case RNN_CELL_GRU:
         after.h = gru(v, u, get("bias_hn", network_.hidden), before.h);
@@ -90,7 +90,7 @@ class Walk {
     }
     if (sequences_.pooling != RNN_POOLING_NONE) append(pass.pooled, head(pool()));
     std::vector<State> final_state = states_.back();
-    for (std::size_t s = 1; s < final_state.size() && network_.has(RNN_BIDIRECTIONAL); s += 2)
+    for (std::size_t s = 1; s < final_state.size() && network_.has(RNN_FLAG_BIDIRECTIONAL); s += 2)
       final_state[s] = states_.front()[s];
     append_state(pass.final_states, final_state);
   }
@@ -145,7 +145,7 @@ class Walk {
       }
     }
     for (std::size_t t = 0; t < length_; ++t) {
-      if (l > 0 && network_.has(RNN_RESIDUAL)) o[t] = sum(o[t], x_[t]);
+      if (l > 0 && network_.has(RNN_FLAG_RESIDUAL)) o[t] = sum(o[t], x_[t]);
       for (std::size_t j = 0; l + 1 < network_.layers && network_.dropout && j < o[t].size(); ++j)
         o[t][j] *= network_.dropout(l, first_ + t, j);
     }
@@ -180,7 +180,7 @@ class Walk {
   // y = W_ho o + b_o
   Vector head(const Vector& o) const {
     if (network_.outputs == 0) return o;
-    const char* matrix = network_.has(RNN_TIED_HEAD) ? "embedding.weight" : "head.weight";
+    const char* matrix = network_.has(RNN_FLAG_TIED_HEAD) ? "embedding.weight" : "head.weight";
     const Vector y = product(network_.parameters.at(matrix), o);
     const auto bias = network_.parameters.find("head.bias");
     return bias == network_.parameters.end() ? y : sum(y, bias->second);

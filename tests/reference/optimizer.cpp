@@ -38,14 +38,14 @@ void Optimizer::update(Vector& p, const Vector& gradient, Vector& first, Vector&
     double& m = first[i];
     double& v = second[i];
     double g = gradient[i];
-    if (rule == RNN_ADAMW) {
+    if (rule == RNN_OPTIMIZER_ADAMW) {
       p[i] -= rate * weight_decay * p[i];
     } else {
       g += weight_decay * p[i];
     }
     switch (rule) {
-      case RNN_ADAM:
-      case RNN_ADAMW: {
+      case RNN_OPTIMIZER_ADAM:
+      case RNN_OPTIMIZER_ADAMW: {
         m = beta1 * m + (1 - beta1) * g;
         v = beta2 * v + (1 - beta2) * g * g;
         const double mean = m / (1 - std::pow(beta1, updates_));
@@ -53,15 +53,15 @@ void Optimizer::update(Vector& p, const Vector& gradient, Vector& first, Vector&
         p[i] -= rate * mean / (std::sqrt(square) + epsilon);
         break;
       }
-      case RNN_SGD:
+      case RNN_OPTIMIZER_SGD:
         m = momentum * m + g;
         p[i] -= rate * (nesterov ? g + momentum * m : m);
         break;
-      case RNN_ADAGRAD:
+      case RNN_OPTIMIZER_ADAGRAD:
         v += g * g;
         p[i] -= rate * g / (std::sqrt(v) + epsilon);
         break;
-      case RNN_RMSPROP:
+      case RNN_OPTIMIZER_RMSPROP:
         v = beta2 * v + (1 - beta2) * g * g;
         m = momentum * m + g / (std::sqrt(v) + epsilon);
         p[i] -= rate * m;

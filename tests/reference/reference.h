@@ -23,7 +23,7 @@ using Parameters = std::map<std::string, Vector>;  // by name, row-major
 
 struct Network {
   std::int32_t cell = RNN_CELL_VANILLA;
-  std::uint32_t flags = 0;  // RNN_NO_BIAS is not needed: absent biases are zero
+  std::uint32_t flags = 0;  // RNN_FLAG_NO_BIAS is not needed: absent biases are zero
   std::size_t inputs = 0;
   std::size_t embedding = 0;  // E; 0: none
   std::size_t hidden = 0;
@@ -37,7 +37,7 @@ struct Network {
   std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
 
   bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
-  std::size_t directions() const { return has(RNN_BIDIRECTIONAL) ? 2 : 1; }          // D
+  std::size_t directions() const { return has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1; }     // D
   std::size_t strands() const { return layers * directions(); }                      // L D
   std::size_t width() const { return projection != 0 ? projection : hidden; }        // P
   std::size_t layer_size() const { return directions() * width(); }                  // D P
@@ -115,7 +115,7 @@ void clip(Parameters& gradients, double clip_norm, double clip_value);
 
 // PyTorch's formulas; one learning rate for each update, so that a schedule is the caller's affair.
 struct Optimizer {
-  std::int32_t rule = RNN_ADAM;
+  std::int32_t rule = RNN_OPTIMIZER_ADAM;
   double momentum = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;  // also RMSprop's smoothing constant, there 0.99 by default

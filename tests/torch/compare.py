@@ -116,7 +116,7 @@ class Case:
         y, final, d_x, d_initial, gradients = network.gradients(
             self.lengths, x, initial, self.frames(self.d_y), self.by_sequence(self.d_states))
         if (y, final) != network.forward(self.lengths, x, initial):
-            sys.exit(f"{self.name}: rnn_forward and rnn_forward_tape differ")
+            sys.exit(f"{self.name}: rnn_forward and rnn_tape_forward differ")
         results = {"outputs": y, "d inputs": d_x}
         for title, values in (("final", final), ("d initial", d_initial)):
             for part, block in zip("hc", self.parts(values)):

@@ -22,14 +22,14 @@ struct Kind {
 
 const Kind kKinds[] = {
     {"tanh", [](rnn_config_t&) {}},
-    {"ReLU", [](rnn_config_t& c) { c.flags = RNN_RELU, c.recurrent_init = RNN_INIT_IDENTITY; }},
+    {"ReLU", [](rnn_config_t& c) { c.flags = RNN_FLAG_RELU, c.recurrent_init = RNN_INIT_IDENTITY; }},
     {"GRU", [](rnn_config_t& c) { c.cell = RNN_CELL_GRU; }},
-    {"GRU, reset before", [](rnn_config_t& c) { c.cell = RNN_CELL_GRU, c.flags = RNN_RESET_BEFORE; }},
+    {"GRU, reset before", [](rnn_config_t& c) { c.cell = RNN_CELL_GRU, c.flags = RNN_FLAG_RESET_BEFORE; }},
     {"LSTM", [](rnn_config_t& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1; }},
     {"LSTM with projection", [](rnn_config_t& c) { c.cell = RNN_CELL_LSTM, c.projection_size = 9; }},
     {"two layers, residual and normalised",
-     [](rnn_config_t& c) { c.num_layers = 2, c.flags = RNN_RESIDUAL + RNN_LAYER_NORM; }},
-    {"tied embedding", [](rnn_config_t& c) { c.embedding_size = 12, c.flags = RNN_TIED_HEAD; }},
+     [](rnn_config_t& c) { c.num_layers = 2, c.flags = RNN_FLAG_RESIDUAL + RNN_FLAG_LAYER_NORM; }},
+    {"tied embedding", [](rnn_config_t& c) { c.embedding_size = 12, c.flags = RNN_FLAG_TIED_HEAD; }},
 };
 
 // A small network on three sentences, each letter telling the next.
@@ -80,7 +80,7 @@ TEST(Cells, ClassifyWholeSequences) {
   }
   rnn_sequences_t in = data.get();
   for (const std::int32_t pooling : {RNN_POOLING_LAST, RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
-    for (const std::uint32_t flags : {0, +RNN_BIDIRECTIONAL}) {
+    for (const std::uint32_t flags : {0, +RNN_FLAG_BIDIRECTIONAL}) {
       in.pooling = pooling;
       rnn_config_t c = config(4, 16, 2);
       c.cell = RNN_CELL_LSTM;
@@ -98,13 +98,13 @@ TEST(Cells, ClassifyWholeSequences) {
 // A bidirectional network has no states that could go from one batch to the next.
 TEST(Cells, BothDirectionsCarryNothing) {
   rnn_config_t c = kConfig;
-  c.flags = RNN_BIDIRECTIONAL;
+  c.flags = RNN_FLAG_BIDIRECTIONAL;
   const Data data = make_data(c, {4, 7}, {});
   const rnn_sequences_t in = data.get();
   const NetworkHandle network = create(c);
   auto o = sgd(0.1f);
   const TrainerHandle carrying = create_trainer(network, o);
-  o.fresh_windows = 1;
+  o.stateless_windows = 1;
   const TrainerHandle fresh = create_trainer(network, o);
   for (int update = 0; update < 3; ++update) {
     ASSERT_EQ(rnn_trainer_update(carrying.get(), &in, nullptr), RNN_OK) << rnn_last_error();
@@ -147,7 +147,7 @@ TEST(All, ResumesAtEveryReport) {
       o.patience = 4;
       o.validation = &validation;
       o.dropout = 0.3f;
-      o.free_running = 0.5f;
+      o.scheduled_sampling = 0.5f;
       o.average = 0.8f;
       o.accumulate = 2;
       o.restore_best = 1;

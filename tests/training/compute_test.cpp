@@ -17,7 +17,7 @@ INSTANTIATE_TEST_SUITE_P(Cells, Bf16, testing::Values(RNN_CELL_VANILLA, RNN_CELL
 
 TEST_P(Bf16, HasTheGradientsOfTheFloats) {
   for (const bool one_hot : {false, true}) {
-    for (const int flags : {0, RNN_BIDIRECTIONAL | RNN_RESIDUAL}) {
+    for (const int flags : {0, RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL}) {
       rnn_config_t c = config(9, 37, 6, 2);
       c.cell = GetParam();
       c.flags = static_cast<std::uint32_t>(flags);

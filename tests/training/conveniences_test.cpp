@@ -303,7 +303,7 @@ TEST(Groups, HaveTheirDecay) {
   groups[0].no_weight_decay = 1;
   groups[1].learning_rate_factor = 0.25f;
   auto o = sized<rnn_train_options_t>();
-  o.optimizer = RNN_ADAMW;
+  o.optimizer = RNN_OPTIMIZER_ADAMW;
   o.learning_rate = 0.1f;
   o.weight_decay = 0.5f;
   const NetworkHandle network = create(kConfig);

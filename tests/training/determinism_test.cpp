@@ -50,20 +50,21 @@ rnn_config_t config_of(const Case& c) {
 // Every cell, and every option with one of them.
 const std::vector<Case>& cells_and_options() {
   static const std::vector<Case> cases = {
-      {RNN_ADAM, 2, true, false, RNN_CELL_VANILLA, RNN_RELU | RNN_RESIDUAL},
-      {RNN_ADAM, 2, true, true, RNN_CELL_LSTM},
-      {RNN_ADAM, 2, false, true, RNN_CELL_GRU},
-      {RNN_ADAM, 2, false, false, RNN_CELL_GRU, RNN_RESET_BEFORE | RNN_BIDIRECTIONAL},
-      {RNN_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_BIDIRECTIONAL | RNN_RESIDUAL, 24},
-      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, RNN_TIED_HEAD, 0, 40, 0, 0.3f},
-      {RNN_ADAM, 3, true, true, RNN_CELL_GRU, RNN_LAYER_NORM, 0, 24, 0, 0.5f},
-      {RNN_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_LAYER_NORM, 0, 0, RNN_POOLING_LAST},
-      {RNN_ADAM, 1, true, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, RNN_POOLING_MEAN},
-      {RNN_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_RELU, 0, 0, RNN_POOLING_MAX, 0.2f},
-      {RNN_ADAM, 2, true, true, RNN_CELL_VANILLA, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16},
-      {RNN_ADAM, 2, false, false, RNN_CELL_GRU, RNN_BIDIRECTIONAL, 0, 0, 0, 0, RNN_COMPUTE_BF16},
-      {RNN_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16},
-      {RNN_ADAM, 1, true, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}};
+      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_VANILLA, RNN_FLAG_RELU | RNN_FLAG_RESIDUAL},
+      {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_LSTM},
+      {RNN_OPTIMIZER_ADAM, 2, false, true, RNN_CELL_GRU},
+      {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE | RNN_FLAG_BIDIRECTIONAL},
+      {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL, 24},
+      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 0, 40, 0, 0.3f},
+      {RNN_OPTIMIZER_ADAM, 3, true, true, RNN_CELL_GRU, RNN_FLAG_LAYER_NORM, 0, 24, 0, 0.5f},
+      {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 0, 0, RNN_POOLING_LAST},
+      {RNN_OPTIMIZER_ADAM, 1, true, false, RNN_CELL_GRU, RNN_FLAG_BIDIRECTIONAL, 0, 0, RNN_POOLING_MEAN},
+      {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_VANILLA, RNN_FLAG_RELU, 0, 0, RNN_POOLING_MAX, 0.2f},
+      {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_VANILLA, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16},
+      {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_GRU, RNN_FLAG_BIDIRECTIONAL, 0, 0, 0, 0,
+       RNN_COMPUTE_BF16},
+      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16},
+      {RNN_OPTIMIZER_ADAM, 1, true, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}};
   return cases;
 }
 
@@ -103,7 +104,7 @@ Outcome run(const Case& c, std::int32_t threads) {
   Outcome outcome;
   auto o = sized<rnn_train_options_t>();
   o.optimizer = c.optimizer;
-  o.momentum = c.optimizer == RNN_SGD || c.optimizer == RNN_RMSPROP ? 0.9f : 0.0f;
+  o.momentum = c.optimizer == RNN_OPTIMIZER_SGD || c.optimizer == RNN_OPTIMIZER_RMSPROP ? 0.9f : 0.0f;
   o.learning_rate = 0.01f;
   o.clip_norm = 0.1f;
   o.batch_size = 50;
@@ -125,15 +126,17 @@ Outcome run(const Case& c, std::int32_t threads) {
 }
 
 TEST_F(Determinism, OfWeightsForEveryNumberOfThreads) {
-  const Case cases[] = {{RNN_ADAM, 1, true, false},
-                        {RNN_ADAMW, 2, false, true},
-                        {RNN_SGD, 1, false, false},
-                        {RNN_ADAGRAD, 3, true, true},
-                        {RNN_RMSPROP, 2, true, false}};
+  const Case cases[] = {{RNN_OPTIMIZER_ADAM, 1, true, false},
+                        {RNN_OPTIMIZER_ADAMW, 2, false, true},
+                        {RNN_OPTIMIZER_SGD, 1, false, false},
+                        {RNN_OPTIMIZER_ADAGRAD, 3, true, true},
+                        {RNN_OPTIMIZER_RMSPROP, 2, true, false}};
   for (const Case& c : cases) {
     const Outcome one = run(c, 1);
-    EXPECT_NE(one.values,
-              run({c.optimizer == RNN_SGD ? RNN_ADAM : RNN_SGD, c.layers, c.one_hot, c.windows}, 1).values);
+    EXPECT_NE(one.values, run({c.optimizer == RNN_OPTIMIZER_SGD ? RNN_OPTIMIZER_ADAM : RNN_OPTIMIZER_SGD,
+                               c.layers, c.one_hot, c.windows},
+                              1)
+                              .values);
     for (const std::int32_t threads : {1, 2, 3, 8, 0}) {
       const Outcome other = run(c, threads);
       EXPECT_EQ(other.values, one.values) << "optimizer " << c.optimizer << ", " << threads << " threads";
@@ -156,8 +159,8 @@ TEST_F(Determinism, OfWeightsWithEveryCellAndOption) {
 // Run by the test below, in processes of their own: the instruction set is chosen once.
 TEST_F(Determinism, DISABLED_PrintsWeights) {
   std::vector<Case> cases = cells_and_options();
-  cases.push_back({RNN_ADAM, 2, true, false});
-  cases.push_back({RNN_RMSPROP, 1, false, true});
+  cases.push_back({RNN_OPTIMIZER_ADAM, 2, true, false});
+  cases.push_back({RNN_OPTIMIZER_RMSPROP, 1, false, true});
   for (const Case& c : cases) {
     std::uint64_t hash = 0;
     for (const std::uint32_t value : run(c, 2).values) hash = (hash ^ value) * 0x100000001b3;
@@ -191,7 +194,7 @@ TEST_F(Determinism, OfWeightsOnEveryInstructionSetWithFma) {
 }
 
 TEST_F(Determinism, OfWeightsInTheCallersArena) {
-  const Case c{RNN_ADAM, 2, true, false};
+  const Case c{RNN_OPTIMIZER_ADAM, 2, true, false};
   const Outcome one = run(c, 1);
   tbb::task_arena arena(3);
   Outcome inside;
@@ -219,7 +222,7 @@ std::vector<float> gradients(const TapeHandle& tape, const NetworkHandle& networ
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& p = weights.parameter(i);
     std::vector<float> gradient(p.rows * p.columns);
-    EXPECT_EQ(rnn_get_gradient(tape.get(), p.name, gradient.data(), gradient.size()), RNN_OK);
+    EXPECT_EQ(rnn_tape_gradient(tape.get(), p.name, gradient.data(), gradient.size()), RNN_OK);
     result.insert(result.end(), gradient.begin(), gradient.end());
   }
   return result;
@@ -241,12 +244,12 @@ Record record(const NetworkHandle& network, const Case& c, const rnn_sequences_t
   r.final_states.resize(states);
   r.d_initial_states.resize(states);
   if (in.indices == nullptr) r.d_inputs.resize(in.frames * 40);
-  EXPECT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, r.outputs.data(), r.final_states.data()),
+  EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, r.outputs.data(), r.final_states.data()),
             RNN_OK)
       << rnn_last_error();
   const std::vector<float> d_y = d_outputs(r.outputs);
-  EXPECT_EQ(rnn_backward(out, d_y.data(), all ? d_final.data() : nullptr,
-                         r.d_inputs.empty() ? nullptr : r.d_inputs.data(), r.d_initial_states.data()),
+  EXPECT_EQ(rnn_tape_backward(out, d_y.data(), all ? d_final.data() : nullptr,
+                              r.d_inputs.empty() ? nullptr : r.d_inputs.data(), r.d_initial_states.data()),
             RNN_OK)
       << rnn_last_error();
   r.gradients = gradients(tape, network);
@@ -301,7 +304,7 @@ TEST_F(Determinism, OfTapesAndOtherPasses) {
 
     // By an update of plain gradient descent at a rate of 1.
     auto o = sized<rnn_train_options_t>();
-    o.optimizer = RNN_SGD;
+    o.optimizer = RNN_OPTIMIZER_SGD;
     o.learning_rate = 1.0f;
     const TrainerHandle trainer = create_trainer(network, o);
     ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK) << rnn_last_error();
@@ -322,7 +325,7 @@ TEST_F(Determinism, OfTapesAndOtherPasses) {
 TEST_F(Determinism, OfEvaluationInParts) {
   std::vector<std::size_t> many;
   for (std::size_t n = 0; n < 300; ++n) many.push_back(1 + n * 7 % 23);
-  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_BIDIRECTIONAL)}) {
+  for (const std::uint32_t flags : {0u, static_cast<std::uint32_t>(RNN_FLAG_BIDIRECTIONAL)}) {
     for (const std::int32_t pooling :
          {RNN_POOLING_NONE, RNN_POOLING_LAST, RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
       rnn_config_t n = config(5, 192, 7);

@@ -52,9 +52,9 @@ struct Case {
   }
   bool has(std::uint32_t flag) const { return (config.flags & flag) != 0; }
   // Where the loss has kinks, a difference has to be a small one.
-  double step() const { return has(RNN_RELU) || data.pooling == RNN_POOLING_MAX ? 1e-7 : 1e-5; }
+  double step() const { return has(RNN_FLAG_RELU) || data.pooling == RNN_POOLING_MAX ? 1e-7 : 1e-5; }
   // Layer normalisation divides by the deviation of a few numbers.
-  Bounds bounds() const { return has(RNN_LAYER_NORM) ? Bounds{2e-4, 2e-5} : Bounds{3e-5, 2e-6}; }
+  Bounds bounds() const { return has(RNN_FLAG_LAYER_NORM) ? Bounds{2e-4, 2e-5} : Bounds{3e-5, 2e-6}; }
 };
 
 std::string describe(const Case& c) {
@@ -66,10 +66,10 @@ std::string describe(const Case& c) {
   const struct {
     std::uint32_t flag;
     const char* name;
-  } flags[] = {{RNN_NO_BIAS, "no bias"},     {RNN_RELU, "ReLU"},
-               {RNN_RESET_BEFORE, "before"}, {RNN_BIDIRECTIONAL, "bidirectional"},
-               {RNN_RESIDUAL, "residual"},   {RNN_LAYER_NORM, "layer norm"},
-               {RNN_TIED_HEAD, "tied"}};
+  } flags[] = {{RNN_FLAG_NO_BIAS, "no bias"},     {RNN_FLAG_RELU, "ReLU"},
+               {RNN_FLAG_RESET_BEFORE, "before"}, {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
+               {RNN_FLAG_RESIDUAL, "residual"},   {RNN_FLAG_LAYER_NORM, "layer norm"},
+               {RNN_FLAG_TIED_HEAD, "tied"}};
   for (const auto& flag : flags)
     if (c.has(flag.flag)) text += std::string(", ") + flag.name;
   text += c.data.indices.empty() ? ", vectors" : ", indices";
@@ -106,7 +106,7 @@ void give_states(Case& c, std::uint64_t seed = 1) {
 // layer l puts out ones, and whose layer l + 1 what it reads.
 std::vector<float> mask(const Case& c, std::size_t layer, std::size_t width) {
   rnn_config_t probe = config(1, static_cast<std::int32_t>(width), 0, static_cast<std::int32_t>(layer) + 2);
-  probe.flags = RNN_RELU;
+  probe.flags = RNN_FLAG_RELU;
   const NetworkHandle network = create(probe);
   const auto set = [&](const std::string& name, const std::vector<float>& values) {
     EXPECT_EQ(rnn_set_parameter(network.get(), name.c_str(), values.data(), values.size()), RNN_OK) << name;
@@ -131,7 +131,7 @@ std::vector<float> mask(const Case& c, std::size_t layer, std::size_t width) {
   in.inputs = inputs.data();
   in.indices = nullptr;
   std::vector<float> result(in.frames * width);
-  EXPECT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
+  EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
       << rnn_last_error();
   return result;
 }
@@ -246,10 +246,10 @@ void check(const Case& c, std::size_t sample, std::int32_t threads = 1) {
 }
 
 constexpr std::int32_t kCells[][2] = {{RNN_CELL_VANILLA, 0},
-                                      {RNN_CELL_VANILLA, RNN_RELU},
+                                      {RNN_CELL_VANILLA, RNN_FLAG_RELU},
                                       {RNN_CELL_LSTM, 0},
                                       {RNN_CELL_GRU, 0},
-                                      {RNN_CELL_GRU, RNN_RESET_BEFORE}};
+                                      {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE}};
 
 rnn_config_t config_of(const std::int32_t (&cell)[2], const rnn_config_t& sizes) {
   rnn_config_t c = sizes;
@@ -260,7 +260,7 @@ rnn_config_t config_of(const std::int32_t (&cell)[2], const rnn_config_t& sizes)
 
 // The head's matrix as embedding.
 void tie(rnn_config_t& c) {
-  c.flags |= RNN_TIED_HEAD;
+  c.flags |= RNN_FLAG_TIED_HEAD;
   c.output_size = 0;
   c.embedding_size = static_cast<std::int32_t>(output_size(c));
   c.output_size = c.input_size;
@@ -272,11 +272,11 @@ rnn_config_t random_config(Random& random) {
                              config(1 + pick(6), 1 + pick(7), pick(4) == 0 ? 0 : 1 + pick(5), 1 + pick(3)));
   c.initial_state = pick(3);
   const auto flag = [&](std::uint32_t value, std::size_t n) { c.flags |= pick(n) == 0 ? value : 0u; };
-  flag(RNN_NO_BIAS, 4);
-  flag(RNN_BIDIRECTIONAL, 3);
-  flag(RNN_RESIDUAL, 3);
-  if ((c.flags & RNN_RESET_BEFORE) == 0) flag(RNN_LAYER_NORM, 4);
-  if ((c.flags & RNN_LAYER_NORM) != 0) c.hidden_size += 3;
+  flag(RNN_FLAG_NO_BIAS, 4);
+  flag(RNN_FLAG_BIDIRECTIONAL, 3);
+  flag(RNN_FLAG_RESIDUAL, 3);
+  if ((c.flags & RNN_FLAG_RESET_BEFORE) == 0) flag(RNN_FLAG_LAYER_NORM, 4);
+  if ((c.flags & RNN_FLAG_LAYER_NORM) != 0) c.hidden_size += 3;
   if (c.cell == RNN_CELL_LSTM && c.hidden_size > 1 && pick(2) == 0)
     c.projection_size = 1 + pick(static_cast<std::size_t>(c.hidden_size) - 1);
   if (pick(3) == 0) c.embedding_size = 1 + pick(5);
@@ -324,10 +324,10 @@ TEST(Gradient, OfEveryOption) {
       kind.resets = option % 2 == 0;
       kind.one_hot = option % 3 == 0;
       float dropout = 0.0f;
-      if (option == 1) c.flags |= RNN_BIDIRECTIONAL;
-      if (option == 2) c.flags |= RNN_RESIDUAL;
-      if (option == 3) c.flags |= RNN_NO_BIAS;
-      if (option == 4 && (c.flags & RNN_RESET_BEFORE) == 0) c.flags |= RNN_LAYER_NORM;
+      if (option == 1) c.flags |= RNN_FLAG_BIDIRECTIONAL;
+      if (option == 2) c.flags |= RNN_FLAG_RESIDUAL;
+      if (option == 3) c.flags |= RNN_FLAG_NO_BIAS;
+      if (option == 4 && (c.flags & RNN_FLAG_RESET_BEFORE) == 0) c.flags |= RNN_FLAG_LAYER_NORM;
       if (option == 5 && c.cell == RNN_CELL_LSTM) c.projection_size = 2;
       if (option == 6) c.embedding_size = 5;
       if (option == 7) tie(c);
@@ -354,7 +354,7 @@ TEST(Gradient, OfLargerNetworks) {
       n.flags = static_cast<std::uint32_t>(cell[1]);
       n.initial_state = RNN_INITIAL_TRAINED;
       if (n.cell == RNN_CELL_LSTM && one_hot) {
-        n.flags |= RNN_BIDIRECTIONAL;
+        n.flags |= RNN_FLAG_BIDIRECTIONAL;
         n.projection_size = 21;
         tie(n);
       }
@@ -378,9 +378,9 @@ TEST(Gradient, OfManyRows) {
     kind.resets = option == 2;
     if (option == 1) c.embedding_size = 4;
     if (option == 2) c.projection_size = 7;
-    if (option == 2 || option == 4) c.flags |= RNN_BIDIRECTIONAL;
+    if (option == 2 || option == 4) c.flags |= RNN_FLAG_BIDIRECTIONAL;
     if (option == 4) kind.pooling = RNN_POOLING_MEAN;
-    if (option == 5) c.flags |= RNN_LAYER_NORM;
+    if (option == 5) c.flags |= RNN_FLAG_LAYER_NORM;
     if (option == 5) tie(c);
     const Case many = make_case(c, kind, lengths);
     check(many, 2);
@@ -396,7 +396,7 @@ TEST(Gradient, OfManyRows) {
 // Of equal values the first is the largest: here the one whose state before was 0.
 TEST(Gradient, OfEqualMaxima) {
   rnn_config_t n = config(1, 3, 2);
-  n.flags = RNN_RELU;
+  n.flags = RNN_FLAG_RELU;
   DataKind kind;
   kind.one_hot = true;
   kind.pooling = RNN_POOLING_MAX;
@@ -448,7 +448,7 @@ TEST(Chunks, ChangeNoBitOfLargerNetworks) {
     rnn_config_t n = config(1650, 33, 1650);
     n.cell = RNN_CELL_GRU;
     n.embedding_size = 33;
-    if (tied) n.flags |= RNN_TIED_HEAD;
+    if (tied) n.flags |= RNN_FLAG_TIED_HEAD;
     DataKind kind;
     kind.one_hot = true;
     for (const std::int32_t threads : {1, 3})
@@ -457,7 +457,7 @@ TEST(Chunks, ChangeNoBitOfLargerNetworks) {
   for (const bool tied : {false, true}) {
     rnn_config_t n = config(40, 16, 40);
     n.embedding_size = 16;
-    if (tied) n.flags |= RNN_TIED_HEAD;
+    if (tied) n.flags |= RNN_FLAG_TIED_HEAD;
     DataKind kind;
     kind.one_hot = true;
     expect_same_in_chunks(make_case(n, kind, std::vector<std::size_t>(30, 110)), 3, 512);
@@ -565,13 +565,13 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
   // Sums of about so many terms of about 1.
   const Bounds bounds = {c.bounds().relative, c.bounds().absolute * 10};
   std::vector<float> y(outputs), final_states(states), d_x(c.data.inputs.size()), d_initial(states, 5.0f);
-  ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &in, initial, y.data(), final_states.data()), RNN_OK);
+  ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, initial, y.data(), final_states.data()), RNN_OK);
   const reference::Pass pass = reference::forward(truth, sequences);
   for (std::size_t i = 0; i < outputs; ++i) expect_close(y[i], pass.outputs[i], c.bounds(), "output");
   for (std::size_t i = 0; i < states; ++i)
     expect_close(final_states[i], pass.final_states[i], c.bounds(), "final state");
-  ASSERT_EQ(rnn_backward(tape.get(), pointer(d.outputs), pointer(d.final_states),
-                         d_x.empty() ? nullptr : d_x.data(), d_initial.data()),
+  ASSERT_EQ(rnn_tape_backward(tape.get(), pointer(d.outputs), pointer(d.final_states),
+                              d_x.empty() ? nullptr : d_x.data(), d_initial.data()),
             RNN_OK)
       << rnn_last_error();
 
@@ -586,7 +586,7 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
   };
   for (auto& [name, x] : truth.parameters) {
     std::vector<float> gradient(x.size());
-    ASSERT_EQ(rnn_get_gradient(tape.get(), name.c_str(), gradient.data(), gradient.size()), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(tape.get(), name.c_str(), gradient.data(), gradient.size()), RNN_OK);
     compare(gradient, x, name);
   }
   if (!d_x.empty()) compare(d_x, sequences.inputs, "input");
@@ -603,8 +603,8 @@ TEST(Gradient, OfTapesOfEveryCell) {
   for (const auto& cell : kCells) {
     for (const bool around : {false, true}) {
       rnn_config_t n = config_of(cell, config(4, 5, around ? 0 : 3, 2));
-      if (around) n.flags |= RNN_BIDIRECTIONAL | RNN_RESIDUAL;
-      if (around && (n.flags & RNN_RESET_BEFORE) == 0) n.flags |= RNN_LAYER_NORM;
+      if (around) n.flags |= RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL;
+      if (around && (n.flags & RNN_FLAG_RESET_BEFORE) == 0) n.flags |= RNN_FLAG_LAYER_NORM;
       if (around && n.cell == RNN_CELL_LSTM) n.projection_size = 3;
       n.initial_state = around ? RNN_INITIAL_FIXED : RNN_INITIAL_ZERO;
       DataKind kind;
@@ -653,16 +653,16 @@ TEST(Gradient, OfTapesAddsUp) {
   const std::vector<float> d_y = numbers(random, 6 * 2);
   std::vector<float> once(15), twice(15);
   for (std::vector<float>* gradient : {&once, &twice}) {
-    ASSERT_EQ(rnn_forward_tape(tape.get(), network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
-    ASSERT_EQ(rnn_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
-    ASSERT_EQ(rnn_get_gradient(tape.get(), "weight_ih_l0", gradient->data(), 15), RNN_OK);
+    ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_ih_l0", gradient->data(), 15), RNN_OK);
   }
   for (std::size_t i = 0; i < 15; ++i) {
     EXPECT_NE(once[i], 0.0f);
     EXPECT_NEAR(twice[i], 2 * once[i], 1e-6);
   }
-  ASSERT_EQ(rnn_zero_gradients(tape.get()), RNN_OK);
-  ASSERT_EQ(rnn_get_gradient(tape.get(), "weight_ih_l0", once.data(), 15), RNN_OK);
+  ASSERT_EQ(rnn_tape_zero_gradients(tape.get()), RNN_OK);
+  ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_ih_l0", once.data(), 15), RNN_OK);
   EXPECT_EQ(once, std::vector<float>(15));
 }
 
@@ -682,15 +682,15 @@ TEST(Gradient, OfTapesDoesNotDependOnPassesBefore) {
     ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
     const TapeHandle tape(out);
     if (used == 1) {
-      ASSERT_EQ(rnn_forward_tape(out, network.get(), &other_in, nullptr, nullptr, nullptr), RNN_OK);
-      ASSERT_EQ(rnn_backward(out, d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
-      ASSERT_EQ(rnn_zero_gradients(out), RNN_OK);
+      ASSERT_EQ(rnn_tape_forward(out, network.get(), &other_in, nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_tape_backward(out, d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_tape_zero_gradients(out), RNN_OK);
     }
     d_x[used].resize(6 * 3);
     gradient[used].resize(25);
-    ASSERT_EQ(rnn_forward_tape(out, network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
-    ASSERT_EQ(rnn_backward(out, d_y.data(), nullptr, d_x[used].data(), nullptr), RNN_OK);
-    ASSERT_EQ(rnn_get_gradient(out, "weight_hh_l1", gradient[used].data(), 25), RNN_OK);
+    ASSERT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_backward(out, d_y.data(), nullptr, d_x[used].data(), nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(out, "weight_hh_l1", gradient[used].data(), 25), RNN_OK);
   }
   EXPECT_EQ(bits(d_x[1]), bits(d_x[0]));
   EXPECT_EQ(bits(gradient[1]), bits(gradient[0]));
@@ -710,10 +710,10 @@ TEST(Gradient, OfWindows) {
       const rnn_sequences_t in = data.get();
       const NetworkHandle network = create(c);
       auto o = sized<rnn_train_options_t>();
-      o.optimizer = RNN_SGD;
+      o.optimizer = RNN_OPTIMIZER_SGD;
       o.learning_rate = 0.5f;
       o.window = 3;
-      o.fresh_windows = fresh ? 1 : 0;
+      o.stateless_windows = fresh ? 1 : 0;
       o.keep_order = 1;
       o.batch_size = 4;
       const TrainerHandle trainer = create_trainer(network, o);

@@ -32,21 +32,24 @@ const Rule kRules[] = {
        o.beta2 = 0.95f;
        o.epsilon = 1e-3f;
      }},
-    {"AdamW", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAMW, o.weight_decay = 0.1f; }},
-    {"SGD", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.weight_decay = 0.1f; }},
-    {"SGD with momentum", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.momentum = 0.9f; }},
+    {"AdamW", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_ADAMW, o.weight_decay = 0.1f; }},
+    {"SGD", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD, o.weight_decay = 0.1f; }},
+    {"SGD with momentum", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD, o.momentum = 0.9f; }},
     {"SGD with Nesterov's momentum",
      [](rnn_train_options_t& o) {
-       o.optimizer = RNN_SGD, o.momentum = 0.9f, o.nesterov = 1, o.weight_decay = 0.1f;
+       o.optimizer = RNN_OPTIMIZER_SGD, o.momentum = 0.9f, o.nesterov = 1, o.weight_decay = 0.1f;
      }},
-    {"Adagrad", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAGRAD, o.weight_decay = 0.01f; }},
-    {"RMSprop", [](rnn_train_options_t& o) { o.optimizer = RNN_RMSPROP, o.weight_decay = 0.01f; }},
+    {"Adagrad", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_ADAGRAD, o.weight_decay = 0.01f; }},
+    {"RMSprop", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_RMSPROP, o.weight_decay = 0.01f; }},
     {"RMSprop with momentum",
-     [](rnn_train_options_t& o) { o.optimizer = RNN_RMSPROP, o.momentum = 0.9f, o.beta2 = 0.9f; }},
-    {"clipping by norm", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_norm = 0.1f; }},
-    {"clipping by value", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_value = 0.01f; }},
+     [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_RMSPROP, o.momentum = 0.9f, o.beta2 = 0.9f; }},
+    {"clipping by norm", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD, o.clip_norm = 0.1f; }},
+    {"clipping by value",
+     [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD, o.clip_value = 0.01f; }},
     {"clipping by both",
-     [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_norm = 0.1f, o.clip_value = 0.02f; }},
+     [](rnn_train_options_t& o) {
+       o.optimizer = RNN_OPTIMIZER_SGD, o.clip_norm = 0.1f, o.clip_value = 0.02f;
+     }},
     {"smoothed labels and weighted classes",
      [](rnn_train_options_t& o) {
        static const float weights[2] = {0.3f, 2.0f};
@@ -68,7 +71,7 @@ TEST(Optimizer, DoesTenUpdatesByTheFormulas) {
     SCOPED_TRACE(rule.name);
     auto given = sized<rnn_train_options_t>();
     given.learning_rate = 0.02f;
-    given.fresh_windows = 1;
+    given.stateless_windows = 1;
     rule.change(given);
     const NetworkHandle network = create(kConfig);
     const TrainerHandle trainer = create_trainer(network, given);
@@ -148,7 +151,7 @@ class TwoBiases {
  private:
   std::size_t sums(const std::string& name) const {
     if (name.compare(0, 8, "bias_ih_") != 0) return 0;
-    const bool apart = network_.cell == RNN_CELL_GRU && !network_.has(RNN_RESET_BEFORE);
+    const bool apart = network_.cell == RNN_CELL_GRU && !network_.has(RNN_FLAG_RESET_BEFORE);
     return network_.parameters.at(name).size() - (apart ? network_.hidden : 0);
   }
 
@@ -165,23 +168,25 @@ struct Network {
 
 TEST(TwoBiases, LearnAsTheirSum) {
   const Rule rules[] = {
-      {"SGD", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD; }},
+      {"SGD", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD; }},
       {"SGD with all",
        [](rnn_train_options_t& o) {
-         o.optimizer = RNN_SGD, o.momentum = 0.9f, o.nesterov = 1, o.weight_decay = 0.1f, o.clip_norm = 0.1f;
+         o.optimizer = RNN_OPTIMIZER_SGD, o.momentum = 0.9f, o.nesterov = 1, o.weight_decay = 0.1f,
+         o.clip_norm = 0.1f;
        }},
-      {"clipping by value", [](rnn_train_options_t& o) { o.optimizer = RNN_SGD, o.clip_value = 0.01f; }},
+      {"clipping by value",
+       [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_SGD, o.clip_value = 0.01f; }},
       {"Adam", [](rnn_train_options_t&) {}},
-      {"AdamW", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAMW, o.weight_decay = 0.1f; }},
-      {"Adagrad", [](rnn_train_options_t& o) { o.optimizer = RNN_ADAGRAD; }},
-      {"RMSprop", [](rnn_train_options_t& o) { o.optimizer = RNN_RMSPROP, o.momentum = 0.9f; }}};
+      {"AdamW", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_ADAMW, o.weight_decay = 0.1f; }},
+      {"Adagrad", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_ADAGRAD; }},
+      {"RMSprop", [](rnn_train_options_t& o) { o.optimizer = RNN_OPTIMIZER_RMSPROP, o.momentum = 0.9f; }}};
   const Network networks[] = {{RNN_CELL_VANILLA, 0, 5},
-                              {RNN_CELL_VANILLA, RNN_BIDIRECTIONAL, 17},
+                              {RNN_CELL_VANILLA, RNN_FLAG_BIDIRECTIONAL, 17},
                               {RNN_CELL_LSTM, 0, 6},
                               {RNN_CELL_GRU, 0, 5},
                               {RNN_CELL_GRU, 0, 8},
                               {RNN_CELL_GRU, 0, 21},
-                              {RNN_CELL_GRU, RNN_RESET_BEFORE, 7}};
+                              {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, 7}};
   for (const Network& n : networks) {
     for (const Rule& rule : rules) {
       if (n.hidden > 10 && &rule > &rules[1]) break;  // central differences of many weights
@@ -193,9 +198,9 @@ TEST(TwoBiases, LearnAsTheirSum) {
       const Data data = make_data(c, {4, 2, 5}, {});
       const rnn_sequences_t in = data.get();
       auto given = sized<rnn_train_options_t>();
-      given.fresh_windows = 1;
+      given.stateless_windows = 1;
       rule.change(given);
-      given.learning_rate = given.optimizer == RNN_SGD ? 0.02f : 0.002f;
+      given.learning_rate = given.optimizer == RNN_OPTIMIZER_SGD ? 0.02f : 0.002f;
       auto group = sized<rnn_parameter_group_t>();
       group.pattern = "bias_ih_*";
       group.two_biases = 1;
@@ -221,7 +226,7 @@ TEST(TwoBiases, LearnAsTheirSum) {
         ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, &progress), RNN_OK) << rnn_last_error();
         EXPECT_NEAR(progress.gradient_norm, truth.norm(), 1e-5);
       }
-      const double bound = o.optimizer == RNN_SGD ? 1e-6 : 2e-5;
+      const double bound = o.optimizer == RNN_OPTIMIZER_SGD ? 1e-6 : 2e-5;
       const reference::Network trained = reference::load(network_of(trainer).get());
       for (const auto& [name, x] : truth.parameters())
         for (std::size_t i = 0; i < x.size(); ++i)
@@ -243,7 +248,7 @@ TEST(TwoBiases, AreAFactorOfTwo) {
     std::vector<std::uint32_t> results[2];
     for (const bool factor : {false, true}) {
       auto o = sized<rnn_train_options_t>();
-      o.optimizer = RNN_SGD;
+      o.optimizer = RNN_OPTIMIZER_SGD;
       o.momentum = 0.5f;
       o.groups = factor ? &twice : &two;
       o.group_count = 1;
@@ -287,7 +292,7 @@ TEST(Optimizer, ClipsTheNormToTheThreshold) {
   const rnn_sequences_t in = kData.get();
   for (const float clip : {0.001f, 0.05f, 100.0f}) {
     auto o = sized<rnn_train_options_t>();
-    o.optimizer = RNN_SGD;
+    o.optimizer = RNN_OPTIMIZER_SGD;
     o.learning_rate = 1.0f;
     o.clip_norm = clip;
     const NetworkHandle network = create(kConfig);
@@ -307,7 +312,7 @@ TEST(Optimizer, ClipsTheNormToTheThreshold) {
 TEST(Optimizer, ClipsEachElementToTheValue) {
   const rnn_sequences_t in = kData.get();
   auto o = sized<rnn_train_options_t>();
-  o.optimizer = RNN_SGD;
+  o.optimizer = RNN_OPTIMIZER_SGD;
   o.learning_rate = 1.0f;
   o.clip_value = 0.01f;
   const NetworkHandle network = create(kConfig);
@@ -332,7 +337,7 @@ TEST(Optimizer, LeavesFixedInitialStatesAlone) {
     const NetworkHandle network = create(c);
     auto o = sized<rnn_train_options_t>();
     o.weight_decay = 0.5f;
-    o.optimizer = RNN_ADAMW;
+    o.optimizer = RNN_OPTIMIZER_ADAMW;
     o.learning_rate = 0.1f;
     const TrainerHandle trainer = create_trainer(network, o);
     ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK);

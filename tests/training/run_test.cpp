@@ -144,7 +144,7 @@ TEST(Run, OfWindowsIsUpdateByUpdate) {
   }
   EXPECT_EQ(bits(values(by_hand)), bits(values(run)));
   EXPECT_NE(bits(values(with_resets)), bits(values(run)));
-  o.fresh_windows = 1;
+  o.stateless_windows = 1;
   const TrainerHandle fresh = create_trainer(network, o);
   ASSERT_EQ(rnn_trainer_run(fresh.get(), &in), RNN_OK);
   EXPECT_EQ(bits(values(with_resets)), bits(values(fresh)));
@@ -417,7 +417,7 @@ TEST(NotFinite, SkipsSingleUpdates) {
   bad.targets[7] = kHuge;
   const rnn_sequences_t in = good.get(), broken = bad.get();
   auto o = sgd(0.1f);
-  o.fresh_windows = 1;
+  o.stateless_windows = 1;
   o.skip_not_finite = 1;
   const NetworkHandle network = create(kConfig);
   const TrainerHandle trainer = create_trainer(network, o), spared = create_trainer(network, o);
@@ -440,7 +440,7 @@ TEST(NotFinite, SkipsSingleUpdates) {
 // A sequence whose states overflowed begins again; the others go on from theirs.
 TEST(NotFinite, RestartsWhatOverflowed) {
   rnn_config_t c = config(3, 12, 2);
-  c.flags = RNN_RELU;
+  c.flags = RNN_FLAG_RELU;
   c.initial_state = RNN_INITIAL_FIXED;
   const Data good = make_data(c, {4, 4}, {});
   Data bad = good;
@@ -521,7 +521,7 @@ TEST(Run, ReportsTheRateOfEachEpoch) {
 // Rows of a refused batch become initial states of a later one; 12 units leave padding behind them.
 TEST(Run, ForgetsARefusedBatch) {
   rnn_config_t c = config(3, 12, 2);
-  c.flags = RNN_RELU;
+  c.flags = RNN_FLAG_RELU;
   const Data good = make_data(c, std::vector<std::size_t>(32, 4), {});
   Data bad = make_data(c, std::vector<std::size_t>(8, 4), {});
   for (float& x : bad.inputs) x = kHuge;
@@ -643,7 +643,7 @@ TEST(Evaluation, HasTheLabelsOfTheOptions) {
       with_validation.label_smoothing = smoothing;
       with_validation.class_weights = o.class_weights;
       with_validation.validation = &in;
-      with_validation.optimizer = RNN_SGD;
+      with_validation.optimizer = RNN_OPTIMIZER_SGD;
       with_validation.learning_rate = 1e-30f;
       ASSERT_EQ(rnn_train(network.get(), &in, &with_validation), RNN_OK) << rnn_last_error();
       EXPECT_EQ(log.validations.at(0).validation_loss, evaluation.loss);
@@ -675,7 +675,7 @@ class Resume : public testing::Test {
     options_.batch_size = 3;
     options_.window = 3;
     options_.epochs = 4;
-    options_.optimizer = RNN_RMSPROP;
+    options_.optimizer = RNN_OPTIMIZER_RMSPROP;
     options_.momentum = 0.5f;
     options_.threads = 1;
     options_.validate_every = 4;

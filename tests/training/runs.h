@@ -50,7 +50,7 @@ struct Saver {
 
 inline rnn_train_options_t sgd(float rate) {
   auto o = sized<rnn_train_options_t>();
-  o.optimizer = RNN_SGD;
+  o.optimizer = RNN_OPTIMIZER_SGD;
   o.learning_rate = rate;
   return o;
 }

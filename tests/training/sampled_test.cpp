@@ -60,17 +60,17 @@ std::vector<Case> cases() {
   rnn_config_t n = config(11, 5, 13, 2);
   result.push_back({n, {true}, false});
   n.cell = RNN_CELL_GRU;
-  n.flags = RNN_NO_BIAS;
+  n.flags = RNN_FLAG_NO_BIAS;
   result.push_back({n, {false, RNN_POOLING_NONE, true, true}, true});
   n.cell = RNN_CELL_LSTM;
-  n.flags = RNN_BIDIRECTIONAL;
+  n.flags = RNN_FLAG_BIDIRECTIONAL;
   n.projection_size = 3;
   result.push_back({n, {true, RNN_POOLING_MEAN}, true});
   n = config(13, 6, 13);
-  n.flags = RNN_TIED_HEAD;
+  n.flags = RNN_FLAG_TIED_HEAD;
   n.embedding_size = 6;
   result.push_back({n, {true}, false});
-  n.flags |= RNN_NO_BIAS;
+  n.flags |= RNN_FLAG_NO_BIAS;
   result.push_back({n, {true, RNN_POOLING_LAST, true}, false});
   return result;
 }
@@ -263,7 +263,7 @@ TEST(Sampled, PassesOfAnUpdateShareTheSample) {
   const NetworkHandle network = create(config(400, 20, 400));
   const Data data = chain(400, std::vector<std::size_t>(8, 10), 1);
   auto one = run_options(60, 1);
-  one.optimizer = RNN_SGD;
+  one.optimizer = RNN_OPTIMIZER_SGD;
   one.keep_order = 1;
   auto many = one;
   many.batch_size = 2;

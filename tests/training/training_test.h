@@ -150,7 +150,7 @@ struct DataKind {
 inline std::size_t output_size(const rnn_config_t& c) {
   if (c.output_size != 0) return static_cast<std::size_t>(c.output_size);
   const std::int32_t width = c.projection_size != 0 ? c.projection_size : c.hidden_size;
-  return static_cast<std::size_t>((c.flags & RNN_BIDIRECTIONAL) != 0 ? 2 * width : width);
+  return static_cast<std::size_t>((c.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 * width : width);
 }
 
 // Lengths of 1 to 11 steps.

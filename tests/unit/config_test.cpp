@@ -81,15 +81,17 @@ TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   using C = rnn_config_t;
   EXPECT_EQ(refused([](C& c) { c.cell = 4; }),
             "cell is 4; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU) or 3 (RNN_CELL_LSTM)");
-  EXPECT_EQ(refused([](C& c) { c.flags = 128 + 1; }),
-            "flags is 129; it must be 0 or a sum of RNN_NO_BIAS 1, RNN_RELU 2, RNN_RESET_BEFORE 4, "
-            "RNN_BIDIRECTIONAL 8, RNN_RESIDUAL 16, RNN_LAYER_NORM 32, RNN_TIED_HEAD 64");
-  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.flags = RNN_RELU; }),
-            "flags has RNN_RELU and cell is 3; cell must then be 1 (RNN_CELL_VANILLA)");
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_RESET_BEFORE; }),
-            "flags has RNN_RESET_BEFORE and cell is 1; cell must then be 2 (RNN_CELL_GRU)");
-  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_GRU, c.flags = RNN_RESET_BEFORE | RNN_LAYER_NORM; }),
-            "flags has both RNN_RESET_BEFORE and RNN_LAYER_NORM; it may have one");
+  EXPECT_EQ(
+      refused([](C& c) { c.flags = 128 + 1; }),
+      "flags is 129; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1, RNN_FLAG_RELU 2, RNN_FLAG_RESET_BEFORE 4, "
+      "RNN_FLAG_BIDIRECTIONAL 8, RNN_FLAG_RESIDUAL 16, RNN_FLAG_LAYER_NORM 32, RNN_FLAG_TIED_HEAD 64");
+  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.flags = RNN_FLAG_RELU; }),
+            "flags has RNN_FLAG_RELU and cell is 3; cell must then be 1 (RNN_CELL_VANILLA)");
+  EXPECT_EQ(refused([](C& c) { c.flags = RNN_FLAG_RESET_BEFORE; }),
+            "flags has RNN_FLAG_RESET_BEFORE and cell is 1; cell must then be 2 (RNN_CELL_GRU)");
+  EXPECT_EQ(
+      refused([](C& c) { c.cell = RNN_CELL_GRU, c.flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_LAYER_NORM; }),
+      "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM; it may have one");
 
   EXPECT_EQ(refused([](C& c) { c.projection_size = 2; }),
             "projection_size is 2 and cell is 1; it must be 0 unless cell is 3 (RNN_CELL_LSTM)");
@@ -106,19 +108,21 @@ TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   EXPECT_EQ(
       refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = std::numeric_limits<float>::infinity(); }),
       "forget_bias is inf; it must be finite");
-  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1, c.flags = RNN_NO_BIAS; }),
-            "forget_bias is 1; it must be 0 with RNN_NO_BIAS");
+  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1, c.flags = RNN_FLAG_NO_BIAS; }),
+            "forget_bias is 1; it must be 0 with RNN_FLAG_NO_BIAS");
   EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = -1; }), "accepted");
 
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_TIED_HEAD; }),
-            "embedding_size is 0; with RNN_TIED_HEAD it must be 5, the width of the last layer's output");
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_TIED_HEAD | RNN_BIDIRECTIONAL, c.embedding_size = 5; }),
-            "embedding_size is 5; with RNN_TIED_HEAD it must be 10, the width of the last layer's output");
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_TIED_HEAD, c.embedding_size = 5; }),
-            "output_size is 2; with RNN_TIED_HEAD it must be 3, the input_size");
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_TIED_HEAD, c.embedding_size = 5, c.output_size = 3; }),
+  EXPECT_EQ(
+      refused([](C& c) { c.flags = RNN_FLAG_TIED_HEAD; }),
+      "embedding_size is 0; with RNN_FLAG_TIED_HEAD it must be 5, the width of the last layer's output");
+  EXPECT_EQ(
+      refused([](C& c) { c.flags = RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL, c.embedding_size = 5; }),
+      "embedding_size is 5; with RNN_FLAG_TIED_HEAD it must be 10, the width of the last layer's output");
+  EXPECT_EQ(refused([](C& c) { c.flags = RNN_FLAG_TIED_HEAD, c.embedding_size = 5; }),
+            "output_size is 2; with RNN_FLAG_TIED_HEAD it must be 3, the input_size");
+  EXPECT_EQ(refused([](C& c) { c.flags = RNN_FLAG_TIED_HEAD, c.embedding_size = 5, c.output_size = 3; }),
             "accepted");
-  EXPECT_EQ(refused([](C& c) { c.flags = RNN_RESIDUAL; }), "accepted");
+  EXPECT_EQ(refused([](C& c) { c.flags = RNN_FLAG_RESIDUAL; }), "accepted");
 }
 
 TEST(Config, SameArchitecture) {
@@ -137,10 +141,10 @@ TEST(Config, SameArchitecture) {
   EXPECT_FALSE(same([](C& c) { c.hidden_size = 4; }));
   EXPECT_FALSE(same([](C& c) { c.output_size = 0; }));
   EXPECT_FALSE(same([](C& c) { c.num_layers = 1; }));
-  EXPECT_FALSE(same([](C& c) { c.flags = RNN_NO_BIAS; }));
+  EXPECT_FALSE(same([](C& c) { c.flags = RNN_FLAG_NO_BIAS; }));
   EXPECT_FALSE(same([](C& c) { c.projection_size = 2; }));
   EXPECT_FALSE(same([](C& c) { c.embedding_size = 2; }));
-  for (std::uint32_t flag = RNN_NO_BIAS; flag <= RNN_TIED_HEAD; flag *= 2)
+  for (std::uint32_t flag = RNN_FLAG_NO_BIAS; flag <= RNN_FLAG_TIED_HEAD; flag *= 2)
     EXPECT_FALSE(same([flag](C& c) { c.flags = flag; })) << flag;
   EXPECT_TRUE(same([](C& c) { c.forget_bias = 1; }));
   EXPECT_FALSE(same([](C& c) { c.initial_state = RNN_INITIAL_FIXED; }));
@@ -163,8 +167,8 @@ TEST(Config, TheFirstDifferenceIsNamed) {
   EXPECT_EQ(difference([](C&) {}), "none");
   EXPECT_EQ(difference([](C& c) { c.hidden_size = 16, c.num_layers = 9; }),
             "hidden_size of rnn is 5, and of trainer 16; it must be the same");
-  EXPECT_EQ(difference([](C& c) { c.flags = RNN_LAYER_NORM; }),
-            "RNN_LAYER_NORM of rnn is 0, and of trainer 1; it must be the same");
+  EXPECT_EQ(difference([](C& c) { c.flags = RNN_FLAG_LAYER_NORM; }),
+            "RNN_FLAG_LAYER_NORM of rnn is 0, and of trainer 1; it must be the same");
   EXPECT_EQ(difference([](C& c) { c.initial_state = RNN_INITIAL_TRAINED; }),
             "initial_state of rnn is 0, and of trainer 2; both or neither must be stored");
 }

@@ -19,7 +19,7 @@ void expect_near(const std::vector<float>& values, const reference::Vector& exac
 
 void check(Network& network, const Data& data, std::int32_t pooling) {
   // Layer normalisation divides by a deviation that may be small, and so magnifies rounding errors.
-  const double bound = network.weights().has(RNN_LAYER_NORM) ? 1e-3 : 1e-5;
+  const double bound = network.weights().has(RNN_FLAG_LAYER_NORM) ? 1e-3 : 1e-5;
   const reference::Network exact = truth(network);
   reference::Sequences sequences = reference::convert(exact, data.sequences, data.initial_states());
   sequences.pooling = pooling;
@@ -54,11 +54,11 @@ TEST(Forward, ManyWindowsAndBlocks) {
   std::mt19937 random(2);
   for (const bool bidirectional : {false, true}) {
     for (const rnn_config_t& config : all_configs(bidirectional)) {
-      if (config.hidden_size != 17 || (config.flags & RNN_RESIDUAL) == 0) continue;
+      if (config.hidden_size != 17 || (config.flags & RNN_FLAG_RESIDUAL) == 0) continue;
       SCOPED_TRACE(describe(config));
       Network network = make_network(config);
       const Data few(network.weights(), 6, 700, random), many(network.weights(), 300, 4, random);
-      if ((config.flags & RNN_LAYER_NORM) == 0)
+      if ((config.flags & RNN_FLAG_LAYER_NORM) == 0)
         check(network, few, RNN_POOLING_LAST + static_cast<std::int32_t>(random() % 3));
       check(network, many, RNN_POOLING_MEAN);
       if (HasFatalFailure()) return;

@@ -166,7 +166,7 @@ WeightsRef make_lstm(std::int32_t init, std::int32_t recurrent_init, float forge
   config.forget_bias = forget_bias;
   config.flags = flags;
   config.embedding_size = 80;
-  if ((flags & RNN_TIED_HEAD) != 0) {
+  if ((flags & RNN_FLAG_TIED_HEAD) != 0) {
     config.embedding_size = 40;
     config.output_size = I;
   }
@@ -211,11 +211,11 @@ TEST(Init, ForgetBiasIsAdded) {
 
 TEST(Init, EmbeddingIsNormalUnlessItIsTheHead) {
   expect_normal(get(make_lstm(0, 0, 0), "embedding.weight"), 1);
-  expect_uniform(get(make_lstm(0, 0, 0, RNN_TIED_HEAD), "embedding.weight"), 1 / std::sqrt(double{H}));
+  expect_uniform(get(make_lstm(0, 0, 0, RNN_FLAG_TIED_HEAD), "embedding.weight"), 1 / std::sqrt(double{H}));
 }
 
 TEST(Init, GainsAreOne) {
-  const WeightsRef ref = make_lstm(0, 0, 0, RNN_LAYER_NORM);
+  const WeightsRef ref = make_lstm(0, 0, 0, RNN_FLAG_LAYER_NORM);
   for (const char* name : {"norm_ih_l0", "norm_hh_l0"})
     for (const float gain : get(ref, name)) ASSERT_EQ(gain, 1.0f);
 }
@@ -247,9 +247,9 @@ TEST(Init, SameWeightsOnEveryMachine) {
         << k.init << ", " << k.recurrent_init;
 
   // And of a network with nearly all the parameters that there are.
-  EXPECT_EQ(hash(all(make_lstm(0, RNN_INIT_ORTHOGONAL, 1, RNN_LAYER_NORM | RNN_BIDIRECTIONAL))),
+  EXPECT_EQ(hash(all(make_lstm(0, RNN_INIT_ORTHOGONAL, 1, RNN_FLAG_LAYER_NORM | RNN_FLAG_BIDIRECTIONAL))),
             0x2448dc062d3e73ac);
-  EXPECT_EQ(hash(all(make_lstm(RNN_INIT_XAVIER_NORMAL, 0, 1, RNN_TIED_HEAD))), 0x9dbac1a1f81e13a7);
+  EXPECT_EQ(hash(all(make_lstm(RNN_INIT_XAVIER_NORMAL, 0, 1, RNN_FLAG_TIED_HEAD))), 0x9dbac1a1f81e13a7);
 }
 
 }  // namespace

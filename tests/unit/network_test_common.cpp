@@ -12,10 +12,12 @@ struct Kind {
   std::uint32_t flags;
   bool projection;
 };
-constexpr Kind kKinds[] = {
-    {"vanilla", RNN_CELL_VANILLA, 0, false}, {"relu", RNN_CELL_VANILLA, RNN_RELU, false},
-    {"gru", RNN_CELL_GRU, 0, false},         {"gru, reset before", RNN_CELL_GRU, RNN_RESET_BEFORE, false},
-    {"lstm", RNN_CELL_LSTM, 0, false},       {"lstm with projection", RNN_CELL_LSTM, 0, true}};
+constexpr Kind kKinds[] = {{"vanilla", RNN_CELL_VANILLA, 0, false},
+                           {"relu", RNN_CELL_VANILLA, RNN_FLAG_RELU, false},
+                           {"gru", RNN_CELL_GRU, 0, false},
+                           {"gru, reset before", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, false},
+                           {"lstm", RNN_CELL_LSTM, 0, false},
+                           {"lstm with projection", RNN_CELL_LSTM, 0, true}};
 
 struct Size {
   std::int32_t I, H, O, L;
@@ -45,10 +47,10 @@ rnn_config_t make_config(const Kind& kind, const Size& size, std::uint32_t optio
 
 // Of the same network with its head tied.
 rnn_config_t tie_head(rnn_config_t config) {
-  config.flags |= RNN_TIED_HEAD;
+  config.flags |= RNN_FLAG_TIED_HEAD;
   config.output_size = config.input_size;
   config.embedding_size = (config.projection_size != 0 ? config.projection_size : config.hidden_size) *
-                          ((config.flags & RNN_BIDIRECTIONAL) != 0 ? 2 : 1);
+                          ((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1);
   return config;
 }
 
@@ -62,15 +64,15 @@ Results room(const Weights& weights, const Data& data) {
 
 std::vector<rnn_config_t> all_configs(bool bidirectional) {
   std::vector<rnn_config_t> configs;
-  const std::uint32_t both = bidirectional ? RNN_BIDIRECTIONAL : 0;
+  const std::uint32_t both = bidirectional ? RNN_FLAG_BIDIRECTIONAL : 0;
   for (const Kind& kind : kKinds) {
     for (const Size& size : kSizes) {
       configs.push_back(make_config(kind, size, both, false));
-      configs.push_back(make_config(kind, size, both | RNN_RESIDUAL | RNN_NO_BIAS, true));
-      configs.push_back(tie_head(make_config(kind, size, both | RNN_RESIDUAL, true)));
-      if ((kind.flags & RNN_RESET_BEFORE) != 0) continue;
-      configs.push_back(make_config(kind, size, both | RNN_LAYER_NORM, true));
-      configs.push_back(make_config(kind, size, both | RNN_LAYER_NORM | RNN_RESIDUAL, false));
+      configs.push_back(make_config(kind, size, both | RNN_FLAG_RESIDUAL | RNN_FLAG_NO_BIAS, true));
+      configs.push_back(tie_head(make_config(kind, size, both | RNN_FLAG_RESIDUAL, true)));
+      if ((kind.flags & RNN_FLAG_RESET_BEFORE) != 0) continue;
+      configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM, true));
+      configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL, false));
     }
   }
   return configs;
@@ -79,7 +81,7 @@ std::vector<rnn_config_t> all_configs(bool bidirectional) {
 std::string describe(const rnn_config_t& c) {
   std::string text;
   for (const Kind& kind : kKinds)
-    if (kind.cell == c.cell && (c.flags & (RNN_RELU | RNN_RESET_BEFORE)) == kind.flags &&
+    if (kind.cell == c.cell && (c.flags & (RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE)) == kind.flags &&
         kind.projection <= (c.projection_size != 0))
       text = kind.name;
   const auto add = [&](const char* name, std::int32_t size) { text += name + std::to_string(size); };

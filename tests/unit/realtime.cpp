@@ -194,12 +194,12 @@ rnn_config_t make_config(std::int32_t inputs, std::int32_t hidden, std::int32_t 
 // Every cell, with the options that change a step.
 std::vector<rnn_config_t> kinds() {
   std::vector<rnn_config_t> list(5, make_config(7, 33, 7, 3));
-  list[0].flags = RNN_RELU | RNN_RESIDUAL | RNN_LAYER_NORM;
+  list[0].flags = RNN_FLAG_RELU | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
   list[1].cell = list[2].cell = RNN_CELL_GRU;
-  list[1].flags = RNN_LAYER_NORM;
-  list[2].flags = RNN_RESET_BEFORE | RNN_RESIDUAL;
+  list[1].flags = RNN_FLAG_LAYER_NORM;
+  list[2].flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_RESIDUAL;
   list[3].cell = list[4].cell = RNN_CELL_LSTM;
-  list[4].flags = RNN_RESIDUAL | RNN_LAYER_NORM;
+  list[4].flags = RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
   list[4].projection_size = 12;
   return list;
 }
@@ -246,7 +246,7 @@ int main() {
   }
   rnn_config_t embedding = make_config(7, 33, 7, 2);
   embedding.embedding_size = 33;
-  embedding.flags = RNN_TIED_HEAD;
+  embedding.flags = RNN_FLAG_TIED_HEAD;
   Streams streams(embedding);
   for (const Call& call : kCalls)
     if (std::strstr(call.name, "index") != nullptr)

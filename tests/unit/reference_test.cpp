@@ -86,7 +86,7 @@ TEST(Reference, GruByHand) {
   const double after = std::tanh(1.6 + 0.3 + r * (1.5 + 0.7));
   expect_near(forward(network, sequences).outputs, {(1 - z) * after - 0.5 * z});
 
-  network.flags = RNN_RESET_BEFORE;
+  network.flags = RNN_FLAG_RESET_BEFORE;
   network.parameters.erase("bias_hn_l0");
   const double before = std::tanh(1.6 + 0.3 - 3 * (r * -0.5));
   expect_near(forward(network, sequences).outputs, {(1 - z) * before - 0.5 * z});
@@ -96,7 +96,7 @@ TEST(Reference, GruByHand) {
 TEST(Reference, GruMixesUnitsAfterTheReset) {
   Network network;
   network.cell = RNN_CELL_GRU;
-  network.flags = RNN_RESET_BEFORE;
+  network.flags = RNN_FLAG_RESET_BEFORE;
   network.inputs = 1;
   network.hidden = 2;
   network.parameters = {{"weight_ih_l0", {1, -1, 0, 0, 0, 0}},
@@ -166,7 +166,7 @@ TEST(Reference, ProjectionByHand) {
 
 TEST(Reference, Relu) {
   Network network = small();
-  network.flags = RNN_RELU;
+  network.flags = RNN_FLAG_RELU;
   network.outputs = 0;
   Sequences sequences;
   sequences.lengths = {2};
@@ -180,7 +180,7 @@ TEST(Reference, LayerNormByHand) {
   expect_near(layer_norm({1, 4, 1}, {1, 2, -1}), {-1 / d, 2 * (2 / d), 1 / d});
 
   Network network;
-  network.flags = RNN_LAYER_NORM;
+  network.flags = RNN_FLAG_LAYER_NORM;
   network.inputs = 1;
   network.hidden = 2;
   network.parameters = {{"weight_ih_l0", {3, 1}}, {"weight_hh_l0", {0, 2, 0, 0}}, {"bias_ih_l0", {0.5, -1}},
@@ -212,7 +212,7 @@ TEST(Reference, BackwardStrandReadsReversedData) {
     both.parameters[name + "_reverse"] = other;
     backward.parameters[name] = other;
   }
-  both.flags = RNN_BIDIRECTIONAL;
+  both.flags = RNN_FLAG_BIDIRECTIONAL;
 
   Sequences sequences = ragged();
   sequences.resets = {0, 0, 1, 0, 1, 0};
@@ -242,7 +242,7 @@ TEST(Reference, BackwardStrandReadsReversedData) {
 
 TEST(Reference, LayersReadBothDirections) {
   Network network;
-  network.flags = RNN_BIDIRECTIONAL;
+  network.flags = RNN_FLAG_BIDIRECTIONAL;
   network.inputs = network.hidden = 1;
   network.layers = 2;
   network.parameters = {{"weight_ih_l0", {1}},
@@ -262,7 +262,7 @@ TEST(Reference, LayersReadBothDirections) {
   expect_near(forward(network, sequences).states, {f, b, g, c});
 
   // The sum is what the head reads; the state is that of the cell.
-  network.flags |= RNN_RESIDUAL;
+  network.flags |= RNN_FLAG_RESIDUAL;
   expect_near(forward(network, sequences).outputs, {g + f, c + b});
   expect_near(forward(network, sequences).states, {f, b, g, c});
 
@@ -275,7 +275,7 @@ TEST(Reference, LayersReadBothDirections) {
 
 TEST(Reference, PoolingByHand) {
   Network network = small_lstm();
-  network.flags = RNN_BIDIRECTIONAL;
+  network.flags = RNN_FLAG_BIDIRECTIONAL;
   for (const auto& [name, values] : small_lstm().parameters) network.parameters[name + "_reverse"] = values;
   Sequences sequences = ragged();
   sequences.resets = {0, 1, 0, 0, 0, 0};  // the first sequence's last segment: steps 1 and 2
@@ -295,7 +295,7 @@ TEST(Reference, PoolingByHand) {
 
 TEST(Reference, EmbeddingAndTiedHead) {
   Network network;
-  network.flags = RNN_TIED_HEAD;
+  network.flags = RNN_FLAG_TIED_HEAD;
   network.inputs = network.outputs = 3;
   network.embedding = network.hidden = 2;
   network.parameters = {{"embedding.weight", {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}},
@@ -380,7 +380,7 @@ double two_updates(Optimizer optimizer) {
 
 TEST(Reference, OptimizersByHand) {
   Optimizer o;
-  o.rule = RNN_SGD;
+  o.rule = RNN_OPTIMIZER_SGD;
   EXPECT_NEAR(two_updates(o), 1 - 0.05 + 0.1, 1e-15);
   o.momentum = 0.9;  // velocities 0.5 and -0.55
   EXPECT_NEAR(two_updates(o), 1 - 0.05 + 0.055, 1e-15);
@@ -391,16 +391,16 @@ TEST(Reference, OptimizersByHand) {
   o.epsilon = 0;
   // Adam: the first step has the length of the rate; then m = 0.045 - 0.1, v = 0.999 * 0.00025 + 0.001.
   EXPECT_NEAR(two_updates(o), 1 - 0.1 + 0.1 * (0.055 / 0.19) / std::sqrt(0.00124975 / 0.001999), 1e-12);
-  o.rule = RNN_ADAMW;
+  o.rule = RNN_OPTIMIZER_ADAMW;
   o.weight_decay = 0.5;
   EXPECT_NEAR(two_updates(o), (0.95 - 0.1) * 0.95 + 0.1 * (0.055 / 0.19) / std::sqrt(0.00124975 / 0.001999),
               1e-12);
 
   o = Optimizer();
-  o.rule = RNN_ADAGRAD;
+  o.rule = RNN_OPTIMIZER_ADAGRAD;
   o.epsilon = 0;
   EXPECT_NEAR(two_updates(o), 1 - 0.1 + 0.1 / std::sqrt(1.25), 1e-15);
-  o.rule = RNN_RMSPROP;
+  o.rule = RNN_OPTIMIZER_RMSPROP;
   o.beta2 = 0.5;  // v = 0.125, then 0.5625
   EXPECT_NEAR(two_updates(o), 1 - 0.05 / std::sqrt(0.125) + 0.1 / 0.75, 1e-15);
 }

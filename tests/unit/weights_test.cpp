@@ -58,7 +58,7 @@ TEST(Weights, NamesAndShapesArePyTorchs) {
                                 "weight_hh_l1 5 5", "bias_ih_l1 5 1", "head.weight 2 5", "head.bias 2 1"}));
   config.num_layers = 1;
   config.output_size = 0;
-  config.flags = RNN_NO_BIAS;
+  config.flags = RNN_FLAG_NO_BIAS;
   config.initial_state = RNN_INITIAL_TRAINED;
   EXPECT_EQ(names(*make(config)),
             (std::vector<std::string>{"weight_ih_l0 5 3", "weight_hh_l0 5 5", "initial_h_l0 5 1"}));
@@ -74,17 +74,17 @@ TEST(Weights, NamesAndShapesOfGru) {
   config.initial_state = RNN_INITIAL_FIXED;
   EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1",
                                          "bias_hn_l0 5 1", "initial_h_l0 5 1"}));
-  config.flags = RNN_RESET_BEFORE;
+  config.flags = RNN_FLAG_RESET_BEFORE;
   EXPECT_EQ(names(*make(config)),
             (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1", "initial_h_l0 5 1"}));
-  config.flags = RNN_NO_BIAS;
+  config.flags = RNN_FLAG_NO_BIAS;
   EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "initial_h_l0 5 1"}));
 }
 
 TEST(Weights, NamesAndShapesOfLstmWithEveryOption) {
   rnn_config_t config = make_config(7, 5, 4, 2);
   config.cell = RNN_CELL_LSTM;
-  config.flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM | RNN_RESIDUAL;
+  config.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL;
   config.projection_size = 3;
   config.embedding_size = 2;
   config.initial_state = RNN_INITIAL_TRAINED;
@@ -101,7 +101,7 @@ TEST(Weights, NamesAndShapesOfLstmWithEveryOption) {
   expected.push_back("head.bias 4 1");
   EXPECT_EQ(names(*make(config)), expected);
 
-  config.flags |= RNN_TIED_HEAD;
+  config.flags |= RNN_FLAG_TIED_HEAD;
   config.embedding_size = 6;
   config.output_size = 7;
   const Names tied = names(*make(config));
@@ -121,7 +121,7 @@ TEST(Weights, Sizes) {
 
   rnn_config_t config = make_config(3, 17, 0, 2);
   config.cell = RNN_CELL_LSTM;
-  config.flags = RNN_BIDIRECTIONAL;
+  config.flags = RNN_FLAG_BIDIRECTIONAL;
   config.projection_size = 5;
   const WeightsRef lstm = make(config);
   EXPECT_EQ(lstm->output_size(), 10u);
@@ -137,7 +137,7 @@ TEST(Weights, LayoutIsPaddedWithZeros) {
   for (const std::int32_t hidden : {1, 15, 16, 17, 40}) {
     rnn_config_t config = make_config(7, hidden, 3, 2);
     config.cell = RNN_CELL_LSTM;
-    config.flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM;
+    config.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_LAYER_NORM;
     config.embedding_size = 3;
     config.projection_size = hidden / 2;
     config.initial_state = RNN_INITIAL_FIXED;
@@ -226,7 +226,7 @@ void expect_all_packed(const Weights& weights) {
       EXPECT_EQ(w.norm_recurrent, nullptr);
     }
   }
-  const Parameter* head = weights.find(weights.has(RNN_TIED_HEAD) ? Kind::embedding : Kind::head, 0);
+  const Parameter* head = weights.find(weights.has(RNN_FLAG_TIED_HEAD) ? Kind::embedding : Kind::head, 0);
   expect_packed(weights, *head, 0, weights.output_size(), weights.head());
   EXPECT_EQ(weights.head_bias(), vector(Kind::head_bias, 0));
 }
@@ -235,13 +235,13 @@ std::vector<rnn_config_t> kinds() {
   std::vector<rnn_config_t> list(6, make_config(9, 70, 130, 3));
   list[1].cell = RNN_CELL_GRU;
   list[2].cell = RNN_CELL_GRU;
-  list[2].flags = RNN_RESET_BEFORE;
+  list[2].flags = RNN_FLAG_RESET_BEFORE;
   list[3].cell = RNN_CELL_LSTM;
-  list[3].flags = RNN_BIDIRECTIONAL | RNN_LAYER_NORM;
+  list[3].flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_LAYER_NORM;
   list[4].cell = RNN_CELL_LSTM;
   list[4].projection_size = 21;
   list[4].embedding_size = 11;
-  list[5].flags = RNN_RELU | RNN_TIED_HEAD | RNN_BIDIRECTIONAL;
+  list[5].flags = RNN_FLAG_RELU | RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL;
   list[5].embedding_size = 140;
   list[5].output_size = 9;
   return list;
@@ -306,7 +306,7 @@ TEST(Weights, Embedding) {
 TEST(Weights, WhatIsAbsentIsZero) {
   rnn_config_t config = make_config(3, 17, 40, 2);
   config.cell = RNN_CELL_GRU;
-  config.flags = RNN_NO_BIAS;
+  config.flags = RNN_FLAG_NO_BIAS;
   const WeightsRef ref = make(config);
   for (std::size_t l = 0; l < 2; ++l) {
     const Strand& strand = ref->strand(l);
@@ -323,7 +323,7 @@ TEST(Weights, WhatIsAbsentIsZero) {
 TEST(Weights, InitialStates) {
   rnn_config_t config = make_config(3, 5, 0, 2);
   config.cell = RNN_CELL_LSTM;
-  config.flags = RNN_BIDIRECTIONAL;
+  config.flags = RNN_FLAG_BIDIRECTIONAL;
   config.initial_state = RNN_INITIAL_TRAINED;
   WeightsRef ref = make(config);
   fill(ref, 4);

@@ -1,5 +1,5 @@
 // What is drawn at random in training: dropout, and inputs that are the network's own outputs.
-#include "lib/training/free_running.h"
+#include "lib/training/scheduled_sampling.h"
 
 #include <cstdint>
 #include <cstring>
@@ -36,7 +36,7 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
   }
 }
 
-// ---- Free running ----------------------------------------------------------------------------------
+// ---- Scheduled sampling ----------------------------------------------------------------------------------
 
 // The data with all inputs but those that begin a sequence or follow a reset replaced by what the network
 // makes of the step before. states [N, S]: where the sequences start, and then where they end; empty:
@@ -76,7 +76,7 @@ struct FreeCase {
   std::int32_t cell;
 };
 
-TEST(FreeRunning, IsTrainingOnTheOwnOutputs) {
+TEST(ScheduledSampling, IsTrainingOnTheOwnOutputs) {
   for (const FreeCase& f :
        {FreeCase{false, false, false, RNN_CELL_VANILLA}, FreeCase{true, true, true, RNN_CELL_VANILLA},
         FreeCase{false, true, true, RNN_CELL_LSTM}, FreeCase{true, false, false, RNN_CELL_GRU}}) {
@@ -93,7 +93,7 @@ TEST(FreeRunning, IsTrainingOnTheOwnOutputs) {
       rnn_train_options_t o = sgd(0.2f);
       o.threads = threads;
       const TrainerHandle taught = create_trainer(network, o);
-      o.free_running = 1.0f;
+      o.scheduled_sampling = 1.0f;
       const TrainerHandle free = create_trainer(network, o);
       std::vector<float> states;
       for (std::uint64_t batch = 1; batch <= 3; ++batch) {
@@ -110,7 +110,7 @@ TEST(FreeRunning, IsTrainingOnTheOwnOutputs) {
   }
 }
 
-TEST(FreeRunning, HappensAsOftenAsAsked) {
+TEST(ScheduledSampling, HappensAsOftenAsAsked) {
   const rnn_config_t c = config(3, 5, 3);
   DataKind kind;
   kind.loss = RNN_LOSS_SQUARED_ERROR;
@@ -121,7 +121,7 @@ TEST(FreeRunning, HappensAsOftenAsAsked) {
   const Weights& weights = network->network.weights();
   Threads threads(1);
   Bptt bptt(weights, threads);
-  rnn::FreeRunning free_running(weights, bptt);
+  rnn::ScheduledSampling scheduled_sampling(weights, bptt);
   std::vector<Slice> slices;
   std::vector<Item> items;
   for (std::size_t n = 0; n < 100; ++n) slices.push_back({50 * n + 10, 40}), items.push_back({n, n});
@@ -132,7 +132,7 @@ TEST(FreeRunning, HappensAsOftenAsAsked) {
   pass.items = items.data();
   pass.count = 100;
   for (const double probability : {0.1, 0.5, 0.9}) {
-    const Pass changed = free_running.change(pass, probability, 77);
+    const Pass changed = scheduled_sampling.change(pass, probability, 77);
     double own = 0, of = 0;
     for (std::size_t n = 0; n < 100; ++n) {
       for (std::size_t t = 0; t < 40; ++t) {

@@ -1,4 +1,4 @@
-// Free running: a pass whose inputs are, here and there, the network's own last outputs instead of the
+// Scheduled sampling: a pass whose inputs are, here and there, the network's own last outputs instead of the
 // data's.
 #pragma once
 
@@ -11,10 +11,10 @@
 
 namespace rnn {
 
-class FreeRunning {
+class ScheduledSampling {
  public:
   // `bptt`, for networks of the same architecture, is used as long as this object.
-  FreeRunning(const Weights& weights, Bptt& bptt);
+  ScheduledSampling(const Weights& weights, Bptt& bptt);
 
   // The pass over changed inputs: each step but a slice's first, and the first after a reset, reads with this
   // probability what the network made of the step before, from the changed inputs until then. Which steps

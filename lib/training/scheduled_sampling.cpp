@@ -1,4 +1,4 @@
-#include "lib/training/free_running.h"
+#include "lib/training/scheduled_sampling.h"
 
 #include <algorithm>
 
@@ -6,14 +6,14 @@
 
 namespace rnn {
 
-FreeRunning::FreeRunning(const Weights& weights, Bptt& bptt)
+ScheduledSampling::ScheduledSampling(const Weights& weights, Bptt& bptt)
     : allocator_(weights.allocator()),
       bptt_(bptt),
       input_size_(weights.input_size()),
       output_size_(weights.output_size()),
       state_size_(weights.state_size()) {}
 
-Pass FreeRunning::change(const Pass& pass, double probability, std::uint64_t key) {
+Pass ScheduledSampling::change(const Pass& pass, double probability, std::uint64_t key) {
   probability_ = probability;
   key_ = key;
   copy_data(pass);
@@ -27,7 +27,7 @@ Pass FreeRunning::change(const Pass& pass, double probability, std::uint64_t key
   return changed;
 }
 
-void FreeRunning::copy_data(const Pass& pass) {
+void ScheduledSampling::copy_data(const Pass& pass) {
   const rnn_sequences_t& from = *pass.data;
   std::size_t frames = 0, states = 0;
   slices_.reserve(allocator_, pass.count);
@@ -79,7 +79,7 @@ void FreeRunning::copy_data(const Pass& pass) {
 }
 
 // Step t of the slices that go on after it, as a pass of its own; then the inputs of step t + 1.
-void FreeRunning::step(const Pass& pass, std::size_t t) {
+void ScheduledSampling::step(const Pass& pass, std::size_t t) {
   Pass step;
   step.weights = pass.weights;
   step.data = &data_;
@@ -105,7 +105,7 @@ void FreeRunning::step(const Pass& pass, std::size_t t) {
 }
 
 // What the step before gave becomes the frame's input.
-void FreeRunning::feed(std::size_t frame) {
+void ScheduledSampling::feed(std::size_t frame) {
   if (data_.indices != nullptr)
     indices_[frame] = best_[frame - 1];
   else
@@ -113,7 +113,7 @@ void FreeRunning::feed(std::size_t frame) {
                 inputs_.data() + frame * input_size_);
 }
 
-bool FreeRunning::draws(std::size_t frame) const noexcept {
+bool ScheduledSampling::draws(std::size_t frame) const noexcept {
   return Random(key_ + frame).uniform() < probability_;
 }
 
