@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common.h"
+#include "scratch.h"
 
 namespace {
 
@@ -127,7 +128,7 @@ TEST(Metadata, SurviveTraining) {
   rnn_trainer_t* trainer = nullptr;
   ASSERT_EQ(rnn_trainer_create(network.get(), &options, &trainer), RNN_OK) << rnn_last_error();
   ASSERT_EQ(rnn_trainer_update(trainer, &sequences, nullptr), RNN_OK) << rnn_last_error();
-  const std::string path = testing::TempDir() + "metadata_checkpoint";
+  const std::string path = scratch_path("metadata_checkpoint");
   ASSERT_EQ(rnn_trainer_save(trainer, path.c_str()), RNN_OK) << rnn_last_error();
   rnn_trainer_t* other = nullptr;
   ASSERT_EQ(rnn_trainer_create(create(config(3, 4, 2)).get(), &options, &other), RNN_OK);

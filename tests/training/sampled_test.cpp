@@ -1,7 +1,8 @@
 // Training with a sample of the classes.
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 
@@ -233,7 +234,8 @@ TEST(Sampled, RunsGiveTheSameBits) {
 
 TEST(Sampled, RunsGoOnWhereTheyStopped) {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("sampled_" + std::to_string(std::rand()) + ".rnn")).string();
+      (std::filesystem::temp_directory_path() / ("rnn_sampled_" + std::to_string(getpid()) + ".rnn"))
+          .string();
   const NetworkHandle network = create(config(400, 20, 400));
   const Data data = chain(400, std::vector<std::size_t>(24, 35), 1);
   const rnn_sequences_t in = data.get();
