@@ -898,7 +898,8 @@ typedef struct rnn_save_options {
   const char *layers;    /* default "" */
   const char *head;      /* default "head." */
   const char *embedding; /* default "embedding." */
-  const char *name;      /* of the array in C: an identifier, no keyword; default "network" */
+  const char *name;      /* of the array in C: an identifier, no keyword and no name of this header;
+                            default "network" */
 } rnn_save_options_t;
 
 typedef struct rnn_load_options {
@@ -947,17 +948,18 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
- * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of RTNeural and Keras, of lstm or gru
- * layers of one width and then at most one dense layer without activation; GuitarML's models, which are state
- * dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its version, 0.5 to 0.7), which starts from
- * the state in the file (that program itself runs half a second of silence first).
+ * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
+ * RTNeural and Keras, of lstm or gru layers of one width and then at most one dense layer without activation;
+ * GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
+ * version, 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of
+ * silence first).
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
  * layers that are alike read each other in the order in which they stand; elsewhere options must say which
  * module it is. A file of torch.save (PyTorch 1.6 or later) may hold the state dict among other things: the
- * keys of dictionaries are joined by points, and numbers, texts and lists are passed over. Its pickle is read,
- * not run: what is not needed for tensors, such as a module's class, is refused. No tensor is filled in: one that the others imply is refused by its
- * name if it is missing.
+ * keys of dictionaries are joined by points, and numbers, texts and lists are passed over. Its pickle is
+ * read, not run: what is not needed for tensors, such as a module's class, is refused. No tensor is filled
+ * in: one that the others imply is refused by its name if it is missing.
  * What changes the output and no network here has, such as in_skip, is refused. What the file says beside the
  * network becomes its metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON
  * may have a byte order mark, and Python's NaN and Infinity, which become text; what has no name is left out.

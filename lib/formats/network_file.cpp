@@ -220,11 +220,14 @@ constexpr char kReserved[] =
     "thread_local throw true try typedef typeid typename typeof typeof_unqual union unix unsigned "
     "using virtual void volatile wchar_t while xor xor_eq ";
 
-// Names that begin with _ and another _ or a capital letter are the compiler's, keywords among them.
+// Names that begin with _ and another _ or a capital letter are the compiler's, keywords among them; others
+// are of rnn.h, which a program that loads the array includes, and of what it includes.
 bool is_reserved(const std::string& name) {
   const bool is_compilers =
       name.size() > 1 && name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
-  return is_compilers || std::strstr(kReserved, (" " + name + " ").c_str()) != nullptr;
+  const bool is_headers = begins_with(name, "rnn_") || begins_with(name, "RNN_") || name == "NULL" ||
+                          (name.size() > 1 && name.compare(name.size() - 2, 2, "_t") == 0);
+  return is_compilers || is_headers || std::strstr(kReserved, (" " + name + " ").c_str()) != nullptr;
 }
 
 void check_identifier(const char* name) {
@@ -236,7 +239,8 @@ void check_identifier(const char* name) {
     throw Error(RNN_INVALID_ARGUMENT, "options.name is %s; it must be an identifier of C",
                 quote(name).c_str());
   if (is_reserved(name))
-    throw Error(RNN_INVALID_ARGUMENT, "options.name is %s, which C or C++ reserves; it must be another name",
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.name is %s, which C, C++ or rnn.h has; it must be another name",
                 quote(name).c_str());
 }
 

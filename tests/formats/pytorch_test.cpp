@@ -358,7 +358,8 @@ TEST(PyTorch, RefusesNames) {
         },
         "it must be an identifier of C");
   }
-  for (const char* name : {"while", "class", "xor", "co_yield", "main", "linux", "_Bool", "__asm"}) {
+  for (const char* name : {"while", "class", "xor", "co_yield", "main", "linux", "_Bool", "__asm", "NULL",
+                           "size_t", "rnn_load"}) {
     refused(
         [&](auto& o) {
           o.format = RNN_FORMAT_C;
