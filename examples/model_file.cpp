@@ -31,6 +31,17 @@ void save_model(const rnn::Network& network, const Vocabulary& vocabulary, const
   model.save_as(path);
 }
 
+// A trainer takes it, or says that it is the run of a trainer with other options.
+bool is_checkpoint(const rnn::Network& network, const std::string& path) {
+  if (network.config().compute == RNN_COMPUTE_INT8) return false;  // cannot be trained
+  try {
+    rnn::Trainer(network).load(path);
+    return true;
+  } catch (const rnn::exception& error) {
+    return error.status() == RNN_MISMATCH;
+  }
+}
+
 bool has_vocabulary(const rnn::Network& network) {
   const auto keys = network.metadata_keys();
   return std::find(keys.begin(), keys.end(), kVocabularyKey) != keys.end();
@@ -38,8 +49,10 @@ bool has_vocabulary(const rnn::Network& network) {
 
 Vocabulary vocabulary_of(const rnn::Network& network, const std::string& path) {
   if (!has_vocabulary(network))
-    throw std::invalid_argument(path +
-                                ": the model has no vocabulary in its metadata, as rnn train saves it");
+    throw std::invalid_argument(
+        path + (is_checkpoint(network, path)
+                    ? ": a checkpoint, from which rnn train --resume goes on, has no vocabulary"
+                    : ": the model has no vocabulary in its metadata, as rnn train saves it"));
   const Vocabulary vocabulary = Vocabulary::parse(network.get_metadata(kVocabularyKey));
   const rnn_config_t config = network.config();
   if (config.input_size != vocabulary.size() || config.output_size != vocabulary.size())

@@ -19,6 +19,9 @@ void check_writable(const std::string& path);
 // Save the network with the vocabulary in its metadata, in the format of the path's suffix.
 void save_model(const rnn::Network& network, const Vocabulary& vocabulary, const std::string& path);
 
+// Whether the network's file is one that rnn_trainer_save has written: a training run that holds the network.
+bool is_checkpoint(const rnn::Network& network, const std::string& path);
+
 bool has_vocabulary(const rnn::Network& network);
 
 // That of the model in `path`. Throws std::invalid_argument if it has none, or one of another size.

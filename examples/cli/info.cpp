@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "../model_file.h"
 #include "common.h"
 
 namespace {
@@ -55,6 +56,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
   for (const Json& parameter : parameters) values += parameter["values"].get<std::size_t>();
   return {{"file", path},
           {"file_bytes", std::filesystem::file_size(path)},
+          {"kind", is_checkpoint(network, path) ? "checkpoint" : "model"},
           {"cell", name_of_cell(config.cell)},
           {"input_size", config.input_size},
           {"hidden_size", config.hidden_size},

@@ -57,6 +57,20 @@ def check_metadata(tool):
     expect(json.loads(text)["metadata"]["a\tb"] == directions, f"{text!r}")
 
 
+def check_checkpoint(tool):
+    """A training run holds a network, which is read as a model is; it is said which of them a file is."""
+    tool.write("text", VARIED * 40)
+    for option in ([], ["--average", "0.9", "--compute", "bf16"]):
+        tool.ok("train", "text", "--hidden", "8", "--updates", "2", "--quiet", "--checkpoint", "run", *option)
+        expect(tool.json("info", "run")["kind"] == "checkpoint", f"{option}: the kind of a checkpoint")
+        expect(tool.json("info", "model.safetensors")["kind"] == "model", f"{option}: the kind of a model")
+    expect(re.search("^kind +checkpoint$", tool.ok("info", "run"), re.M), tool.ok("info", "run"))
+    tool.ok("convert", "model.safetensors", "small.rnn", "--to", "int8")
+    expect(tool.json("info", "small.rnn")["kind"] == "model", "the kind of a model of 8-bit weights")
+    for command in (["sample", "run"], ["eval", "run", "text"], ["train", "text", "-o", "new.rnn", "--init", "run"]):
+        tool.fails("run: a checkpoint, from which rnn train --resume goes on, has no vocabulary", *command)
+
+
 def check_path(tool):
     """A file's name need not be UTF-8."""
     path = tool.write(os.fsdecode(b"not\xff\xc2 \xc2\x9bUTF-8"), (tool.folder / "model.safetensors").read_bytes())
@@ -79,6 +93,7 @@ def check_errors(tool):
 def check(tool):
     check_model(tool)
     check_metadata(tool)
+    check_checkpoint(tool)
     check_path(tool)
     check_errors(tool)
 
