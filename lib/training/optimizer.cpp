@@ -79,6 +79,16 @@ struct Block {
   alignas(64) float copy[kernels::kPad] = {};
 };
 
+// Its own function, since what has only whole blocks would feel the frame.
+[[gnu::noinline]] void update_block(const kernels::Table& table, const kernels::Update& rule, std::size_t n,
+                                    float* p, const float* g, float* m, float* v) noexcept {
+  Block own_p(p, n), own_g(g, n), own_m(m, n), own_v(v, n);
+  table.update(rule, kernels::kPad, own_p.data(), own_g.data(), own_m.data(), own_v.data());
+  own_p.give_back(p);
+  own_m.give_back(m);
+  own_v.give_back(v);
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const Weights& weights, const rnn_train_options_t& options, Threads& threads)
@@ -96,13 +106,13 @@ void Optimizer::find_settings(const Weights& weights) {
   const auto groups = static_cast<std::size_t>(options_.group_count);
   settings_ = Buffer<Setting>(weights.allocator(), 2 * (groups + 1));
   rules_ = Buffer<kernels::Update>(weights.allocator(), settings_.size());
-  settings_[0] = {1.0, options_.weight_decay, false, false};
+  settings_[0] = {1.0, options_.weight_decay, false, false, false};
   for (std::size_t i = 0; i < groups; ++i) {
     check_group(weights, i);
     const rnn_parameter_group_t& group = options_.groups[i];
     const double factor = group.learning_rate_factor;
     Setting setting = {factor != 0.0 ? factor : 1.0, group.no_weight_decay != 0 ? 0.0 : options_.weight_decay,
-                       group.frozen != 0, false};
+                       group.frozen != 0, false, false};
     settings_[2 * (i + 1)] = setting;
     setting.two_biases = group.two_biases != 0;
     settings_[2 * (i + 1) + 1] = setting;
@@ -157,6 +167,7 @@ void Optimizer::cut(const Weights& weights) {
         last.size += size;
         at += size;
         if (!measure) chunks_[count - 1] = last;
+        settings_[setting].used = true;
       }
     };
     for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
@@ -196,11 +207,18 @@ double Optimizer::norm(const Weights& weights, const float* gradients) {
 // With the bias corrections c1 = 1 - beta1^n and c2 = 1 - beta2^n, Adam's step
 //   rate (m / c1) / (sqrt(v / c2) + epsilon)
 // is what the kernel computes from rate sqrt(c2) / c1 and epsilon sqrt(c2).
-kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, std::uint64_t update,
+Optimizer::Correction Optimizer::correction(std::uint64_t update) const noexcept {
+  if (options_.optimizer != RNN_OPTIMIZER_ADAM && options_.optimizer != RNN_OPTIMIZER_ADAMW)
+    return {1.0, 1.0};
+  const double c1 = bias_correction(options_.beta1, update + 1);
+  const double c2 = std::sqrt(bias_correction(options_.beta2, update + 1));
+  return {c2 / c1, c2};
+}
+
+kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, const Correction& correction,
                                 double rate) const noexcept {
   rate *= setting.learning_rate_factor;
   double decay = setting.weight_decay;
-  double epsilon = options_.epsilon;
   if (options_.optimizer == RNN_OPTIMIZER_ADAMW) decay *= rate;
   // Of b = b1 + b2 with the same gradient g, the sum moves by twice what the rule makes of g. Decay that is
   // added to g is that of one of them, half of b's; AdamW's, which is not, is that of b.
@@ -208,21 +226,15 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, s
     rate *= 2.0;
     if (options_.optimizer != RNN_OPTIMIZER_ADAMW) decay *= 0.5;
   }
-  if (options_.optimizer == RNN_OPTIMIZER_ADAM || options_.optimizer == RNN_OPTIMIZER_ADAMW) {
-    const double c1 = bias_correction(options_.beta1, update + 1);
-    const double c2 = std::sqrt(bias_correction(options_.beta2, update + 1));
-    rate *= c2 / c1;
-    epsilon *= c2;
-  }
 
   kernels::Update u{};
   u.rule = kernel_rule(options_.optimizer);
   u.nesterov = options_.nesterov != 0;
-  u.rate = static_cast<float>(rate);
+  u.rate = static_cast<float>(rate * correction.rate);
   u.momentum = options_.momentum;
   u.beta1 = options_.beta1;
   u.beta2 = options_.beta2;
-  u.epsilon = static_cast<float>(epsilon);
+  u.epsilon = static_cast<float>(options_.epsilon * correction.epsilon);
   u.decay = static_cast<float>(decay);
   u.gradient_scale = static_cast<float>(gradient_scale);
   u.clip_value = options_.clip_value > 0.0f ? options_.clip_value : std::numeric_limits<float>::infinity();
@@ -233,7 +245,9 @@ void Optimizer::apply(Weights& weights, const float* gradients, double scale, do
                       std::uint64_t update, double rate, float* first, float* second) {
   const double clip = options_.clip_norm;
   if (clip > 0.0 && norm > clip) scale *= clip / norm;
-  for (std::size_t i = 0; i < settings_.size(); ++i) rules_[i] = rule(settings_[i], scale, update, rate);
+  const Correction corrected = correction(update);
+  for (std::size_t i = 0; i < settings_.size(); ++i)
+    if (settings_[i].used) rules_[i] = rule(settings_[i], scale, corrected, rate);
   const kernels::Table& table = weights.table();
   threads_.run(Threads::kUpdating * static_cast<double>(weights.value_count()), chunks_.size(),
                [&](std::size_t i) {
@@ -244,11 +258,7 @@ void Optimizer::apply(Weights& weights, const float* gradients, double scale, do
                    float* const m = first != nullptr ? first + at : nullptr;
                    float* const v = second != nullptr ? second + at : nullptr;
                    if (n % kernels::kPad == 0) return table.update(rule, n, p, g, m, v);
-                   Block own_p(p, n), own_g(g, n), own_m(m, n), own_v(v, n);
-                   table.update(rule, kernels::kPad, own_p.data(), own_g.data(), own_m.data(), own_v.data());
-                   own_p.give_back(p);
-                   own_m.give_back(m);
-                   own_v.give_back(v);
+                   update_block(table, rule, n, p, g, m, v);
                  });
                });
 }

@@ -46,13 +46,20 @@ class Optimizer {
     double weight_decay;
     bool frozen;
     bool two_biases;  // each value is the sum of two with the same gradient
+    bool used;        // by a chunk
+  };
+  // Of Adam's bias; by update, the same for all settings.
+  struct Correction {
+    double rate;
+    double epsilon;
   };
 
   void find_settings(const Weights& weights);
   std::size_t find_setting(const Parameter& parameter) const noexcept;
   void check_group(const Weights& weights, std::size_t i) const;
   void cut(const Weights& weights);
-  kernels::Update rule(const Setting& setting, double gradient_scale, std::uint64_t update,
+  Correction correction(std::uint64_t update) const noexcept;
+  kernels::Update rule(const Setting& setting, double gradient_scale, const Correction& correction,
                        double rate) const noexcept;
 
   rnn_train_options_t options_;

@@ -86,6 +86,7 @@ bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t
     Pass pass;
     pass.data = &data;
     pass.loss = loss;
+    const kernels::FloatMode mode;
     run_passes(walk, pass, gathered);
     update(gathered, progress);
   } catch (...) {

@@ -79,7 +79,6 @@ void Threads::run(double operations, std::size_t tasks, void (*call)(const void*
                   const void* task) noexcept {
   const std::size_t workers = std::min(tasks, count(operations));
   if (workers <= 1) {  // without what only several threads need, which small networks would feel
-    const kernels::FloatMode mode;
     for (std::size_t i = 0; i < tasks; ++i) call(task, i);
     return;
   }

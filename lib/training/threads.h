@@ -32,8 +32,9 @@ class Threads {
   // How many of them are worth waking for so many floating-point operations.
   std::size_t count(double operations) const noexcept;
 
-  // Call task(i) once for each i below `tasks`, in any order, in the kernels' floating-point mode. Together
-  // they take so many operations; if these are few, they run here. Tasks may not throw.
+  // Call task(i) once for each i below `tasks`, in any order, in the kernels' floating-point mode, which the
+  // caller has to be in: to set it for each run would take longer than what a small network has to do in one.
+  // Together they take so many operations; if these are few, they run here. Tasks may not throw.
   template <class Task>
   void run(double operations, std::size_t tasks, const Task& task) noexcept {
     const auto call = [](const void* object, std::size_t i) { (*static_cast<const Task*>(object))(i); };

@@ -83,7 +83,6 @@ bool Trainer::Implementation::has_target(const rnn_sequences_t& data, std::int32
 // The gradient of a single pass is that of the mean over its target steps. Of several, the sums are added,
 // and the mean is taken over all of them in the update.
 void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered) {
-  const kernels::FloatMode mode;
   const std::size_t states = checked_product(sequences, weights->state_size());
   pass.labels = &labels;
   const double weight = target_weight(pass);
@@ -162,7 +161,6 @@ bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequ
 }
 
 void Trainer::Implementation::update(const Gathered& gathered, rnn_progress_t& progress) {
-  const kernels::FloatMode mode;
   progress.loss = std::numeric_limits<double>::quiet_NaN();
   if (gathered.passes > 0) progress.loss = gathered.loss / gathered.weight;
   if (gathered.failure)
@@ -226,6 +224,7 @@ void Trainer::Implementation::set_weights(const float* values, WeightsRef& targe
   if (target.get() == nullptr || !target.unique()) target = weights.copy();
   Weights& own = target.mutate();
   std::copy_n(values, own.value_count(), own.values());
+  const kernels::FloatMode mode;
   threads.run(Threads::kPacking * static_cast<double>(own.value_count()), own.pack_jobs(),
               [&](std::size_t i) { own.pack_job(i); });
 }
@@ -299,9 +298,12 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   pass.count = batch.count;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
   const bool carry = self.options.stateless_windows == 0 && !self.weights->has_reverse();
-  Implementation::Gathered gathered;
-  self.do_pass(pass, carry, batch.count, gathered);
-  self.update(gathered, result);
+  {
+    const kernels::FloatMode mode;
+    Implementation::Gathered gathered;
+    self.do_pass(pass, carry, batch.count, gathered);
+    self.update(gathered, result);
+  }
   if (carry) self.state.carried.swap(self.next_carried);
   give(result, progress);
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lib/kernels/float_mode.h"
+
 namespace rnn {
 
 using Kind = Parameter::Kind;
@@ -50,6 +52,7 @@ void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
 void TransposedWeights::pack(const Weights& weights, bool with_inputs) {
   with_inputs = with_inputs || weights.has_embedding();
   if (!reserved_ || (with_inputs && !with_inputs_)) reserve(weights, with_inputs);
+  const kernels::FloatMode mode;
   threads_.run(Threads::kPacking * static_cast<double>(weights.value_count()), jobs(),
                [&](std::size_t job) { pack_job(weights, job); });
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
 #include "tests/training/training_test.h"
 
@@ -190,6 +191,7 @@ struct WholePass {
 Result train(const NetworkHandle& network, const Case& c, std::int32_t n, std::vector<float> sum = {},
              std::size_t chunk = 0) {
   const Weights& weights = network->network.weights();
+  const kernels::FloatMode mode;
   Threads threads(n);
   Bptt bptt(weights, threads, chunk);
   bptt.transposed().pack(weights, false);
@@ -481,6 +483,7 @@ struct Outside {
 
 Outside pass_outside(const NetworkHandle& network, const Case& c, std::size_t chunk) {
   const Weights& weights = network->network.weights();
+  const kernels::FloatMode mode;
   Threads threads(1);
   Bptt bptt(weights, threads, chunk);
   bptt.transposed().pack(weights, false);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
 #include "tests/training/runs.h"
 
@@ -106,6 +107,7 @@ struct Result {
 };
 
 Result train(const Setting& s, std::int32_t n, bool add = false) {
+  const kernels::FloatMode mode;
   Threads threads(n);
   Bptt bptt(s.weights(), threads);
   bptt.transposed().leave_out_head();

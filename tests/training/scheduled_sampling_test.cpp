@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lib/kernels/float_mode.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -119,6 +120,7 @@ TEST(ScheduledSampling, HappensAsOftenAsAsked) {
   const rnn_sequences_t in = data.get();
   const NetworkHandle network = create(c);
   const Weights& weights = network->network.weights();
+  const kernels::FloatMode mode;
   Threads threads(1);
   Bptt bptt(weights, threads);
   rnn::ScheduledSampling scheduled_sampling(weights, bptt);
