@@ -87,6 +87,10 @@ void Network::connect() noexcept {
   }
   const Layer& layer = weights.layer(0);
   step_function_ = weights.table().*layer.cell->step;
+  is_chain_ = true;
+  for (std::size_t l = 0; l < weights.num_layers(); ++l)
+    is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
+                weights.layer(l).cell == layer.cell;
   is_single_ = weights.num_layers() == 1 && weights.has_head() && !layer.has_projection();
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
@@ -158,10 +162,23 @@ struct Network::StreamBuffers {
   }
 };
 
+// The same as the walk through layers that take one kernel each and hand h on.
+void Network::step_chain(StreamBuffers& buffers) const noexcept {
+  const std::size_t L = steps_.size() / 2;
+  const kernels::CellStep* const steps = &steps_[half_ * L];
+  for (std::size_t l = 0; l < L; ++l) {
+    step_function_(steps[l], buffers.x, buffers.index, nullptr);
+    buffers.x = steps[l].forward.h.base;
+  }
+}
+
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
   StreamBuffers buffers{*this, x, index};
-  walk_layers(*weights_, buffers);
+  if (is_chain_)
+    step_chain(buffers);
+  else
+    walk_layers(*weights_, buffers);
   half_ = 1 - half_;
   if (y != nullptr) apply_head(*weights_, 1, one(buffers.x), weights_->output_size(), one_to(y));
 }

@@ -75,6 +75,7 @@ class Network {
       step_from(nullptr, index, y);
   }
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
+  void step_chain(StreamBuffers& buffers) const noexcept;
   void point_to_states(const Strand& strand, std::size_t half) noexcept;
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
@@ -102,6 +103,7 @@ class Network {
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
   bool is_single_ = false;           // a step is that kernel, once
+  bool is_chain_ = false;            // a step is that kernel for each layer, and the head
   // True of small networks of floats: what several streams save by reading the weights together is less than
   // what one kernel saves.
   bool indices_alone_ = false, inputs_alone_ = false;
