@@ -64,6 +64,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
           {"num_layers", config.num_layers},
           {"projection_size", config.projection_size},
           {"embedding_size", config.embedding_size},
+          {"skip", config.skip},
           {"initial_state", kInitialStates[config.initial_state]},
           {"compute", name_of_compute(config.compute)},
           {"options", options_of(config)},

@@ -226,6 +226,10 @@ typedef struct rnn_config {
                              indices are one-hot. Inputs must then be indices */
   float forget_bias;      /* LSTM: added to the forget gate's initial bias; default 0. 1 is common:
                              Jozefowicz et al. 2015 */
+  int32_t skip;           /* how many inputs are added to the outputs of each step, y[i] += x[i] for i < skip:
+                             0..min(I, O); default 0. An index counts as the one-hot x. Not with an embedding,
+                             with pooling or with sampled_classes */
+  int32_t reserved;       /* 0 */
 } rnn_config_t;
 
 /* Create a network with initialised weights, and a stream over it in the initial state.
@@ -935,7 +939,7 @@ RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
  * An ONNX file (in a build with -Donnx=enabled) has the input x [steps, sequences, I], or with an embedding indices
  * [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0 [D, sequences, H], ..., with an LSTM
  * final_c_l0, .... The initial states, initial_h_l0, ..., are inputs with defaults: who gives them goes on where
- * another run ended. It cannot hold projections and layer normalisation, and has no probe.
+ * another run ended. It cannot hold projections, layer normalisation and skip, and has no probe.
  *
  * path     UTF-8
  * options  NULL: all defaults
@@ -960,8 +964,9 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * keys of dictionaries are joined by points, and numbers, texts and lists are passed over. Its pickle is
  * read, not run: what is not needed for tensors, such as a module's class, is refused. No tensor is filled
  * in: one that the others imply is refused by its name if it is missing.
- * What changes the output and no network here has, such as in_skip, is refused. What the file says beside the
- * network becomes its metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON
+ * AIDA-X's in_skip and GuitarML's skip become rnn_config_t.skip: 0, or 1 where there is one output. What
+ * changes the output and no network here has is refused. What the file says beside the network becomes its
+ * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON
  * may have a byte order mark, and Python's NaN and Infinity, which become text; what has no name is left out.
  * Where the file has a probe, the network must give what it says, within 1e-4 (RNN_COMPUTE_F32), 0.03 (BF16) or 0.05
  * (INT8) of the largest value of each vector, and of 1 at least: instruction sets without fused multiply-add round

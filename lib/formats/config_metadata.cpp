@@ -50,6 +50,7 @@ void visit(Visitor& visitor, Config& config) {
   visitor.option("rnn.projection_size", config.projection_size);
   visitor.option("rnn.embedding_size", config.embedding_size);
   visitor.option("rnn.forget_bias", config.forget_bias);
+  visitor.option("rnn.skip", config.skip);
   visitor.option_flag("rnn.bidirectional", config.flags, RNN_FLAG_BIDIRECTIONAL);
   visitor.option_flag("rnn.residual", config.flags, RNN_FLAG_RESIDUAL);
   visitor.option_flag("rnn.layer_norm", config.flags, RNN_FLAG_LAYER_NORM);

@@ -35,8 +35,10 @@ std::map<std::string, std::string> read_metadata(const json::Value& root,
 // What repeats a size must be the same. Absent: not said.
 void check_size(const json::Value& object, std::string_view key, std::int32_t size);
 
-// Unless absent, false or 0, it would add the network's input to its output.
-void refuse_skip(const json::Value& object, std::string_view key);
+// rnn_config_t.skip: 1 where the file says 1, true or 1.0, and 0 where it says 0, false or nothing.
+std::int32_t read_skip(const json::Value& object, std::string_view key);
+// With several outputs, programs differ in which of them it is added to.
+void check_skip(const json::Value& object, std::string_view key, const rnn_config_t& config);
 
 // Layers and the head each say themselves whether they have biases; those that lack them get zeros, which is
 // the same. If all lack them the network has none.

@@ -86,11 +86,21 @@ void check_size(const Value& object, std::string_view key, std::int32_t size) {
                 stated->describe().c_str(), size);
 }
 
-void refuse_skip(const Value& object, std::string_view key) {
+std::int32_t read_skip(const Value& object, std::string_view key) {
   const std::optional<Value> skip = object.find(key);
-  if (!skip || !(skip->kind() == Kind::boolean ? skip->boolean() : skip->number() != 0)) return;
-  throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; librnn has no connection from input to output",
-              skip->path().c_str(), skip->describe().c_str());
+  if (!skip) return 0;
+  const double value = skip->kind() == Kind::boolean ? skip->boolean() : skip->number();
+  if (value != 0 && value != 1)
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; librnn reads 0 and 1", skip->path().c_str(),
+                skip->describe().c_str());
+  return value != 0 ? 1 : 0;
+}
+
+void check_skip(const Value& object, std::string_view key, const rnn_config_t& config) {
+  const std::int32_t outputs = config.output_size != 0 ? config.output_size : config.hidden_size;
+  if (read_skip(object, key) != 0 && outputs != 1)
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s and there are %d outputs; librnn reads it with 1",
+                object.at(key).path().c_str(), object.at(key).describe().c_str(), outputs);
 }
 
 void complete_biases(Model& model) {

@@ -303,6 +303,9 @@ void check(const Weights& weights) {
   if (weights.has(RNN_FLAG_LAYER_NORM))
     throw Error(RNN_UNSUPPORTED,
                 "unsupported: RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
+  if (weights.skip() != 0)
+    throw Error(RNN_UNSUPPORTED, "unsupported: skip is %zu; librnn writes networks without it as ONNX",
+                weights.skip());
 }
 
 }  // namespace

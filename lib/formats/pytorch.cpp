@@ -371,6 +371,7 @@ StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& op
     throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_FLAG_RELU; the file holds %s",
                 unit(config.cell));
   config.flags |= options.flags;
+  config.skip = contents.skip;
   if (contents.check) contents.check(config);
   return dict;
 }

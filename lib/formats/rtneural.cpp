@@ -7,7 +7,8 @@
 //                            [3H]      one bias: reset_after=False
 //   dense  [H, O], [O]                 the head, if there is one
 //
-// The last of the weights is absent where the layer has no bias.
+// The last of the weights is absent where the layer has no bias. AIDA-X's files have "in_skip", by which the
+// input is added to the output.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -181,8 +182,9 @@ class LayersReader {
 }  // namespace
 
 Model read_layers(const Value& root) {
-  refuse_skip(root, "in_skip");
   LayersReader reader(root);
+  reader.model.config.skip = read_skip(root, "in_skip");
+  check_skip(root, "in_skip", reader.model.config);
   reader.model.metadata = read_metadata(root, {"in_shape", "layers", "in_skip"});
   return std::move(reader.model);
 }

@@ -43,6 +43,7 @@ void check_model_data(const Value& data, const rnn_config_t& config) {
   check_size(data, "hidden_size", config.hidden_size);
   check_size(data, "num_layers", config.num_layers);
   if (config.output_size != 0) check_size(data, "output_size", config.output_size);
+  check_skip(data, "skip", config);
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ Contents read_state_dict(const Value& root, const Source& numbers) {
     if (contents.tensors.count(key) == 0) contents.metadata.emplace(key, std::move(value));
   const std::optional<Value> data = root.find("model_data");
   if (!data) return contents;
-  refuse_skip(*data, "skip");
+  contents.skip = read_skip(*data, "skip");
   contents.check = [data = *data](const rnn_config_t& config) { check_model_data(data, config); };
   return contents;
 }

@@ -1,5 +1,6 @@
 #include "lib/network/config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -103,11 +104,15 @@ void check_forget_bias(const rnn_config_t& config) {
     throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
 }
 
+// Of each layer's output.
+std::int32_t layer_width(const rnn_config_t& config) noexcept {
+  const std::int32_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
+  return directions * (config.projection_size != 0 ? config.projection_size : config.hidden_size);
+}
+
 void check_tied_head(const rnn_config_t& config) {
   if ((config.flags & RNN_FLAG_TIED_HEAD) == 0) return;
-  const std::int32_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
-  const std::int32_t width =
-      directions * (config.projection_size != 0 ? config.projection_size : config.hidden_size);
+  const std::int32_t width = layer_width(config);
   if (config.embedding_size != width)
     throw Error(RNN_INVALID_ARGUMENT,
                 "embedding_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the width of "
@@ -117,6 +122,24 @@ void check_tied_head(const rnn_config_t& config) {
     throw Error(RNN_INVALID_ARGUMENT,
                 "output_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the input_size",
                 config.output_size, config.input_size);
+}
+
+void check_skip(const rnn_config_t& config) {
+  if (config.reserved != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "reserved is %d; it must be 0", config.reserved);
+  if (config.skip == 0) return;
+  if (config.embedding_size != 0)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "skip is %d and embedding_size is %d; one of them must be 0, since an embedding reads indices "
+        "and not inputs that could be added to outputs",
+        config.skip, config.embedding_size);
+  const std::int32_t outputs = config.output_size != 0 ? config.output_size : layer_width(config);
+  const std::int32_t most = std::min(config.input_size, outputs);
+  if (config.skip < 0 || config.skip > most)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "skip is %d; it must be 0..%d, the lesser of %d (inputs) and %d (outputs)", config.skip, most,
+                config.input_size, outputs);
 }
 
 // The first difference that matters.
@@ -134,6 +157,7 @@ Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcep
                               {"num_layers", a.num_layers, b.num_layers},
                               {"projection_size", a.projection_size, b.projection_size},
                               {"embedding_size", a.embedding_size, b.embedding_size},
+                              {"skip", a.skip, b.skip},
                               {"compute", a.compute, b.compute}};
   for (const Difference& size : sizes)
     if (size.a != size.b) return size;
@@ -184,6 +208,7 @@ rnn_config_t resolve(const rnn_config_t& config) {
   check_range("embedding_size", config.embedding_size, 0, kMaxSize);
   check_forget_bias(resolved);
   check_tied_head(resolved);
+  check_skip(resolved);
   return resolved;
 }
 

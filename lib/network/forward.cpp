@@ -11,6 +11,7 @@
 #include "lib/network/network.h"
 #include "lib/network/plan.h"
 #include "lib/network/pooling.h"
+#include "lib/network/sequences.h"
 
 namespace rnn {
 namespace {
@@ -376,6 +377,8 @@ void ForwardPass::write_outputs(const Window& window) noexcept {
       targets_[row] = outputs_ + plan_.frame(t, b) * weights_.output_size();
   }
   write_head(window.rows, {x_, stride_, nullptr});
+  add_inputs(weights_, window.rows, {{nullptr, 0, inputs_.data()}, indices_.data()},
+             {nullptr, 0, targets_.data()});
 }
 
 // Take the window's steps into the pooled outputs of the block's segments, in the order of time.
@@ -427,6 +430,7 @@ void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& op
   if (options.stateful != 0 && weights_->has_reverse())
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.stateful is 1; it must be 0, because a bidirectional network needs whole sequences");
+  check_skip(*weights_, options.pooling, "options");
   Buffer<float> own(allocator_, weights_->state_size());
   get_state(own.data());
   if (options.pooling == RNN_POOLING_NONE && steps_best_alone(in.indices != nullptr)) {

@@ -111,6 +111,24 @@ inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
   }
 }
 
+// What the network reads: x, or, where not null, `indices` for one-hot x.
+struct NetworkInputs {
+  kernels::Rows x;
+  const std::int32_t* indices;
+};
+
+// y[m, 0..skip) += x[m]
+inline void add_inputs(const Weights& weights, std::size_t M, const NetworkInputs& inputs,
+                       const kernels::MutableRows& y) noexcept {
+  const std::size_t skip = weights.skip();
+  if (skip == 0) return;
+  if (inputs.indices == nullptr) return weights.table().add(M, skip, as_input(y), inputs.x, y);
+  for (std::size_t m = 0; m < M; ++m) {
+    const auto index = static_cast<std::size_t>(inputs.indices[m]);
+    if (index < skip) row_of(y, m)[index] += 1.0f;
+  }
+}
+
 // y[m, 0..n) = W_ho o[m] + b_o, or o[m] without a head. n is O, or padded for padded y.
 inline void apply_head(const Weights& weights, std::size_t M, const kernels::Rows& o, std::size_t n,
                        const kernels::MutableRows& y) noexcept {

@@ -72,8 +72,9 @@ void Network::lay_out_scratch() {
 
 // Point steps_ to the weights.
 void Network::connect() noexcept {
-  if (steps_.size() == 0) return;
   const Weights& weights = *weights_;
+  has_skip_ = weights.skip() != 0;
+  if (steps_.size() == 0) return;
   const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
   kernels::CellStep* step = steps_.data();
   for (const std::size_t half : {std::size_t{0}, std::size_t{1}}) {
@@ -180,7 +181,18 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
   else
     walk_layers(*weights_, buffers);
   half_ = 1 - half_;
-  if (y != nullptr) apply_head(*weights_, 1, one(buffers.x), weights_->output_size(), one_to(y));
+  if (y == nullptr) return;
+  apply_head(*weights_, 1, one(buffers.x), weights_->output_size(), one_to(y));
+  if (has_skip_) add_input(x, index, y);
+}
+
+// As add_inputs, to the same bits. Most often it is one number, for which a kernel's masks take longer.
+[[gnu::noinline]] void Network::add_input(const float* x, std::int32_t index, float* y) const noexcept {
+  const std::size_t skip = weights_->skip();
+  if (y == nullptr) return;
+  if (x == nullptr && static_cast<std::size_t>(index) < skip) y[index] += 1.0f;
+  if (x == nullptr) return;
+  for (std::size_t i = 0; i < skip; ++i) y[i] += x[i];
 }
 
 void Network::step_many(Network* const* networks, std::size_t count, const float* x,
@@ -283,7 +295,9 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
   walk_layers(weights, buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
   const std::size_t O = weights.output_size();
-  if (y != nullptr) apply_head(weights, count, buffers.o, O, {y, O, nullptr});
+  if (y == nullptr) return;
+  apply_head(weights, count, buffers.o, O, {y, O, nullptr});
+  add_inputs(weights, count, {{x, weights.input_size(), nullptr}, indices}, {y, O, nullptr});
 }
 
 template <class Visit>

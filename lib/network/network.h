@@ -67,6 +67,7 @@ class Network {
     if (!is_single_) return step_layers(x, index, y);
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
+    if (has_skip_) add_input(x, index, y);
   }
   void step_from(std::int32_t index, float* y) noexcept {
     if (weights_->has_embedding())
@@ -76,6 +77,7 @@ class Network {
   }
   void step_layers(const float* x, std::int32_t index, float* y) noexcept;
   void step_chain(StreamBuffers& buffers) const noexcept;
+  void add_input(const float* x, std::int32_t index, float* y) const noexcept;
   void point_to_states(const Strand& strand, std::size_t half) noexcept;
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
@@ -104,6 +106,7 @@ class Network {
   Buffer<kernels::CellStep> steps_;  // [2, L]
   bool is_single_ = false;           // a step is that kernel, once
   bool is_chain_ = false;            // a step is that kernel for each layer, and the head
+  bool has_skip_ = false;            // inputs are added to the outputs
   // True of small networks of floats: what several streams save by reading the weights together is less than
   // what one kernel saves.
   bool indices_alone_ = false, inputs_alone_ = false;

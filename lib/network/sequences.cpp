@@ -67,6 +67,7 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
   if (sequences.pooling < RNN_POOLING_NONE || sequences.pooling > RNN_POOLING_MAX)
     throw Error(RNN_INVALID_ARGUMENT, "%s.pooling is %d; it must be %d..%d", name, sequences.pooling,
                 RNN_POOLING_NONE, RNN_POOLING_MAX);
+  check_skip(weights, sequences.pooling, name);
   if (sequences.reserved != 0)
     throw Error(RNN_INVALID_ARGUMENT, "%s.reserved is %d; it must be 0", name, sequences.reserved);
   if ((sequences.inputs == nullptr) == (sequences.indices == nullptr))
@@ -83,6 +84,15 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
     if (sequences.resets[i] > 1)
       throw Error(RNN_INVALID_ARGUMENT, "%s.resets[%zu] is %d; it must be 0 or 1", name, i,
                   sequences.resets[i]);
+}
+
+void check_skip(const Weights& weights, std::int32_t pooling, const char* name) {
+  if (weights.skip() != 0 && pooling != RNN_POOLING_NONE)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "%s.pooling is %d and the network's skip is %zu; the pooling must be 0, since inputs are added to "
+        "the outputs of steps",
+        name, pooling, weights.skip());
 }
 
 void check_finite_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name) {

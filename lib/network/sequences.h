@@ -10,6 +10,10 @@ namespace rnn {
 // messages. Throws Error(RNN_INVALID_ARGUMENT).
 void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
 
+// A network with skip adds inputs to the outputs of steps, so these are not pooled. `name` is the argument's
+// name in messages. Throws Error(RNN_INVALID_ARGUMENT).
+void check_skip(const Weights& weights, std::int32_t pooling, const char* name);
+
 // Inputs that are vectors are finite. The rest is checked before.
 void check_finite_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
 

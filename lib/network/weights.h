@@ -72,6 +72,7 @@ class Weights {
   bool has_head() const noexcept { return config_.output_size != 0; }
   bool has_bias() const noexcept { return !has(RNN_FLAG_NO_BIAS); }
   bool has_embedding() const noexcept { return config_.embedding_size != 0; }
+  std::size_t skip() const noexcept { return static_cast<std::size_t>(config_.skip); }
 
   // The state: one vector for each strand, first of h, then of c. S floats, or padded.
   std::size_t state_size() const noexcept { return state_size_; }

@@ -172,7 +172,7 @@ void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
   });
 }
 
-// To where the caller has the frames.
+// To where the caller has the frames. What is added to the outputs has their gradients, too.
 void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
   for (std::size_t t = block.first; t < block.last; ++t) {
@@ -184,6 +184,11 @@ void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
       pass_.weights->table().gemm(
           transposed_.input(strand), rows, w_.strands[strand].d_projection.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
+    if (cotangents_.outputs == nullptr) continue;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const float* const d_y = cotangents_.outputs + w_.plan.frame(t, g.first + i) * d.outputs;
+      for (std::size_t j = 0; j < pass_.weights->skip(); ++j) to[i][j] += d_y[j];
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lib/kernels/pack.h"
+#include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
 
 namespace rnn {
@@ -40,6 +41,7 @@ void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
   const double operations = kOperations * static_cast<double>(rows * w_.dimensions.outputs);
   threads_.run_ranges(operations, rows, 1, [&](std::size_t begin, std::size_t count) {
     const std::size_t start = first + begin;
+    add_inputs(*pass_.weights, count, w_.network_inputs(start), w_.outputs.rows(begin));
     for (std::size_t i = start; w_.pooling == 0 && i < start + count; ++i) store_outputs(i, w_.plan.frame(i));
     if (pass_.loss != 0) compute_losses(start, count);
   });

@@ -43,6 +43,7 @@ void Bptt::compute_pooled_outputs(const Group& g) noexcept {
 void Bptt::project_outputs(std::size_t first, std::size_t rows) noexcept {
   apply_head(*pass_.weights, rows, w_.head_inputs().read(first), kernels::padded(w_.dimensions.outputs),
              w_.outputs.rows(first));
+  add_inputs(*pass_.weights, rows, w_.network_inputs(first), w_.outputs.rows(first));
 }
 
 // Of equal outputs, the first is the largest.

@@ -220,6 +220,12 @@ void check_sampling(const Weights& weights, const rnn_train_options_t& o) {
     throw Error(RNN_INVALID_ARGUMENT,
                 "sampled_classes is %d; it must be 0..%zu, half of the network's outputs", o.sampled_classes,
                 weights.output_size() / 2);
+  if (weights.skip() != 0)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "sampled_classes is %d; it must be 0, since the network's skip is %zu, whose inputs are added to "
+        "the outputs of all classes",
+        o.sampled_classes, weights.skip());
   if (o.label_smoothing != 0.0f)
     throw Error(
         RNN_INVALID_ARGUMENT,

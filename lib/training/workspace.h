@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "lib/network/layer_walk.h"
 #include "lib/network/memory.h"
 #include "lib/network/plan.h"
 #include "lib/network/weights.h"
@@ -148,6 +149,10 @@ struct Workspace {
     return shapes[layer].directions > 1 || shapes[layer].residual;
   }
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
+  // What the network reads from row r on.
+  NetworkInputs network_inputs(std::size_t r) const noexcept {
+    return {layers[0].inputs.read(r), one_hot ? &indices[r] : nullptr};
+  }
   // What the head reads, a row for each output row.
   const Matrix& head_inputs() const noexcept {
     return pooling != 0 ? pooled : layers[dimensions.layers - 1].outputs;

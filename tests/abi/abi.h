@@ -34,7 +34,9 @@ FIELD(rnn_config_t, projection_size, 60);
 FIELD(rnn_config_t, allocator, 64);
 FIELD(rnn_config_t, embedding_size, 72);
 FIELD(rnn_config_t, forget_bias, 76);
-SIZE(rnn_config_t, 80);
+FIELD(rnn_config_t, skip, 80);
+FIELD(rnn_config_t, reserved, 84);
+SIZE(rnn_config_t, 88);
 
 FIELD(rnn_parameter_t, struct_size, 0);
 FIELD(rnn_parameter_t, name, 8);

@@ -162,6 +162,19 @@ TEST(Create, RefusesWhatContradicts) {
   (c = lstm).forget_bias = 1;
   c.flags = RNN_FLAG_NO_BIAS;
   expect_refused(c, "forget_bias is 1");
+  (c = good).reserved = 1;
+  expect_refused(c, "reserved is 1; it must be 0");
+  for (const int32_t skip : {-1, 2}) {
+    (c = good).skip = skip;
+    expect_refused(
+        c, ("skip is " + std::to_string(skip) + "; it must be 0..1, the lesser of 2 (inputs) and 1 (outputs)")
+               .c_str());
+  }
+  (c = config(2, 3, 0)).skip = 3;
+  expect_refused(c, "skip is 3; it must be 0..2, the lesser of 2 (inputs) and 3 (outputs)");
+  (c = good).skip = 1;
+  c.embedding_size = 4;
+  expect_refused(c, "skip is 1 and embedding_size is 4; one of them must be 0");
   for (const int32_t size : {-1, 65537}) {
     (c = good).embedding_size = size;
     expect_refused(c, ("embedding_size is " + std::to_string(size)).c_str());
@@ -282,6 +295,9 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
   const Network plain = create(c);
   c.projection_size = 2;
   EXPECT_FAILS(RNN_MISMATCH, "projection_size", rnn_sync(plain.get(), create(c).get()));
+  c = config(3, 4, 3, 2);
+  c.skip = 2;
+  EXPECT_FAILS(RNN_MISMATCH, "skip of stream is 0, and of source 2", rnn_sync(rnn, create(c).get()));
   c = config(3, 4, 3, 2);
   c.initial_state = RNN_INITIAL_FIXED;
   EXPECT_FAILS(RNN_MISMATCH, "initial_state", rnn_sync(rnn, create(c).get()));

@@ -9,7 +9,7 @@ namespace {
 struct Shape {
   int32_t inputs, hidden, outputs, layers;
   uint32_t flags;
-  int32_t cell = RNN_CELL_VANILLA, projection = 0, embedding = 0;
+  int32_t cell = RNN_CELL_VANILLA, projection = 0, embedding = 0, skip = 0;
 };
 
 const Shape kShapes[] = {
@@ -35,6 +35,9 @@ const Shape kShapes[] = {
     {4, 20, 3, 2, RNN_FLAG_LAYER_NORM, RNN_CELL_LSTM, 9},
     {9, 20, 3, 2, 0, RNN_CELL_LSTM, 0, 11},
     {9, 20, 9, 1, RNN_FLAG_TIED_HEAD, RNN_CELL_GRU, 0, 20},
+    {1, 16, 1, 1, 0, RNN_CELL_LSTM, 0, 0, 1},
+    {20, 33, 19, 2, 0, RNN_CELL_GRU, 0, 0, 19},
+    {5, 8, 0, 1, 0, RNN_CELL_VANILLA, 0, 0, 2},
 };
 
 Network create(const Shape& shape) {
@@ -43,6 +46,7 @@ Network create(const Shape& shape) {
   c.cell = shape.cell;
   c.projection_size = shape.projection;
   c.embedding_size = shape.embedding;
+  c.skip = shape.skip;
   return ::create(c);
 }
 
@@ -119,6 +123,7 @@ TEST_P(Steps, ComputeTheFormula) {
       h[l] = v;
     }
     if (GetParam().outputs != 0) v = affine(get("head.weight"), v, bias ? get("head.bias") : Floats());
+    for (size_t i = 0; i < static_cast<size_t>(GetParam().skip); ++i) v[i] += static_cast<double>(x[i]);
     for (size_t i = 0; i < outputs; ++i) ASSERT_NEAR(y[i], v[i], 1e-5) << "output " << i << " of step " << t;
     const Floats after = state(network);
     for (size_t i = 0; i < size; ++i) ASSERT_NEAR(after[i], h[i / hidden][i % hidden], 1e-5) << "state " << i;
@@ -221,11 +226,11 @@ TEST_P(Steps, OfWholeSequencesAreTheSame) {
     ASSERT_EQ(rnn_forward(network.get(), &in, nullptr, plain.data()), RNN_OK);
     EXPECT_TRUE(same_bits(plain, expected_y));
 
-    Floats last(lengths.size() * outputs);
     options = sized<rnn_forward_options_t>();
-    options.pooling = 1;
+    options.pooling = GetParam().skip == 0 ? RNN_POOLING_LAST : RNN_POOLING_NONE;
+    Floats last((options.pooling != 0 ? lengths.size() : data.frames()) * outputs);
     ASSERT_EQ(rnn_forward(network.get(), &in, &options, last.data()), RNN_OK) << rnn_last_error();
-    EXPECT_TRUE(same_bits(last, expected_last));
+    EXPECT_TRUE(same_bits(last, options.pooling != 0 ? expected_last : expected_y));
 
     std::fill(final_states.begin(), final_states.end(), 0.0f);
     options.final_states = final_states.data();
@@ -300,7 +305,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Steps, testing::ValuesIn(kShapes), [](const aut
   const Shape& s = info.param;
   return std::to_string(s.inputs) + "_" + std::to_string(s.hidden) + "_" + std::to_string(s.outputs) +
          "_layers" + std::to_string(s.layers) + "_cell" + std::to_string(s.cell) + "_flags" +
-         std::to_string(s.flags) + "_" + std::to_string(s.projection) + "_" + std::to_string(s.embedding);
+         std::to_string(s.flags) + "_" + std::to_string(s.projection) + "_" + std::to_string(s.embedding) +
+         "_skip" + std::to_string(s.skip);
 });
 
 TEST(Subnormals, CountAsZero) {

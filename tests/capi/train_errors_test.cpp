@@ -194,6 +194,9 @@ TEST_F(Training, RefusesToSampleClassesWhereItHasNoMeaning) {
     EXPECT_EQ(out, nullptr);
   };
   refused(create(config(4, 12, 0)), "sampled_classes is 2; it must be 0, since the network has no head");
+  rnn_config_t skip = config(4, 12, 4);
+  skip.skip = 3;
+  refused(create(skip), "sampled_classes is 2; it must be 0, since the network's skip is 3");
   o.loss = RNN_LOSS_SQUARED_ERROR;
   refused(network, "sampled_classes is 2 and loss is 2; it needs loss 1 (cross-entropy)");
   o.loss = 0;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/formats/formats_test.h"
+#include "tests/formats/json_test.h"
 
 namespace {
 
@@ -98,7 +99,19 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
                                            c.output_size = c.input_size;
                                            c.flags =
                                                RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RELU;
-                                         }));
+                                         },
+                                         [](rnn_config_t& c) { c.skip = 2; }));
+
+TEST(NetworkFile, Skip) {
+  const std::string file = save_memory(create([](rnn_config_t& c) { c.skip = 2; }).get());
+  EXPECT_NE(file.find("\"rnn.skip\":\"2\""), std::string::npos);
+  EXPECT_EQ(save_memory(create().get()).find("rnn.skip"), std::string::npos);
+  EXPECT_EQ(try_load(replaced(file, "\"rnn.skip\":\"2\"", "\"rnn.skip\":\"3\"")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("configuration: skip is 3; it must be 0..2, the lesser of 3 (inputs) and 2 (outputs)");
+  // A reader that does not know it is told by the probe.
+  EXPECT_EQ(try_load(replaced(file, "\"rnn.skip\"", "\"rnn.else\"")), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("probe: step 0, the output: found");
+}
 
 TEST(NetworkFile, SpecialValues) {
   const Rnn rnn = create();

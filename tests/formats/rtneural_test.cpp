@@ -142,6 +142,26 @@ TEST(RTNeural, NoSkip) {
         expected.get());
 }
 
+// y + x[0], as AIDA-X has it.
+TEST(RTNeural, Skip) {
+  Numbers numbers(6);
+  const auto with_skip = [](const std::vector<Layer>& layers, const std::string& value) {
+    return replaced(file(layers), "\"layers\"", "\"in_skip\": " + value + ", \"layers\"");
+  };
+  for (const char* type : {"lstm", "gru"}) {
+    for (const std::size_t inputs : {1, 3}) {
+      const std::vector<Layer> layers = {random(numbers, type, inputs, 5), random(numbers, "dense", 5, 1)};
+      const Vector x = numbers.vector(12 * inputs);
+      Vector y = run(layers, x);
+      for (std::size_t t = 0; t < y.size(); ++t) y[t] += x[t * inputs];
+      for (const char* value : {"1", "1.0", "true"}) expect_outputs(with_skip(layers, value), x, y);
+    }
+  }
+  const std::vector<Layer> two = {random(numbers, "lstm", 1, 5), random(numbers, "dense", 5, 2)};
+  EXPECT_EQ(try_load(with_skip(two, "1")), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: in_skip is 1 and there are 2 outputs; librnn reads it with 1");
+}
+
 TEST(RTNeural, SizesThatAreThereTwice) {
   const std::string recurrent = "\"activation\": \"\", ", dense = "\"activation\": \"linear\", ";
   std::string text = replaced(kLstmJson, recurrent, recurrent + "\"input_size\": 1, \"hidden_size\": 2, ");
@@ -168,10 +188,9 @@ TEST(RTNeural, Refuses) {
                     activation = unknown("layers[2] is \"activation\""),
                     unnamed = unknown("layers[1] is \"unknown\"");
   const Refusal cases[] = {
-      {"\"in_skip\": 0", "\"in_skip\": 1",
-       "unsupported: in_skip is 1; librnn has no connection from input to output"},
-      {"\"in_skip\": 0", "\"in_skip\": true", "unsupported: in_skip is true; librnn has no"},
-      {"\"in_skip\": 0", "\"in_skip\": 0.5", "unsupported: in_skip is 0.5; librnn has no"},
+      {"\"in_skip\": 0", "\"in_skip\": 2", "unsupported: in_skip is 2; librnn reads 0 and 1"},
+      {"\"in_skip\": 0", "\"in_skip\": -1", "unsupported: in_skip is -1; librnn reads 0 and 1"},
+      {"\"in_skip\": 0", "\"in_skip\": 0.5", "unsupported: in_skip is 0.5; librnn reads 0 and 1"},
       {"\"in_skip\": 0", "\"in_skip\": \"no\"", "in_skip is \"no\"; it must be a number"},
       {"\"in_shape\"", "\"shape\"", "in_shape is missing"},
       {"[null, null, 1]", "[null, null, null]", "in_shape[2] is null; it must be an integer, 1..1048576"},

@@ -117,8 +117,8 @@ TEST(StateDict, GuitarML) {
   EXPECT_EQ(metadata(file).at("samplerate"), "44100");
 
   const Refusal cases[] = {
-      {"\"skip\": 0", "\"skip\": 1",
-       "unsupported: model_data.skip is 1; librnn has no connection from input to output"},
+      {"\"skip\": 0", "\"skip\": 2", "unsupported: model_data.skip is 2; librnn reads 0 and 1"},
+      {"\"skip\": 0", "\"skip\": \"1\"", "model_data.skip is \"1\"; it must be a number"},
       {"\"unit_type\": \"RNN\"", "\"unit_type\": \"GRU\"",
        "model_data.unit_type is \"GRU\"; the weights are those of RNN"},
       {"\"unit_type\": \"RNN\"", "\"unit_type\": 1", "model_data.unit_type is 1; it must be a string"},
@@ -134,6 +134,28 @@ TEST(StateDict, GuitarML) {
        "model_data is an array of 1; it must be an object"},
   };
   for (const Refusal& refusal : cases) expect_refused(kGuitarMlJson, refusal);
+}
+
+// y + x[0]
+TEST(StateDict, GuitarMLSkip) {
+  Numbers numbers(7);
+  for (const std::size_t gates : {3, 4}) {
+    const Module module = random(numbers, "rec.", gates, 1, 4);
+    const auto model = [&](const std::string& skip, const Linear& linear) {
+      const std::string unit = gates == 3 ? "GRU" : "LSTM";
+      return "{\"model_data\": {\"unit_type\": \"" + unit + "\", \"skip\": " + skip +
+             "}, \"state_dict\": " + text({module}, linear) + "}";
+    };
+    const Linear linear{"lin.", numbers.vector(4), numbers.vector(1)};
+    const Vector x = numbers.vector(12);
+    Vector y = run({module}, linear, x);
+    expect_outputs(model("0", linear), x, y);
+    for (std::size_t t = 0; t < y.size(); ++t) y[t] += x[t];
+    for (const char* skip : {"1", "1.0", "true"}) expect_outputs(model(skip, linear), x, y);
+    const Linear two{"lin.", numbers.vector(8), numbers.vector(2)};
+    EXPECT_EQ(try_load(model("1", two)), RNN_UNSUPPORTED);
+    EXPECT_MESSAGE("unsupported: model_data.skip is 1 and there are 2 outputs; librnn reads it with 1");
+  }
 }
 
 TEST(StateDict, Parameters) {

@@ -198,7 +198,7 @@ bool share_weights(const rnn_t* a, const rnn_t* b) {
 bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) {
   return a.cell == b.cell && a.input_size == b.input_size && a.hidden_size == b.hidden_size &&
          a.output_size == b.output_size && a.num_layers == b.num_layers &&
-         a.projection_size == b.projection_size && a.embedding_size == b.embedding_size &&
+         a.projection_size == b.projection_size && a.embedding_size == b.embedding_size && a.skip == b.skip &&
          a.compute == b.compute && a.flags == b.flags && (a.initial_state == 0) == (b.initial_state == 0);
 }
 

@@ -201,6 +201,10 @@ rnn_config_t World::random_config() {
   if ((c.flags & RNN_FLAG_RESET_BEFORE) == 0 && r.once_in(4)) c.flags |= RNN_FLAG_LAYER_NORM;
   if (c.cell == RNN_CELL_LSTM && r.once_in(3)) c.projection_size = r.within(0, c.hidden_size - 1);
   if (r.once_in(4)) c.embedding_size = r.within(1, 6);
+  const std::int32_t width = (c.projection_size != 0 ? c.projection_size : c.hidden_size) *
+                             ((c.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1);
+  const std::int32_t most = std::min(c.input_size, c.output_size != 0 ? c.output_size : width);
+  if (c.embedding_size == 0 && r.once_in(4)) c.skip = r.within(0, most);
   return c;
 }
 
@@ -214,7 +218,7 @@ Data World::random_data(const rnn_config_t& config, std::size_t outputs, bool ta
     d.inputs = r.reals(d.frames() * static_cast<std::size_t>(config.input_size));
   if (r.once_in(3))
     for (std::size_t i = 0; i < d.frames(); ++i) d.resets.push_back(r.once_in(3));
-  if (r.once_in(3)) d.pooling = r.within(0, RNN_POOLING_MAX);
+  if (config.skip == 0 && r.once_in(3)) d.pooling = r.within(0, RNN_POOLING_MAX);
   if (!targets) return d;
   if (r.once_in(2))
     d.classes = r.indices(d.rows(), static_cast<std::int32_t>(outputs));

@@ -85,7 +85,10 @@ class Walk {
   void run(Pass& pass) {
     for (std::size_t l = 0; l < network_.layers; ++l) layer(l);
     for (std::size_t t = 0; t < length_; ++t) {
-      append(pass.outputs, head(x_[t]));
+      Vector y = head(x_[t]);
+      const Vector x = input(first_ + t);
+      for (std::size_t i = 0; i < network_.skip; ++i) y[i] += x[i];
+      append(pass.outputs, y);
       append_state(pass.states, states_[t]);
     }
     if (sequences_.pooling != RNN_POOLING_NONE) append(pass.pooled, head(pool()));

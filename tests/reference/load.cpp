@@ -25,6 +25,7 @@ Network load(const rnn_t* rnn) {
   network.projection = static_cast<std::size_t>(config.projection_size);
   network.outputs = static_cast<std::size_t>(config.output_size);
   network.layers = static_cast<std::size_t>(config.num_layers);
+  network.skip = static_cast<std::size_t>(config.skip);
 
   std::size_t count = 0;
   check(rnn_parameter_count(rnn, &count));

@@ -30,6 +30,7 @@ struct Network {
   std::size_t projection = 0;  // 0: none
   std::size_t outputs = 0;     // of the head; 0: no head, the output is that of the last layer
   std::size_t layers = 1;
+  std::size_t skip = 0;   // inputs that are added to the outputs of steps
   Parameters parameters;  // absent biases and initial states are zero
 
   // What element `column` of layer `layer`'s output at frame `frame` is multiplied by on its way to the next

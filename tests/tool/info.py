@@ -17,7 +17,7 @@ def check_model(tool):
             "--compute", "bf16", "--updates", "2", "--quiet")
     info = tool.json("info", "model.safetensors")
     expected = {"file": "model.safetensors", "cell": "lstm", "input_size": characters, "hidden_size": 10,
-                "output_size": characters, "num_layers": 2, "projection_size": 6, "embedding_size": 0,
+                "output_size": characters, "num_layers": 2, "projection_size": 6, "embedding_size": 0, "skip": 0,
                 "initial_state": "zero", "compute": "bf16", "options": ["residual"], "state_size": 32}
     expect({key: info[key] for key in expected} == expected, f"{info}, expected {expected}")
     expect(info["file_bytes"] == (tool.folder / "model.safetensors").stat().st_size, info)

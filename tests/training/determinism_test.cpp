@@ -34,6 +34,7 @@ struct Case {
   float dropout = 0.0f;
   std::int32_t compute = RNN_COMPUTE_F32;
   bool labels = false;  // smoothed and weighted
+  std::int32_t skip = 0;
 };
 
 rnn_config_t config_of(const Case& c) {
@@ -43,6 +44,7 @@ rnn_config_t config_of(const Case& c) {
   n.projection_size = c.projection;
   n.embedding_size = c.embedding;
   n.compute = c.compute;
+  n.skip = c.skip;
   n.initial_state = RNN_INITIAL_TRAINED;
   return n;
 }
@@ -64,7 +66,9 @@ const std::vector<Case>& cells_and_options() {
       {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_GRU, RNN_FLAG_BIDIRECTIONAL, 0, 0, 0, 0,
        RNN_COMPUTE_BF16},
       {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_LSTM, 0, 24, 40, 0, 0, RNN_COMPUTE_BF16},
-      {RNN_OPTIMIZER_ADAM, 1, true, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}};
+      {RNN_OPTIMIZER_ADAM, 1, true, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true},
+      {RNN_OPTIMIZER_ADAM, 1, false, true, RNN_CELL_LSTM, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, false, 40},
+      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_GRU, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16, false, 17}};
   return cases;
 }
 

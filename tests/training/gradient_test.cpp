@@ -62,8 +62,9 @@ std::string describe(const Case& c) {
   const rnn_config_t& n = c.config;
   std::string text = "cell " + std::to_string(n.cell) + ", I " + std::to_string(n.input_size) + ", E " +
                      std::to_string(n.embedding_size) + ", H " + std::to_string(n.hidden_size) + ", P " +
-                     std::to_string(n.projection_size) + ", O " + std::to_string(n.output_size) + ", L " +
-                     std::to_string(n.num_layers) + ", initial state " + std::to_string(n.initial_state);
+                     std::to_string(n.projection_size) + ", O " + std::to_string(n.output_size) + ", skip " +
+                     std::to_string(n.skip) + ", L " + std::to_string(n.num_layers) + ", initial state " +
+                     std::to_string(n.initial_state);
   const struct {
     std::uint32_t flag;
     const char* name;
@@ -289,10 +290,13 @@ rnn_config_t random_config(Random& random) {
 Case random_case(std::uint64_t seed) {
   Random random(seed);
   const auto pick = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
-  const rnn_config_t network = random_config(random);
+  rnn_config_t network = random_config(random);
   DataKind kind;
   kind.one_hot = network.embedding_size != 0 || pick(2) == 0;
   kind.pooling = pick(2) == 0 ? pick(4) : RNN_POOLING_NONE;
+  Random skips(seed + 1000000);  // apart from the other draws
+  if (kind.pooling == RNN_POOLING_NONE && skips.below(2) == 0)
+    network.skip = static_cast<std::int32_t>(skips.below(static_cast<std::size_t>(most_skip(network)) + 1));
   kind.masks = pick(2) == 0;
   kind.resets = pick(3) == 0;
   kind.loss = 1 + pick(3);
@@ -320,7 +324,7 @@ TEST(Gradient, OfEveryKind) {
 TEST(Gradient, OfEveryOption) {
   const std::vector<std::size_t> lengths = {3, 6, 1, 4};
   for (const auto& cell : kCells) {
-    for (std::int32_t option = 0; option < 12; ++option) {
+    for (std::int32_t option = 0; option < 14; ++option) {
       rnn_config_t c = config_of(cell, config(4, 3, 2, 2));
       DataKind kind;
       kind.resets = option % 2 == 0;
@@ -334,7 +338,8 @@ TEST(Gradient, OfEveryOption) {
       if (option == 6) c.embedding_size = 5;
       if (option == 7) tie(c);
       if (option == 8) c.initial_state = RNN_INITIAL_TRAINED;
-      if (option >= 9) kind.pooling = option - 8;
+      if (option >= 9 && option < 12) kind.pooling = option - 8;
+      if (option >= 12) c.skip = option - 11;
       if (option == 0) dropout = 0.4f;
       kind.one_hot = kind.one_hot || c.embedding_size != 0;
       Case one = make_case(c, kind, lengths);
@@ -355,6 +360,7 @@ TEST(Gradient, OfLargerNetworks) {
       n.cell = cell[0];
       n.flags = static_cast<std::uint32_t>(cell[1]);
       n.initial_state = RNN_INITIAL_TRAINED;
+      if (!one_hot) n.skip = 65;
       if (n.cell == RNN_CELL_LSTM && one_hot) {
         n.flags |= RNN_FLAG_BIDIRECTIONAL;
         n.projection_size = 21;
@@ -606,6 +612,7 @@ TEST(Gradient, OfTapesOfEveryCell) {
   for (const auto& cell : kCells) {
     for (const bool around : {false, true}) {
       rnn_config_t n = config_of(cell, config(4, 5, around ? 0 : 3, 2));
+      n.skip = around ? 4 : 2;
       if (around) n.flags |= RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL;
       if (around && (n.flags & RNN_FLAG_RESET_BEFORE) == 0) n.flags |= RNN_FLAG_LAYER_NORM;
       if (around && n.cell == RNN_CELL_LSTM) n.projection_size = 3;

@@ -153,6 +153,11 @@ inline std::size_t output_size(const rnn_config_t& c) {
   return static_cast<std::size_t>((c.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 * width : width);
 }
 
+// The largest skip.
+inline std::int32_t most_skip(const rnn_config_t& c) {
+  return c.embedding_size != 0 ? 0 : std::min(c.input_size, static_cast<std::int32_t>(output_size(c)));
+}
+
 // Lengths of 1 to 11 steps.
 inline std::vector<std::size_t> ragged_lengths(std::size_t count) {
   std::vector<std::size_t> lengths;

@@ -144,6 +144,7 @@ TEST(Config, SameArchitecture) {
   EXPECT_FALSE(same([](C& c) { c.flags = RNN_FLAG_NO_BIAS; }));
   EXPECT_FALSE(same([](C& c) { c.projection_size = 2; }));
   EXPECT_FALSE(same([](C& c) { c.embedding_size = 2; }));
+  EXPECT_FALSE(same([](C& c) { c.skip = 1; }));
   for (std::uint32_t flag = RNN_FLAG_NO_BIAS; flag <= RNN_FLAG_TIED_HEAD; flag *= 2)
     EXPECT_FALSE(same([flag](C& c) { c.flags = flag; })) << flag;
   EXPECT_TRUE(same([](C& c) { c.forget_bias = 1; }));

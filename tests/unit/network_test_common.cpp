@@ -54,6 +54,15 @@ rnn_config_t tie_head(rnn_config_t config) {
   return config;
 }
 
+// Of the same network that adds inputs to its outputs: as many as can be, or one.
+rnn_config_t add_skip(rnn_config_t config) {
+  const std::int32_t width = (config.projection_size != 0 ? config.projection_size : config.hidden_size) *
+                             ((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1);
+  const std::int32_t most = std::min(config.input_size, config.output_size != 0 ? config.output_size : width);
+  config.skip = config.hidden_size % 2 != 0 ? 1 : most;
+  return config;
+}
+
 Results room(const Weights& weights, const Data& data) {
   const std::size_t S = weights.state_size();
   return {std::vector<float>(data.frames * weights.output_size()), std::vector<float>(data.frames * S),
@@ -68,11 +77,14 @@ std::vector<rnn_config_t> all_configs(bool bidirectional) {
   for (const Kind& kind : kKinds) {
     for (const Size& size : kSizes) {
       configs.push_back(make_config(kind, size, both, false));
+      configs.push_back(add_skip(make_config(kind, size, both, false)));
       configs.push_back(make_config(kind, size, both | RNN_FLAG_RESIDUAL | RNN_FLAG_NO_BIAS, true));
       configs.push_back(tie_head(make_config(kind, size, both | RNN_FLAG_RESIDUAL, true)));
       if ((kind.flags & RNN_FLAG_RESET_BEFORE) != 0) continue;
       configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM, true));
       configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL, false));
+      configs.push_back(
+          add_skip(make_config(kind, size, both | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL, false)));
     }
   }
   return configs;
@@ -91,6 +103,7 @@ std::string describe(const rnn_config_t& c) {
   add(", L ", c.num_layers);
   add(", P ", c.projection_size);
   add(", E ", c.embedding_size);
+  add(", skip ", c.skip);
   add(", flags ", static_cast<std::int32_t>(c.flags));
   return text;
 }
@@ -121,6 +134,7 @@ reference::Network truth(const Network& network) {
   result.projection = static_cast<std::size_t>(weights.config().projection_size);
   result.outputs = weights.has_head() ? weights.output_size() : 0;
   result.layers = weights.num_layers();
+  result.skip = weights.skip();
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& parameter = weights.parameter(i);
     std::vector<float> values(parameter.count());

@@ -224,7 +224,10 @@ int main() {
   int failures = 0;
   std::vector<rnn_config_t> configs = kinds();
   configs.push_back(make_config(3, 16, 2, 1));
+  configs.push_back(configs.back());
+  configs.back().skip = 2;
   configs.push_back(make_config(50, 33, 0, 2));
+  configs.back().skip = 33;
   configs.push_back(make_config(7, 300, 7, 3));
   for (const rnn_config_t& config : configs) {
     Streams streams(config);
