@@ -65,8 +65,7 @@ struct Stage {
 
 struct Cell {
   std::int32_t id = 0;         // RNN_CELL_...
-  std::uint32_t variant =
-      0;  // the flag that makes this cell of it: RNN_FLAG_RELU, RNN_FLAG_RESET_BEFORE, or 0
+  std::uint32_t variant = 0;   // the flag that makes this cell of it, RNN_FLAG_RELU or RNN_FLAG_RESET_BEFORE; or 0
   const char* name = nullptr;  // as in files
   std::size_t gates = 0;       // G
 

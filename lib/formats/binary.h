@@ -7,9 +7,8 @@
 //   u64       where the data begin
 //   u32, u32  numbers of metadata and of tensors
 //   metadata  u32 and u32, the sizes of key and value; key; value
-//   tensors   u32 type (1 F64, 2 F32, 3 F16, 4 BF16, 5 U64, 6 I64); u32 rank; u32 size of the name; u64
-//   extents[rank];
-//             u64 where its values begin; name
+//   tensors   u32 type (1 F64, 2 F32, 3 F16, 4 BF16, 5 U64, 6 I64); u32 rank; u32 size of the name;
+//             u64 extents[rank]; u64 where its values begin; name
 //   data      row-major; each tensor's begins at the next multiple of 64 bytes, the gaps are 0
 #pragma once
 

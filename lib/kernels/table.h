@@ -183,14 +183,13 @@ struct Table : Products {
   void (*scatter_add)(std::size_t R, std::size_t N, const std::int32_t* index, const float* a,
                       std::size_t lda, float* g, std::size_t ldg);
 
-  // normalized[m, N] = (x[m] - mean) deviation[m], deviation = 1 / sqrt(variance + 1e-5), y[m] = gain *
-  // normalized[m]
-  // + bias. normalized may be null, deviation too; bias may be null; y may be x. Lanes are added as in a
-  // norm.
+  // normalized[m, N] = (x[m] - mean) deviation[m], deviation = 1 / sqrt(variance + 1e-5),
+  // y[m] = gain * normalized[m] + bias. normalized, deviation and bias may be null; y may be x. Sums over N are
+  // those of sum_squares: kPad accumulators, added by a fixed tree.
   void (*layer_norm)(std::size_t M, std::size_t N, const Rows& x, const float* gain, const float* bias,
                      const MutableRows& normalized, float* deviation, const MutableRows& y);
-  // dx[m] = deviation[m] (g - mean(g) - normalized[m] mean(g * normalized[m])), g = gain * dy[m]. dx may be
-  // dy.
+  // dx[m] = deviation[m] (g - mean(g) - normalized[m] mean(g * normalized[m])), g = gain * dy[m].
+  // dx may be dy.
   void (*layer_norm_backward)(std::size_t M, std::size_t N, const Rows& dy, const float* gain,
                               const Rows& normalized, const float* deviation, const MutableRows& dx);
   // out[N] += sum over r of a[r, N] b[r, N], r ascending.

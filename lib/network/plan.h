@@ -22,8 +22,7 @@ struct Segment {
   std::size_t length;
   bool starts_slice;  // begins with the slice's state, otherwise with the initial state
   bool ends_slice;    // its final state is the slice's
-  bool
-      opens_slice;  // holds the slice's first frame, which a reset keeps from starting with the slice's state
+  bool opens_slice;   // holds the slice's first frame, be there a reset or not
 };
 
 class Plan {

@@ -9,8 +9,8 @@ namespace {
 std::uint64_t rotate_left(std::uint64_t x, int count) noexcept { return (x << count) | (x >> (64 - count)); }
 
 // log(x) for a normal x > 0, within 1e-15: by the same additions, products and divisions everywhere.
-//   x = 2^e m, sqrt(1/2) <= m < sqrt(2);  log m = 2 atanh z = 2 z (1 + z^2/3 + z^4/5 + ...),  z = (m-1) /
-//   (m+1)
+//   x = 2^e m, sqrt(1/2) <= m < sqrt(2)
+//   log m = 2 atanh z = 2 z (1 + z^2/3 + z^4/5 + ...), z = (m - 1) / (m + 1)
 double logarithm(double x) noexcept {
   constexpr double kLogOf2 = 0.693147180559945309417;
   constexpr double kRootOf2 = 1.41421356237309504880;

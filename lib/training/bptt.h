@@ -10,7 +10,7 @@
 // projection, layer normalisation, residual connections and dropout, rnn.h says.
 //
 // Forward and backward run in parallel over groups of segments, with no barrier between steps. Every element
-// has one owner and one order of summation (k ascending, steps ascending, segments in the plan's order), so
+// has one owner and one order of summation (over k as gemm-inl.h says, over rows ascending), so
 // neither groups nor tiles nor threads change a bit of a result. Nor do chunks: where the outputs of all rows
 // would take too much memory, the head and the loss are computed for some rows at a time, between forward and
 // backward.
