@@ -93,6 +93,7 @@ void Network::connect() noexcept {
     is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
                 weights.layer(l).cell == layer.cell;
   is_single_ = weights.num_layers() == 1 && weights.has_head() && !layer.has_projection();
+  is_bare_ = is_single_ && !has_skip_;
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
            layer.gates() * (layer.hidden + inputs) + weights.output_size() * layer.hidden <= kFewWeights;
@@ -175,6 +176,11 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
 
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
+  if (is_single_) {
+    step_function_(steps_[half_], x, index, y);
+    half_ = 1 - half_;
+    return add_input(x, index, y);
+  }
   StreamBuffers buffers{*this, x, index};
   if (is_chain_)
     step_chain(buffers);

@@ -64,10 +64,9 @@ class Network {
   // From x or, if that is null, a one-hot input. Here, and so beside the code that calls it: on Zen 4 some
   // pages of code, by their physical addresses, cost each other 40 ns a step.
   void step_from(const float* x, std::int32_t index, float* y) noexcept {
-    if (!is_single_) return step_layers(x, index, y);
+    if (!is_bare_) return step_layers(x, index, y);
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
-    if (has_skip_) add_input(x, index, y);
   }
   void step_from(std::int32_t index, float* y) noexcept {
     if (weights_->has_embedding())
@@ -104,7 +103,8 @@ class Network {
   // Where one kernel does a layer's step: that, and what it reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
-  bool is_single_ = false;           // a step is that kernel, once
+  bool is_single_ = false;           // a step is that kernel, once,
+  bool is_bare_ = false;             // and nothing else
   bool is_chain_ = false;            // a step is that kernel for each layer, and the head
   bool has_skip_ = false;            // inputs are added to the outputs
   // True of small networks of floats: what several streams save by reading the weights together is less than
