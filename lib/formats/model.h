@@ -17,7 +17,7 @@ struct Model {
   // Row-major, by the names of rnn_parameter_t. A bias is the sum of those that the file has; the other
   // library's gates are in the order of RNN_CELL_...
   std::map<std::string, std::vector<float>> parameters;
-  std::map<std::string, std::string> metadata;  // what the file says beside the network, such as a sample rate
+  std::map<std::string, std::string> metadata;  // what the file says beside the network: a sample rate
   std::optional<Probe> probe;  // what the other library gives
 };
 
