@@ -33,7 +33,8 @@ rnn_status_t rnn_get_metadata(const rnn_t* rnn, const char* key, char* value, si
     check_pointer(size, "size");
     if (capacity != 0) check_pointer(value, "value");
     const char* found = rnn->network.weights().metadata().find(key);
-    if (found == nullptr) throw rnn::Error(RNN_NOT_FOUND, "no metadata has the key %s", rnn::quote(key).c_str());
+    if (found == nullptr)
+      throw rnn::Error(RNN_NOT_FOUND, "no metadata has the key %s", rnn::quote(key).c_str());
     const size_t needed = std::strlen(found) + 1;
     if (value != nullptr) {
       if (capacity < needed)

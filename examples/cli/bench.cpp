@@ -226,7 +226,9 @@ void add_bench(CLI::App& program) {
       command.add_option("model", bench->model, "A model's file; default: the network of the options below")
           ->check(not_empty());
   add_shape_options(command, bench->shape);
-  command.add_option("--inputs", bench->inputs, "Inputs")->check(CLI::Range(1, 1048576))->capture_default_str();
+  command.add_option("--inputs", bench->inputs, "Inputs")
+      ->check(CLI::Range(1, 1048576))
+      ->capture_default_str();
   command.add_option("--outputs", bench->outputs, "Outputs of a head; 0: none")
       ->check(CLI::Range(0, 1048576))
       ->capture_default_str();

@@ -154,9 +154,7 @@ bool recognise(const void* memory, std::size_t size) noexcept {
   return size >= sizeof kMagic && std::memcmp(memory, kMagic.data(), sizeof kMagic) == 0;
 }
 
-std::uint32_t checksum(const Source& source) {
-  return crc32(source, kChecked, source.size() - kChecked);
-}
+std::uint32_t checksum(const Source& source) { return crc32(source, kChecked, source.size() - kChecked); }
 
 Contents read(const Source& source) {
   const std::size_t size = source.size();

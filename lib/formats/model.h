@@ -18,7 +18,7 @@ struct Model {
   // library's gates are in the order of RNN_CELL_...
   std::map<std::string, std::vector<float>> parameters;
   std::map<std::string, std::string> metadata;  // what the file says beside the network: a sample rate
-  std::optional<Probe> probe;  // what the other library gives
+  std::optional<Probe> probe;                   // what the other library gives
 };
 
 // Throws Error(RNN_BAD_FORMAT) where the configuration is wrong, or a parameter is missing, of another size,

@@ -73,8 +73,7 @@ template <class Arch>
 }
 
 // exp r = 1 + r + r^2 (c[0] + c[1] r + ... + c[4] r^4), |r| < 0.3468, relative error 2^-28.
-constexpr float exp_tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f,
-                              0x1.6a23dp-10f};
+constexpr float exp_tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23dp-10f};
 
 // ln 2 in two parts; n times the first is exact for |n| < 2^15.
 constexpr float ln2_hi = 0x1.63p-1f;

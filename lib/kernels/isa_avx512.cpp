@@ -1,4 +1,5 @@
-#if !defined(__AVX512F__) || !defined(__AVX512CD__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || !defined(__AVX512VL__)
+#if !defined(__AVX512F__) || !defined(__AVX512CD__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || \
+    !defined(__AVX512VL__)
 #error "compiled without its flags: see lib/kernels/meson.build"
 #endif
 #define RNN_ISA avx512

@@ -132,7 +132,9 @@ float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
 }
 
 // Whatever the rounding, no number wraps around.
-std::int32_t clamp8(long number) { return static_cast<std::int32_t>(number < -127 ? -127 : number > 127 ? 127 : number); }
+std::int32_t clamp8(long number) {
+  return static_cast<std::int32_t>(number < -127 ? -127 : number > 127 ? 127 : number);
+}
 
 // Row by row: its slots, its scale and the sum of its numbers.
 void pack_int8(const Panel& p) {

@@ -123,15 +123,17 @@ struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
   static V max(V c, V x) noexcept { return _mm_max_ps(c, x); }
   static V sqrt(V x) noexcept { return _mm_sqrt_ps(x); }
   static V abs(V x) noexcept { return _mm_andnot_ps(_mm_set1_ps(-0.0f), x); }
-  static V with_sign(V m, V x) noexcept {
-    return _mm_or_ps(m, _mm_and_ps(x, _mm_set1_ps(-0.0f)));
-  }
+  static V with_sign(V m, V x) noexcept { return _mm_or_ps(m, _mm_and_ps(x, _mm_set1_ps(-0.0f))); }
   static I bits(V x) noexcept { return _mm_castps_si128(x); }
   static V from_bits(I i) noexcept { return _mm_castsi128_ps(i); }
   template <int K>
-  static I shl(I i) noexcept { return _mm_slli_epi32(i, K); }
+  static I shl(I i) noexcept {
+    return _mm_slli_epi32(i, K);
+  }
   template <int K>
-  static I shr(I i) noexcept { return _mm_srli_epi32(i, K); }
+  static I shr(I i) noexcept {
+    return _mm_srli_epi32(i, K);
+  }
   static I exclusive_or(I a, I b) noexcept { return _mm_xor_si128(a, b); }
   static I mul(I a, I b) noexcept {
     const __m128i even = _mm_mul_epu32(a, b);
@@ -161,15 +163,17 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
   static V max(V c, V x) noexcept { return _mm256_max_ps(c, x); }
   static V sqrt(V x) noexcept { return _mm256_sqrt_ps(x); }
   static V abs(V x) noexcept { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
-  static V with_sign(V m, V x) noexcept {
-    return _mm256_or_ps(m, _mm256_and_ps(x, _mm256_set1_ps(-0.0f)));
-  }
+  static V with_sign(V m, V x) noexcept { return _mm256_or_ps(m, _mm256_and_ps(x, _mm256_set1_ps(-0.0f))); }
   static I bits(V x) noexcept { return _mm256_castps_si256(x); }
   static V from_bits(I i) noexcept { return _mm256_castsi256_ps(i); }
   template <int K>
-  static I shl(I i) noexcept { return _mm256_slli_epi32(i, K); }
+  static I shl(I i) noexcept {
+    return _mm256_slli_epi32(i, K);
+  }
   template <int K>
-  static I shr(I i) noexcept { return _mm256_srli_epi32(i, K); }
+  static I shr(I i) noexcept {
+    return _mm256_srli_epi32(i, K);
+  }
   static I exclusive_or(I a, I b) noexcept { return _mm256_xor_si256(a, b); }
   static I mul(I a, I b) noexcept { return _mm256_mullo_epi32(a, b); }
   static V zero_below(I i, I limit, V x) noexcept {
@@ -180,20 +184,14 @@ struct Native<xsimd::fma3<xsimd::avx2>> {
 
 #if defined(__AVX512VL__)  // narrow vectors
   static __mmask8 first(std::size_t n) noexcept { return static_cast<__mmask8>((1u << n) - 1u); }
-  static V load_partial(const float* p, std::size_t n) noexcept {
-    return _mm256_maskz_loadu_ps(first(n), p);
-  }
-  static void store_partial(float* p, V v, std::size_t n) noexcept {
-    _mm256_mask_storeu_ps(p, first(n), v);
-  }
+  static V load_partial(const float* p, std::size_t n) noexcept { return _mm256_maskz_loadu_ps(first(n), p); }
+  static void store_partial(float* p, V v, std::size_t n) noexcept { _mm256_mask_storeu_ps(p, first(n), v); }
 #else  // a masked store is slow on Zen
   static __m256i first(std::size_t n) noexcept {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
-  static V load_partial(const float* p, std::size_t n) noexcept {
-    return _mm256_maskload_ps(p, first(n));
-  }
+  static V load_partial(const float* p, std::size_t n) noexcept { return _mm256_maskload_ps(p, first(n)); }
   static void store_partial(float* p, V v, std::size_t n) noexcept { store_first(p, v, n); }
 #endif
   static void store_exact(float* p, V v, std::size_t n) noexcept { store_first(p, v, n); }
@@ -219,16 +217,19 @@ struct Native<xsimd::avx512bw> {
   static V abs(V x) noexcept { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), x); }
   static V with_sign(V m, V x) noexcept {
     constexpr int m_or_x_and_sign = 0xf8;
-    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(
-        _mm512_castps_si512(m), _mm512_castps_si512(x), _mm512_set1_epi32(INT32_MIN),
-        m_or_x_and_sign));
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_castps_si512(m), _mm512_castps_si512(x),
+                                                         _mm512_set1_epi32(INT32_MIN), m_or_x_and_sign));
   }
   static I bits(V x) noexcept { return _mm512_castps_si512(x); }
   static V from_bits(I i) noexcept { return _mm512_castsi512_ps(i); }
   template <int K>
-  static I shl(I i) noexcept { return _mm512_maskz_slli_epi32(all, i, K); }
+  static I shl(I i) noexcept {
+    return _mm512_maskz_slli_epi32(all, i, K);
+  }
   template <int K>
-  static I shr(I i) noexcept { return _mm512_maskz_srli_epi32(all, i, K); }
+  static I shr(I i) noexcept {
+    return _mm512_maskz_srli_epi32(all, i, K);
+  }
   static I exclusive_or(I a, I b) noexcept { return _mm512_xor_si512(a, b); }
   static I mul(I a, I b) noexcept { return _mm512_mullo_epi32(a, b); }
   static V zero_below(I i, I limit, V x) noexcept {
@@ -239,15 +240,9 @@ struct Native<xsimd::avx512bw> {
     return _mm512_maskz_extractf32x8_ps(0xff, v, 0);
   }
 
-  static __mmask16 first(std::size_t n) noexcept {
-    return static_cast<__mmask16>((1u << n) - 1u);
-  }
-  static V load_partial(const float* p, std::size_t n) noexcept {
-    return _mm512_maskz_loadu_ps(first(n), p);
-  }
-  static void store_partial(float* p, V v, std::size_t n) noexcept {
-    _mm512_mask_storeu_ps(p, first(n), v);
-  }
+  static __mmask16 first(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
+  static V load_partial(const float* p, std::size_t n) noexcept { return _mm512_maskz_loadu_ps(first(n), p); }
+  static void store_partial(float* p, V v, std::size_t n) noexcept { _mm512_mask_storeu_ps(p, first(n), v); }
   static void store_exact(float* p, V v, std::size_t n) noexcept {
     __m256 half = narrow(v);
     if (n & 8) {
@@ -278,7 +273,9 @@ struct Native<xsimd::neon64> : BufferedPartial<xsimd::neon64> {
   static I bits(V x) noexcept { return vreinterpretq_s32_f32(x); }
   static V from_bits(I i) noexcept { return vreinterpretq_f32_s32(i); }
   template <int K>
-  static I shl(I i) noexcept { return vshlq_n_s32(i, K); }
+  static I shl(I i) noexcept {
+    return vshlq_n_s32(i, K);
+  }
   template <int K>
   static I shr(I i) noexcept {
     return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(i), K));

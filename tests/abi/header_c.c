@@ -4,7 +4,7 @@
 
 #include "abi.h"
 
-static int fail(const char* what) {
+static int fail(const char *what) {
   fprintf(stderr, "%s: %s\n", what, rnn_last_error());
   return 1;
 }

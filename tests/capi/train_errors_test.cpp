@@ -160,7 +160,8 @@ TEST_F(Training, RefusesEachOption) {
   refused(window, "scheduled_sampling is 0.5 and window is 1");
   refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
   refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
-  refused(with(&O::sampled_classes, -1), "sampled_classes is -1; it must be 0..2, half of the network's outputs");
+  refused(with(&O::sampled_classes, -1),
+          "sampled_classes is -1; it must be 0..2, half of the network's outputs");
   refused(with(&O::sampled_classes, 3), "sampled_classes is 3; it must be 0..2");
   const float negative[4] = {1, 2, -3, 4}, infinite[4] = {1, kInfinity, 1, 1}, zero[4] = {};
   refused(with(&O::class_weights, negative), "class_weights[2] is -3; it must be finite and not negative");

@@ -66,8 +66,7 @@ TEST(Binary, WritesWhatItReads) {
   std::uint64_t wide = 0;
   contents.tensors.at("wide").read(&wide);
   EXPECT_EQ(wide, 5u);
-  for (const auto& [name, tensor] : contents.tensors)
-    EXPECT_EQ(tensor.offset % 64, 0u) << name;
+  for (const auto& [name, tensor] : contents.tensors) EXPECT_EQ(tensor.offset % 64, 0u) << name;
 
   std::string none(binary::size(Writer()), '?');
   binary::write(Writer(), none.data());
@@ -88,7 +87,8 @@ TEST(Binary, Layout) {
   EXPECT_EQ(numbers[7], 3u);
   EXPECT_EQ(file.substr(48, 3), "key");
   EXPECT_EQ(file.size(), 192u + 64 + 64 + 8);
-  EXPECT_EQ(binary::checksum(MemorySource("0123456789abcdef123456789", 25)), 0xcbf43926u) << "CRC-32 of 123456789";
+  EXPECT_EQ(binary::checksum(MemorySource("0123456789abcdef123456789", 25)), 0xcbf43926u)
+      << "CRC-32 of 123456789";
 }
 
 TEST(Binary, RefusesEveryCutAndEveryByte) {

@@ -178,16 +178,15 @@ TEST(NetworkFile, Header) {
 
 // What is not as in the plainest network, behind what every file has.
 TEST(NetworkFile, HeaderOfEveryOption) {
-  const std::string file =
-      save_memory(create([](rnn_config_t& c) {
-                    c.cell = RNN_CELL_LSTM;
-                    c.projection_size = 2;
-                    c.embedding_size = 4;
-                    c.output_size = 3;
-                    c.forget_bias = 1.5f;
-                    c.flags =
-                        RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM | RNN_FLAG_TIED_HEAD;
-                  }).get());
+  const std::string file = save_memory(create([](rnn_config_t& c) {
+                                         c.cell = RNN_CELL_LSTM;
+                                         c.projection_size = 2;
+                                         c.embedding_size = 4;
+                                         c.output_size = 3;
+                                         c.forget_bias = 1.5f;
+                                         c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL |
+                                                   RNN_FLAG_LAYER_NORM | RNN_FLAG_TIED_HEAD;
+                                       }).get());
   EXPECT_NE(file.find("\"rnn.cell\":\"lstm\""), std::string::npos);
   EXPECT_NE(file.find("\"rnn.compute\":\"f32\",\"rnn.projection_size\":\"2\",\"rnn.embedding_size\":\"4\","
                       "\"rnn.forget_bias\":\"1.5\",\"rnn.bidirectional\":\"true\",\"rnn.residual\":\"true\","

@@ -1,7 +1,7 @@
 // Softmax and the losses: value, gradient, and numbers that overflow where the formula is taken literally.
-#include "tests/kernels/kernels_test.h"
-
 #include <cstdint>
+
+#include "tests/kernels/kernels_test.h"
 
 namespace rnn::kernels {
 namespace {

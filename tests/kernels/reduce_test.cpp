@@ -1,8 +1,8 @@
 // Products over time and batch, sums and norms: the kernels that make weight gradients. All of them add to
 // what is there, and none may depend on how the result is cut into tasks.
-#include "tests/kernels/kernels_test.h"
-
 #include <cstdint>
+
+#include "tests/kernels/kernels_test.h"
 
 namespace rnn::kernels {
 namespace {

@@ -36,7 +36,7 @@ inline rnn_train_options_t logging_options(Log& log) {
 struct Saver {
   const TrainerHandle* trainer = nullptr;
   const char* path = nullptr;
-  int reports = 0;  // of both kinds
+  int reports = 0;   // of both kinds
   int save_at = -1;  // 0: at each
   bool stop = false;
 

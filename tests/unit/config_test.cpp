@@ -56,8 +56,7 @@ TEST(Config, WhatIsOutOfRangeIsRefused) {
   EXPECT_EQ(refused([](C& c) { c.hidden_size = -1; }), "hidden_size is -1; it must be 1..65536");
   EXPECT_EQ(refused([](C& c) { c.hidden_size = 65537; }), "hidden_size is 65537; it must be 1..65536");
   EXPECT_EQ(refused([](C& c) { c.input_size = 0; }), "input_size is 0; it must be 1..1048576");
-  EXPECT_EQ(refused([](C& c) { c.input_size = 1048577; }),
-            "input_size is 1048577; it must be 1..1048576");
+  EXPECT_EQ(refused([](C& c) { c.input_size = 1048577; }), "input_size is 1048577; it must be 1..1048576");
   EXPECT_NE(refused([](C& c) { c.output_size = -1; }), "accepted");
   EXPECT_NE(refused([](C& c) { c.output_size = 1048577; }), "accepted");
   EXPECT_NE(refused([](C& c) { c.num_layers = -1; }), "accepted");
