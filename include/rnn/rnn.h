@@ -957,6 +957,11 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
  * version, 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of
  * silence first).
+ * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one whose
+ * layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU or LSTM of one
+ * kind and width, also Bidirectional with concat, then at most one Dense without activation; what acts in training
+ * alone, as Dropout, is left out. Where the last recurrent layer has return_sequences=False, metadata keras.pooling
+ * is "last": outputs are those of RNN_POOLING_LAST. HDF5 is read as h5py writes it by default.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
  * layers that are alike read each other in the order in which they stand; elsewhere options must say which

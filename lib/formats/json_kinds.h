@@ -40,8 +40,4 @@ std::int32_t read_skip(const json::Value& object, std::string_view key);
 // With several outputs, programs differ in which of them it is added to.
 void check_skip(const json::Value& object, std::string_view key, const rnn_config_t& config);
 
-// Layers and the head each say themselves whether they have biases; those that lack them get zeros, which is
-// the same. If all lack them the network has none.
-void complete_biases(Model& model);
-
 }  // namespace rnn

@@ -103,25 +103,4 @@ void check_skip(const Value& object, std::string_view key, const rnn_config_t& c
                 object.at(key).path().c_str(), object.at(key).describe().c_str(), outputs);
 }
 
-void complete_biases(Model& model) {
-  std::map<std::string, std::vector<float>>& parameters = model.parameters;
-  const bool any = std::any_of(parameters.begin(), parameters.end(), [](const auto& parameter) {
-    return parameter.first.find("bias") != std::string::npos;
-  });
-  if (!any) {
-    model.config.flags |= RNN_FLAG_NO_BIAS;
-    return;
-  }
-  const auto H = static_cast<std::size_t>(model.config.hidden_size);
-  for (std::int32_t l = 0; l < model.config.num_layers; ++l) {
-    const std::string suffix = "_l" + std::to_string(l);
-    const std::size_t rows = parameters.at("weight_hh" + suffix).size() / H;
-    parameters.try_emplace("bias_ih" + suffix, rows);
-    if (model.config.cell == RNN_CELL_GRU && (model.config.flags & RNN_FLAG_RESET_BEFORE) == 0)
-      parameters.try_emplace("bias_hn" + suffix, H);
-  }
-  if (model.config.output_size != 0)
-    parameters.try_emplace("head.bias", static_cast<std::size_t>(model.config.output_size));
-}
-
 }  // namespace rnn

@@ -16,6 +16,7 @@
 #include "lib/formats/file.h"
 #if RNN_WITH_FORMATS
 #include "lib/formats/json_models.h"
+#include "lib/formats/keras.h"
 #include "lib/formats/torch_file.h"
 #endif
 #include "lib/formats/model.h"
@@ -181,6 +182,7 @@ std::variant<Model, Contents> read_foreign(const Source& source, const Part& hea
     return read_json(file.data(), file.size());
   }
   if (formats::torch_file::recognise(source, head)) return formats::torch_file::read(source);
+  if (keras::recognise(source, head)) return keras::read(source, head);
 #endif
   if (is_onnx(head)) return read_onnx_model(source);
   refuse_unread(source, head);
@@ -329,7 +331,9 @@ void add_network(const WeightsRef& weights, const rnn_save_options_t& options, W
 
 bool is_other_model([[maybe_unused]] const Source& source, const Part& head) {
 #if RNN_WITH_FORMATS
-  if (is_json(head.data(), head.size()) || formats::torch_file::recognise(source, head)) return true;
+  if (is_json(head.data(), head.size()) || formats::torch_file::recognise(source, head) ||
+      keras::recognise(source, head))
+    return true;
 #endif
   return is_onnx(head);
 }

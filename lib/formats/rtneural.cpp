@@ -1,192 +1,122 @@
 // {"in_shape": [..., I], "layers": [{"type", "activation", "shape": [..., size], "weights": [...]}, ...]}, as
-// RTNeural reads it and its scripts write it from Keras. Matrices are Keras' kernels, [inputs, outputs], the
-// transposed of ours:
-//
-//   lstm   [X, 4H], [H, 4H], [4H]      gates i, f, c, o: ours
-//   gru    [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; biases of W x and of U h: reset_after, Keras' default
-//                            [3H]      one bias: reset_after=False
-//   dense  [H, O], [O]                 the head, if there is one
-//
-// The last of the weights is absent where the layer has no bias. AIDA-X's files have "in_skip", by which the
-// input is added to the output.
-#include <algorithm>
-#include <array>
+// RTNeural reads it and its scripts write it from Keras: keras_layers.h says how weights lie. The last of them is absent
+// where the layer has no bias. AIDA-X's files have "in_skip", by which the input is added to the output.
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/json_kinds.h"
+#include "lib/formats/keras_layers.h"
 #include "lib/network/error.h"
 
 namespace rnn {
 namespace {
 
-using formats::quote;
 using json::Value;
+using keras::Kind;
+using keras::Layer;
+using keras::Weights;
 
-struct Layout {
-  const char* type;
-  std::int32_t cell;
-  std::size_t gates;
-  std::array<std::size_t, 4> source;  // our gate g is Keras' gate source[g]
-};
+constexpr char kKnown[] = "librnn reads lstm or gru layers, then at most one dense";
 
-constexpr Layout kLayouts[] = {{"lstm", RNN_CELL_LSTM, 4, {0, 1, 2, 3}}, {"gru", RNN_CELL_GRU, 3, {1, 0, 2}}};
-
-void check_choice(const Value& layer, const char* key, const char* only) {
-  const std::optional<Value> choice = layer.find(key);
-  if (choice && choice->string() != only && !choice->string().empty())
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; it must be %s or \"\"", choice->path().c_str(),
-                choice->describe().c_str(), quote(only).c_str());
+std::string choice(const Value& layer, const char* key) {
+  const std::optional<Value> found = layer.find(key);
+  return found ? std::string(found->string()) : "";
 }
 
-// [columns, rows] to [rows, columns], where rows of size H are gates in another order.
-std::vector<float> transposed(const std::vector<float>& kernel, std::size_t columns, std::size_t H,
-                              const Layout& layout) {
-  const std::size_t rows = layout.gates * H;
-  std::vector<float> out(kernel.size());
-  for (std::size_t g = 0; g < layout.gates; ++g)
-    for (std::size_t h = 0; h < H; ++h)
-      for (std::size_t j = 0; j < columns; ++j)
-        out[(g * H + h) * columns + j] = kernel[j * rows + layout.source[g] * H + h];
-  return out;
+// What is not understood could change the output.
+void check_keys(const Value& layer) {
+  layer.each_member([&](std::string_view key, const Value& value) {
+    for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape", "weights",
+                              "name", "input_size", "hidden_size", "output_size"})
+      if (key == known) return;
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
+  });
 }
 
-class LayersReader {
- public:
-  explicit LayersReader(const Value& root) {
-    width_ = config_.input_size = root.at("in_shape").last_integer(1, kMaxClasses);
-    root.at("layers").each([&](std::size_t, const Value& layer) { read(layer); });
-    complete_biases(model);
+// Which form of GRU it is the biases say, and without them "reset_after".
+bool read_reset_after(const Value& layer, const Value& weights) {
+  const std::optional<Value> stated = layer.find("reset_after");
+  if (!stated && weights.size() == 2)
+    throw Error(RNN_BAD_FORMAT, "%s.reset_after is missing; a gru without bias needs it",
+                layer.path().c_str());
+  const bool two = weights.size() == 3 && weights.element(2).size() == 2;
+  const bool after = weights.size() == 3 ? two : stated->boolean();
+  if (stated && stated->boolean() != after)
+    throw Error(RNN_BAD_FORMAT, "%s is %s; its bias is of the other form", stated->path().c_str(),
+                stated->describe().c_str());
+  return after;
+}
+
+void read_recurrent(const Value& value, Layer& layer) {
+  layer.recurrent_activation = choice(value, "recurrent_activation");
+  const Value weights = value.at("weights");
+  const auto X = static_cast<std::size_t>(layer.inputs), H = static_cast<std::size_t>(layer.units);
+  const std::size_t columns = keras::gate_count(layer.cell) * H;
+  if (weights.size() != 2 && weights.size() != 3)
+    throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel, a recurrent kernel and a bias",
+                weights.path().c_str(), weights.size());
+  Weights& own = layer.weights[0];
+  own.kernel = weights.element(0).matrix(X, columns);
+  own.recurrent = weights.element(1).matrix(H, columns);
+  if (layer.cell == RNN_CELL_GRU) layer.reset_after = read_reset_after(value, weights);
+  if (weights.size() == 2) return;
+  const Value bias = weights.element(2);
+  const bool two = layer.cell == RNN_CELL_GRU && layer.reset_after;
+  own.bias = two ? bias.matrix(2, columns) : bias.vector(columns);
+}
+
+void read_dense(const Value& value, Layer& layer) {
+  const Value weights = value.at("weights");
+  if (weights.size() != 1 && weights.size() != 2)
+    throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel and a bias",
+                weights.path().c_str(), weights.size());
+  const auto X = static_cast<std::size_t>(layer.inputs), O = static_cast<std::size_t>(layer.units);
+  layer.weights[0].kernel = weights.element(0).matrix(X, O);
+  if (weights.size() == 2) layer.weights[0].bias = weights.element(1).vector(O);
+}
+
+Layer read_layer(const Value& value, std::int32_t inputs) {
+  Layer layer;
+  layer.place = value.path();
+  layer.type = value.at("type").string();
+  layer.inputs = inputs;
+  if (layer.type == "lstm" || layer.type == "gru") {
+    layer.kind = Kind::recurrent;
+    layer.cell = layer.type == "gru" ? RNN_CELL_GRU : RNN_CELL_LSTM;
+  } else if (layer.type == "dense" || layer.type == "time-distributed-dense") {
+    layer.kind = Kind::dense;
+  } else {
+    keras::refuse(layer, kKnown);
   }
-
-  Model model;
-
- private:
-  void read(const Value& layer) {
-    const std::string_view type = layer.at("type").string();
-    const auto layout = std::find_if(std::begin(kLayouts), std::end(kLayouts),
-                                     [&](const Layout& l) { return type == l.type; });
-    const bool recurrent = layout != std::end(kLayouts);
-    const bool dense = (type == "dense" || type == "time-distributed-dense") && config_.num_layers > 0;
-    if (config_.output_size != 0 || (!recurrent && !dense))
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s is %s; librnn reads lstm or gru layers, then at most one dense",
-                  layer.path().c_str(), quote(type).c_str());
-    check_keys(layer);
-    const std::int32_t size = layer.at("shape").last_integer(1, recurrent ? kMaxSize : kMaxClasses);
-    check_size(layer, "input_size", width_);
-    check_size(layer, "hidden_size", size);
-    check_size(layer, "output_size", size);
-    if (recurrent)
-      read_recurrent(layer, *layout, size);
-    else
-      read_dense(layer, size);
-  }
-
-  // What is not understood could change the output.
-  void check_keys(const Value& layer) const {
-    layer.each_member([&](std::string_view key, const Value& value) {
-      for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape",
-                                "weights", "name", "input_size", "hidden_size", "output_size"})
-        if (key == known) return;
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
-    });
-  }
-
-  void read_recurrent(const Value& layer, const Layout& layout, std::int32_t size) {
-    check_choice(layer, "activation", "tanh");
-    check_choice(layer, "recurrent_activation", "sigmoid");
-    if (config_.num_layers == kMaxModelLayers)
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s is one too many; a network has at most %d",
-                  layer.path().c_str(), kMaxModelLayers);
-    if (config_.num_layers == 0) {
-      config_.cell = layout.cell;
-      config_.hidden_size = size;
-    } else if (config_.cell != layout.cell) {
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; all recurrent layers must be of one type",
-                  layer.path().c_str(), quote(layout.type).c_str());
-    } else if (config_.hidden_size != size) {
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s has %d units; all recurrent layers must have %d as the first",
-                  layer.path().c_str(), size, config_.hidden_size);
-    }
-
-    const Value weights = layer.at("weights");
-    const auto X = static_cast<std::size_t>(width_), H = static_cast<std::size_t>(size);
-    if (weights.size() != 2 && weights.size() != 3)
-      throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel, a recurrent kernel and a bias",
-                  weights.path().c_str(), weights.size());
-    const std::string suffix = "_l" + std::to_string(config_.num_layers);
-    model.parameters["weight_ih" + suffix] =
-        transposed(weights.element(0).matrix(X, layout.gates * H), X, H, layout);
-    model.parameters["weight_hh" + suffix] =
-        transposed(weights.element(1).matrix(H, layout.gates * H), H, H, layout);
-    check_reset(layer, weights, layout);
-    if (weights.size() == 3) read_bias(weights.element(2), layout, suffix);
-    ++config_.num_layers;
-    width_ = size;
-  }
-
-  // Which form of GRU it is the biases say, and without them "reset_after".
-  void check_reset(const Value& layer, const Value& weights, const Layout& layout) {
-    if (layout.cell != RNN_CELL_GRU) return;
-    const std::optional<Value> stated = layer.find("reset_after");
-    if (!stated && weights.size() == 2)
-      throw Error(RNN_BAD_FORMAT, "%s.reset_after is missing; a gru without bias needs it",
-                  layer.path().c_str());
-    const bool two = weights.size() == 3 && weights.element(2).size() == 2;
-    const bool after = weights.size() == 3 ? two : stated->boolean();
-    if (stated && stated->boolean() != after)
-      throw Error(RNN_BAD_FORMAT, "%s is %s; its bias is of the other form", stated->path().c_str(),
-                  stated->describe().c_str());
-    const std::uint32_t flag = after ? 0 : RNN_FLAG_RESET_BEFORE;
-    if (config_.num_layers > 0 && config_.flags != flag)
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s differs from the first layer in reset_after",
-                  layer.path().c_str());
-    config_.flags = flag;
-  }
-
-  void read_bias(const Value& bias, const Layout& layout, const std::string& suffix) {
-    const auto H = static_cast<std::size_t>(config_.hidden_size);
-    std::vector<float>& sum = model.parameters["bias_ih" + suffix];
-    if (layout.cell != RNN_CELL_GRU || (config_.flags & RNN_FLAG_RESET_BEFORE) != 0) {
-      sum = transposed(bias.vector(layout.gates * H), 1, H, layout);
-      return;
-    }
-    const std::vector<float> both = bias.matrix(2, 3 * H);
-    const auto second = both.begin() + static_cast<std::ptrdiff_t>(3 * H);
-    sum = transposed({both.begin(), second}, 1, H, layout);
-    const std::vector<float> recurrent = transposed({second, both.end()}, 1, H, layout);
-    for (std::size_t i = 0; i < 2 * H; ++i) sum[i] += recurrent[i];
-    model.parameters["bias_hn" + suffix].assign(recurrent.begin() + static_cast<std::ptrdiff_t>(2 * H),
-                                                recurrent.end());
-  }
-
-  void read_dense(const Value& layer, std::int32_t size) {
-    check_choice(layer, "activation", "linear");
-    const Value weights = layer.at("weights");
-    if (weights.size() != 1 && weights.size() != 2)
-      throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel and a bias",
-                  weights.path().c_str(), weights.size());
-    const auto H = static_cast<std::size_t>(width_), O = static_cast<std::size_t>(size);
-    config_.output_size = size;
-    const Layout plain{"dense", 0, 1, {0}};
-    model.parameters["head.weight"] = transposed(weights.element(0).matrix(H, O), H, O, plain);
-    if (weights.size() == 2) model.parameters["head.bias"] = weights.element(1).vector(O);
-  }
-
-  rnn_config_t& config_ = model.config;
-  std::int32_t width_ = 0;  // of what the next layer reads
-};
+  check_keys(value);
+  layer.units = value.at("shape").last_integer(1, layer.kind == Kind::recurrent ? kMaxSize : kMaxClasses);
+  check_size(value, "input_size", layer.inputs);
+  check_size(value, "hidden_size", layer.units);
+  check_size(value, "output_size", layer.units);
+  layer.activation = choice(value, "activation");
+  if (layer.kind == Kind::recurrent)
+    read_recurrent(value, layer);
+  else
+    read_dense(value, layer);
+  return layer;
+}
 
 }  // namespace
 
 Model read_layers(const Value& root) {
-  LayersReader reader(root);
-  reader.model.config.skip = read_skip(root, "in_skip");
-  check_skip(root, "in_skip", reader.model.config);
-  reader.model.metadata = read_metadata(root, {"in_shape", "layers", "in_skip"});
-  return std::move(reader.model);
+  std::vector<keras::Layer> layers;
+  std::int32_t width = root.at("in_shape").last_integer(1, kMaxClasses);
+  root.at("layers").each([&](std::size_t, const Value& value) {
+    layers.push_back(read_layer(value, width));
+    width = layers.back().units;
+  });
+  Model model = keras::make_model(std::move(layers), kKnown);
+  model.config.skip = read_skip(root, "in_skip");
+  check_skip(root, "in_skip", model.config);
+  model.metadata = read_metadata(root, {"in_shape", "layers", "in_skip"});
+  return model;
 }
 
 }  // namespace rnn

@@ -20,7 +20,7 @@ struct Kind {
   const char* advice;
 };
 
-// Read, if it is whole and the build has formats.
+// Read, if they are whole, of the usual layout and the build has formats: the next, kKeras and kHdf5.
 constexpr Kind kTorch = {"a PyTorch file (torch.save)",
                          "in Python: safetensors.torch.save_file(torch.load(\"x.pt\", map_location=\"cpu\"), "
                          "\"x.safetensors\")"};
@@ -99,9 +99,12 @@ constexpr Magic kMagics[] = {
 #if !RNN_WITH_FORMATS
 constexpr char kRead[] = "librnn's binary files";
 #elif RNN_WITH_ONNX
-constexpr char kRead[] = "safetensors, files of torch.save, ONNX, models in JSON, and librnn's binary files";
+constexpr char kRead[] =
+    "safetensors, files of torch.save, Keras' .keras and .h5, ONNX, models in JSON, and librnn's binary "
+    "files";
 #else
-constexpr char kRead[] = "safetensors, files of torch.save, models in JSON, and librnn's binary files";
+constexpr char kRead[] =
+    "safetensors, files of torch.save, Keras' .keras and .h5, models in JSON, and librnn's binary files";
 #endif
 
 [[noreturn]] void refuse(const Kind& kind) {
@@ -154,12 +157,14 @@ void add_names(std::string_view part, std::string_view mark, std::size_t length_
   const bool is_script = is_torch && (has_end("constants.pkl") || has([](std::string_view name) {
                                         return name.find("code/__torch__") != name.npos;
                                       }));
-  const Kind& kind = is_script                     ? kTorchScript
-                     : is_torch                    ? kTorch
-                     : has_end("model.weights.h5") ? kKeras
-                     : has_end(kSavedModelFile)    ? kSavedModel
-                     : has_end(".npy")             ? kNumpyArchive
-                                                   : kZip;
+  const bool is_keras =
+      has_end("model.weights.h5") || has_end("model.weights.npz") || has_end("model.weights.json");
+  const Kind& kind = is_script                  ? kTorchScript
+                     : is_torch                 ? kTorch
+                     : is_keras                 ? kKeras
+                     : has_end(kSavedModelFile) ? kSavedModel
+                     : has_end(".npy")          ? kNumpyArchive
+                                                : kZip;
   if (text_of(tail).rfind("PK\5\6") == std::string_view::npos)
     throw Error(RNN_BAD_FORMAT, "the file is cut off: it begins as %s and has no directory at its end",
                 kind.name);

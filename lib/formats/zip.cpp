@@ -137,7 +137,7 @@ const Zip::Entry& Zip::find(const std::string& name) const {
     throw Error(RNN_BAD_FORMAT, "the ZIP archive has no entry %s", quote(name).c_str());
   if (found->second.compressed)
     throw Error(RNN_UNSUPPORTED,
-                "unsupported: %s of the ZIP archive is compressed; torch.save stores as it is",
+                "unsupported: %s of the ZIP archive is compressed; torch.save and Keras store as it is",
                 quote(name).c_str());
   return found->second;
 }

@@ -203,8 +203,10 @@ TEST(RTNeural, Refuses) {
       {"\"lstm\"", "\"conv1d\"", conv.c_str()},
       {"\"dense\"", "\"prelu\"", prelu.c_str()},
       {"\"dense\"", "\"unknown\"", unnamed.c_str()},
-      {"\"layers\": [", "\"layers\": [{\"type\": \"dense\"}, ", first.c_str()},
-      {"[3]]}]}", "[3]]}, {\"type\": \"dense\"}]}", after_dense.c_str()},
+      {"\"layers\": [", "\"layers\": [{\"type\": \"dense\", \"shape\": [1], \"weights\": [[[1]]]}, ",
+       first.c_str()},
+      {"[3]]}]}", "[3]]}, {\"type\": \"dense\", \"shape\": [1], \"weights\": [[[1]]]}]}",
+       after_dense.c_str()},
       {"[3]]}]}", "[3]]}, {\"type\": \"activation\", \"activation\": \"tanh\"}]}", activation.c_str()},
       {"\"activation\": \"\"", "\"activation\": \"relu\"",
        "unsupported: layers[0].activation is \"relu\"; it must be \"tanh\" or \"\""},
@@ -230,10 +232,13 @@ TEST(RTNeural, Refuses) {
       {"[[[1], [2]], [3]]", "[[[1], [2]], [3, 4]]", "layers[1].weights[1] has 2 values; it must be 1"},
       {"[[[1], [2]], [3]]", "[[[1], [2]], [1e39]]",
        "layers[1].weights[1][0] is a number that no float can hold"},
-      {"{\"type\": \"dense\"", "{\"type\": \"gru\", \"shape\": [2], \"weights\": []}, {\"type\": \"dense\"",
-       "unsupported: layers[1] is \"gru\"; all recurrent layers must be of one type"},
-      {"{\"type\": \"dense\"", "{\"type\": \"lstm\", \"shape\": [3], \"weights\": []}, {\"type\": \"dense\"",
-       "unsupported: layers[1] has 3 units; all recurrent layers must have 2 as the first"},
+      {"\"layers\": [",
+       "\"layers\": [{\"type\": \"gru\", \"shape\": [1], \"weights\": [[[1, 2, 3]], [[1, 2, 3]], [1, 2, "
+       "3]]}, ",
+       "unsupported: layers[1] is \"lstm\"; all recurrent layers must be of one type"},
+      {"\"layers\": [",
+       "\"layers\": [{\"type\": \"lstm\", \"shape\": [1], \"weights\": [[[1, 2, 3, 4]], [[1, 2, 3, 4]]]}, ",
+       "unsupported: layers[1] has 2 units; all recurrent layers must have 1 as the first"},
   };
   for (const Refusal& refusal : cases) expect_refused(kLstmJson, refusal);
   EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": [null]}"), RNN_BAD_FORMAT);

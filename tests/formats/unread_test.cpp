@@ -33,9 +33,9 @@ TEST(Unread, PyTorch) {
 }
 
 TEST(Unread, Keras) {
-  expect_named(zip({{"metadata.json", "{}"}, {"config.json", "{}"}, {"model.weights.h5", ""}}),
-               "a Keras model (.keras)", kModelUtils);
-  expect_named("\x89HDF\r\n\x1a\n\0\0"s, "HDF5, as Keras' .h5 files are", kModelUtils);
+  for (const char* weights : {"model.weights.npz", "model.weights.json"})
+    expect_named(zip({{"metadata.json", "{}"}, {"config.json", "{}"}, {weights, ""}}),
+                 "a Keras model (.keras)", kModelUtils);
 }
 
 TEST(Unread, TensorFlow) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/formats/hdf5_by_hand.h"
 #include "tests/formats/json_examples.h"
 #include "tests/formats/zip_by_hand.h"
 #include "tests/fuzz/trainers.h"
@@ -97,6 +98,21 @@ void write_file(const std::string& path, const std::string& bytes) {
   if (!(std::ofstream(path, std::ios::binary) << bytes)) throw std::runtime_error("cannot write " + path);
 }
 
+// A SimpleRNN of one unit.
+std::string keras_model() {
+  Hdf5File f;
+  const std::uint64_t cell = f.group({{"bias", f.dataset({1}, {0.5f})},
+                                      {"kernel", f.dataset({1, 1}, {0.25f})},
+                                      {"recurrent_kernel", f.dataset({1, 1}, {-0.5f})}});
+  const std::uint64_t layer =
+      f.group({{"c", cell}}, {Hdf5File::fixed("weight_names", {"c/kernel", "c/recurrent_kernel", "c/bias"})});
+  return f.file(
+      f.group({{"model_weights", f.group({{"s", layer}})}},
+              {f.variable("model_config",
+                          "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"SimpleRNN\", "
+                          "\"config\": {\"name\": \"s\", \"units\": 1, \"activation\": \"tanh\"}}]}")}));
+}
+
 struct Fuzzer {
   const char* name;
   void (*write)(const std::string& folder);
@@ -104,6 +120,7 @@ struct Fuzzer {
 
 constexpr Fuzzer kFuzzers[] = {
     {"binary", [](const std::string& folder) { write_networks(folder, ".rnn"); }},
+    {"keras", [](const std::string& folder) { write_file(folder + "/seed", keras_model()); }},
     {"nam", [](const std::string& folder) { write_texts(folder, {kNamJson}); }},
     {"onnx", &write_onnx},
     {"rtneural",

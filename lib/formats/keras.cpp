@@ -1,0 +1,219 @@
+#include "lib/formats/keras.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/formats/contents.h"
+#include "lib/formats/hdf5.h"
+#include "lib/formats/json_kinds.h"
+#include "lib/formats/keras_config.h"
+#include "lib/formats/zip.h"
+#include "lib/network/error.h"
+
+namespace rnn::keras {
+namespace {
+
+using formats::Hdf5;
+using formats::quote;
+using formats::Shape;
+using formats::Tensor;
+using formats::to_string;
+using formats::Zip;
+using formats::ZipSource;
+using json::Value;
+
+constexpr char kConfig[] = "config.json", kMetadata[] = "metadata.json", kVariables[] = "model.weights.h5";
+
+// The variables of a layer in the order of Keras: kernel, recurrent kernel, bias, and again of the other direction.
+using Variables = std::vector<Tensor>;
+
+class Builder {
+ public:
+  explicit Builder(std::size_t file_size) : budget_(file_size) {}
+
+  // Reads the layer's variables, whose shapes must be those that the layers say.
+  void add(ConfiguredLayer configured, const Variables& variables) {
+    Layer& layer = configured.layer;
+    const std::size_t directions = layer.bidirectional ? 2 : 1;
+    const std::size_t each = (layer.kind == Kind::recurrent ? 2u : 1u) + (configured.has_bias ? 1u : 0u);
+    if (variables.size() != each * directions)
+      throw Error(RNN_BAD_FORMAT, "%s (%s) has %zu variables in the file; it must have %zu",
+                  layer.place.c_str(), layer.type.c_str(), variables.size(), each * directions);
+    if (layer.kind != Kind::embedding) layer.inputs = inputs_of(layer, variables[0]);
+    for (std::size_t d = 0; d < directions; ++d)
+      add_weights(layer, configured.has_bias, &variables[d * each], d);
+    width_ = layer.units * static_cast<std::int32_t>(directions);
+    layers_.push_back(std::move(layer));
+  }
+
+  Model build() && { return make_model(std::move(layers_), kLayers); }
+
+ private:
+  // What the layer before gives, or for the first what its kernel reads.
+  std::int32_t inputs_of(const Layer& layer, const Tensor& kernel) const {
+    if (width_ != 0) return width_;
+    if (kernel.shape.empty() || kernel.shape[0] == 0)
+      throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be a matrix", quote(kernel.name).c_str(),
+                  to_string(kernel.shape).c_str());
+    if (kernel.shape[0] > std::uint64_t{kMaxClasses})
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
+                  std::uintmax_t{kernel.shape[0]}, kMaxClasses);
+    return static_cast<std::int32_t>(kernel.shape[0]);
+  }
+
+  void add_weights(Layer& layer, bool has_bias, const Tensor* variables, std::size_t direction) {
+    const auto X = static_cast<std::uint64_t>(layer.inputs), H = static_cast<std::uint64_t>(layer.units);
+    const bool recurrent = layer.kind == Kind::recurrent;
+    const std::uint64_t columns = recurrent ? gate_count(layer.cell) * H : H;
+    Weights& weights = layer.weights[direction];
+    weights.kernel = values(layer, *variables++, {X, columns});
+    if (recurrent) weights.recurrent = values(layer, *variables++, {H, columns});
+    if (!has_bias) return;
+    const bool two = layer.cell == RNN_CELL_GRU && layer.reset_after;
+    weights.bias = values(layer, *variables, two ? Shape{2, columns} : Shape{columns});
+  }
+
+  std::vector<float> values(const Layer& layer, const Tensor& tensor, const Shape& shape) {
+    const std::string name = quote(tensor.name);
+    if (tensor.shape != shape)
+      throw Error(RNN_BAD_FORMAT, "%s (%s): %s has shape %s; it must be %s", layer.place.c_str(),
+                  layer.type.c_str(), name.c_str(), to_string(tensor.shape).c_str(),
+                  to_string(shape).c_str());
+    if (!tensor.has_floats())
+      throw Error(RNN_UNSUPPORTED,
+                  "unsupported: %s (%s): %s has %s; it must have floats of 16, 32 or 64 bits",
+                  layer.place.c_str(), layer.type.c_str(), name.c_str(), tensor.other.c_str());
+    if (tensor.bytes() > budget_)
+      throw Error(RNN_BAD_FORMAT, "%s (%s): %s has values that other variables have, too",
+                  layer.place.c_str(), layer.type.c_str(), name.c_str());
+    budget_ -= tensor.bytes();
+    std::vector<float> result(tensor.count);
+    tensor.read(result.data());
+    return result;
+  }
+
+  std::size_t budget_;  // of bytes of values: each stands in the file once
+  std::int32_t width_ = 0;
+  std::vector<Layer> layers_;
+};
+
+// ---- .keras ----
+
+// The variables of a group's "vars": 0, 1, 2, ...
+void add_variables(Hdf5& file, Hdf5::Address layer, const std::string& path, Variables& found) {
+  const std::optional<Hdf5::Address> vars = file.find(layer, path + "/vars");
+  if (!vars) return;
+  for (std::size_t i = 0; i < 8; ++i) {  // more than a layer has
+    const std::string number = std::to_string(i);
+    const std::optional<Hdf5::Address> dataset = file.find(*vars, number);
+    if (!dataset) return;
+    found.push_back(file.tensor(*dataset, path + "/vars/" + number));
+  }
+}
+
+Variables variables_of(Hdf5& file, const ConfiguredLayer& configured) {
+  Variables found;
+  // The second as TensorFlow 2.13 wrote it.
+  for (const char* layers : {"layers/", "_layer_checkpoint_dependencies/"}) {
+    const std::string path = layers + configured.path;
+    if (!file.find(file.root(), path)) continue;
+    const auto add = [&](const char* part) { add_variables(file, file.root(), path + part, found); };
+    if (configured.layer.bidirectional) {
+      add("/forward_layer/cell");
+      add("/backward_layer/cell");
+    } else {
+      add(configured.layer.kind == Kind::recurrent ? "/cell" : configured.distributed ? "/layer" : "");
+    }
+    break;
+  }
+  return found;
+}
+
+Part entry_of(const Zip& zip, const char* name) {
+  const ZipSource entry(zip, name);
+  return Part(entry, 0, entry.size());
+}
+
+Model read_archive(const Source& source) {
+  const Zip zip(source);
+  const Part config = entry_of(zip, kConfig);
+  const ZipSource variables(zip, kVariables);
+  Hdf5 file(variables);
+  const json::Tree tree = json::parse(config.data(), config.size());
+  Builder builder(variables.size());
+  for (ConfiguredLayer& layer : read_config(Value(tree))) {
+    const Variables found = variables_of(file, layer);
+    builder.add(std::move(layer), found);
+  }
+  Model model = std::move(builder).build();
+  if (zip.entries().count(kMetadata) == 0) return model;
+  const Part metadata = entry_of(zip, kMetadata);
+  const json::Tree said = json::parse(metadata.data(), metadata.size());
+  for (auto& [key, value] : read_metadata(Value(said), {})) model.metadata.emplace(key, std::move(value));
+  return model;
+}
+
+// ---- .h5 ----
+
+// An attribute's texts; where they were too many for one, it is cut into NAME0, NAME1, ...
+std::vector<std::string> list_of(Hdf5& file, Hdf5::Address group, const std::string& name) {
+  if (std::optional<std::vector<std::string>> whole = file.texts(group, name)) return std::move(*whole);
+  std::vector<std::string> all;
+  for (std::size_t i = 0;; ++i) {
+    const std::optional<std::vector<std::string>> part = file.texts(group, name + std::to_string(i));
+    if (!part) return all;
+    all.insert(all.end(), part->begin(), part->end());
+  }
+}
+
+std::optional<std::string> text_of(Hdf5& file, const char* attribute) {
+  const std::optional<std::vector<std::string>> texts = file.texts(file.root(), attribute);
+  return texts && texts->size() == 1 ? std::optional(texts->front()) : std::nullopt;
+}
+
+Model read_legacy(const Source& source) {
+  Hdf5 file(source);
+  const std::optional<std::string> config = text_of(file, "model_config");
+  const std::optional<Hdf5::Address> groups = file.find(file.root(), "model_weights");
+  if (!config || !groups)
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: the file is HDF5 without a model of Keras; of save_weights, which does not say "
+                "what the "
+                "layers are, save the model: model.save(\"x.keras\")");
+  const json::Tree tree = json::parse(config->data(), config->size());
+  Builder builder(source.size());
+  for (ConfiguredLayer& layer : read_config(Value(tree))) {
+    Variables variables;
+    if (const std::optional<Hdf5::Address> group = file.find(*groups, layer.name))
+      for (const std::string& name : list_of(file, *group, "weight_names")) {
+        const std::string path = layer.name + "/" + name;
+        const std::optional<Hdf5::Address> dataset = file.find(*group, name);
+        if (!dataset) throw Error(RNN_BAD_FORMAT, "the HDF5 file has no %s", quote(path).c_str());
+        variables.push_back(file.tensor(*dataset, path));
+      }
+    builder.add(std::move(layer), variables);
+  }
+  Model model = std::move(builder).build();
+  for (const char* key : {"keras_version", "backend"})
+    if (std::optional<std::string> text = text_of(file, key)) model.metadata.emplace(key, std::move(*text));
+  return model;
+}
+
+}  // namespace
+
+bool recognise(const Source& source, const Part& head) {
+  if (Hdf5::recognise(head)) return true;
+  if (!Zip::recognise(source, head)) return false;
+  const Zip zip(source);
+  return zip.entries().count(kConfig) != 0 && zip.entries().count(kVariables) != 0;
+}
+
+Model read(const Source& source, const Part& head) {
+  return Hdf5::recognise(head) ? read_legacy(source) : read_archive(source);
+}
+
+}  // namespace rnn::keras

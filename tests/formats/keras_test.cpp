@@ -1,0 +1,294 @@
+// Files of Keras, made by hand: whole, damaged and hostile. tests/keras compares what h5py writes with Keras' formulas.
+#include "tests/reference/keras.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/formats/formats_test.h"
+#include "tests/formats/hdf5_by_hand.h"
+#include "tests/formats/json_test.h"
+
+using namespace rnn::reference;
+
+namespace {
+
+// GRU(2) of 3 features, and Dense(1).
+struct Parts {
+  Vector kernel, recurrent, bias, head, head_bias;
+};
+
+Parts parts() {
+  Numbers numbers(1);
+  return {numbers.vector(18), numbers.vector(12), numbers.vector(12), numbers.vector(2), numbers.vector(1)};
+}
+
+std::vector<float> floats(const Vector& values) { return {values.begin(), values.end()}; }
+
+std::string config(const std::string& gru = "", const std::string& dense = "") {
+  return "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": ["
+         "{\"class_name\": \"InputLayer\", \"config\": {\"name\": \"input_1\"}}, "
+         "{\"class_name\": \"GRU\", \"config\": {\"name\": \"g\", \"units\": 2, \"activation\": \"tanh\", "
+         "\"recurrent_activation\": \"sigmoid\", \"reset_after\": true, \"return_sequences\": true" +
+         gru +
+         "}}, "
+         "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 1, \"activation\": "
+         "\"linear\"" +
+         dense + "}}]}}";
+}
+
+using Links = std::vector<Hdf5File::Link>;
+
+std::string legacy(const std::string& text,
+                   const std::function<std::uint64_t(Hdf5File&, const Parts&)>& make_kernel = {}) {
+  const Parts p = parts();
+  Hdf5File f;
+  const std::uint64_t kernel = make_kernel ? make_kernel(f, p) : f.dataset({3, 6}, floats(p.kernel));
+  const std::uint64_t cell = f.group({{"bias:0", f.dataset({2, 6}, floats(p.bias))},
+                                      {"kernel:0", kernel},
+                                      {"recurrent_kernel:0", f.dataset({2, 6}, floats(p.recurrent))}});
+  const std::uint64_t gru = f.group(
+      {{"g", f.group({{"gru_cell", cell}})}},
+      {Hdf5File::fixed("weight_names",
+                       {"g/gru_cell/kernel:0", "g/gru_cell/recurrent_kernel:0", "g/gru_cell/bias:0"})});
+  const std::uint64_t dense = f.group({{"d", f.group({{"bias:0", f.dataset({1}, floats(p.head_bias))},
+                                                      {"kernel:0", f.dataset({2, 1}, floats(p.head))}})}},
+                                      {Hdf5File::fixed("weight_names", {"d/kernel:0", "d/bias:0"})});
+  const std::uint64_t weights = f.group({{"d", dense}, {"g", gru}});
+  return f.file(f.group({{"model_weights", weights}},
+                        {f.variable("model_config", text), f.variable("keras_version", "2.15.0")}));
+}
+
+std::string variables() {
+  const Parts p = parts();
+  Hdf5File f;
+  const auto vars = [&](const Links& links) { return f.group({{"vars", f.group(links)}}); };
+  const std::uint64_t cell = vars({{"0", f.dataset({3, 6}, floats(p.kernel))},
+                                   {"1", f.dataset({2, 6}, floats(p.recurrent))},
+                                   {"2", f.dataset({2, 6}, floats(p.bias))}});
+  const std::uint64_t dense =
+      vars({{"0", f.dataset({2, 1}, floats(p.head))}, {"1", f.dataset({1}, floats(p.head_bias))}});
+  return f.file(f.group({{"layers", f.group({{"dense", dense}, {"gru", f.group({{"cell", cell}})}})}}));
+}
+
+std::string archive(const std::string& text) {
+  return zip({{"metadata.json", "{\"keras_version\": \"3.9.0\"}"},
+              {"config.json", text},
+              {"model.weights.h5", variables()}});
+}
+
+Vector run(const Vector& inputs) {
+  const Parts p = parts();
+  Vector h(2), outputs;
+  for (std::size_t t = 0; t < inputs.size() / 3; ++t) {
+    h = keras::gru({p.kernel, p.recurrent, p.bias}, keras::gate(inputs, t, 3), h, true);
+    outputs.push_back(keras::dense({p.head, {}, p.head_bias}, h)[0]);
+  }
+  return outputs;
+}
+
+TEST(Keras, Outputs) {
+  Numbers numbers(5);
+  const Vector inputs = numbers.vector(30);
+  expect_outputs(legacy(config()), inputs, run(inputs));
+  expect_outputs(archive(config()), inputs, run(inputs));
+  EXPECT_EQ(metadata(legacy(config())), (std::map<std::string, std::string>{{"keras_version", "2.15.0"}}));
+  EXPECT_EQ(metadata(archive(config())), (std::map<std::string, std::string>{{"keras_version", "3.9.0"}}));
+}
+
+TEST(Keras, FromAPath) {
+  const Folder folder;
+  put(folder / "x.h5", legacy(config()));
+  rnn_t* rnn = nullptr;
+  ASSERT_EQ(rnn_load((folder / "x.h5").c_str(), nullptr, &rnn), RNN_OK) << rnn_last_error();
+  expect_equal(rnn, load_memory(legacy(config())).get());
+  rnn_destroy(rnn);
+}
+
+TEST(Keras, LastStep) {
+  const std::string text = replaced(config(), "\"return_sequences\": true", "\"return_sequences\": false");
+  EXPECT_EQ(metadata(archive(text)).at("keras.pooling"), "last");
+}
+
+TEST(Keras, CompactValues) {
+  const std::string file = legacy(config(), [](Hdf5File& f, const Parts& p) {
+    return f.header({{1, Hdf5File::space({3, 6})},
+                     {3, Hdf5File::f32()},
+                     {8, Hdf5File::compact(bytes(floats(p.kernel)))}});
+  });
+  expect_equal(load_memory(file).get(), load_memory(legacy(config())).get());
+}
+
+void expect_message(const std::string& file, const std::string& message) {
+  const bool unsupported = message.rfind("unsupported: ", 0) == 0;
+  EXPECT_EQ(try_load(file), unsupported ? RNN_UNSUPPORTED : RNN_BAD_FORMAT) << message;
+  EXPECT_MESSAGE(message);
+}
+
+TEST(Keras, RefusesLayers) {
+  const Refusal cases[] = {
+      {"\"Dense\"", "\"Conv1D\"",
+       "unsupported: layer \"d\" is \"Conv1D\"; librnn reads at most one Embedding, then "},
+      {"\"linear\"", "\"softmax\"",
+       "unsupported: layer \"d\".activation is \"softmax\"; it must be \"linear\" or \"\""},
+      {"\"sigmoid\"", "\"hard_sigmoid\"",
+       "unsupported: layer \"g\".recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
+      {"\"tanh\"", "\"relu\"",
+       "unsupported: layer \"g\".activation is \"relu\"; it must be \"tanh\" or \"\""},
+      {"\"tanh\"", "null", "unsupported: layer \"g\".activation is \"linear\"; it must be \"tanh\" or \"\""},
+      {"\"reset_after\": true", "\"reset_after\": true, \"go_backwards\": true",
+       "unsupported: layer \"g\" (GRU): config.layers[1].config.go_backwards is true; it must be false"},
+      {"\"reset_after\": true", "\"reset_after\": true, \"tempo\": 3",
+       "unsupported: layer \"g\" (GRU): config.layers[1].config.tempo is unknown"},
+      {"\"Sequential\"", "\"Bert\"",
+       "unsupported: the model is a \"Bert\"; librnn reads \"Sequential\" and "},
+      {"\"reset_after\": true", "\"reset_after\": false",
+       "\"g/g/gru_cell/bias:0\" has shape [2, 6]; it must be [6]"},
+      {"\"units\": 2", "\"units\": 4", "\"g/g/gru_cell/kernel:0\" has shape [3, 6]; it must be [3, 12]"},
+      {"\"units\": 2", "\"units\": 0", "config.layers[1].config.units is 0; it must be an integer, 1..65536"},
+      {"\"activation\": \"linear\"", "\"use_bias\": false",
+       "layer \"d\" (Dense) has 2 variables in the file; it must "
+       "have 1"},
+      {"\"name\": \"d\"", "\"name\": \"e\"",
+       "layer \"e\" (Dense) has 0 variables in the file; it must have 2"},
+      {"{\"class_name\": \"Dense\"", "{\"class_name\": \"Sequential\"",
+       "unsupported: layer \"d\" is \"Sequential\"; librnn reads"},
+  };
+  for (const Refusal& refusal : cases)
+    expect_message(legacy(replaced(config(), refusal.from, refusal.to)), refusal.message);
+}
+
+TEST(Keras, RefusesBranches) {
+  const std::string functional =
+      "{\"class_name\": \"Functional\", \"config\": {\"input_layers\": [\"i\", 0, 0], \"output_layers\": "
+      "[[\"d\", 0, "
+      "0]], \"layers\": [{\"class_name\": \"InputLayer\", \"config\": {\"name\": \"i\"}, \"inbound_nodes\": "
+      "[]}, "
+      "{\"class_name\": \"GRU\", \"config\": {\"name\": \"g\", \"units\": 2, \"activation\": \"tanh\", "
+      "\"recurrent_activation\": \"sigmoid\", \"reset_after\": true, \"return_sequences\": true}, "
+      "\"inbound_nodes\": "
+      "[[[\"i\", 0, 0, {}]]]}, {\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 1}, "
+      "\"inbound_nodes\": [[[\"g\", 0, 0, {}]]]}]}}";
+  expect_equal(load_memory(legacy(functional)).get(), load_memory(legacy(config())).get());
+  const Refusal cases[] = {
+      {"[[[\"g\", 0, 0, {}]]]", "[[[\"g\", 0, 0, {}], [\"i\", 0, 0, {}]]]",
+       "unsupported: config.layers[2].inbound_nodes refers to 2 layers; it must be 1"},
+      {"[[[\"g\", 0, 0, {}]]]", "[[[\"i\", 0, 0, {}]]]",
+       "unsupported: layer \"i\" is read by two layers, \"g\" and \"d\""},
+      {"[[[\"g\", 0, 0, {}]]]", "[[[\"g\", 0, 1, {}]]]",
+       "unsupported: config.layers[2].inbound_nodes[0][0] is of a layer that is used twice or gives several "
+       "values"},
+      {"[[\"d\", 0, 0]]", "[[\"g\", 0, 0]]",
+       "unsupported: not all layers are between the input \"i\" and the output \"g\""},
+      {"[[\"d\", 0, 0]]", "[[\"x\", 0, 0]]", "the layers lead from \"i\" to no output \"x\""},
+      {"[[[\"i\", 0, 0, {}]]]", "[[[\"d\", 0, 0, {}]]]", "the layers lead from \"i\" to no output \"d\""},
+  };
+  for (const Refusal& refusal : cases)
+    expect_message(legacy(replaced(functional, refusal.from, refusal.to)), refusal.message);
+}
+
+TEST(Keras, RefusesValues) {
+  using Make = std::function<std::uint64_t(Hdf5File&, const Parts&)>;
+  const auto with = [](std::vector<Hdf5File::Message> more) {
+    return [=](Hdf5File& f, const Parts& p) {
+      std::vector<Hdf5File::Message> messages = {
+          {1, Hdf5File::space({3, 6})}, {3, Hdf5File::f32()}, {8, f.contiguous(bytes(floats(p.kernel)))}};
+      for (const Hdf5File::Message& m : more) {
+        bool known = false;
+        for (Hdf5File::Message& own : messages)
+          if (own.type == m.type) own = m, known = true;
+        if (!known) messages.push_back(m);
+      }
+      return f.header(messages);
+    };
+  };
+  const std::pair<Make, const char*> cases[] = {
+      {with({{3, Hdf5File::i32()}}), "has integers of 4 bytes; it must have floats of 16, 32 or 64 bits"},
+      {with({{11, std::string(16, '\0')}}), "unsupported: HDF5 with compressed values"},
+      {with({{7, std::string(16, '\0')}}), "unsupported: HDF5 with values in another file"},
+      {with({{8, std::string("\3\2\3", 3) + std::string(20, '\0')}}),
+       "unsupported: HDF5 with values in chunks"},
+      {with({{1, Hdf5File::space({3, 1u << 30})}}),
+       "the HDF5 file has 72 bytes for shape [3, 1073741824] of F32"},
+      {with({{1, Hdf5File::space({1ull << 40, 1ull << 40})}}), "whose product is too large"},
+      {with({{8, std::string("\3\1", 2) + number(std::uint64_t{1} << 60) + number(std::uint64_t{72})}}),
+       "a dataset's values are not within it"},
+      {[](Hdf5File& f, const Parts&) { return f.group({}); }, "there is no dataset where one must be"},
+      {[](Hdf5File&, const Parts&) { return Hdf5File::kSoft; },
+       "unsupported: HDF5 link \"kernel:0\" is a soft or external"},
+      {[](Hdf5File& f, const Parts& p) {
+         std::vector<float> values = floats(p.kernel);
+         values[3] = 1.0f / 0.0f;
+         return f.dataset({3, 6}, values);
+       },
+       "weight_ih_l0: value"},
+  };
+  for (const auto& [make, message] : cases) {
+    const std::string file = legacy(config(), make);
+    EXPECT_EQ(try_load(file),
+              std::string(message).rfind("unsupported", 0) == 0 || std::string(message).rfind("has", 0) == 0
+                  ? RNN_UNSUPPORTED
+                  : RNN_BAD_FORMAT)
+        << message;
+    EXPECT_MESSAGE(message);
+  }
+}
+
+TEST(Keras, RefusesFiles) {
+  Hdf5File weights;
+  expect_message(weights.file(weights.group({})),
+                 "unsupported: the file is HDF5 without a model of Keras; of save_weights");
+  std::string newer = legacy(config());
+  newer[8] = 2;
+  expect_message(newer, "unsupported: HDF5 in a newer layout than h5py's default");
+  expect_message(legacy("{"), "");
+  expect_message(zip({{"config.json", config()}, {"model.weights.h5", "x"}}), "the HDF5 file is damaged");
+  expect_message(zip({{"config.json", config()}, {"model.weights.h5", variables(), 8}}),
+                 "unsupported: \"model.weights.h5\" of the ZIP archive is compressed");
+}
+
+// The kernel and the recurrent kernel of many layers are one dataset: memory is bounded by the file.
+TEST(Keras, OneDatasetForMany) {
+  const auto layers = [](std::size_t count) {
+    std::string text = "{\"class_name\": \"Sequential\", \"config\": {\"layers\": [";
+    for (std::size_t i = 0; i < count; ++i)
+      text += std::string(i > 0 ? ", " : "") +
+              "{\"class_name\": \"SimpleRNN\", \"config\": {\"name\": \"s\", \"units\": 64, \"activation\": "
+              "\"tanh\", "
+              "\"use_bias\": false, \"return_sequences\": true}}";
+    Hdf5File f;
+    const std::uint64_t one = f.dataset({64, 64}, std::vector<float>(64 * 64, 0.5f));
+    const std::uint64_t group = f.group({{"k", one}}, {Hdf5File::fixed("weight_names", {"k", "k"})});
+    return f.file(
+        f.group({{"model_weights", f.group({{"s", group}})}}, {f.variable("model_config", text + "]}}")}));
+  };
+  expect_message(layers(1), "has values that other variables have, too");
+  expect_message(layers(60), "has values that other variables have, too");
+}
+
+// What a damaged file gives is a status, whatever it is.
+TEST(Keras, AnyByte) {
+  const std::string file = legacy(config());
+  for (std::size_t i = 0; i < file.size(); ++i)
+    for (const char value : {'\0', '\1', '\x7f', '\xff'}) {
+      std::string damaged = file;
+      damaged[i] = value;
+      rnn_t* rnn = nullptr;
+      const rnn_status_t status = rnn_load_memory(damaged.data(), damaged.size(), nullptr, &rnn);
+      EXPECT_TRUE(status == RNN_OK || status == RNN_BAD_FORMAT || status == RNN_UNSUPPORTED)
+          << i << " " << status;
+      rnn_destroy(rnn);
+    }
+}
+
+TEST(Keras, CutAnywhere) {
+  const std::string file = legacy(config());
+  for (std::size_t size = 8; size < file.size(); ++size) {
+    const std::string cut = file.substr(0, size);
+    rnn_t* rnn = nullptr;
+    EXPECT_EQ(rnn_load_memory(cut.data(), cut.size(), nullptr, &rnn), RNN_BAD_FORMAT) << size;
+    rnn_destroy(rnn);
+  }
+}
+
+}  // namespace
