@@ -964,8 +964,9 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * is "last": outputs are those of RNN_POOLING_LAST. HDF5 is read as h5py writes it by default.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
- * layers that are alike read each other in the order in which they stand; elsewhere options must say which
- * module it is. A file of torch.save (PyTorch 1.6 or later) may hold the state dict among other things: the
+ * layers that are alike read each other in the order in which they stand, and everywhere rnns.0, rnns.1, ... do, as
+ * AWD-LSTM has them; elsewhere options must say which module it is. Of a weight-drop wrapper, weight_hh_l0_raw is the
+ * parameter, whether or not there is a weight_hh_l0, too. A file of torch.save (PyTorch 1.6 or later) may hold the state dict among other things: the
  * keys of dictionaries are joined by points, and numbers, texts and lists are passed over. Its pickle is
  * read, not run: what is not needed for tensors, such as a module's class, is refused. No tensor is filled
  * in: one that the others imply is refused by its name if it is missing.

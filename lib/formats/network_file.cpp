@@ -343,9 +343,11 @@ bool is_checkpoint(const Contents& contents) {
   return trainer != contents.metadata.end() && begins_with(trainer->first, kTrainerMetadata);
 }
 
-WeightsRef extract_network(const Contents& contents, const rnn_load_options_t& options,
+WeightsRef extract_network(const Contents& held, const rnn_load_options_t& options,
                            const Allocator& allocator) {
-  const bool ours = has_config(contents);
+  const bool ours = has_config(held);
+  const Contents resolved = ours ? Contents() : formats::without_weight_drop(held);
+  const Contents& contents = ours ? held : resolved;
   formats::StateDict dict;
   if (ours) {
     refuse_options(options);

@@ -136,6 +136,29 @@ Prefixes prefixes_of(const std::vector<Layout>& layouts) {
   return prefixes;
 }
 
+// Modules rnns.0., rnns.1., ..., or rnns.0.module. and so on, are a stack: sorted by their numbers. Or nothing.
+bool sort_stack(std::vector<Layout>& layouts) {
+  constexpr std::string_view kList = "rnns.";
+  std::map<std::size_t, Layout> sorted;
+  std::string begin, end;
+  for (const Layout& layout : layouts) {
+    const std::size_t list = layout.prefix.rfind(kList);
+    if (list == std::string::npos || (list > 0 && layout.prefix[list - 1] != '.')) return false;
+    const char* const digits = layout.prefix.data() + list + kList.size();
+    std::size_t place = 0;
+    const char* const rest = std::from_chars(digits, layout.prefix.data() + layout.prefix.size(), place).ptr;
+    const std::string own_begin = layout.prefix.substr(0, list), own_end = rest;
+    if (sorted.empty()) begin = own_begin, end = own_end;
+    if (rest == digits || own_begin != begin || own_end != end || (end != "." && end != ".module."))
+      return false;
+    sorted.emplace(place, layout);
+  }
+  if (sorted.size() != layouts.size() || sorted.rbegin()->first + 1 != layouts.size()) return false;
+  layouts.clear();
+  for (auto& [place, layout] : sorted) layouts.push_back(std::move(layout));
+  return true;
+}
+
 // The modules of layers, by their order.
 std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options_t& options) {
   std::vector<Layout> found = find_layouts(contents, options.layers);
@@ -148,7 +171,8 @@ std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options
                 "metadata rnn.format is missing, and so is a tensor whose name ends with weight_ih_l0, or "
                 "weight_ih of a cell");
   for (const Layout& layout : found) layout.check();
-  if (contents.order.empty()) only(prefixes_of(found), "the layers", "layers");
+  const bool stacked = sort_stack(found);
+  if (contents.order.empty() && !stacked) only(prefixes_of(found), "the layers", "layers");
   return found;
 }
 
@@ -353,6 +377,25 @@ void expect_rows(const Tensor& tensor, std::size_t columns) {
 }
 
 }  // namespace
+
+Contents without_weight_drop(const Contents& contents) {
+  constexpr std::string_view kRaw = "_raw", kInner = "module.";
+  Contents result = contents;
+  for (const auto& [name, tensor] : contents.tensors) {
+    if (!ends_with(name, kRaw)) continue;
+    std::string plain = name.substr(0, name.size() - kRaw.size());
+    const std::optional<LayerTensor> parts = layer_tensor(plain);
+    if (!parts) continue;
+    const std::string inner = std::string(parts->prefix) + std::string(kInner);
+    const auto within = contents.tensors.lower_bound(inner + "weight_");
+    const bool wraps = within != contents.tensors.end() && within->first.rfind(inner + "weight_", 0) == 0;
+    if (wraps) plain = inner + plain.substr(parts->prefix.size());
+    result.tensors.insert_or_assign(plain, tensor);
+    result.tensors.erase(name);
+    std::replace(result.order.begin(), result.order.end(), name, plain);
+  }
+  return result;
+}
 
 bool is_layers(std::string_view name) { return layer_tensor(name).has_value(); }
 

@@ -137,6 +137,50 @@ TEST(PyTorch, Relu) {
   expect_refusal(rnn, relu, RNN_INVALID_ARGUMENT, "options.flags is 18; it must be 0 or RNN_FLAG_RELU");
 }
 
+// AWD-LSTM's, of which W_hh is dropped from: the parameter is weight_hh_l0_raw, and weight_hh_l0 what was left of it.
+TEST(PyTorch, WeightDrop) {
+  const auto dropped = [](const std::string& prefix, const std::string& raw, bool stale) {
+    Shapes shapes;
+    for (const auto& [name, shape] : lstm(prefix, 4))
+      if (stale || name != prefix + "weight_hh_l0") shapes.emplace_back(name, shape);
+    shapes.emplace_back(raw + "weight_hh_l0_raw", std::vector<std::size_t>{16, 4});
+    return shapes;
+  };
+  const Shapes modules = Shapes{{"encoder.weight", {9, 4}}} + linear("decoder.", 4, 9);
+  const Rnn plain =
+      load(lstm("rnns.0.", 4) + lstm("rnns.1.", 4) + modules, {nullptr, "decoder.", "encoder."});
+  for (const bool stale : {false, true})
+    for (const bool outside : {false, true}) {
+      Shapes shapes = modules;
+      for (const std::string place : {"rnns.0.", "rnns.1."})
+        shapes = shapes + dropped(place + "module.", outside ? place : place + "module.", stale);
+      std::vector<HandTensor> tensors = fill(shapes);
+      for (HandTensor& tensor : tensors)  // what must not be read
+        if (tensor.name.find("weight_hh_l0") != std::string::npos &&
+            tensor.name.find("raw") == std::string::npos)
+          tensor.data = bytes(std::vector<float>(16 * 4, 7.0f));
+      rnn_t* rnn = nullptr;
+      ASSERT_EQ(load(container(tensors), {nullptr, "decoder.", "encoder."}, &rnn), RNN_OK)
+          << rnn_last_error();
+      expect_equal(rnn, plain.get());
+      rnn_destroy(rnn);
+    }
+}
+
+TEST(PyTorch, StackOfModules) {
+  Shapes many;
+  for (int i = 0; i < 11; ++i) many = many + lstm("net.rnns." + std::to_string(i) + ".", i == 0 ? 3 : 4);
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  ASSERT_EQ(rnn_get_config(load(many).get(), &config), RNN_OK);
+  EXPECT_EQ(config.num_layers, 11);
+  EXPECT_EQ(config.input_size, 3);
+  rnn_t* rnn = nullptr;
+  for (const Shapes& other : {lstm("rnns.0.") + lstm("rnns.2.", 4), lstm("rnns.0.") + lstm("rnns.1.lstm.", 4),
+                              lstm("a.rnns.0.") + lstm("b.rnns.1.", 4), lstm("rnns.x.") + lstm("rnns.1.", 4)})
+    EXPECT_EQ(load(container(fill(other)), {}, &rnn), RNN_INVALID_ARGUMENT) << rnn_last_error();
+}
+
 TEST(PyTorch, RefusesWhatIsAmbiguous) {
   const Shapes two = lstm("encoder.rnn.") + lstm("decoder.rnn.") + linear("fc.");
   expect_refusal(
