@@ -4,6 +4,7 @@
 // To add a kernel: a template in one of the files below, a member of Table, its line here; if it multiplies by
 // weights, in products-inl.h.
 #include "lib/kernels/activations-inl.h"
+#include "lib/kernels/dense-inl.h"
 #include "lib/kernels/gemm_tn-inl.h"
 #include "lib/kernels/loss-inl.h"
 #include "lib/kernels/norm-inl.h"
@@ -36,6 +37,8 @@ constexpr Table RNN_JOIN(RNN_ISA, _table) = {
     &sum_squares<RNN_ARCH>,
     &update<RNN_ARCH>,
     &average<RNN_ARCH>,
+    &dense_forward<RNN_ARCH>,
+    &dense_backward<RNN_ARCH>,
     &tanh_array<RNN_ARCH>,
     &sigmoid_array<RNN_ARCH>,
     &exp_array<RNN_ARCH>,

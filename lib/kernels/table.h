@@ -54,6 +54,31 @@ struct MutableRows {
 enum class Format : std::int32_t { f32, bf16, int8 };
 constexpr std::size_t kFormats = 3;
 
+// y = f(x) of a layer; alpha and beta as rnn.h says.
+enum class ActivationKind : std::int32_t {
+  none,
+  tanh,
+  relu,
+  sigmoid,
+  softmax,
+  elu,
+  leaky_relu,
+  prelu,
+  softsign,
+  gelu,
+  swish,
+  hard_sigmoid,
+  softplus,
+  affine,
+  scaled_tanh,
+  thresholded_relu
+};
+struct Activation {
+  ActivationKind kind;
+  float alpha;
+  float beta;
+};
+
 // Most vectors beside the matrices that a cell has.
 constexpr std::size_t kMaxVectors = 4;
 
@@ -75,6 +100,7 @@ struct CellForward {
   // are none.
   const std::int32_t* index;  // [M]  gates are not read: in is b + column `index` of W_ih
   Panels input;               // W_ih, grouped as W_hh; used with index, and by CellStep
+  Activation activation;      // of a layer without recurrence
 };
 
 // A step of one row together with its input and, if y is not null, the head, from vectors that stay where
@@ -109,6 +135,7 @@ struct CellBackward {
   MutableRows carry_h;  // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
                         // out: of h for the one before
   MutableRows carry_c;  // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
+  Activation activation;  // as CellForward has it
 };
 
 // What softmax_cross_entropy found in one row: sum of exp(y - max), and max - y[class].
@@ -227,6 +254,13 @@ struct Table : Products {
   void (*update)(const Update& u, std::size_t n, float* p, const float* g, float* m, float* v);
   // a += rate (p - a), for n (a multiple of kPad) parameters.
   void (*average)(std::size_t n, float rate, const float* p, float* a);
+
+  // A layer without recurrence: h = f(gates), [M, H]; h may be gates, which otherwise keep what they held.
+  // vectors[1]: with prelu, its slopes [H]. Formulas in dense-inl.h.
+  void (*dense_forward)(const CellForward& step);
+  // gates: in: what forward read; out: its gradient. h: what forward wrote. kept: with prelu, out:
+  // d_h min(gates, 0), whose sum is the gradient of the slopes.
+  void (*dense_backward)(const CellBackward& step);
 
   void (*tanh)(const float* x, float* y, std::size_t n);
   void (*sigmoid)(const float* x, float* y, std::size_t n);

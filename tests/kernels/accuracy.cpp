@@ -34,7 +34,7 @@ double ulp_of(double exact) {
 }
 
 // Judge y for the argument x.
-void judge(const Activation& activation, float x, float y, double exact, Measured& measured) {
+void judge(const ArrayKernel& activation, float x, float y, double exact, Measured& measured) {
   const auto wrong = [&] {
     if (measured.wrong++ == 0) measured.wrong_where = x;
   };
@@ -67,13 +67,13 @@ bool has_fma(const Table& table) { return std::strcmp(table.name, "sse2") != 0; 
 
 }  // namespace
 
-const std::vector<Activation> kActivations = {
+const std::vector<ArrayKernel> kActivations = {
     {"tanh", &Table::tanh, [](double x) { return std::tanh(x); }, 2.44, 2.49, 0},
     {"sigmoid", &Table::sigmoid, &sigmoid, 2.59, 2.45, FLT_MIN},
     {"exp", &Table::exp, [](double x) { return std::exp(x); }, 1.01, 0.99, FLT_MIN},
 };
 
-double limit(const Activation& activation, const Table& table) {
+double limit(const ArrayKernel& activation, const Table& table) {
   return has_fma(table) ? activation.with_fma : activation.sse2;
 }
 
@@ -88,7 +88,7 @@ std::vector<std::vector<Measured>> measure(const std::vector<const Table*>& tabl
     for (; first < end && x.size() < kBlock; first += stride)
       x.push_back(from_bits(static_cast<std::uint32_t>(first)));
     for (std::size_t a = 0; a < kActivations.size(); ++a) {
-      const Activation& activation = kActivations[a];
+      const ArrayKernel& activation = kActivations[a];
       for (std::size_t i = 0; i < x.size(); ++i) exact[i] = activation.exact(x[i]);
       bool found_fma = false;
       for (std::size_t t = 0; t < tables.size(); ++t) {

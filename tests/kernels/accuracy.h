@@ -9,7 +9,7 @@
 
 namespace rnn::kernels {
 
-struct Activation {
+struct ArrayKernel {
   const char* name;
   void (*Table::*kernel)(const float* x, float* y, std::size_t n);
   double (*exact)(double x);
@@ -20,10 +20,10 @@ struct Activation {
   double smallest;
 };
 
-extern const std::vector<Activation> kActivations;
+extern const std::vector<ArrayKernel> kActivations;
 
 // The largest error allowed in a table.
-double limit(const Activation& activation, const Table& table);
+double limit(const ArrayKernel& activation, const Table& table);
 
 struct Measured {
   double ulp = 0;           // the largest error

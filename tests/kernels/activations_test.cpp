@@ -94,7 +94,7 @@ TEST_P(ActivationTable, SubnormalArguments) {
 TEST_P(ActivationTable, EveryLengthInPlaceAndAtTheEndOfMemory) {
   Edge edge(67);
   for (std::size_t n = 0; n <= 67; ++n) {
-    for (const Activation& activation : kActivations) {
+    for (const ArrayKernel& activation : kActivations) {
       float* const x = edge.last(n);
       fill_rows(x, 1, n, n, random);
       Array y(n), in_place(n);

@@ -177,6 +177,7 @@ class Step {
             writable(h_, H),
             writable(c_, H),
             nullptr,
+            {},
             {}};
   }
   CellBackward backward_step(const Panels& w, const Rows& x, std::size_t M_product) {
@@ -194,7 +195,8 @@ class Step {
             {},
             writable(kept_, H),
             writable(carry_, H),
-            writable(carry_, H)};
+            writable(carry_, H),
+            {}};
   }
 
   const Table& table_;
@@ -209,6 +211,38 @@ void cells(const Table& table) {
   Step(table, 4).run("lstm", "lstm_back", &Table::lstm_forward, &Table::lstm_backward);
   Step(table, 3).run("gru", "gru_back", &Table::gru_forward, &Table::gru_backward);
   Step(table, 3).run_before("gru_reset", "gru_reset_back");
+}
+
+// Each activation of a layer without recurrence, what it makes of some rows and of their gradients.
+void dense(const Table& table) {
+  constexpr std::size_t M = 7, H = 101;
+  const std::vector<float> d = numbers(M * H, 29), slopes = numbers(H, 30);
+  std::vector<float> out, y(M * H), kept(M * H);
+  for (std::int32_t kind = 0; kind <= static_cast<std::int32_t>(ActivationKind::thresholded_relu); ++kind) {
+    std::vector<float> gates = numbers(M * H, 28, 9.0f);
+    const Activation activation = {static_cast<ActivationKind>(kind), 0.3f, 0.6f};
+    CellForward step{};
+    step.M = M;
+    step.H = H;
+    step.vectors[1] = slopes.data();
+    step.gates = writable(gates, H);
+    step.h = writable(y, H);
+    step.activation = activation;
+    table.dense_forward(step);
+    CellBackward back{};
+    back.M = M;
+    back.H = H;
+    back.vectors[1] = slopes.data();
+    back.d_h = rows(d, H);
+    back.gates = writable(gates, H);
+    back.h = rows(y, H);
+    back.kept = writable(kept, H);
+    back.activation = activation;
+    table.dense_backward(back);
+    for (const std::vector<float>* part : {&y, &gates, &kept})
+      out.insert(out.end(), part->begin(), part->end());
+  }
+  add("dense", out);
 }
 
 void norms(const Table& table) {
@@ -352,6 +386,7 @@ int main(int argc, char** argv) {
   low_products(Format::bf16, "gemm_bf16", "gemm_tn_bf16");
   low_products(Format::int8, "gemm_int8", nullptr);
   cells(*chosen);
+  dense(*chosen);
   norms(*chosen);
   losses(*chosen);
   arrays(*chosen);

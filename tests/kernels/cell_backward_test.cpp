@@ -90,7 +90,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
               h.rows(),         c_prev.rows(),
               c.rows(),         {},
               kept.writable(),  carry.writable(),
-              carry.writable()};
+              carry.writable(), {}};
     }
 
     // gates, kept, carry

@@ -75,6 +75,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               h.writable(),
               c.writable(),
               nullptr,
+              {},
               {}};
     }
 
@@ -92,6 +93,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               h.writable_from(m),
               c.writable_from(m),
               nullptr,
+              {},
               {}};
     }
 

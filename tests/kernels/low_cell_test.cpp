@@ -100,6 +100,7 @@ std::vector<float> run_forward(const Forward& kind, const Table& table, const Pa
                         h.writable(),
                         c.writable(),
                         nullptr,
+                        {},
                         {}});
   std::vector<float> all = gates.values;
   for (const Block* block : {&kept, &h, &c}) append(all, block->values);
