@@ -199,7 +199,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool open(Kind kind) {
     if (open_.size() == kMaxDepth)
-      throw Error(RNN_BAD_FORMAT, "%s is nested deeper than %zu", path().c_str(), kMaxDepth);
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is nested deeper than %zu", path().c_str(), kMaxDepth);
     add(kind, 0, 0);
     open_.push_back(size() - 1);
     return true;
@@ -251,7 +251,7 @@ std::vector<char> quote_numbers(std::string_view text) {
 
 Tree parse(const void* memory, std::size_t size) {
   if (size > kMaxSize)
-    throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; JSON may have %zu", size, kMaxSize);
+    throw Error(RNN_UNSUPPORTED, "unsupported: the file has %zu bytes; JSON may have %zu", size, kMaxSize);
   std::string_view text(static_cast<const char*>(memory), size);
   // The parser would take a zero byte for the end.
   if (text.find('\0') != text.npos) throw Error(RNN_BAD_FORMAT, "not JSON: it contains a zero byte");
@@ -310,8 +310,11 @@ std::int32_t Value::integer(std::int32_t least, std::int32_t most) const {
   const std::string_view digits = text(index_);
   std::int32_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || value < least || value > most)
-    refuse(wanted);
+  const bool whole = end == digits.data() + digits.size();
+  if (whole && digits[0] != '-' && (value > most || error == std::errc::result_out_of_range))
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; it must be %s", path_.c_str(), describe().c_str(),
+                wanted.c_str());
+  if (error != std::errc() || !whole || value < least) refuse(wanted);
   return value;
 }
 
@@ -358,8 +361,9 @@ std::int32_t Value::last_integer(std::int32_t least, std::int32_t most) const {
   if (kind() == Kind::array) return element(size() - 1).integer(least, most);
   const auto value = static_cast<double>(tree_->numbers[node().begin + node().count - 1]);
   if (value != std::floor(value) || value < least || value > most)
-    throw Error(RNN_BAD_FORMAT, "%s[%zu] is %.10g; it must be an integer, %d..%d", path_.c_str(), size() - 1,
-                value, least, most);
+    throw Error(value > most ? RNN_UNSUPPORTED : RNN_BAD_FORMAT,
+                "%s%s[%zu] is %.10g; it must be an integer, %d..%d", value > most ? "unsupported: " : "",
+                path_.c_str(), size() - 1, value, least, most);
   return static_cast<std::int32_t>(value);
 }
 

@@ -46,7 +46,7 @@ rnn_config_t read_config(const Value& config) {
   out.num_layers = config.at("num_layers").integer(1, kMaxModelLayers);
   out.initial_state = RNN_INITIAL_FIXED;
   const std::optional<Value> inputs = config.find("in_channels"), outputs = config.find("out_channels");
-  if (inputs) inputs->integer(out.input_size, out.input_size);
+  if (inputs) check_size(config, "in_channels", out.input_size);
   out.output_size = outputs ? outputs->integer(1, kMaxClasses) : 1;
   return out;
 }

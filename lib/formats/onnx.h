@@ -9,7 +9,7 @@
 
 namespace rnn {
 
-// A graph of RNN, GRU or LSTM nodes, layer after layer, an embedding (Gather) or OneHot before them, a linear
+// A graph of RNN, GRU or LSTM nodes (also ONNX Runtime's DynamicQuantizeLSTM), layer after layer, an embedding (Gather) or OneHot before them, a linear
 // head behind them, and what exporters put between. What a network here cannot be is refused: 'unsupported:
 // node "name" (Type): why'. Throws Error(RNN_BAD_FORMAT).
 //

@@ -73,7 +73,11 @@ std::vector<std::int64_t> read_integers(const TensorProto& tensor, std::size_t e
       const std::vector<std::int32_t> values = values_of<std::int32_t>(tensor, tensor.int32_data(), expected);
       return {values.begin(), values.end()};
     }
-    default: {
+    case TensorProto::INT8: {
+      const std::vector<std::int8_t> values = values_of<std::int8_t>(tensor, tensor.int32_data(), expected);
+      return {values.begin(), values.end()};
+    }
+    default: {  // of 8 bits without a sign
       const std::vector<std::uint8_t> values = values_of<std::uint8_t>(tensor, tensor.int32_data(), expected);
       return {values.begin(), values.end()};
     }
@@ -185,12 +189,15 @@ Constant read_tensor(const TensorProto& tensor) {
       return make(std::move(shape), read_floats(tensor, expected));
     case TensorProto::INT64:
     case TensorProto::INT32:
+    case TensorProto::INT8:
+    case TensorProto::UINT8:
     case TensorProto::BOOL:
       return make_integers(std::move(shape), read_integers(tensor, expected));
     default:
       throw Error(RNN_UNSUPPORTED,
                   "tensor %s is of data type %d; it must be FLOAT (1), DOUBLE (11), FLOAT16 (10), BFLOAT16 "
-                  "(16), INT64 (7), INT32 (6) or BOOL (9)",
+                  "(16), INT64 (7), "
+                  "INT32 (6), INT8 (3), UINT8 (2) or BOOL (9)",
                   name.c_str(), tensor.data_type());
   }
 }
@@ -283,6 +290,32 @@ Constant to_floats(const Constant& constant, Budget& budget) {
   if (constant.floats) return constant;
   budget.take(constant.count());
   return make(constant.shape, std::vector<float>(constant.integers->begin(), constant.integers->end()));
+}
+
+Constant dequantize(const Constant& constant, const Quantization& by, Budget& budget) {
+  const Constant& scale = by.scale;
+  const std::size_t axis = by.axis, parts = scale.count();
+  if (!constant.integers || !scale.floats || (by.zero_point && !by.zero_point->integers))
+    throw Error(RNN_UNSUPPORTED,
+                "quantised values must be integers, their zero point, too, and the scale floats");
+  if (by.zero_point && by.zero_point->count() != parts)
+    throw Error(RNN_BAD_FORMAT, "the scale has shape %s and the zero point %s; they must be the same",
+                to_string(scale.shape).c_str(), to_string(by.zero_point->shape).c_str());
+  if (parts != 1 && (scale.shape.size() != 1 || static_cast<std::int64_t>(parts) != constant.shape[axis]))
+    throw Error(RNN_UNSUPPORTED,
+                "a scale of shape %s for axis %zu of shape %s; it must be one, or one for each part",
+                to_string(scale.shape).c_str(), axis, to_string(constant.shape).c_str());
+  budget.take(constant.count());
+  std::size_t inner = 1;  // values of one part that stand together
+  for (std::size_t i = axis + 1; i < constant.shape.size(); ++i)
+    inner *= static_cast<std::size_t>(constant.shape[i]);
+  std::vector<float> values(constant.count());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t part = parts == 1 ? 0 : i / inner % parts;
+    const std::int64_t zero = by.zero_point ? (*by.zero_point->integers)[part] : 0;
+    values[i] = static_cast<float>((*constant.integers)[i] - zero) * (*scale.floats)[part];
+  }
+  return make(constant.shape, std::move(values));
 }
 
 Constant to_integers(const Constant& constant, Budget& budget) {

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,13 +41,21 @@ struct Parts {
   std::vector<Axis::Kind> input_axes;  // of the graph's input, once a recurrent node has told
 };
 
-// A node and the values that it reads. What it throws names the node.
+// What the nodes of a graph read, by name.
+struct Scope {
+  std::map<std::string, Value> values;
+  std::set<std::string> inputs;      // values that are given when the graph is run
+  std::set<std::string> unfollowed;  // outputs of nodes that the importer does not follow
+};
+
+// A node, its place in the graph, and what it reads. What it throws names the node.
 class Node {
  public:
-  Node(const ::onnx::NodeProto& proto, const std::map<std::string, Value>& values);
+  Node(const ::onnx::NodeProto& proto, int place, const Scope& scope);
 
   const std::string& type() const noexcept { return proto_.op_type(); }
-  std::string label() const;                       // "node "name" (Type)"
+  std::string label()
+      const;  // "node "name" (Type)", or of one without a name "node #3 (Type) of "output", "output""
   void check_attributes(const char* known) const;  // names with a space after each
 
   bool has(const char* attribute) const { return find(attribute, {}) != nullptr; }
@@ -68,13 +77,15 @@ class Node {
 
  private:
   const ::onnx::NodeProto& proto_;
-  const std::map<std::string, Value>& values_;
+  const int place_;
+  const Scope& scope_;
 };
 
 // What a node makes; an output that it has but that is not here may not be read.
 using Outputs = std::vector<std::optional<Value>>;
 
 // See onnx_recurrent.cpp.
+bool is_recurrent(const std::string& domain, const std::string& type);
 Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
 // See onnx_operators.cpp.
 Outputs read_operator(const Node& node, Parts& parts, Budget& budget);

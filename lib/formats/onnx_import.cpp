@@ -118,11 +118,16 @@ class Graph {
   Graph(const ::onnx::GraphProto& graph, std::size_t file_size)
       : graph_(graph), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
     if (graph.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
-    for (int i = 0; i < graph.input_size(); ++i)
-      values_[graph.input(i).name()] = make_input(graph.input(i), i);
+    for (int i = 0; i < graph.input_size(); ++i) {
+      scope_.values[graph.input(i).name()] = make_input(graph.input(i), i);
+      scope_.inputs.insert(graph.input(i).name());
+    }
     for (const auto& tensor : graph.initializer())
-      if (needed_.count(tensor.name()) != 0) values_[tensor.name()] = read_tensor(tensor);
-    for (const auto& node : graph.node()) follow(node);
+      if (needed_.count(tensor.name()) != 0) {
+        scope_.values[tensor.name()] = read_tensor(tensor);
+        scope_.inputs.erase(tensor.name());  // a default
+      }
+    for (int i = 0; i < graph.node_size(); ++i) follow(graph.node(i), i);
   }
 
   const Parts& parts() const noexcept { return parts_; }
@@ -156,8 +161,10 @@ class Graph {
   }
 
   const Flow& find_output(const std::string& name) const {
-    const auto found = values_.find(name);
-    if (found == values_.end())
+    const auto found = scope_.values.find(name);
+    if (found == scope_.values.end() && scope_.unfollowed.count(name) != 0)
+      throw Error(RNN_UNSUPPORTED, "output %s cannot be followed", quote(name).c_str());
+    if (found == scope_.values.end())
       throw Error(RNN_BAD_FORMAT, "no node makes the output %s", quote(name).c_str());
     const Flow* flow = std::get_if<Flow>(&found->second);
     if (flow == nullptr || flow->content.stage == Stage::input)
@@ -165,23 +172,24 @@ class Graph {
     return *flow;
   }
 
-  void follow(const ::onnx::NodeProto& proto) {
+  void follow(const ::onnx::NodeProto& proto, int place) {
     const auto& names = proto.output();
     if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return needed_.count(name) != 0; }))
       return;
-    const Node node(proto, values_);
+    const Node node(proto, place, scope_);
     try {
-      if (!is_default(proto.domain()))
+      const bool recurrent = is_recurrent(proto.domain(), proto.op_type());
+      if (!recurrent && !is_default(proto.domain()))
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
-      const std::string& type = proto.op_type();
-      const bool recurrent = type == "RNN" || type == "GRU" || type == "LSTM";
       Outputs outputs =
           recurrent ? read_recurrent(node, parts_, budget_) : read_operator(node, parts_, budget_);
-      for (std::size_t i = 0; i < outputs.size() && i < node.output_count(); ++i) {
+      outputs.resize(node.output_count());
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
         if (const Flow* flow = outputs[i] ? std::get_if<Flow>(&*outputs[i]) : nullptr)
           budget_.take(flow->content.strands.size() + flow->axes.size());
         const std::string& name = names[static_cast<int>(i)];
-        if (outputs[i] && !name.empty() && !values_.emplace(name, std::move(*outputs[i])).second)
+        if (!outputs[i]) scope_.unfollowed.insert(name);
+        if (outputs[i] && !name.empty() && !scope_.values.emplace(name, std::move(*outputs[i])).second)
           throw Error(RNN_BAD_FORMAT, "its output %s is there twice", quote(name).c_str());
       }
     } catch (const Error& error) {
@@ -192,7 +200,7 @@ class Graph {
   const ::onnx::GraphProto& graph_;
   std::set<std::string> needed_;
   Budget budget_;
-  std::map<std::string, Value> values_;
+  Scope scope_;
   Parts parts_;
 };
 

@@ -8,14 +8,18 @@ namespace rnn::onnx_import {
 using formats::quote;
 using ::onnx::AttributeProto;
 
-Node::Node(const ::onnx::NodeProto& proto, const std::map<std::string, Value>& values)
-    : proto_(proto), values_(values) {}
+Node::Node(const ::onnx::NodeProto& proto, int place, const Scope& scope)
+    : proto_(proto), place_(place), scope_(scope) {}
 
 std::string Node::label() const {
-  const bool named = !proto_.name().empty() || proto_.output_size() == 0;
-  const std::string type = quote(proto_.op_type());
-  return "node " + quote(named ? proto_.name() : proto_.output(0)) + " (" + type.substr(1, type.size() - 2) +
-         ")";
+  constexpr int kMost = 4;
+  std::string type = quote(proto_.op_type());
+  type = " (" + type.substr(1, type.size() - 2) + ")";
+  if (!proto_.name().empty()) return "node " + quote(proto_.name()) + type;
+  std::string outputs;
+  for (int i = 0; i < std::min(proto_.output_size(), kMost); ++i)
+    if (!proto_.output(i).empty()) outputs += (outputs.empty() ? " of " : ", ") + quote(proto_.output(i));
+  return "node #" + std::to_string(place_) + type + outputs;
 }
 
 void Node::check_attributes(const char* known) const {
@@ -65,8 +69,10 @@ const Value* Node::optional_input(std::size_t i) const {
   if (i >= input_count()) return nullptr;
   const std::string& name = proto_.input(static_cast<int>(i));
   if (name.empty()) return nullptr;
-  const auto found = values_.find(name);
-  if (found == values_.end())
+  const auto found = scope_.values.find(name);
+  if (found == scope_.values.end() && scope_.unfollowed.count(name) != 0)
+    throw Error(RNN_UNSUPPORTED, "its input %s is an output that cannot be followed", quote(name).c_str());
+  if (found == scope_.values.end())
     throw Error(RNN_BAD_FORMAT, "no node before it makes its input %s", quote(name).c_str());
   return &found->second;
 }
@@ -79,8 +85,15 @@ const Value& Node::input(std::size_t i) const {
 
 const Constant& Node::constant(std::size_t i, const char* role) const {
   const Constant* constant = std::get_if<Constant>(&input(i));
-  if (constant == nullptr) throw Error(RNN_UNSUPPORTED, "%s is computed; it must be constant", role);
-  return *constant;
+  if (constant != nullptr) return *constant;
+  const std::string& name = proto_.input(static_cast<int>(i));
+  if (scope_.inputs.count(name) != 0)
+    throw Error(
+        RNN_UNSUPPORTED,
+        "%s is the graph's input %s, which is given when it is run; it must be a constant, as an initializer "
+        "is",
+        role, quote(name).c_str());
+  throw Error(RNN_UNSUPPORTED, "%s is computed; it must be constant", role);
 }
 
 const Constant& Node::floats(std::size_t i, const char* role) const {

@@ -64,6 +64,18 @@ Outputs read_expand(const Node& node, Parts&, Budget& budget) {
   return {expand(constant, node.integers("", 1).value_or(Shape{}), budget)};
 }
 
+// Of weights; what is computed with quantised values is not followed.
+Outputs read_dequantize(const Node& node, Parts&, Budget& budget) {
+  const Constant &values = node.constant(0, "x"), &scale = node.floats(1, "x_scale");
+  const Constant* zero_point =
+      node.optional_input(2) != nullptr ? &node.constant(2, "x_zero_point") : nullptr;
+  if (node.integer("block_size", 0) != 0)
+    throw Error(RNN_UNSUPPORTED, "block_size is %jd; it must be 0",
+                std::intmax_t{node.integer("block_size", 0)});
+  const std::size_t axis = scale.count() == 1 ? 0 : find_axis(node.integer("axis", 1), values.shape.size());
+  return {dequantize(values, {scale, zero_point, axis}, budget)};
+}
+
 // ---- The same values in another shape ----
 
 Outputs read_identity(const Node& node, Parts&, Budget&) { return {node.input(0)}; }
@@ -391,6 +403,7 @@ constexpr Operator kOperators[] = {
     {"Concat", read_concat, "axis ", true},
     {"Constant", read_constant, "value value_int value_ints value_float value_floats ", false},
     {"ConstantOfShape", read_constant_of_shape, "value ", false},
+    {"DequantizeLinear", read_dequantize, "axis block_size ", false},
     {"Dropout", read_dropout, "ratio seed ", true},
     {"Expand", read_expand, "", false},
     {"Gather", read_gather, "axis ", true},

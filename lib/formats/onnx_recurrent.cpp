@@ -13,6 +13,9 @@ using Kind = Axis::Kind;
 using Stage = Content::Stage;
 using formats::quote;
 
+// ONNX Runtime's LSTM with matrices of 8 bits. It also rounds what it multiplies them by, which is not done here.
+constexpr char kMicrosoft[] = "com.microsoft", kQuantizedLstm[] = "DynamicQuantizeLSTM";
+
 struct Operator {
   const char* type;
   std::int32_t cell;
@@ -24,13 +27,28 @@ struct Operator {
 const Operator& operator_of(const Node& node) {
   static constexpr Operator kOperators[] = {{"RNN", RNN_CELL_VANILLA, 1, 1, "tanh "},
                                             {"GRU", RNN_CELL_GRU, 3, 1, "sigmoid tanh "},
-                                            {"LSTM", RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "}};
+                                            {"LSTM", RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "},
+                                            {kQuantizedLstm, RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "}};
   return *std::find_if(std::begin(kOperators), std::end(kOperators),
                        [&](const Operator& o) { return node.type() == o.type; });
 }
 
 // The inputs' places.
-enum Input : std::size_t { kX, kW, kR, kB, kLengths, kInitialH, kInitialC, kPeepholes };
+enum Input : std::size_t {
+  kX,
+  kW,
+  kR,
+  kB,
+  kLengths,
+  kInitialH,
+  kInitialC,
+  kPeepholes,
+  // Of DynamicQuantizeLSTM:
+  kScaleW,
+  kZeroW,
+  kScaleR,
+  kZeroR
+};
 
 // What is true of all directions of a node.
 struct Settings {
@@ -92,6 +110,34 @@ const Constant& read_matrix(const Node& node, Input i, const char* role) {
     throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must have 3 axes", role,
                 to_string(constant.shape).c_str());
   return constant;
+}
+
+// A matrix of DynamicQuantizeLSTM, [D, X, G*H] of integers, as LSTM has it. The scale is [D], or [D, G*H].
+Constant read_quantized(const Node& node, Input i, Input scale_at, Input zero_at, const char* role,
+                        Budget& budget) {
+  const Constant &matrix = node.constant(i, role), &scale = node.floats(scale_at, "a scale");
+  const Constant& zero = node.constant(zero_at, "a zero point");
+  if (!matrix.integers || matrix.shape.size() != 3 || matrix.count() == 0)
+    throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must have 3 axes and integers", role,
+                to_string(matrix.shape).c_str());
+  const std::int64_t D = matrix.shape[0], columns = matrix.shape[2];
+  const bool each = scale.shape == Shape{D, columns};
+  if ((!each && scale.shape != Shape{D}) || zero.shape != scale.shape || !zero.integers)
+    throw Error(RNN_BAD_FORMAT,
+                "%s has shape %s, its scale %s and its zero point %s; they must be [%jd] or [%jd, %jd]", role,
+                to_string(matrix.shape).c_str(), to_string(scale.shape).c_str(),
+                to_string(zero.shape).c_str(), std::intmax_t{D}, std::intmax_t{D}, std::intmax_t{columns});
+  // The parts of one axis, D * G*H or D.
+  const auto flat = [](const Constant& constant) {
+    return Constant{{static_cast<std::int64_t>(constant.count())}, constant.floats, constant.integers};
+  };
+  Constant rows = transpose(matrix, {0, 2, 1}, budget);
+  const Shape shape = rows.shape;
+  rows.shape = each ? Shape{D * columns, shape[2]} : Shape{D, columns * shape[2]};
+  const Constant scales = flat(scale), zeros = flat(zero);
+  Constant result = dequantize(rows, {scales, &zeros, 0}, budget);
+  result.shape = shape;
+  return result;
 }
 
 // Many nodes may read one large constant.
@@ -229,14 +275,23 @@ Outputs make_outputs(const Flow& x, const Settings& settings, std::int64_t hidde
 
 }  // namespace
 
+bool is_recurrent(const std::string& domain, const std::string& type) {
+  if (domain == kMicrosoft) return type == kQuantizedLstm;
+  return (domain.empty() || domain == "ai.onnx") && (type == "RNN" || type == "GRU" || type == "LSTM");
+}
+
 Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const Settings settings = read_settings(node);
-  const Constant &input = read_matrix(node, kW, "W"), &recurrent = read_matrix(node, kR, "R");
+  const bool quantized = node.type() == kQuantizedLstm;
+  const Constant input =
+      quantized ? read_quantized(node, kW, kScaleW, kZeroW, "W", budget) : read_matrix(node, kW, "W");
+  const Constant recurrent =
+      quantized ? read_quantized(node, kR, kScaleR, kZeroR, "R", budget) : read_matrix(node, kR, "R");
   const std::int64_t hidden_size = recurrent.shape[2], input_size = input.shape[2];
   const std::int64_t stated = node.integer("hidden_size", hidden_size);
-  if (stated != hidden_size || hidden_size < 1 || hidden_size > kMaxSize || input_size < 1 ||
-      input_size > kMaxClasses)
-    throw Error(RNN_BAD_FORMAT,
+  const bool contradictory = stated != hidden_size || hidden_size < 1 || input_size < 1;
+  if (contradictory || hidden_size > kMaxSize || input_size > kMaxClasses)
+    throw Error(contradictory ? RNN_BAD_FORMAT : RNN_UNSUPPORTED,
                 "hidden_size is %jd, W has shape %s and R %s; the last axis of W must be 1..%d, that of R "
                 "hidden_size, 1..%d",
                 std::intmax_t{stated}, to_string(input.shape).c_str(), to_string(recurrent.shape).c_str(),

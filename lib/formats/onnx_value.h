@@ -73,6 +73,14 @@ Constant expand(const Constant& constant, const Shape& shape, Budget& budget);
 Constant to_floats(const Constant& constant, Budget& budget);
 Constant to_integers(const Constant& constant, Budget& budget);
 
+// (value - zero point) * scale, either one for all or one for each part along the axis.
+struct Quantization {
+  const Constant& scale;
+  const Constant* zero_point;  // null: 0
+  std::size_t axis;
+};
+Constant dequantize(const Constant& constant, const Quantization& by, Budget& budget);
+
 // ---- Flows ----
 
 struct Axis {

@@ -101,7 +101,8 @@ struct Layout {
   }
   void check() const {
     if (!is_prefix(prefix))
-      throw Error(RNN_BAD_FORMAT, "module %s: the name must be printable and short", quote(prefix).c_str());
+      throw Error(RNN_UNSUPPORTED, "unsupported: module %s: the name must be printable and short",
+                  quote(prefix).c_str());
     if (is_cell && is_stack)
       throw Error(RNN_BAD_FORMAT, "module %s has names of a cell (weight_ih) and of layers (weight_ih_l0)",
                   quote(prefix).c_str());
@@ -167,8 +168,9 @@ std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options
                 "options.layers is %s; what stands before \"weight_ih_l0\" in the file is %s",
                 quote(options.layers).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
   if (found.empty())
-    throw Error(RNN_BAD_FORMAT,
-                "metadata rnn.format is missing, and so is a tensor whose name ends with weight_ih_l0, or "
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with "
+                "weight_ih_l0, or "
                 "weight_ih of a cell");
   for (const Layout& layout : found) layout.check();
   const bool stacked = sort_stack(found);
@@ -202,7 +204,8 @@ void infer_cell(const Contents& contents, const Names& names, const Layout& layo
     config.cell = RNN_CELL_LSTM;
   else if (projection == nullptr)
     throw Error(RNN_BAD_FORMAT,
-                "tensor %s has shape %s; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) times its columns",
+                "tensor %s has shape %s; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) times "
+                "its columns",
                 name.c_str(), to_string(recurrent.shape).c_str());
   else
     throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; with %s of %s its rows must be 4 times %ju",

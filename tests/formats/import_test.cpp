@@ -221,7 +221,8 @@ TEST(Import, RefusesOtherStateDicts) {
   };
   const Case cases[] = {
       {[](Parts& p) { p.tensors.clear(); },
-       "metadata rnn.format is missing, and so is a tensor whose name ends with weight_ih_l0, or weight_ih "
+       "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with weight_ih_l0, "
+       "or weight_ih "
        "of"},
       {[](Parts& p) { p.remove("weight_hh_l0"); }, "tensor weight_hh_l0 is missing"},
       {[](Parts& p) { p.remove("weight_ih_l0"); }, "tensor weight_ih_l0 is missing"},

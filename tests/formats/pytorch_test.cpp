@@ -258,9 +258,9 @@ TEST(PyTorch, RefusesWhatIsLeft) {
   options.layers = "";
   EXPECT_EQ(sizes(load(lstm("") + linear("fc.") + linear("other."), options)),
             Sizes(RNN_CELL_LSTM, 3, 0, 4, 2, 1));
-  expect_refusal(lstm(std::string(201, 'x') + "."), {}, RNN_BAD_FORMAT,
+  expect_refusal(lstm(std::string(201, 'x') + "."), {}, RNN_UNSUPPORTED,
                  "the name must be printable and short");
-  expect_refusal(lstm("\\u0007."), {}, RNN_BAD_FORMAT, "the name must be printable and short");
+  expect_refusal(lstm("\\u0007."), {}, RNN_UNSUPPORTED, "the name must be printable and short");
 }
 
 TEST(PyTorch, OptionsAreForStateDictsAlone) {
