@@ -74,9 +74,20 @@ struct Coefficients {
 
 // Each activation: y = value(z), and gradient(d, z, y) = d f'(z). NaN for NaN.
 //
-// Largest error of y in units of the last place, of every 97th float, with alpha and beta as the tests have them:
+// Largest error of y in units of the last place, over every 97th float, with alpha and beta as the tests have them:
 //
-//@TABLE@
+//                 with FMA    SSE2     slope, in units of the last place of 1
+//   tanh           2.35        2.45     2.7
+//   sigmoid        2.49        2.43     1.0
+//   elu            1.65        1.63     0.5
+//   softsign       1.50        1.50     1.8
+//   gelu           5.97        7.00     1.2
+//   swish          3.65        2.58     1.6
+//   softplus       2.64        2.64     0.8
+//   scaled_tanh    3.27        3.27     3.1
+//
+// Of sigmoid and softplus where the result is from FLT_MIN up, of gelu and swish from 1e-36 up. The others round
+// once, affine and hard_sigmoid only with FMA.
 namespace activation {
 
 struct None {
