@@ -92,4 +92,9 @@ inline double loss_of(const NetworkHandle& network, const rnn_sequences_t& data)
   return evaluation.loss;
 }
 
+inline std::string message_of(rnn_status_t status, rnn_status_t expected) {
+  EXPECT_EQ(status, expected) << rnn_last_error();
+  return rnn_last_error();
+}
+
 }  // namespace rnn::training_test

@@ -1,0 +1,164 @@
+// A run that is saved and goes on as if it had not stopped.
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <thread>
+
+#include "tests/training/runs.h"
+
+namespace rnn::training_test {
+namespace {
+
+const rnn_config_t kConfig = config(3, 5, 4, 2);
+
+class Resume : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.batch_size = 3;
+    options_.window = 3;
+    options_.epochs = 4;
+    options_.optimizer = RNN_OPTIMIZER_RMSPROP;
+    options_.momentum = 0.5f;
+    options_.threads = 1;
+    options_.validate_every = 4;
+    options_.patience = 6;
+    options_.validation = &validation_;
+    options_.schedule = RNN_SCHEDULE_COSINE;
+    options_.schedule_updates = 30;
+    folder_ = std::filesystem::temp_directory_path() / ("rnn_resume_" + std::to_string(getpid()));
+    std::filesystem::create_directory(folder_);
+    path_ = (folder_ / "run").string();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  TrainerHandle trainer(rnn_progress_function_t progress = nullptr, void* user = nullptr,
+                        std::uint64_t seed = 3) {
+    rnn_config_t c = kConfig;
+    c.seed = seed;
+    rnn_train_options_t o = options_;
+    o.progress = progress;
+    o.user = user;
+    return create_trainer(create(c), o);
+  }
+
+  const Data data_ = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {}),
+             other_ = make_data(kConfig, {4, 6}, {}, 2);
+  const rnn_sequences_t in_ = data_.get(), validation_ = other_.get();
+  rnn_train_options_t options_ = sized<rnn_train_options_t>();
+  std::filesystem::path folder_;
+  std::string path_;
+};
+
+TEST_F(Resume, AtEveryReport) {
+  Saver counter{nullptr, nullptr, 0, -1, false};
+  const TrainerHandle whole = trainer(&Saver::save, &counter);
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK) << rnn_last_error();
+  ASSERT_GT(counter.reports, 20);
+  for (const bool stop : {false, true}) {
+    for (int report = 1; report <= counter.reports; ++report) {
+      TrainerHandle first;
+      Saver saver{&first, path_.c_str(), 0, report, stop};
+      first = trainer(&Saver::save, &saver);
+      ASSERT_EQ(rnn_trainer_run(first.get(), &in_), RNN_OK) << rnn_last_error();
+      EXPECT_EQ(saver.reports, stop ? report : counter.reports);
+      const TrainerHandle second = trainer(nullptr, nullptr, 99);
+      ASSERT_EQ(rnn_trainer_load(second.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(rnn_trainer_run(second.get(), &in_), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(bits(values(second)), bits(values(whole))) << "saved at report " << report;
+    }
+  }
+}
+
+// What was set and what was skipped before is part of a run.
+TEST_F(Resume, WithARateThatWasSetAndSkippedUpdates) {
+  Data data = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, kSquared);
+  data.targets[6 * 4] = kHuge;  // of the third sequence's first window
+  const rnn_sequences_t in = data.get();
+  options_.validation = nullptr;
+  options_.validate_every = options_.patience = 0;
+  options_.skip_not_finite = 1;
+  struct Setter {
+    const TrainerHandle* trainer;
+    const char* path;
+    int save_at;
+    int reports = 0;
+
+    static std::int32_t report(const rnn_progress_t*, void* user) {
+      Setter& s = *static_cast<Setter*>(user);
+      const int report = ++s.reports;
+      if (report == 5) {
+        EXPECT_EQ(rnn_trainer_set_learning_rate(s.trainer->get(), 0.02f), RNN_OK);
+      }
+      if (report == s.save_at) {
+        EXPECT_EQ(rnn_trainer_save(s.trainer->get(), s.path), RNN_OK) << rnn_last_error();
+      }
+      return 0;
+    }
+  };
+  std::vector<float> end;
+  Log log;
+  for (int save_at = 5; save_at < 25; ++save_at) {
+    TrainerHandle first;
+    Setter setter{&first, path_.c_str(), save_at};
+    first = trainer(&Setter::report, &setter);
+    ASSERT_EQ(rnn_trainer_run(first.get(), &in), RNN_OK) << rnn_last_error();
+    ASSERT_GE(setter.reports, save_at);
+    const TrainerHandle second = trainer(&Log::add, &log, 99);
+    ASSERT_EQ(rnn_trainer_load(second.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_trainer_run(second.get(), &in), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(bits(values(second)), bits(values(first))) << "saved at report " << save_at;
+    EXPECT_EQ(log.updates.back().skipped_updates, 4u);
+  }
+}
+
+// A child process that saves all the time is killed at any instant: the file is always whole, and leads to
+// the same end.
+TEST_F(Resume, AfterKill) {
+  const TrainerHandle whole = trainer();
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK);
+  int loaded = 0;
+  for (int kill_after = 0; kill_after < 25; ++kill_after) {
+    std::filesystem::remove(path_);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      TrainerHandle saving;
+      Saver saver{&saving, path_.c_str(), 0, 0, false};
+      for (;;) {
+        saving = trainer(&Saver::save, &saver);
+        rnn_trainer_run(saving.get(), &in_);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(2000 + 1370 * kill_after));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    const TrainerHandle resumed = trainer(nullptr, nullptr, 99);
+    if (!std::filesystem::exists(path_)) continue;
+    ASSERT_EQ(rnn_trainer_load(resumed.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_trainer_run(resumed.get(), &in_), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(bits(values(resumed)), bits(values(whole)));
+    ++loaded;
+  }
+  EXPECT_GT(loaded, 0);
+}
+
+TEST_F(Resume, RefusesAnUpdateWithinABatch) {
+  Log log;
+  log.stop_at = 1;
+  const TrainerHandle running = trainer(&Log::add, &log);
+  ASSERT_EQ(rnn_trainer_run(running.get(), &in_), RNN_OK);
+  EXPECT_EQ(rnn_trainer_update(running.get(), &in_, nullptr), RNN_INVALID_ARGUMENT);
+  ASSERT_EQ(rnn_trainer_reset(running.get()), RNN_OK);  // which does not touch the run's states
+  ASSERT_EQ(rnn_trainer_run(running.get(), &in_), RNN_OK);
+  const TrainerHandle whole = trainer();
+  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK);
+  EXPECT_EQ(bits(values(running)), bits(values(whole)));
+}
+
+}  // namespace
+}  // namespace rnn::training_test

@@ -1,0 +1,178 @@
+// Gradients that a tape computes, of inputs and states too, against central differences in double precision.
+#include "tests/training/gradient_cases.h"
+
+namespace rnn::training_test {
+namespace {
+
+struct Cotangent {
+  std::vector<float> outputs, final_states;
+};
+
+// The sum that has these gradients.
+double weighted_sum(const reference::Pass& pass, const Cotangent& d) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < d.outputs.size(); ++i)
+    sum += pass.outputs[i] * static_cast<double>(d.outputs[i]);
+  for (std::size_t i = 0; i < d.final_states.size(); ++i)
+    sum += pass.final_states[i] * static_cast<double>(d.final_states[i]);
+  return sum;
+}
+
+// sample: at most so many elements of each vector.
+void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
+  Random random(seed + 1000);
+  if (c.initial_states.empty() && random.below(2) == 0) give_states(c, seed);
+  SCOPED_TRACE(describe(c));
+  const NetworkHandle network = create(c.config);
+  rnn_tape_t* out = nullptr;
+  ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK) << rnn_last_error();
+  const TapeHandle tape(out);
+  ASSERT_EQ(rnn_tape_set_dropout(out, c.dropout, c.dropout_key), RNN_OK) << rnn_last_error();
+
+  reference::Network truth = load(network, c);
+  rnn_sequences_t in = c.data.get();
+  const std::size_t states = in.count * truth.state_size(), outputs = in.frames * truth.output_size();
+  const float* initial = c.initial_states.empty() ? nullptr : c.initial_states.data();
+  reference::Sequences sequences = reference::convert(truth, in, initial);
+  Cotangent d;
+  if (random.below(4) != 0) d.outputs = numbers(random, outputs);
+  if (random.below(4) != 0) d.final_states = numbers(random, states);
+  const auto pointer = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
+
+  // Sums of about so many terms of about 1.
+  const Bounds bounds = {c.bounds().relative, c.bounds().absolute * 10};
+  std::vector<float> y(outputs), final_states(states), d_x(c.data.inputs.size()), d_initial(states, 5.0f);
+  ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, initial, y.data(), final_states.data()), RNN_OK);
+  const reference::Pass pass = reference::forward(truth, sequences);
+  for (std::size_t i = 0; i < outputs; ++i) expect_close(y[i], pass.outputs[i], c.bounds(), "output");
+  for (std::size_t i = 0; i < states; ++i)
+    expect_close(final_states[i], pass.final_states[i], c.bounds(), "final state");
+  ASSERT_EQ(rnn_tape_backward(tape.get(), pointer(d.outputs), pointer(d.final_states),
+                              d_x.empty() ? nullptr : d_x.data(), d_initial.data()),
+            RNN_OK)
+      << rnn_last_error();
+
+  const auto sum = [&] { return weighted_sum(reference::forward(truth, sequences), d); };
+  const auto compare = [&](const std::vector<float>& gradient, reference::Vector& x,
+                           const std::string& name) {
+    for (std::size_t k = 0; k < std::min(sample, x.size()); ++k) {
+      const std::size_t i = x.size() <= sample ? k : static_cast<std::size_t>(random.below(x.size()));
+      expect_close(gradient[i], reference::central_difference(x[i], sum, c.step()), bounds,
+                   name + "[" + std::to_string(i) + "]");
+    }
+  };
+  for (auto& [name, x] : truth.parameters) {
+    std::vector<float> gradient(x.size());
+    ASSERT_EQ(rnn_tape_gradient(tape.get(), name.c_str(), gradient.data(), gradient.size()), RNN_OK);
+    compare(gradient, x, name);
+  }
+  if (!d_x.empty()) compare(d_x, sequences.inputs, "input");
+  if (initial != nullptr) compare(d_initial, sequences.initial_states, "initial state");
+}
+
+TEST(Gradient, OfTapes) {
+  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) check_tape(random_case(seed), seed, 8);
+}
+
+// Of inputs and of initial and final states, for every cell with and without what goes around it.
+TEST(Gradient, OfTapesOfEveryCell) {
+  std::uint64_t seed = 1;
+  for (const auto& cell : kCells) {
+    for (const bool around : {false, true}) {
+      rnn_config_t n = config_of(cell, config(4, 5, around ? 0 : 3, 2));
+      n.skip = around ? 4 : 2;
+      if (around) n.flags |= RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL;
+      if (around && (n.flags & RNN_FLAG_RESET_BEFORE) == 0) n.flags |= RNN_FLAG_LAYER_NORM;
+      if (around && n.cell == RNN_CELL_LSTM) n.projection_size = 3;
+      n.initial_state = around ? RNN_INITIAL_FIXED : RNN_INITIAL_ZERO;
+      DataKind kind;
+      kind.resets = around;
+      Case c = make_case(n, kind, {5, 2, 7});
+      give_states(c);
+      c.dropout = around ? 0.3f : 0.0f;
+      check_tape(c, seed++, 1000);
+    }
+  }
+}
+
+// About as much is dropped as the rate says, the same for the same seed, and nothing without.
+TEST(Gradient, OfDroppedOutputs) {
+  Case c = make_case(config(1, 1, 1), DataKind{}, {90, 3, 50});
+  for (const float rate : {0.1f, 0.5f, 0.9f}) {
+    c.dropout = rate;
+    c.dropout_key = 5;
+    const std::vector<float> first = mask(c, 0, 37), second = mask(c, 1, 37);
+    EXPECT_EQ(mask(c, 0, 37), first);
+    EXPECT_NE(second, first);
+    c.dropout_key = 6;
+    EXPECT_NE(mask(c, 0, 37), first);
+    for (const std::vector<float>* values : {&first, &second}) {
+      std::size_t dropped = 0;
+      for (const float value : *values) {
+        dropped += value == 0.0f ? 1 : 0;
+        EXPECT_FLOAT_EQ(value, value == 0.0f ? 0.0f : 1.0f / (1.0f - rate));
+      }
+      // Four standard deviations of 5291 draws.
+      EXPECT_NEAR(static_cast<double>(dropped) / 5291.0, rate, 4 * std::sqrt(rate * (1 - rate) / 5291.0));
+    }
+  }
+  c.dropout = 0.0f;
+  EXPECT_EQ(mask(c, 0, 37), std::vector<float>(143 * 37, 1.0f));
+}
+
+TEST(Gradient, OfTapesAddsUp) {
+  const NetworkHandle network = create(config(3, 5, 2));
+  const Data data = make_data(config(3, 5, 2), {4, 2}, {});
+  const rnn_sequences_t in = data.get();
+  rnn_tape_t* out = nullptr;
+  ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+  const TapeHandle tape(out);
+  Random random(1);
+  const std::vector<float> d_y = numbers(random, 6 * 2);
+  std::vector<float> once(15), twice(15);
+  for (std::vector<float>* gradient : {&once, &twice}) {
+    ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_backward(tape.get(), d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_ih_l0", gradient->data(), 15), RNN_OK);
+  }
+  for (std::size_t i = 0; i < 15; ++i) {
+    EXPECT_NE(once[i], 0.0f);
+    EXPECT_NEAR(twice[i], 2 * once[i], 1e-6);
+  }
+  ASSERT_EQ(rnn_tape_zero_gradients(tape.get()), RNN_OK);
+  ASSERT_EQ(rnn_tape_gradient(tape.get(), "weight_ih_l0", once.data(), 15), RNN_OK);
+  EXPECT_EQ(once, std::vector<float>(15));
+}
+
+// A tape that has served other passes gives what a fresh one gives.
+TEST(Gradient, OfTapesDoesNotDependOnPassesBefore) {
+  const rnn_config_t c = config(3, 5, 2, 2);
+  const NetworkHandle network = create(c);
+  DataKind one_hot;
+  one_hot.one_hot = true;
+  const Data other = make_data(c, {9, 1, 3}, one_hot), data = make_data(c, {4, 2}, {});
+  const rnn_sequences_t other_in = other.get(), in = data.get();
+  Random random(1);
+  const std::vector<float> d_y = numbers(random, 13 * 2);
+  std::vector<float> d_x[2], gradient[2];
+  for (const int used : {0, 1}) {
+    rnn_tape_t* out = nullptr;
+    ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+    const TapeHandle tape(out);
+    if (used == 1) {
+      ASSERT_EQ(rnn_tape_forward(out, network.get(), &other_in, nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_tape_backward(out, d_y.data(), nullptr, nullptr, nullptr), RNN_OK);
+      ASSERT_EQ(rnn_tape_zero_gradients(out), RNN_OK);
+    }
+    d_x[used].resize(6 * 3);
+    gradient[used].resize(25);
+    ASSERT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, nullptr, nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_backward(out, d_y.data(), nullptr, d_x[used].data(), nullptr), RNN_OK);
+    ASSERT_EQ(rnn_tape_gradient(out, "weight_hh_l1", gradient[used].data(), 25), RNN_OK);
+  }
+  EXPECT_EQ(bits(d_x[1]), bits(d_x[0]));
+  EXPECT_EQ(bits(gradient[1]), bits(gradient[0]));
+}
+
+}  // namespace
+}  // namespace rnn::training_test
