@@ -51,7 +51,7 @@ void gather_sum(const Cell& cell, const BackwardStep& step) {
 }  // namespace
 
 CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step) {
-  CellForward kernel{};
+  CellForward kernel;  // not cleared first, which tiny steps would feel: all of it is set
   kernel.w = weights.products[0];
   kernel.M = step.rows;
   kernel.H = step.hidden;
@@ -65,6 +65,7 @@ CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step)
   kernel.kept = step.kept;
   kernel.h = weights.projection.data != nullptr ? step.unprojected : step.next[0];
   kernel.c = step.next[1];
+  kernel.activation = {};
   return kernel;
 }
 
@@ -92,7 +93,7 @@ void forward(const Cell& cell, const Table& table, const LayerWeights& weights, 
 // Backwards the rows of gates are evenly spaced.
 void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
               const BackwardWeights& transposed, const BackwardStep& step) {
-  CellBackward kernel{};
+  CellBackward kernel;  // likewise
   kernel.w = transposed.products[0];
   kernel.M = step.rows;
   kernel.M_product = kernel.w.data != nullptr ? step.rows_next : 0;
@@ -108,6 +109,7 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
   kernel.kept = step.kept;
   kernel.carry_h = step.carry[0];
   kernel.carry_c = step.carry[1];
+  kernel.activation = {};
   if (transposed.projection.data != nullptr) {
     gather_projected(table, transposed, step);
     kernel.w = transposed.projection;

@@ -54,7 +54,7 @@ struct MutableRows {
 enum class Format : std::int32_t { f32, bf16, int8 };
 constexpr std::size_t kFormats = 3;
 
-// y = f(x) of a layer; alpha and beta as rnn.h says.
+// y = f(x) of a layer; dense-inl.h has the formulas, in which alpha and beta stand.
 enum class ActivationKind : std::int32_t {
   none,
   tanh,

@@ -399,8 +399,9 @@ TEST_P(DenseRows, EveryTableAndLayoutGivesTheSameBits) {
                                               h_rows.rows(), d_rows.rows(), kept_rows.mutable_rows()));
           for (std::size_t m = 0; m < M; ++m) {
             ASSERT_TRUE(same_bits(gates_rows.row(m), &whole.dz[m * H], H));
-            if (activation_.kind == ActivationKind::prelu)
+            if (activation_.kind == ActivationKind::prelu) {
               ASSERT_TRUE(same_bits(kept_rows.row(m), &whole.kept[m * H], H));
+            }
             for (std::size_t i = H; m + 1 < M && i < stride; ++i)
               for (const float* values : {gates, h, d_h, kept}) ASSERT_EQ(values[m * stride + i], kBetween);
           }

@@ -211,7 +211,8 @@ struct WholeStep {
             {h.data(), 0, nullptr},
             {c.data(), 0, nullptr},
             nullptr,
-            input.panels()};
+            input.panels(),
+            {}};
   }
   std::vector<float> join(const std::vector<float>& y, const Array& h, const Array& c) const {
     std::vector<float> all(y);
