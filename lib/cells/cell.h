@@ -8,8 +8,9 @@
 // rnn.h, and its kernels. What the description can say:
 //
 //   products  The four gates of an LSTM read h: one stage of 4 gates. A gate that reads what others have made
-//             of h is in a second stage. Gates without a product with W_hh come last, in no stage; a cell
-//             without any such product has one stage of 0 gates, whose kernels do all, and no W_hh.
+//             of h is in a second stage. Gates without a product with W_hh come last, in no stage. A cell
+//             without any such product has one stage of 0 gates, whose kernels do all, and no W_hh; it carries
+//             h, by which alone its gradient goes back in time.
 //   vectors   Kernels read vectors[i], and backwards leave what its gradient is the sum of: mostly that is
 //             the gradient of the gates. Each peephole of an LSTM would be a vector of one gate, and one more
 //             vector in `kept`, where backward writes d_gate * c.
@@ -64,10 +65,11 @@ struct Stage {
 };
 
 struct Cell {
-  std::int32_t id = 0;         // RNN_CELL_...
-  std::uint32_t variant = 0;   // the flag that makes this cell of it, RNN_FLAG_RELU or RNN_FLAG_RESET_BEFORE; or 0
-  const char* name = nullptr;  // as in files
-  std::size_t gates = 0;       // G
+  std::int32_t id = 0;             // RNN_CELL_...
+  const char* constant = nullptr;  // that constant's name
+  std::uint32_t variant = 0;       // the flag that makes this cell of it, as RNN_FLAG_RELU; or 0
+  const char* name = nullptr;      // as in files
+  std::size_t gates = 0;           // G
 
   // The state: h, or h and c. Back in time, the kernels carry the gradient of c; that of h comes by the first
   // stage's product and, if carries_h, by the kernels, too.
@@ -92,8 +94,10 @@ struct Cell {
 
   // The gates that W_hh has.
   constexpr std::size_t recurrent_gates() const { return stages[0].gates + stages[1].gates; }
-  // All gates are in one product, as layer normalisation wants it, and one-hot inputs that a step adds itself.
+  // All gates are in one product, as layer normalisation wants it.
   constexpr bool is_joint() const { return stages[0].gates == gates; }
+  // The first stage takes all of W_ih x, so that it can take that of one-hot inputs from W_ih itself.
+  constexpr bool picks_inputs() const { return is_joint() || recurrent_gates() == 0; }
   // The gradient of the first stage's product is the last vector of `kept`, then its gates but the last.
   constexpr bool kept_leads() const { return stages[0].ends_in_kept; }
   // A step needs `kept` though no backward step follows.
@@ -101,9 +105,10 @@ struct Cell {
 };
 
 // A cell of G gates to begin with: all in one product, with one bias.
-constexpr Cell joint_cell(std::int32_t id, const char* name, std::size_t gates) {
+constexpr Cell joint_cell(std::int32_t id, const char* constant, const char* name, std::size_t gates) {
   Cell cell;
   cell.id = id;
+  cell.constant = constant;
   cell.name = name;
   cell.gates = gates;
   cell.stages[0].gates = gates;
@@ -150,7 +155,7 @@ struct ForwardStep {
   kernels::Rows previous[kMaxStates];     // [M, P] h, [M, H] c before the step
   kernels::MutableRows gates;             // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
   const std::int32_t* index;              // [M]  if not null, one-hot inputs, whose W_ih x + b the step adds
-                                          // itself; only if Cell::is_joint, and without layer normalisation
+                                          // itself; only if Cell::picks_inputs, and without layer normalisation
   kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
   kernels::MutableRows kept;         // [M, kept * H]  null: not wanted, which only Cell::reads_kept minds
   kernels::MutableRows unprojected;  // [M, H]  h before projection, if there is one
@@ -182,6 +187,15 @@ struct BackwardStep {
   kernels::Rows normalized;  // [M, G*H]
   const float* deviation;    // [M]
 };
+
+// All cells, in the order of their identifiers.
+struct CellList {
+  const Cell* const* first;
+  const Cell* const* last;
+  const Cell* const* begin() const { return first; }
+  const Cell* const* end() const { return last; }
+};
+CellList all();
 
 // All flags that choose a variant.
 extern const std::uint32_t kVariants;

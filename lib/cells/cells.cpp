@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "lib/cells/cell.h"
 #include "lib/cells/gru.h"
@@ -15,6 +16,8 @@ const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm};
 }  // namespace
 
 const std::uint32_t kVariants = RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE;
+
+CellList all() { return {std::begin(kCells), std::end(kCells)}; }
 
 const Cell* find(std::int32_t id, std::uint32_t flags) {
   for (const Cell* cell : kCells)

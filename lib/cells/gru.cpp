@@ -9,7 +9,7 @@ using kernels::Table;
 
 // Gates r, z, n. Kept is W_hn h + b_hn, and then its gradient, of which b_hn's is the sum.
 constexpr Cell describe_gru() {
-  Cell cell = joint_cell(RNN_CELL_GRU, "gru", 3);
+  Cell cell = joint_cell(RNN_CELL_GRU, "RNN_CELL_GRU", "gru", 3);
   cell.carries_h = true;  // z * h
   cell.kept = 1;
   cell.stages[0].ends_in_kept = true;
@@ -28,7 +28,7 @@ constexpr Cell describe_gru() {
 
 // n's product is with r * h, which is kept.
 constexpr Cell describe_gru_reset_before() {
-  Cell cell = joint_cell(RNN_CELL_GRU, "gru_reset_before", 3);
+  Cell cell = joint_cell(RNN_CELL_GRU, "RNN_CELL_GRU", "gru_reset_before", 3);
   cell.variant = RNN_FLAG_RESET_BEFORE;
   cell.carries_h = true;  // z * h, and the way through r * h
   cell.kept = 1;

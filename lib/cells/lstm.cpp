@@ -9,7 +9,7 @@ using kernels::Table;
 
 // Gates i, f, g, o.
 constexpr Cell describe_lstm() {
-  Cell cell = joint_cell(RNN_CELL_LSTM, "lstm", 4);
+  Cell cell = joint_cell(RNN_CELL_LSTM, "RNN_CELL_LSTM", "lstm", 4);
   cell.states = 2;
   cell.forget_gate = 1;
   cell.can_project = true;

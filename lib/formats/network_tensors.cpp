@@ -69,8 +69,11 @@ std::size_t gates_size(const Weights& weights, const Parameter& parameter) {
   return weights.strand(parameter.strand).layer->gates();
 }
 
-// The bias of W_ih x, beside which a file can have the second one.
-bool is_first_bias(const Parameter& parameter) { return parameter.is_bias() && parameter.index == 0; }
+// The bias of W_ih x, beside which a file has the second one: that of W_hh h, if there is W_hh.
+bool is_first_bias(const Weights& weights, const Parameter& parameter) {
+  return parameter.is_bias() && parameter.index == 0 &&
+         weights.strand(parameter.strand).layer->cell->recurrent_gates() > 0;
+}
 
 // Parameters that a file holds in the second bias alone.
 bool is_apart(const Parameter& parameter) { return parameter.is_bias() && parameter.vector.of_recurrent; }
@@ -92,7 +95,7 @@ std::set<std::string> known_names(const Weights& weights, const Names& names) {
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& parameter = weights.parameter(i);
     if (!is_apart(parameter)) known.insert(names.of(parameter));
-    if (is_first_bias(parameter)) known.insert(second_bias(names, parameter));
+    if (is_first_bias(weights, parameter)) known.insert(second_bias(names, parameter));
   }
   return known;
 }
@@ -172,7 +175,7 @@ std::vector<float> read_parameter(const Weights& weights, const Names& names, co
   }
   const std::string name = names.of(parameter);
   expect(contents, names, name, shape_of(parameter)).read(values.data());
-  if (is_first_bias(parameter)) {
+  if (is_first_bias(weights, parameter)) {
     std::vector<float> second = read_second_bias(weights, names, contents, parameter);
     visit_apart(weights, parameter.strand, [&](const Parameter& apart) {
       std::fill_n(second.begin() + static_cast<std::ptrdiff_t>(place_apart(weights, apart)), apart.count(),
@@ -246,7 +249,7 @@ void add_tensors(const Weights& weights, const Names& names, Writer& writer) {
     if (is_apart(parameter)) continue;
     writer.add(names.of(parameter), Type::f32, shape_of(parameter),
                [&weights, &parameter](unsigned char* out) { write_values(weights, parameter, out); });
-    if (is_first_bias(parameter))
+    if (is_first_bias(weights, parameter))
       writer.add(second_bias(names, parameter), Type::f32, {gates_size(weights, parameter)},
                  [&weights, &parameter](unsigned char* out) { write_second_bias(weights, parameter, out); });
   }

@@ -28,6 +28,21 @@ struct Length {
   std::size_t size = 0;
 };
 
+// What ONNX computes a cell with, and which of our gates its are: z r h of a GRU, i o f c of an LSTM.
+struct Operator {
+  std::int32_t cell;
+  const char* type;
+  std::size_t gates[4];
+};
+constexpr Operator kOperators[] = {
+    {RNN_CELL_VANILLA, "RNN", {0}}, {RNN_CELL_GRU, "GRU", {1, 0, 2}}, {RNN_CELL_LSTM, "LSTM", {0, 3, 1, 2}}};
+
+const Operator* find_operator(const cells::Cell& cell) {
+  for (const Operator& op : kOperators)
+    if (op.cell == cell.id) return &op;
+  return nullptr;
+}
+
 std::string indexed(const char* base, std::size_t layer) { return base + ("_l" + std::to_string(layer)); }
 
 class Exporter {
@@ -120,11 +135,8 @@ class Exporter {
     return values;
   }
 
-  // Our gates r z n and i f g o as ONNX's z r h and i o f c.
   std::vector<float> reordered(const std::vector<float>& ours, std::size_t layer) const {
-    constexpr std::size_t kVanilla[] = {0}, kGru[] = {1, 0, 2}, kLstm[] = {0, 3, 1, 2};
-    const std::int32_t id = cell(layer).id;
-    const std::size_t* order = id == RNN_CELL_LSTM ? kLstm : id == RNN_CELL_GRU ? kGru : kVanilla;
+    const std::size_t* order = find_operator(cell(layer))->gates;
     const std::size_t gates = cell(layer).gates, block = ours.size() / gates;
     std::vector<float> result(ours.size());
     for (std::size_t g = 0; g < gates; ++g) std::copy_n(&ours[order[g] * block], block, &result[g * block]);
@@ -212,11 +224,6 @@ class Exporter {
     return all;
   }
 
-  const char* operator_type(std::size_t layer) const {
-    const std::int32_t id = cell(layer).id;
-    return id == RNN_CELL_LSTM ? "LSTM" : id == RNN_CELL_GRU ? "GRU" : "RNN";
-  }
-
   // Reads x [T, N, X]; returns what the next layer reads, [T, N, D*H].
   std::string add_layer(std::size_t l, const std::string& x) {
     const std::size_t rows = weights_.layer(l).gates();
@@ -229,7 +236,7 @@ class Exporter {
       inputs.push_back(add_initial(part, l));
       outputs.push_back(state_name("final", part, l));
     }
-    NodeProto& node = add_node(operator_type(l), indexed("layer", l), inputs, outputs);
+    NodeProto& node = add_node(find_operator(cell(l))->type, indexed("layer", l), inputs, outputs);
     add_integer(node, "hidden_size", hidden());
     if (directions() == 2)
       add_attribute(node, "direction", ::onnx::AttributeProto::STRING).set_s("bidirectional");
@@ -297,6 +304,10 @@ class Exporter {
 };
 
 void check(const Weights& weights) {
+  for (std::size_t l = 0; l < weights.num_layers(); ++l)
+    if (const cells::Cell& cell = *weights.layer(l).cell; find_operator(cell) == nullptr)
+      throw Error(RNN_UNSUPPORTED, "unsupported: cell is %d (%s); ONNX has no operator for it", cell.id,
+                  cell.constant);
   if (weights.config().projection_size != 0)
     throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
                 weights.config().projection_size);

@@ -65,6 +65,13 @@ template <class Arch>
   store<Arch>(rows.base + m * rows.stride + g * H + unit, v);
 }
 
+// Zeros for the lanes of [unit, unit + lanes) that are none of the n units.
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> first_units(Vec<Arch> v, std::size_t unit, std::size_t n) noexcept {
+  constexpr float ones[kPad] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  return unit + lanes<Arch> <= n ? v : v * load_partial<Arch>(ones, n - unit);
+}
+
 // Units of a vector that all rows have.
 template <class Arch>
 [[gnu::always_inline]] inline Vec<Arch> load_vector(const float* p, std::size_t unit,
@@ -161,6 +168,23 @@ void backward_step(const CellBackward& step) noexcept {
   const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
   for (std::size_t m = step.M_product; m < step.M; ++m)
     for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
+}
+
+// The step, forwards or backwards, of a cell without a product with W_hh. The last vector is narrow where that
+// of W_ih is, a column of which it may take.
+template <class Arch, template <class> class Output, class Step>
+void step_alone(const Step& step) noexcept {
+  const auto finish = [&](const auto& output) __attribute__((always_inline)) {
+    for (std::size_t m = 0; m < step.M; ++m) {
+      std::size_t unit = 0;
+      for (; unit + (has_narrow<Arch> ? lanes<Narrow<Arch>> : 0) < step.H; unit += lanes<Arch>)
+        output.template finish<Arch>(m, unit);
+      if (has_narrow<Arch> && unit < step.H) output.template finish<Narrow<Arch>>(m, unit);
+    }
+  };
+  const Output<std::size_t> output{step, step.H};
+  if (is_whole<Arch>(output)) return finish(Output<WholeUnits>{step, {step.H}});
+  finish(output);
 }
 
 // The activations of a vanilla cell: f(x), and d f' from h = f(x).

@@ -15,6 +15,12 @@ constexpr auto backward() noexcept -> decltype(Products::vanilla_backward) {
   return nullptr;
 }
 
+template <class Arch, template <class> class Output, bool trains>
+constexpr auto backward_alone() noexcept -> decltype(Products::vanilla_backward) {
+  if constexpr (trains) return &step_alone<Arch, Output, CellBackward>;
+  return nullptr;
+}
+
 // gemm_tn: null if these numbers are not for training.
 template <class Arch, class Number, bool trains>
 constexpr Products products(const char* name, Format format, std::size_t pack, std::size_t block,

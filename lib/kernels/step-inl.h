@@ -8,6 +8,13 @@
 namespace rnn::kernels {
 namespace {
 
+// b + W_ih x of gate g
+template <class Arch>
+[[gnu::always_inline]] inline Vec<Arch> add_bias(const CellStep& step, std::size_t g, std::size_t unit,
+                                                 Vec<Arch> sum) noexcept {
+  return load_columns<Arch>(step.forward.vectors[0] + g * step.H, unit, step.H) + sum;
+}
+
 // gates = b + W_ih x
 template <std::size_t G>
 struct StepProjection {
@@ -18,10 +25,26 @@ struct StepProjection {
   template <class Arch>
   [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
                                      const Vec<Arch> (&sum)[G]) const noexcept {
-    const CellForward& forward = step.forward;
     RNN_UNROLL for (std::size_t g = 0; g < G; ++g)
-        store_units<Arch>(forward.gates, 0, g, unit, n,
-                          load_columns<Arch>(forward.vectors[0] + g * step.H, unit, step.H) + sum[g]);
+        store_units<Arch>(step.forward.gates, 0, g, unit, n, add_bias<Arch>(step, g, unit, sum[g]));
+  }
+};
+
+// The step of a cell without a product with W_hh, from the sums of W_ih x.
+template <template <class> class Output>
+struct StepAlone {
+  static constexpr std::size_t gates = Output<PaddedUnits>::gates;
+  const CellStep& step;
+  PaddedUnits n;
+
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t, std::size_t unit,
+                                     const Vec<Arch> (&sum)[gates]) const noexcept {
+    const Output<PaddedUnits> output{step.forward, n};
+    Vec<Arch> in[gates];
+    RNN_UNROLL for (std::size_t g = 0; g < gates; ++g) in[g] = add_bias<Arch>(step, g, unit, sum[g]);
+    store_units<Arch>(step.forward.h, 0, 0, unit, n,
+                      first_units<Arch>(output.template advance<Arch>(0, unit, in), unit, step.H));
   }
 };
 
@@ -44,9 +67,10 @@ struct StepHead {
 };
 
 // Column k of W_ih times x, plus two zeros, to `projection`.
-template <class Arch, std::size_t G>
+template <class Arch, class Projection>
 [[gnu::always_inline]] inline void scale_column(const Panels& w, std::size_t k, float x, float zero1,
-                                                float zero2, const StepProjection<G>& projection) noexcept {
+                                                float zero2, const Projection& projection) noexcept {
+  constexpr std::size_t G = Projection::gates;
   const auto scale = [&](auto arch, std::size_t unit) __attribute__((always_inline)) {
     using A = decltype(arch);
     Vec<A> sum[G];
@@ -61,10 +85,9 @@ template <class Arch, std::size_t G>
 }
 
 // W_ih x, or its column `index` where x is null, to `projection`.
-template <class Arch, class Number, std::size_t G>
+template <class Arch, class Number, class Projection>
 [[gnu::always_inline]] inline void multiply_input(Number number, const Panels& w, const float* x,
-                                                  std::int32_t index,
-                                                  const StepProjection<G>& projection) noexcept {
+                                                  std::int32_t index, const Projection& projection) noexcept {
   if (x == nullptr)
     pick<Arch>(number, w, 1, &index, projection);
   else
@@ -72,9 +95,9 @@ template <class Arch, class Number, std::size_t G>
 }
 // A column is scaled at once, with the zeros that pick and multiply_row would add: parts that are 0 make 0 of
 // -0, to which a small product may have been flushed; -0 leaves it.
-template <class Arch, std::size_t G>
+template <class Arch, class Projection>
 [[gnu::always_inline]] inline void multiply_input(F32, const Panels& w, const float* x, std::int32_t index,
-                                                  const StepProjection<G>& projection) noexcept {
+                                                  const Projection& projection) noexcept {
   if (x == nullptr)
     scale_column<Arch>(w, static_cast<std::size_t>(index), 1.0f, -0.0f, -0.0f, projection);
   else if (w.depth == 1)
@@ -107,6 +130,13 @@ void whole_step(const CellStep& step, const float* x, std::int32_t index, float*
   constexpr std::size_t G = Output<PaddedUnits>::gates;
   multiply_input<Arch>(Number{}, forward.input, x, index, StepProjection<G>{step, units});
   multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output<PaddedUnits>{forward, units});
+  if (y != nullptr) multiply_head<Arch>(Number{}, step, y);
+}
+
+// The same without a recurrent product.
+template <class Arch, template <class> class Output, class Number>
+void whole_step_alone(const CellStep& step, const float* x, std::int32_t index, float* y) noexcept {
+  multiply_input<Arch>(Number{}, step.forward.input, x, index, StepAlone<Output>{step, {step.forward.H}});
   if (y != nullptr) multiply_head<Arch>(Number{}, step, y);
 }
 

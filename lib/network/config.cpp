@@ -35,11 +35,25 @@ void default_to(std::int32_t& field, std::int32_t value) noexcept {
   if (field == 0) field = value;
 }
 
+// "1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU) or 3 (RNN_CELL_LSTM)": the cells of which one variant fits.
+template <class Fits>
+std::string name_cells(const Fits& fits) {
+  std::string names;
+  std::int32_t last = 0;
+  std::size_t comma = 0;  // before the last name
+  for (const cells::Cell* cell : cells::all()) {
+    if (cell->id == last || !fits(*cell)) continue;
+    last = cell->id;
+    comma = names.size();
+    names += (comma == 0 ? "" : ", ") + std::to_string(cell->id) + " (" + cell->constant + ")";
+  }
+  return comma == 0 ? names : names.replace(comma, 2, " or ");
+}
+
 void check_cell(std::int32_t cell) {
-  if (cell != RNN_CELL_VANILLA && cell != RNN_CELL_GRU && cell != RNN_CELL_LSTM)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "cell is %d; it must be %d (RNN_CELL_VANILLA), %d (RNN_CELL_GRU) or %d (RNN_CELL_LSTM)", cell,
-                RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM);
+  if (cells::find(cell, 0) == nullptr)
+    throw Error(RNN_INVALID_ARGUMENT, "cell is %d; it must be %s", cell,
+                name_cells([](const cells::Cell&) { return true; }).c_str());
 }
 
 void check_init(std::int32_t init) {
@@ -65,15 +79,22 @@ void check_flags(const rnn_config_t& config) {
   if ((config.flags & ~known) != 0)
     throw Error(RNN_INVALID_ARGUMENT, "flags is %u; it must be 0 or a sum of %s", config.flags,
                 names.c_str());
-  const auto needs = [&](std::uint32_t flag, const char* flag_name, std::int32_t cell,
-                         const char* cell_name) {
-    if ((config.flags & flag) != 0 && config.cell != cell)
-      throw Error(RNN_INVALID_ARGUMENT, "flags has %s and cell is %d; cell must then be %d (%s)", flag_name,
-                  config.cell, cell, cell_name);
-  };
-  needs(RNN_FLAG_RELU, "RNN_FLAG_RELU", RNN_CELL_VANILLA, "RNN_CELL_VANILLA");
-  needs(RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE", RNN_CELL_GRU, "RNN_CELL_GRU");
-  if ((config.flags & RNN_FLAG_LAYER_NORM) != 0 && !cell_of(config).is_joint())
+  for (const Flag& flag : kFlags) {
+    if ((config.flags & flag.value & cells::kVariants) == 0 ||
+        cells::find(config.cell, flag.value) != nullptr)
+      continue;
+    throw Error(RNN_INVALID_ARGUMENT, "flags has %s and cell is %d; cell must then be %s", flag.name,
+                config.cell,
+                name_cells([&](const cells::Cell& cell) { return cell.variant == flag.value; }).c_str());
+  }
+  if ((config.flags & RNN_FLAG_LAYER_NORM) == 0) return;
+  if (cell_of(config).recurrent_gates() == 0)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "flags has RNN_FLAG_LAYER_NORM and cell is %d (%s), which has no weight_hh; cell must then be %s",
+        config.cell, cell_of(config).constant,
+        name_cells([](const cells::Cell& cell) { return cell.is_joint(); }).c_str());
+  if (!cell_of(config).is_joint())
     throw Error(RNN_INVALID_ARGUMENT,
                 "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM; it may have one");
 }
@@ -82,10 +103,9 @@ void check_projection(const rnn_config_t& config) {
   const std::int32_t size = config.projection_size;
   if (size == 0) return;
   if (!cell_of(config).can_project)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "projection_size is %d and cell is %d; it must be 0 unless cell is %d "
-                "(RNN_CELL_LSTM)",
-                size, config.cell, RNN_CELL_LSTM);
+    throw Error(RNN_INVALID_ARGUMENT, "projection_size is %d and cell is %d; it must be 0 unless cell is %s",
+                size, config.cell,
+                name_cells([](const cells::Cell& cell) { return cell.can_project; }).c_str());
   if (size < 0 || size >= config.hidden_size)
     throw Error(RNN_INVALID_ARGUMENT, "projection_size is %d; it must be 0..%d, less than hidden_size", size,
                 config.hidden_size - 1);
@@ -96,10 +116,9 @@ void check_forget_bias(const rnn_config_t& config) {
   if (bias == 0) return;
   if (!std::isfinite(bias)) throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be finite", bias);
   if (cell_of(config).forget_gate == cells::kNone)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "forget_bias is %g and cell is %d; it must be 0 unless cell is %d "
-                "(RNN_CELL_LSTM)",
-                bias, config.cell, RNN_CELL_LSTM);
+    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g and cell is %d; it must be 0 unless cell is %s",
+                bias, config.cell,
+                name_cells([](const cells::Cell& cell) { return cell.forget_gate != cells::kNone; }).c_str());
   if ((config.flags & RNN_FLAG_NO_BIAS) != 0)
     throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
 }
@@ -213,6 +232,10 @@ rnn_config_t resolve(const rnn_config_t& config) {
 }
 
 void check_effects(const rnn_config_t& config) {
+  if (config.recurrent_init != config.init && cell_of(config).recurrent_gates() == 0)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "recurrent_init is %d and cell is %d (%s), which has no weight_hh; it must be 0 or as init",
+                config.recurrent_init, config.cell, cell_of(config).constant);
   const bool uniform = config.init == RNN_INIT_UNIFORM || config.recurrent_init == RNN_INIT_UNIFORM;
   if (!uniform && config.init_range != kInitRange)
     throw Error(

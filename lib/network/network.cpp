@@ -96,7 +96,9 @@ void Network::connect() noexcept {
   is_bare_ = is_single_ && !has_skip_;
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
-           layer.gates() * (layer.hidden + inputs) + weights.output_size() * layer.hidden <= kFewWeights;
+           layer.gates() * inputs +
+                   (layer.cell->recurrent_gates() * layer.hidden + weights.output_size()) * layer.hidden <=
+               kFewWeights;
   };
   indices_alone_ = is_small(1);
   inputs_alone_ = is_small(layer.inputs);

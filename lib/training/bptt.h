@@ -156,7 +156,7 @@ class Bptt {
   // Steps take the projection of one-hot inputs from W_ih themselves.
   bool picks_inputs(std::size_t strand) const noexcept {
     const Layer& layer = *pass_.weights->strand(strand).layer;
-    return w_.one_hot && layer.index == 0 && !layer.layer_norm && layer.cell->is_joint() &&
+    return w_.one_hot && layer.index == 0 && !layer.layer_norm && layer.cell->picks_inputs() &&
            pass_.weights->table().format == kernels::Format::f32;
   }
   // The group's segments that reach step t, and their first row among the plan's, or the states'.

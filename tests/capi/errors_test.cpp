@@ -1,4 +1,5 @@
 // Arguments that are refused: the status, a message with the argument and its value, and nothing written.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -106,7 +107,7 @@ TEST(Create, RefusesEachField) {
   (c = good).num_layers = 65;
   expect_refused(c, "num_layers is 65");
   (c = good).cell = 99;
-  expect_refused(c, "cell is 99");
+  expect_refused(c, "cell is 99; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU)");
   (c = good).cell = -1;
   expect_refused(c, "cell is -1");
   (c = good).init = 99;
@@ -137,7 +138,9 @@ TEST(Create, RefusesWhatContradicts) {
   gru.cell = RNN_CELL_GRU;
   for (const rnn_config_t& cell : {gru, lstm}) {
     (c = cell).flags = RNN_FLAG_RELU;
-    expect_refused(c, "RNN_FLAG_RELU");
+    expect_refused(c, ("flags has RNN_FLAG_RELU and cell is " + std::to_string(c.cell) +
+                       "; cell must then be 1 (RNN_CELL_VANILLA)")
+                          .c_str());
   }
   for (const rnn_config_t& cell : {good, lstm}) {
     (c = cell).flags = RNN_FLAG_RESET_BEFORE;
@@ -147,7 +150,9 @@ TEST(Create, RefusesWhatContradicts) {
   expect_refused(c, "RNN_FLAG_LAYER_NORM");
   for (const rnn_config_t& cell : {good, gru}) {
     (c = cell).projection_size = 2;
-    expect_refused(c, "projection_size is 2");
+    expect_refused(c, ("projection_size is 2 and cell is " + std::to_string(std::max(c.cell, 1)) +
+                       "; it must be 0 unless cell is 3 (RNN_CELL_LSTM)")
+                          .c_str());
     (c = cell).forget_bias = 1;
     expect_refused(c, "forget_bias is 1");
   }
