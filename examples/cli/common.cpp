@@ -19,7 +19,10 @@ struct Name {
   const char* name;
 };
 
-constexpr Name kCells[] = {{RNN_CELL_VANILLA, "vanilla"}, {RNN_CELL_GRU, "gru"}, {RNN_CELL_LSTM, "lstm"}};
+constexpr Name kCells[] = {{RNN_CELL_VANILLA, "vanilla"},
+                           {RNN_CELL_GRU, "gru"},
+                           {RNN_CELL_LSTM, "lstm"},
+                           {RNN_CELL_MIN_GRU, "mingru"}};
 constexpr Name kComputes[] = {
     {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
 
@@ -109,7 +112,7 @@ rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
 }
 
 void add_shape_options(CLI::App& command, Shape& shape) {
-  command.add_option("--cell", shape.cell, "vanilla, gru or lstm")
+  command.add_option("--cell", shape.cell, "vanilla, gru, lstm or mingru")
       ->check(is_one_of(kCells))
       ->capture_default_str();
   command.add_option("--hidden", shape.hidden, "Hidden units of each layer")

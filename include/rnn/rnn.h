@@ -143,7 +143,13 @@ enum {
   /* Hochreiter & Schmidhuber 1997, Gers et al. 2000. Gates i, f, g, o:
    *   i, f, o = s(W_i. x + W_h. h + b.)    g = tanh(W_ig x + W_hg h + b_g)
    *   c' = f * c + i * g    h' = o * tanh(c'), or W_hr (o * tanh(c')) with projection_size */
-  RNN_CELL_LSTM = 3
+  RNN_CELL_LSTM = 3,
+  /* The minimal GRU, whose gates do not read h: no weight_hh (Feng, Tung, Ahmed, Bengio & Hajimirsadegh 2024, with
+   * the positive candidate of its appendix). Gates z, c:
+   *   z = s(W_iz x + b_z)    c = g(W_ic x + b_c)    h' = (1 - z) * h + z * c
+   *   g(v) = v + 1/2 where v >= 0, else s(v)
+   * Not with RNN_FLAG_LAYER_NORM. */
+  RNN_CELL_MIN_GRU = 4
 };
 
 enum { /* rnn_config_t.init and recurrent_init; fan_in = columns, fan_out = rows of each gate's matrix */
@@ -214,7 +220,7 @@ typedef struct rnn_config {
   int32_t num_layers;     /* L: 1..64; default 1 */
   int32_t init;           /* RNN_INIT_... of weight_ih, weight_hr, the head and the embedding; default
                              PyTorch's, by which an embedding that is not tied has N(0, 1) */
-  int32_t recurrent_init; /* RNN_INIT_... of weight_hh; default: as init */
+  int32_t recurrent_init; /* RNN_INIT_... of weight_hh, and only of cells that have it; default: as init */
   float init_range;       /* a of RNN_INIT_UNIFORM, and only with it; default 0.08 */
   uint64_t seed;          /* same seed, same weights, on every machine */
   int32_t initial_state;  /* RNN_INITIAL_... */

@@ -585,6 +585,75 @@ struct GruBeforeBackward {
   }
 };
 
+// The candidate of a minimal cell: g(v) = v + 1/2 for v >= 0, else sigmoid(v).
+template <class Arch>
+inline Vec<Arch> positive(Vec<Arch> v) noexcept {
+  return vselect<Arch>(v >= Vec<Arch>(0.0f), v + Vec<Arch>(0.5f), vsigmoid<Arch>(v));
+}
+// Its slope, from the value v.
+template <class Arch>
+inline Vec<Arch> positive_slope(Vec<Arch> v) noexcept {
+  return vselect<Arch>(v >= Vec<Arch>(0.5f), Vec<Arch>(1.0f), sigmoid_slope<Arch>(v));
+}
+
+// z = sigmoid(gates)    c = g(gates)    h = h + z * (c - h)
+template <class Units>
+struct MinGruForward {
+  static constexpr std::size_t gates = 2;
+  const CellForward& step;
+  Units n;
+
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 2);
+    visit(step.h_prev, 1);
+    visit(step.h, 1);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit) const noexcept {
+    const Vec<Arch> in[2] = {load_input<Arch, 2>(step, m, 0, unit, n),
+                             load_input<Arch, 2>(step, m, 1, unit, n)};
+    store_units<Arch>(step.h, m, 0, unit, n, advance<Arch>(m, unit, in));
+  }
+  // Returns h.
+  template <class Arch>
+  [[gnu::always_inline]] Vec<Arch> advance(std::size_t m, std::size_t unit,
+                                           const Vec<Arch> (&in)[2]) const noexcept {
+    const Vec<Arch> z = vsigmoid<Arch>(in[0]), c = positive<Arch>(in[1]);
+    const Vec<Arch> h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    if constexpr (!is_step<Units>) {
+      store_units<Arch>(step.gates, m, 0, unit, n, z);
+      store_units<Arch>(step.gates, m, 1, unit, n, c);
+    }
+    return vfma<Arch>(z, c - h_prev, h_prev);
+  }
+};
+
+// d = d_h + carry    carry = d * (1 - z)    gates = d * (c - h) * z', d * z * g'
+template <class Units>
+struct MinGruBackward {
+  const CellBackward& step;
+  Units n;
+
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, 2);
+    visit(step.h_prev, 1);
+    visit(step.d_h, 1);
+    visit(step.carry_h, 1);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit) const noexcept {
+    using V = Vec<Arch>;
+    const V z = load_units<Arch>(step.gates, m, 0, unit, n), c = load_units<Arch>(step.gates, m, 1, unit, n);
+    const V h_prev = load_units<Arch>(step.h_prev, m, 0, unit, n);
+    const V d = load_gradient<Arch>(step, m, unit, n) + load_units<Arch>(step.carry_h, m, 0, unit, n);
+    store_units<Arch>(step.gates, m, 0, unit, n, d * (c - h_prev) * sigmoid_slope<Arch>(z));
+    store_units<Arch>(step.gates, m, 1, unit, n, d * z * positive_slope<Arch>(c));
+    store_units<Arch>(step.carry_h, m, 0, unit, n, d * (V(1.0f) - z));
+  }
+};
+
 }  // namespace
 }  // namespace rnn::kernels
 

@@ -52,6 +52,9 @@ constexpr Products products(const char* name, Format format, std::size_t pack, s
       &forward_step<Arch, GruBeforeForwardState, Number>,
       backward<Arch, GruBeforeBackwardState, Number, trains>(),
       backward<Arch, GruBeforeBackward, Number, trains>(),
+      &step_alone<Arch, MinGruForward, CellForward>,
+      backward_alone<Arch, MinGruBackward, trains>(),
+      &whole_step_alone<Arch, MinGruForward, Number>,
   };
 }
 

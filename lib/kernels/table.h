@@ -201,6 +201,9 @@ struct Products {
   void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with kept
   void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and carry_h's z d_h
   void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of carry_h
+  void (*mingru_forward)(const CellForward& step);
+  void (*mingru_backward)(const CellBackward& step);
+  StepFunction mingru_step;
 };
 
 struct Table : Products {

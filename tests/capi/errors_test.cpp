@@ -107,7 +107,11 @@ TEST(Create, RefusesEachField) {
   (c = good).num_layers = 65;
   expect_refused(c, "num_layers is 65");
   (c = good).cell = 99;
-  expect_refused(c, "cell is 99; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU)");
+  expect_refused(c,
+                 "cell is 99; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM) or 4 "
+                 "(RNN_CELL_MIN_GRU)");
+  (c = good).cell = 5;
+  expect_refused(c, "cell is 5");
   (c = good).cell = -1;
   expect_refused(c, "cell is -1");
   (c = good).init = 99;
@@ -156,6 +160,16 @@ TEST(Create, RefusesWhatContradicts) {
     (c = cell).forget_bias = 1;
     expect_refused(c, "forget_bias is 1");
   }
+  (c = good).cell = RNN_CELL_MIN_GRU;
+  c.flags = RNN_FLAG_LAYER_NORM;
+  expect_refused(c,
+                 "flags has RNN_FLAG_LAYER_NORM and cell is 4 (RNN_CELL_MIN_GRU), which has no weight_hh; "
+                 "cell must then be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU) or 3 (RNN_CELL_LSTM)");
+  c.flags = 0;
+  c.recurrent_init = RNN_INIT_IDENTITY;
+  expect_refused(c,
+                 "recurrent_init is 8 and cell is 4 (RNN_CELL_MIN_GRU), which has no weight_hh; "
+                 "it must be 0 or as init");
   for (const int32_t size : {-1, 3, 4}) {
     (c = lstm).projection_size = size;
     expect_refused(c, ("projection_size is " + std::to_string(size) + "; it must be 0..2").c_str());
@@ -285,7 +299,7 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
     c.flags = flag;
     EXPECT_FAILS(RNN_MISMATCH, "RNN_", rnn_sync(rnn, create(c).get()));
   }
-  for (const int32_t cell : {RNN_CELL_GRU, RNN_CELL_LSTM}) {
+  for (const int32_t cell : {RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU}) {
     c = config(3, 4, 3, 2);
     c.cell = cell;
     EXPECT_FAILS(RNN_MISMATCH, "cell of stream is 1, and of source " + std::to_string(cell),

@@ -38,6 +38,11 @@ const Shape kShapes[] = {
     {1, 16, 1, 1, 0, RNN_CELL_LSTM, 0, 0, 1},
     {20, 33, 19, 2, 0, RNN_CELL_GRU, 0, 0, 19},
     {5, 8, 0, 1, 0, RNN_CELL_VANILLA, 0, 0, 2},
+    {1, 1, 0, 1, RNN_FLAG_NO_BIAS, RNN_CELL_MIN_GRU},
+    {1, 16, 1, 1, 0, RNN_CELL_MIN_GRU, 0, 0, 1},
+    {5, 40, 3, 1, 0, RNN_CELL_MIN_GRU},
+    {3, 33, 0, 3, RNN_FLAG_RESIDUAL, RNN_CELL_MIN_GRU},
+    {9, 20, 9, 2, RNN_FLAG_TIED_HEAD, RNN_CELL_MIN_GRU, 0, 20},
 };
 
 Network create(const Shape& shape) {

@@ -94,6 +94,13 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
                                                      RNN_FLAG_LAYER_NORM;
                                            c.initial_state = RNN_INITIAL_TRAINED;
                                          },
+                                         [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; },
+                                         [](rnn_config_t& c) {
+                                           c.cell = RNN_CELL_MIN_GRU;
+                                           c.num_layers = 2;
+                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_NO_BIAS;
+                                           c.initial_state = RNN_INITIAL_TRAINED;
+                                         },
                                          [](rnn_config_t& c) {
                                            c.embedding_size = 8;
                                            c.output_size = c.input_size;
@@ -101,6 +108,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
                                                RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RELU;
                                          },
                                          [](rnn_config_t& c) { c.skip = 2; }));
+
+// A cell without W_hh has no second bias.
+TEST(NetworkFile, MinGru) {
+  const std::string file = save_memory(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; }).get());
+  EXPECT_NE(file.find("\"rnn.cell\":\"mingru\""), std::string::npos);
+  EXPECT_NE(file.find("\"bias_ih_l0\""), std::string::npos);
+  EXPECT_EQ(file.find("_hh"), std::string::npos);
+}
 
 TEST(NetworkFile, Skip) {
   const std::string file = save_memory(create([](rnn_config_t& c) { c.skip = 2; }).get());

@@ -15,7 +15,8 @@ struct BackwardKind {
                     // of r * h
   bool carries_c;
   bool carries_h;
-  bool kept;  // writes the gradient of kept, the last gate's sum
+  bool kept;           // writes the gradient of kept, the last gate's sum
+  bool alone = false;  // there is no product
 };
 
 void PrintTo(const BackwardKind& kind, std::ostream* out) { *out << kind.name; }
@@ -27,6 +28,7 @@ const BackwardKind kBackward[] = {
     {"gru", &Table::gru_backward, &gru, 3, false, false, true, true},
     {"gru_before_state", &Table::gru_before_backward_state, &gru_before_state, 3, false, false, true, false},
     {"gru_before", &Table::gru_before_backward, &gru_before, 3, true, false, true, false},
+    {"mingru", &Table::mingru_backward, &mingru, 2, false, false, true, false, true},
 };
 
 class BackwardStep : public testing::TestWithParam<BackwardKind> {
@@ -35,7 +37,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
     Case(const BackwardKind& k, const Size& size)
         : kind(k),
           M(size.M),
-          M_product(size.M_product),
+          M_product(k.alone ? 0 : size.M_product),
           H(size.H),
           K(size.K),
           random(static_cast<unsigned>(M * 1000 + H)),
@@ -66,7 +68,9 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           for (std::size_t g = 0; g < kind.gates; ++g) u.a[g] = gates.row(m)[g * H + i];
           if (kind.unit == &gru_before_state) u.a[1] = sigmoid(u.a[1]);
           for (double& s : u.s) s = static_cast<double>(random()) * 0x1p-31 - 1;
-          if (std::fabs(u.a[0] + u.s[0]) < 1e-3) u.s[0] += 0.01;  // no difference across ReLU's corner
+          // No difference across the corners of ReLU and of a minimal cell's candidate.
+          if (std::fabs(u.a[0] + u.s[0]) < 1e-3) u.s[0] += 0.01;
+          if (std::fabs(u.a[1]) < 1e-3) u.a[1] += 0.01;
           u.h = h_prev.row(m)[i];
           u.c = c_prev.row(m)[i];
           u.b = bias[i];

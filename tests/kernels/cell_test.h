@@ -74,6 +74,15 @@ inline Result gru_before_state(const Unit& u) {
   return y;
 }
 
+// Without a product.
+inline Result mingru(const Unit& u) {
+  Result y = unchanged(u);
+  y.gates[0] = sigmoid(u.a[0]);
+  y.gates[1] = u.a[1] >= 0 ? u.a[1] + 0.5 : sigmoid(u.a[1]);
+  y.h = (1 - y.gates[0]) * u.h + y.gates[0] * y.gates[1];
+  return y;
+}
+
 // Vectors [M, n] with something between them that nobody may write, the last where memory ends.
 class Block {
  public:

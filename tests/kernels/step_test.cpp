@@ -99,6 +99,10 @@ struct Problem {
   double unit(const double* in, const double* s, double h, double& c, double b) const {
     if (is("vanilla")) return std::tanh(in[0] + s[0]);
     if (is("relu")) return std::max(0.0, in[0] + s[0]);
+    if (is("mingru")) {
+      const double z = sigmoid(in[0]);
+      return (1 - z) * h + z * (in[H] >= 0 ? in[H] + 0.5 : sigmoid(in[H]));
+    }
     if (is("gru")) {
       const double r = sigmoid(in[0] + s[0]), z = sigmoid(in[H] + s[H]);
       return (1 - z) * std::tanh(in[2 * H] + r * (s[2 * H] + b)) + z * h;
@@ -155,9 +159,11 @@ class PackedProblem {
         product_t_(kernels::Packed::transposed(table, p.P, first_, p.w_back().data())),
         second_t_(kernels::Packed::transposed(table, p.P, p.H, &p.w_hh[p.GH * p.P - p.H * p.P])),
         projection_t_(kernels::Packed::transposed(table, p.H, p.P, p.w_hr.data())) {
-    forward.products[0] = product_.panels();
     forward.vectors[1] = p.bias.data();
-    backward.products[0] = product_t_.panels();
+    if (first_ > 0) {
+      forward.products[0] = product_.panels();
+      backward.products[0] = product_t_.panels();
+    }
     if (p.cell.stage_count > 1) {
       forward.products[1] = second_.panels();
       backward.products[1] = second_t_.panels();
@@ -304,6 +310,8 @@ const Case kCases[] = {
     {"lstm", true, 18, 18},
     {"lstm", false, 7, 3},
     {"lstm", true, 20, 9},
+    {"mingru", false, 5, 5},
+    {"mingru", false, 17, 17},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, CellStep, testing::ValuesIn(kCases), name_of);
@@ -362,7 +370,7 @@ TEST_P(CellStep, BackwardIsTheCentralDifference) {
 }
 
 TEST(Cells, AreFoundByIdentifierAndVariantOrByName) {
-  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm"}) {
+  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm", "mingru"}) {
     const Cell* const cell = find(name);
     ASSERT_NE(cell, nullptr);
     EXPECT_STREQ(cell->name, name);

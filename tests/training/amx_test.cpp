@@ -22,7 +22,8 @@ class Amx : public testing::TestWithParam<std::int32_t> {
     return c;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Cells, Amx, testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM));
+INSTANTIATE_TEST_SUITE_P(Cells, Amx,
+                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU));
 
 TEST_P(Amx, IsForWideNetworks) {
   EXPECT_EQ(kernels::table(kernels::Format::bf16, kernels::kAmxWidth - 1)->block, 1u);

@@ -13,7 +13,8 @@ NetworkHandle convert(const NetworkHandle& network, std::int32_t compute) {
 }
 
 class Bf16 : public testing::TestWithParam<std::int32_t> {};
-INSTANTIATE_TEST_SUITE_P(Cells, Bf16, testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM));
+INSTANTIATE_TEST_SUITE_P(Cells, Bf16,
+                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU));
 
 TEST_P(Bf16, HasTheGradientsOfTheFloats) {
   for (const bool one_hot : {false, true}) {
@@ -38,7 +39,7 @@ TEST_P(Bf16, LearnsAsTheFloatsDo) {
   const rnn_sequences_t in = data.get();
   auto o = sized<rnn_train_options_t>();
   o.learning_rate = 0.01f;
-  o.epochs = 60;
+  o.epochs = 80;
   const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
   const double before = loss_of(floats, in);
   ASSERT_EQ(rnn_train(floats.get(), &in, &o), RNN_OK) << rnn_last_error();

@@ -23,7 +23,7 @@ TEST(Gradient, OfEveryOption) {
       if (option == 1) c.flags |= RNN_FLAG_BIDIRECTIONAL;
       if (option == 2) c.flags |= RNN_FLAG_RESIDUAL;
       if (option == 3) c.flags |= RNN_FLAG_NO_BIAS;
-      if (option == 4 && (c.flags & RNN_FLAG_RESET_BEFORE) == 0) c.flags |= RNN_FLAG_LAYER_NORM;
+      if (option == 4 && can_normalize(c)) c.flags |= RNN_FLAG_LAYER_NORM;
       if (option == 5 && c.cell == RNN_CELL_LSTM) c.projection_size = 2;
       if (option == 6) c.embedding_size = 5;
       if (option == 7) tie(c);
@@ -45,7 +45,7 @@ TEST(Gradient, OfLargerNetworks) {
   std::vector<std::size_t> lengths;
   for (std::size_t n = 0; n < 19; ++n) lengths.push_back(n == 3 ? 70 : 3 + n / 2);
   for (const bool one_hot : {false, true}) {
-    for (const auto& cell : {kCells[0], kCells[2], kCells[3], kCells[4]}) {
+    for (const auto& cell : {kCells[0], kCells[2], kCells[3], kCells[4], kCells[5]}) {
       rnn_config_t n = config(70, 67, 65, 2);
       n.cell = cell[0];
       n.flags = static_cast<std::uint32_t>(cell[1]);
@@ -69,8 +69,8 @@ TEST(Gradient, OfLargerNetworks) {
 TEST(Gradient, OfManyRows) {
   std::vector<std::size_t> lengths(30, 150);
   lengths[7] = 20;
-  for (std::size_t option = 0; option < 6; ++option) {
-    rnn_config_t c = config_of(kCells[option < 5 ? option : 3], config(5, 16, 3));
+  for (std::size_t option = 0; option < 7; ++option) {
+    rnn_config_t c = config_of(kCells[option < 5 ? option : option == 5 ? 3 : 5], config(5, 16, 3));
     DataKind kind;
     kind.one_hot = option != 2;
     kind.resets = option == 2;

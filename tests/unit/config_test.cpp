@@ -78,8 +78,9 @@ TEST(Config, WhatIsOutOfRangeIsRefused) {
 
 TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   using C = rnn_config_t;
-  EXPECT_EQ(refused([](C& c) { c.cell = 4; }),
-            "cell is 4; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU) or 3 (RNN_CELL_LSTM)");
+  EXPECT_EQ(refused([](C& c) { c.cell = 5; }),
+            "cell is 5; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM) or 4 "
+            "(RNN_CELL_MIN_GRU)");
   EXPECT_EQ(
       refused([](C& c) { c.flags = 128 + 1; }),
       "flags is 129; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1, RNN_FLAG_RELU 2, RNN_FLAG_RESET_BEFORE 4, "

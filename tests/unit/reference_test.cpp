@@ -142,6 +142,25 @@ TEST(Reference, LstmByHand) {
 }
 
 // Two units projected to one: W_hh reads the projected h, c keeps its width, and the state is h, then c.
+TEST(Reference, MinGruByHand) {
+  Network network;
+  network.cell = RNN_CELL_MIN_GRU;
+  network.inputs = 1;
+  network.hidden = 2;
+  network.parameters = {{"weight_ih_l0", {1, 2, -1, 3}}, {"bias_ih_l0", {0.5, 0, 0.25, 1}}};
+  Sequences sequences;
+  sequences.lengths = {2};
+  sequences.inputs = {0.5, -2};
+  sequences.initial_states = {-1, 4};
+  const auto s = [](double x) { return 1 / (1 + std::exp(-x)); };
+  const double z0 = s(0.5 + 0.5), z1 = s(1);
+  const double a0 = (1 - z0) * -1 + z0 * s(-0.5 + 0.25);
+  const double a1 = (1 - z1) * 4 + z1 * (1.5 + 1 + 0.5);
+  const double b0 = (1 - s(-1.5)) * a0 + s(-1.5) * (2 + 0.25 + 0.5);
+  const double b1 = (1 - s(-4)) * a1 + s(-4) * s(-6 + 1);
+  expect_near(forward(network, sequences).outputs, {a0, a1, b0, b1});
+}
+
 TEST(Reference, ProjectionByHand) {
   Network network;
   network.cell = RNN_CELL_LSTM;

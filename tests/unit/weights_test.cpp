@@ -213,7 +213,7 @@ void expect_all_packed(const Weights& weights) {
       EXPECT_EQ(w.products[stage].gates, group(gates));
       row += gates * layer.hidden;
     }
-    EXPECT_EQ(row, layer.gates());
+    EXPECT_EQ(row, cell.recurrent_gates() * layer.hidden);
     EXPECT_EQ(w.projection.data != nullptr, layer.has_projection());
     if (layer.has_projection())
       expect_packed(weights, *weights.find(Kind::projection, s), 0, layer.projected, w.projection);
@@ -232,7 +232,7 @@ void expect_all_packed(const Weights& weights) {
 }
 
 std::vector<rnn_config_t> kinds() {
-  std::vector<rnn_config_t> list(6, make_config(9, 70, 130, 3));
+  std::vector<rnn_config_t> list(7, make_config(9, 70, 130, 3));
   list[1].cell = RNN_CELL_GRU;
   list[2].cell = RNN_CELL_GRU;
   list[2].flags = RNN_FLAG_RESET_BEFORE;
@@ -244,6 +244,7 @@ std::vector<rnn_config_t> kinds() {
   list[5].flags = RNN_FLAG_RELU | RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL;
   list[5].embedding_size = 140;
   list[5].output_size = 9;
+  list[6].cell = RNN_CELL_MIN_GRU;
   return list;
 }
 
