@@ -22,7 +22,8 @@ struct Name {
 constexpr Name kCells[] = {{RNN_CELL_VANILLA, "vanilla"},
                            {RNN_CELL_GRU, "gru"},
                            {RNN_CELL_LSTM, "lstm"},
-                           {RNN_CELL_MIN_GRU, "mingru"}};
+                           {RNN_CELL_MIN_GRU, "mingru"},
+                           {RNN_CELL_MIN_LSTM, "minlstm"}};
 constexpr Name kComputes[] = {
     {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
 
@@ -112,7 +113,7 @@ rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
 }
 
 void add_shape_options(CLI::App& command, Shape& shape) {
-  command.add_option("--cell", shape.cell, "vanilla, gru, lstm or mingru")
+  command.add_option("--cell", shape.cell, "vanilla, gru, lstm, mingru or minlstm")
       ->check(is_one_of(kCells))
       ->capture_default_str();
   command.add_option("--hidden", shape.hidden, "Hidden units of each layer")

@@ -144,12 +144,17 @@ enum {
    *   i, f, o = s(W_i. x + W_h. h + b.)    g = tanh(W_ig x + W_hg h + b_g)
    *   c' = f * c + i * g    h' = o * tanh(c'), or W_hr (o * tanh(c')) with projection_size */
   RNN_CELL_LSTM = 3,
-  /* The minimal GRU, whose gates do not read h: no weight_hh (Feng, Tung, Ahmed, Bengio & Hajimirsadegh 2024, with
-   * the positive candidate of its appendix). Gates z, c:
+  /* The minimal GRU, whose gates do not read h: no weight_hh. Feng, Tung, Ahmed, Bengio & Hajimirsadegh 2024
+   * (arXiv:2410.01201v1), with the candidate made positive by g, as in its appendix B.3. Gates z, c:
    *   z = s(W_iz x + b_z)    c = g(W_ic x + b_c)    h' = (1 - z) * h + z * c
    *   g(v) = v + 1/2 where v >= 0, else s(v)
    * Not with RNN_FLAG_LAYER_NORM. */
-  RNN_CELL_MIN_GRU = 4
+  RNN_CELL_MIN_GRU = 4,
+  /* The minimal LSTM of the same paper, with f and i divided by their sum, the same g, and no output gate. Gates
+   * f, i, c:
+   *   f, i = s(W_i. x + b.)    c = g(W_ic x + b_c)    h' = f / (f + i) * h + i / (f + i) * c
+   * Where f and i are both less than FLT_MIN, h' = h. Not with RNN_FLAG_LAYER_NORM. */
+  RNN_CELL_MIN_LSTM = 5
 };
 
 enum { /* rnn_config_t.init and recurrent_init; fan_in = columns, fan_out = rows of each gate's matrix */
@@ -230,7 +235,7 @@ typedef struct rnn_config {
   const rnn_allocator_t *allocator; /* copied; NULL: the C++ runtime's */
   int32_t embedding_size; /* E: the first layer reads a learned vector for each index; 1..65536; 0: none, and
                              indices are one-hot. Inputs must then be indices */
-  float forget_bias;      /* LSTM: added to the forget gate's initial bias; default 0. 1 is common:
+  float forget_bias;      /* LSTM, minLSTM: added to the forget gate's initial bias; default 0. 1 is common:
                              Jozefowicz et al. 2015 */
   int32_t skip;           /* how many inputs are added to the outputs of each step, y[i] += x[i] for i < skip:
                              0..min(I, O); default 0. An index counts as the one-hot x. Not with an embedding,
@@ -388,7 +393,8 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
  * bias_ih_l0 [G H], and so on for _l0_reverse, _l1 (whose weight_ih is [G H, D P]), ...; head.weight [O, D P],
  * head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose b_hn is
  * bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
- * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H]. */
+ * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H].
+ * minGRU and minLSTM have no weight_hh. */
 typedef struct rnn_parameter {
   size_t struct_size;
   const char *name; /* lives as long as a handle over the same weights */

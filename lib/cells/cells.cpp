@@ -6,13 +6,14 @@
 #include "lib/cells/gru.h"
 #include "lib/cells/lstm.h"
 #include "lib/cells/mingru.h"
+#include "lib/cells/minlstm.h"
 #include "lib/cells/vanilla.h"
 #include "rnn/rnn.h"
 
 namespace rnn::cells {
 namespace {
 
-const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm, &mingru};
+const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm, &mingru, &minlstm};
 
 }  // namespace
 

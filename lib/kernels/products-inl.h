@@ -55,6 +55,9 @@ constexpr Products products(const char* name, Format format, std::size_t pack, s
       &step_alone<Arch, MinGruForward, CellForward>,
       backward_alone<Arch, MinGruBackward, trains>(),
       &whole_step_alone<Arch, MinGruForward, Number>,
+      &step_alone<Arch, MinLstmForward, CellForward>,
+      backward_alone<Arch, MinLstmBackward, trains>(),
+      &whole_step_alone<Arch, MinLstmForward, Number>,
   };
 }
 

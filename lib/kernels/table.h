@@ -204,6 +204,9 @@ struct Products {
   void (*mingru_forward)(const CellForward& step);
   void (*mingru_backward)(const CellBackward& step);
   StepFunction mingru_step;
+  void (*minlstm_forward)(const CellForward& step);
+  void (*minlstm_backward)(const CellBackward& step);
+  StepFunction minlstm_step;
 };
 
 struct Table : Products {

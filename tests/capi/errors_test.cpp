@@ -108,10 +108,10 @@ TEST(Create, RefusesEachField) {
   expect_refused(c, "num_layers is 65");
   (c = good).cell = 99;
   expect_refused(c,
-                 "cell is 99; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM) or 4 "
-                 "(RNN_CELL_MIN_GRU)");
-  (c = good).cell = 5;
-  expect_refused(c, "cell is 5");
+                 "cell is 99; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM), 4 "
+                 "(RNN_CELL_MIN_GRU) or 5 (RNN_CELL_MIN_LSTM)");
+  (c = good).cell = 6;
+  expect_refused(c, "cell is 6");
   (c = good).cell = -1;
   expect_refused(c, "cell is -1");
   (c = good).init = 99;
@@ -299,7 +299,7 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
     c.flags = flag;
     EXPECT_FAILS(RNN_MISMATCH, "RNN_", rnn_sync(rnn, create(c).get()));
   }
-  for (const int32_t cell : {RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU}) {
+  for (const int32_t cell : {RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM}) {
     c = config(3, 4, 3, 2);
     c.cell = cell;
     EXPECT_FAILS(RNN_MISMATCH, "cell of stream is 1, and of source " + std::to_string(cell),

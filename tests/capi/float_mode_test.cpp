@@ -242,7 +242,8 @@ void creation(Calls& calls) {
 }
 
 void steps(Calls& calls) {
-  for (const int32_t cell : {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU})
+  for (const int32_t cell :
+       {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM})
     for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
       rnn_config_t c = config(5, 20, 5, 2);
       c.cell = cell;

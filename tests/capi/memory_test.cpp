@@ -261,7 +261,8 @@ INSTANTIATE_TEST_SUITE_P(
                     with(RNN_CELL_LSTM, 0, 7), with(RNN_CELL_VANILLA, RNN_FLAG_LAYER_NORM),
                     with(RNN_CELL_GRU, RNN_FLAG_LAYER_NORM), with(RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7),
                     with(RNN_CELL_GRU, 0, 0, 9), with(RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 9, 9),
-                    with(RNN_CELL_MIN_GRU), with(RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL, 0, 9)),
+                    with(RNN_CELL_MIN_GRU), with(RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL, 0, 9),
+                    with(RNN_CELL_MIN_LSTM)),
     [](const auto& info) {
       const rnn_config_t& c = info.param;
       return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +

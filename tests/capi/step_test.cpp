@@ -1,6 +1,7 @@
 // The same bits, however the steps are made: alone, many at once, whole sequences, chained networks.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "common.h"
 
@@ -43,6 +44,8 @@ const Shape kShapes[] = {
     {5, 40, 3, 1, 0, RNN_CELL_MIN_GRU},
     {3, 33, 0, 3, RNN_FLAG_RESIDUAL, RNN_CELL_MIN_GRU},
     {9, 20, 9, 2, RNN_FLAG_TIED_HEAD, RNN_CELL_MIN_GRU, 0, 20},
+    {1, 16, 1, 1, 0, RNN_CELL_MIN_LSTM, 0, 0, 1},
+    {3, 33, 5, 3, RNN_FLAG_RESIDUAL, RNN_CELL_MIN_LSTM},
 };
 
 Network create(const Shape& shape) {
@@ -342,6 +345,24 @@ class Chain : public testing::Test {
   const Network upper = ::create(config(kHidden, kHidden, kOutputs));
   const Data data = float_data({4, 7, 1}, kInputs);
 };
+
+// Neither is the state lost, nor is 0 divided by 0.
+TEST(MinLstm, KeepsTheStateWhereBothGatesAreShut) {
+  rnn_config_t c = config(1, 20, 0);
+  c.cell = RNN_CELL_MIN_LSTM;
+  const Network network = ::create(c);
+  Floats bias(60, -200.0f);
+  std::fill_n(bias.begin() + 40, 20, 3.0f);
+  set_parameter(network, "bias_ih_l0", bias);
+  const Floats before = numbers(20, 1);
+  ASSERT_EQ(rnn_set_state(network.get(), before.data(), before.size()), RNN_OK);
+  const float x = 0.5f, nan = std::numeric_limits<float>::quiet_NaN();
+  Floats y(20);
+  ASSERT_EQ(rnn_step(network.get(), &x, y.data()), RNN_OK);
+  EXPECT_EQ(y, before);
+  ASSERT_EQ(rnn_step(network.get(), &nan, y.data()), RNN_OK);
+  for (const float value : y) EXPECT_TRUE(std::isnan(value));
+}
 
 TEST_F(Chain, StepsLikeTheStack) {
   for (size_t t = 0; t < 5; ++t) {

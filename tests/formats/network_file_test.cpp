@@ -96,6 +96,10 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
                                          },
                                          [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; },
                                          [](rnn_config_t& c) {
+                                           c.cell = RNN_CELL_MIN_LSTM;
+                                           c.forget_bias = 1;
+                                         },
+                                         [](rnn_config_t& c) {
                                            c.cell = RNN_CELL_MIN_GRU;
                                            c.num_layers = 2;
                                            c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_NO_BIAS;

@@ -133,6 +133,8 @@ TEST(Onnx, CannotBeWritten) {
   EXPECT_MESSAGE("unsupported: RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
   save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: cell is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
+  save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_LSTM; }).get(), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: cell is 5 (RNN_CELL_MIN_LSTM); ONNX has no operator for it");
   save_onnx(create([](rnn_config_t& c) { c.skip = 1; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: skip is 1; librnn writes networks without it as ONNX");
 }

@@ -183,7 +183,7 @@ rnn_config_t World::random_config() {
   rnn_config_t c{};
   c.struct_size = sizeof c;
   c.allocator = Heap::functions();
-  c.cell = r.within(1, 4);
+  c.cell = r.within(1, 5);
   c.input_size = r.within(1, 5);
   c.hidden_size = r.once_in(4) ? r.within(1, 40) : r.within(1, 6);
   c.output_size = r.once_in(3) ? c.input_size : r.within(0, 4);
@@ -198,7 +198,7 @@ rnn_config_t World::random_config() {
   if (r.once_in(5)) c.flags |= RNN_FLAG_BIDIRECTIONAL;
   if (c.cell == RNN_CELL_VANILLA && r.once_in(2)) c.flags |= RNN_FLAG_RELU;
   if (c.cell == RNN_CELL_GRU && r.once_in(2)) c.flags |= RNN_FLAG_RESET_BEFORE;
-  if (c.cell == RNN_CELL_MIN_GRU)
+  if (c.cell == RNN_CELL_MIN_GRU || c.cell == RNN_CELL_MIN_LSTM)
     c.recurrent_init = 0;
   else if ((c.flags & RNN_FLAG_RESET_BEFORE) == 0 && r.once_in(4))
     c.flags |= RNN_FLAG_LAYER_NORM;

@@ -212,6 +212,7 @@ void cells(const Table& table) {
   Step(table, 3).run("gru", "gru_back", &Table::gru_forward, &Table::gru_backward);
   Step(table, 3).run_before("gru_reset", "gru_reset_back");
   Step(table, 2).run("mingru", "mingru_back", &Table::mingru_forward, &Table::mingru_backward);
+  Step(table, 3).run("minlstm", "minlstm_back", &Table::minlstm_forward, &Table::minlstm_backward);
 }
 
 // Each activation of a layer without recurrence, what it makes of some rows and of their gradients.
@@ -396,6 +397,7 @@ int main(int argc, char** argv) {
   network("network_reset", "trained_reset", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE);
   network("network_lstm", "trained_lstm", RNN_CELL_LSTM, RNN_FLAG_BIDIRECTIONAL);
   network("network_mingru", "trained_mingru", RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL);
+  network("network_minlstm", "trained_minlstm", RNN_CELL_MIN_LSTM, RNN_FLAG_RESIDUAL);
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

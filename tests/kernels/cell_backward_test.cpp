@@ -29,6 +29,7 @@ const BackwardKind kBackward[] = {
     {"gru_before_state", &Table::gru_before_backward_state, &gru_before_state, 3, false, false, true, false},
     {"gru_before", &Table::gru_before_backward, &gru_before, 3, true, false, true, false},
     {"mingru", &Table::mingru_backward, &mingru, 2, false, false, true, false, true},
+    {"minlstm", &Table::minlstm_backward, &minlstm, 3, false, false, true, false, true},
 };
 
 class BackwardStep : public testing::TestWithParam<BackwardKind> {
@@ -70,7 +71,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           for (double& s : u.s) s = static_cast<double>(random()) * 0x1p-31 - 1;
           // No difference across the corners of ReLU and of a minimal cell's candidate.
           if (std::fabs(u.a[0] + u.s[0]) < 1e-3) u.s[0] += 0.01;
-          if (std::fabs(u.a[1]) < 1e-3) u.a[1] += 0.01;
+          for (double& a : u.a) a += std::fabs(a) < 1e-3 ? 0.01 : 0.0;
           u.h = h_prev.row(m)[i];
           u.c = c_prev.row(m)[i];
           u.b = bias[i];

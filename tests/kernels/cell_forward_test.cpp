@@ -24,6 +24,7 @@ const ForwardKind kForward[] = {
     {"gru_before", &Table::gru_before_forward, &gru_before, 2, 3},
     {"gru_before_state", &Table::gru_before_forward_state, &gru_before_state, 1, 3},
     {"mingru", &Table::mingru_forward, &mingru, 0, 2},
+    {"minlstm", &Table::minlstm_forward, &minlstm, 0, 3},
 };
 
 class ForwardStep : public testing::TestWithParam<ForwardKind> {

@@ -75,11 +75,21 @@ inline Result gru_before_state(const Unit& u) {
 }
 
 // Without a product.
+inline double positive(double x) { return x >= 0 ? x + 0.5 : sigmoid(x); }
+
 inline Result mingru(const Unit& u) {
   Result y = unchanged(u);
   y.gates[0] = sigmoid(u.a[0]);
-  y.gates[1] = u.a[1] >= 0 ? u.a[1] + 0.5 : sigmoid(u.a[1]);
+  y.gates[1] = positive(u.a[1]);
   y.h = (1 - y.gates[0]) * u.h + y.gates[0] * y.gates[1];
+  return y;
+}
+
+inline Result minlstm(const Unit& u) {
+  Result y = unchanged(u);
+  const double f = sigmoid(u.a[0]), i = sigmoid(u.a[1]), c = positive(u.a[2]);
+  y.gates[0] = f, y.gates[1] = i, y.gates[2] = c;
+  y.h = f / (f + i) * u.h + i / (f + i) * c;
   return y;
 }
 

@@ -47,6 +47,7 @@ const Step kStep[] = {
     {"lstm", &Table::lstm_step, &Table::lstm_forward, 4},
     {"gru", &Table::gru_step, &Table::gru_forward, 3},
     {"mingru", &Table::mingru_step, &Table::mingru_forward, 2},
+    {"minlstm", &Table::minlstm_step, &Table::minlstm_forward, 3},
 };
 
 const std::size_t kSizes[] = {1, 5, 8, 16, 17, 33, 64, 70, 150};

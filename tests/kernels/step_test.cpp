@@ -28,6 +28,7 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.cell << ", H " << c.H << ", P " << c.P; }
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double positive(double x) { return x >= 0 ? x + 0.5 : sigmoid(x); }
 
 // A network's recurrent part in one layer, its inputs, and its loss in double, of one row.
 struct Problem {
@@ -101,7 +102,11 @@ struct Problem {
     if (is("relu")) return std::max(0.0, in[0] + s[0]);
     if (is("mingru")) {
       const double z = sigmoid(in[0]);
-      return (1 - z) * h + z * (in[H] >= 0 ? in[H] + 0.5 : sigmoid(in[H]));
+      return (1 - z) * h + z * positive(in[H]);
+    }
+    if (is("minlstm")) {
+      const double f = sigmoid(in[0]), i = sigmoid(in[H]);
+      return f / (f + i) * h + i / (f + i) * positive(in[2 * H]);
     }
     if (is("gru")) {
       const double r = sigmoid(in[0] + s[0]), z = sigmoid(in[H] + s[H]);
@@ -312,6 +317,8 @@ const Case kCases[] = {
     {"lstm", true, 20, 9},
     {"mingru", false, 5, 5},
     {"mingru", false, 17, 17},
+    {"minlstm", false, 5, 5},
+    {"minlstm", false, 17, 17},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, CellStep, testing::ValuesIn(kCases), name_of);
@@ -370,7 +377,7 @@ TEST_P(CellStep, BackwardIsTheCentralDifference) {
 }
 
 TEST(Cells, AreFoundByIdentifierAndVariantOrByName) {
-  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm", "mingru"}) {
+  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm", "mingru", "minlstm"}) {
     const Cell* const cell = find(name);
     ASSERT_NE(cell, nullptr);
     EXPECT_STREQ(cell->name, name);

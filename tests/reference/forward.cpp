@@ -8,6 +8,7 @@
 #include "tests/reference/gru.h"
 #include "tests/reference/lstm.h"
 #include "tests/reference/mingru.h"
+#include "tests/reference/minlstm.h"
 #include "tests/reference/reference.h"
 #include "tests/reference/vanilla.h"
 
@@ -47,6 +48,7 @@ class Strand {
     if (network_.cell == RNN_CELL_GRU && network_.has(RNN_FLAG_RESET_BEFORE))
       return {gru_reset_before(v, (*this)["weight_hh"], before.h), {}};
     if (network_.cell == RNN_CELL_MIN_GRU) return {mingru(v, before.h), {}};
+    if (network_.cell == RNN_CELL_MIN_LSTM) return {minlstm(v, before.h), {}};
 
     Vector u = product((*this)["weight_hh"], before.h);
     if (norm) u = layer_norm(u, (*this)["norm_hh"]);

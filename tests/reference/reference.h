@@ -1,7 +1,7 @@
 // The truth that the tests compare with: networks in plain scalar double precision, without a thought for
 // speed, their losses and their optimisers. Gradients come from central differences of the loss, so no
-// backward pass has to be believed. One file per cell has its formulas: vanilla.h, gru.h, lstm.h, mingru.h;
-// forward.cpp is what joins them to a network.
+// backward pass has to be believed. One file per cell has its formulas: vanilla.h, gru.h, lstm.h, mingru.h,
+// minlstm.h; forward.cpp is what joins them to a network.
 //
 // Letters in shapes: I inputs, E embedding, H hidden, P width of h, D directions, O outputs, L layers, G
 // gates, S state, N sequences, F frames, M targets. Strand l D + d is direction d of layer l.

@@ -42,7 +42,7 @@ def check_cells(tool):
     tool.write("varied", VARIED * 40)
     for number, options in enumerate((["--cell", "vanilla"], ["--cell", "lstm", "--projection", "8"],
                                       ["--cell", "gru", "--layers", "2", "--residual", "--dropout", "0.1"],
-                                      ["--cell", "mingru", "--layers", "2"],
+                                      ["--cell", "mingru", "--layers", "2"], ["--cell", "minlstm"],
                                       ["--embedding", "5", "--layer-norm", "--average", "0.9"],
                                       ["--compute", "bf16", "--threads", "1"])):
         name = f"cell{number}.safetensors"

@@ -23,7 +23,8 @@ class Amx : public testing::TestWithParam<std::int32_t> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Cells, Amx,
-                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU));
+                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU,
+                                         RNN_CELL_MIN_LSTM));
 
 TEST_P(Amx, IsForWideNetworks) {
   EXPECT_EQ(kernels::table(kernels::Format::bf16, kernels::kAmxWidth - 1)->block, 1u);

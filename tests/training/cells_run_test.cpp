@@ -28,6 +28,7 @@ const Kind kKinds[] = {
     {"LSTM", [](rnn_config_t& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1; }},
     {"LSTM with projection", [](rnn_config_t& c) { c.cell = RNN_CELL_LSTM, c.projection_size = 9; }},
     {"minGRU", [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU, c.num_layers = 2; }},
+    {"minLSTM", [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_LSTM, c.num_layers = 2; }},
     {"two layers, residual and normalised",
      [](rnn_config_t& c) { c.num_layers = 2, c.flags = RNN_FLAG_RESIDUAL + RNN_FLAG_LAYER_NORM; }},
     {"tied embedding", [](rnn_config_t& c) { c.embedding_size = 12, c.flags = RNN_FLAG_TIED_HEAD; }},
@@ -124,7 +125,8 @@ TEST(All, ResumesAtEveryReport) {
       std::filesystem::temp_directory_path() / ("rnn_conveniences_" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
   const std::string path = (folder / "run").string(), at_end = (folder / "end").string();
-  for (const std::int32_t cell : {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU}) {
+  for (const std::int32_t cell :
+       {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM}) {
     rnn_config_t c = config(4, 6, 4, 2);
     c.cell = cell;
     c.initial_state = RNN_INITIAL_TRAINED;

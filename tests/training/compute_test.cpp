@@ -14,7 +14,8 @@ NetworkHandle convert(const NetworkHandle& network, std::int32_t compute) {
 
 class Bf16 : public testing::TestWithParam<std::int32_t> {};
 INSTANTIATE_TEST_SUITE_P(Cells, Bf16,
-                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU));
+                         testing::Values(RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU,
+                                         RNN_CELL_MIN_LSTM));
 
 TEST_P(Bf16, HasTheGradientsOfTheFloats) {
   for (const bool one_hot : {false, true}) {

@@ -71,7 +71,8 @@ const std::vector<Case>& cells_and_options() {
       {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_GRU, 0, 0, 0, 0, 0, RNN_COMPUTE_BF16, false, 17},
       {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_MIN_GRU},
       {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_MIN_GRU, RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL},
-      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_MIN_GRU, 0, 0, 24, 0, 0.3f, RNN_COMPUTE_BF16}};
+      {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_MIN_GRU, 0, 0, 24, 0, 0.3f, RNN_COMPUTE_BF16},
+      {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_MIN_LSTM}};
   return cases;
 }
 

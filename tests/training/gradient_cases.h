@@ -30,7 +30,9 @@ inline std::vector<float> extract(const Parameter& p, const std::vector<float>& 
 }
 
 // A cell whose gates do not read h.
-inline bool is_minimal(const rnn_config_t& c) { return c.cell == RNN_CELL_MIN_GRU; }
+inline bool is_minimal(const rnn_config_t& c) {
+  return c.cell == RNN_CELL_MIN_GRU || c.cell == RNN_CELL_MIN_LSTM;
+}
 
 struct Case {
   rnn_config_t config;
@@ -256,7 +258,8 @@ inline void check(const Case& c, std::size_t sample, std::int32_t threads = 1) {
 
 constexpr std::int32_t kCells[][2] = {
     {RNN_CELL_VANILLA, 0}, {RNN_CELL_VANILLA, RNN_FLAG_RELU},     {RNN_CELL_LSTM, 0},
-    {RNN_CELL_GRU, 0},     {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE}, {RNN_CELL_MIN_GRU, 0}};
+    {RNN_CELL_GRU, 0},     {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE}, {RNN_CELL_MIN_GRU, 0},
+    {RNN_CELL_MIN_LSTM, 0}};
 
 // Layer normalisation is of all gates of one product with W_hh.
 inline bool can_normalize(const rnn_config_t& c) {
@@ -305,7 +308,7 @@ inline Case random_case(std::uint64_t seed) {
   kind.pooling = pick(2) == 0 ? pick(4) : RNN_POOLING_NONE;
   Random cells(seed + 2000000), skips(seed + 1000000);  // apart from the other draws
   if (cells.below(5) == 0 && (network.flags & RNN_FLAG_LAYER_NORM) == 0 && network.projection_size == 0) {
-    network.cell = RNN_CELL_MIN_GRU;
+    network.cell = cells.below(2) == 0 ? RNN_CELL_MIN_GRU : RNN_CELL_MIN_LSTM;
     network.flags &= ~std::uint32_t{RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE};
   }
   if (kind.pooling == RNN_POOLING_NONE && skips.below(2) == 0)

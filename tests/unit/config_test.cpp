@@ -78,9 +78,9 @@ TEST(Config, WhatIsOutOfRangeIsRefused) {
 
 TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   using C = rnn_config_t;
-  EXPECT_EQ(refused([](C& c) { c.cell = 5; }),
-            "cell is 5; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM) or 4 "
-            "(RNN_CELL_MIN_GRU)");
+  EXPECT_EQ(refused([](C& c) { c.cell = 6; }),
+            "cell is 6; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM), 4 "
+            "(RNN_CELL_MIN_GRU) or 5 (RNN_CELL_MIN_LSTM)");
   EXPECT_EQ(
       refused([](C& c) { c.flags = 128 + 1; }),
       "flags is 129; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1, RNN_FLAG_RELU 2, RNN_FLAG_RESET_BEFORE 4, "
@@ -104,7 +104,8 @@ TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   EXPECT_EQ(refused([](C& c) { c.embedding_size = 65537; }), "embedding_size is 65537; it must be 0..65536");
 
   EXPECT_EQ(refused([](C& c) { c.forget_bias = 1; }),
-            "forget_bias is 1 and cell is 1; it must be 0 unless cell is 3 (RNN_CELL_LSTM)");
+            "forget_bias is 1 and cell is 1; it must be 0 unless cell is 3 (RNN_CELL_LSTM) or 5 "
+            "(RNN_CELL_MIN_LSTM)");
   EXPECT_EQ(
       refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = std::numeric_limits<float>::infinity(); }),
       "forget_bias is inf; it must be finite");

@@ -18,7 +18,14 @@ constexpr Kind kKinds[] = {{"vanilla", RNN_CELL_VANILLA, 0, false},
                            {"gru, reset before", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, false},
                            {"lstm", RNN_CELL_LSTM, 0, false},
                            {"lstm with projection", RNN_CELL_LSTM, 0, true},
-                           {"mingru", RNN_CELL_MIN_GRU, 0, false}};
+                           {"mingru", RNN_CELL_MIN_GRU, 0, false},
+                           {"minlstm", RNN_CELL_MIN_LSTM, 0, false}};
+
+// Layer normalisation is of all gates of one product with W_hh.
+bool can_normalize(const Kind& kind) {
+  return kind.flags != RNN_FLAG_RESET_BEFORE && kind.cell != RNN_CELL_MIN_GRU &&
+         kind.cell != RNN_CELL_MIN_LSTM;
+}
 
 struct Size {
   std::int32_t I, H, O, L;
@@ -81,7 +88,7 @@ std::vector<rnn_config_t> all_configs(bool bidirectional) {
       configs.push_back(add_skip(make_config(kind, size, both, false)));
       configs.push_back(make_config(kind, size, both | RNN_FLAG_RESIDUAL | RNN_FLAG_NO_BIAS, true));
       configs.push_back(tie_head(make_config(kind, size, both | RNN_FLAG_RESIDUAL, true)));
-      if ((kind.flags & RNN_FLAG_RESET_BEFORE) != 0 || kind.cell == RNN_CELL_MIN_GRU) continue;
+      if (!can_normalize(kind)) continue;
       configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM, true));
       configs.push_back(make_config(kind, size, both | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL, false));
       configs.push_back(

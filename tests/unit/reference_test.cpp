@@ -152,13 +152,27 @@ TEST(Reference, MinGruByHand) {
   sequences.lengths = {2};
   sequences.inputs = {0.5, -2};
   sequences.initial_states = {-1, 4};
-  const auto s = [](double x) { return 1 / (1 + std::exp(-x)); };
-  const double z0 = s(0.5 + 0.5), z1 = s(1);
-  const double a0 = (1 - z0) * -1 + z0 * s(-0.5 + 0.25);
+  const double z0 = sigmoid(0.5 + 0.5), z1 = sigmoid(1);
+  const double a0 = (1 - z0) * -1 + z0 * sigmoid(-0.5 + 0.25);
   const double a1 = (1 - z1) * 4 + z1 * (1.5 + 1 + 0.5);
-  const double b0 = (1 - s(-1.5)) * a0 + s(-1.5) * (2 + 0.25 + 0.5);
-  const double b1 = (1 - s(-4)) * a1 + s(-4) * s(-6 + 1);
+  const double b0 = (1 - sigmoid(-1.5)) * a0 + sigmoid(-1.5) * (2 + 0.25 + 0.5);
+  const double b1 = (1 - sigmoid(-4)) * a1 + sigmoid(-4) * sigmoid(-6 + 1);
   expect_near(forward(network, sequences).outputs, {a0, a1, b0, b1});
+}
+
+TEST(Reference, MinLstmByHand) {
+  Network network;
+  network.cell = RNN_CELL_MIN_LSTM;
+  network.inputs = network.hidden = 1;
+  network.parameters = {{"weight_ih_l0", {1, -2, 3}}, {"bias_ih_l0", {0.5, 0, 0.25}}};
+  Sequences sequences;
+  sequences.lengths = {2};
+  sequences.inputs = {0.5, -2};
+  sequences.initial_states = {-1};
+  const double f0 = sigmoid(1), i0 = sigmoid(-1), f1 = sigmoid(-1.5), i1 = sigmoid(4);
+  const double a = (f0 * -1 + i0 * (1.75 + 0.5)) / (f0 + i0);
+  const double b = (f1 * a + i1 * sigmoid(-5.75)) / (f1 + i1);
+  expect_near(forward(network, sequences).outputs, {a, b});
 }
 
 TEST(Reference, ProjectionByHand) {

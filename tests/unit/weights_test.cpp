@@ -232,7 +232,7 @@ void expect_all_packed(const Weights& weights) {
 }
 
 std::vector<rnn_config_t> kinds() {
-  std::vector<rnn_config_t> list(7, make_config(9, 70, 130, 3));
+  std::vector<rnn_config_t> list(8, make_config(9, 70, 130, 3));
   list[1].cell = RNN_CELL_GRU;
   list[2].cell = RNN_CELL_GRU;
   list[2].flags = RNN_FLAG_RESET_BEFORE;
@@ -245,6 +245,7 @@ std::vector<rnn_config_t> kinds() {
   list[5].embedding_size = 140;
   list[5].output_size = 9;
   list[6].cell = RNN_CELL_MIN_GRU;
+  list[7].cell = RNN_CELL_MIN_LSTM;
   return list;
 }
 
