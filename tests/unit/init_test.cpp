@@ -209,6 +209,22 @@ TEST(Init, ForgetBiasIsAdded) {
   for (std::size_t i = 0; i < 4 * H; ++i) EXPECT_EQ(alone[i], i / H == 1 ? 1.5f : 0.0f);
 }
 
+// Its gates are f, i, c.
+TEST(Init, ForgetBiasOfAMinLstmIsAdded) {
+  rnn_config_t config = {};
+  config.struct_size = sizeof config;
+  config.cell = RNN_CELL_MIN_LSTM;
+  config.input_size = I;
+  config.hidden_size = H;
+  config.init = RNN_INIT_XAVIER_NORMAL;
+  config.forget_bias = 1.5f;
+  WeightsRef ref = WeightsRef::make(resolve(config), Allocator());
+  initialize(ref.mutate());
+  const std::vector<float> bias = get(ref, "bias_ih_l0");
+  ASSERT_EQ(bias.size(), 3 * H);
+  for (std::size_t i = 0; i < 3 * H; ++i) EXPECT_EQ(bias[i], i / H == 0 ? 1.5f : 0.0f);
+}
+
 TEST(Init, EmbeddingIsNormalUnlessItIsTheHead) {
   expect_normal(get(make_lstm(0, 0, 0), "embedding.weight"), 1);
   expect_uniform(get(make_lstm(0, 0, 0, RNN_FLAG_TIED_HEAD), "embedding.weight"), 1 / std::sqrt(double{H}));
