@@ -23,8 +23,7 @@ void check_pooling(std::int32_t value, const char* name) {
 }
 
 rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept {
-  if (weights.has(RNN_FLAG_BIDIRECTIONAL))
-    return fail(function, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+  if (weights.has_reverse()) return fail(function, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
   return fail(function, RNN_INVALID_ARGUMENT,
               "the network has an embedding of %zu indices and reads no vectors; give indices",
               weights.input_size());

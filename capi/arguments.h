@@ -16,11 +16,11 @@ void check_pooling(std::int32_t value, const char* name);  // RNN_POOLING_...
 
 // A bidirectional network has no next step.
 constexpr char kBidirectionalMessage[] =
-    "the network is bidirectional and reads whole sequences; use rnn_forward, without stateful";
+    "the network has a reverse direction and reads whole sequences; use rnn_forward, without stateful";
 
 // Whether steps may read vectors, and the failure if they may not. Neither throws.
 inline bool reads_vectors(const Weights& weights) noexcept {
-  return !weights.has(RNN_FLAG_BIDIRECTIONAL) && !weights.has_embedding();
+  return !weights.has_reverse() && !weights.has_embedding();
 }
 rnn_status_t refuse_vectors(const char* function, const Weights& weights) noexcept;
 

@@ -69,8 +69,7 @@ rnn_status_t rnn_generate(rnn_t* rnn, const rnn_generate_options_t* options, int
     check_pointer(written, "written");
     if (capacity == 0) throw rnn::Error(RNN_INVALID_ARGUMENT, "capacity is 0; it must be at least 1");
     const rnn::Weights& weights = rnn->network.weights();
-    if (weights.has(RNN_FLAG_BIDIRECTIONAL))
-      throw rnn::Error(RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+    if (weights.has_reverse()) throw rnn::Error(RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
     check_feedback(weights);
     *written = rnn::generate(rnn->network, resolve(given, weights), out, capacity);
   });

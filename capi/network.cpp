@@ -6,8 +6,22 @@
 #include "capi/sized.h"
 #include "lib/kernels/dispatch.h"
 #include "lib/network/init.h"
+#include "lib/network/layer_list.h"
 
 using namespace rnn::capi;
+
+namespace {
+
+// The caller's list, whose elements may be of an older or a newer rnn.h.
+rnn::Buffer<rnn_layer_t> read_layers(const rnn::Allocator& allocator, rnn_config_t& config) {
+  if (config.layers == nullptr) return {};
+  rnn::check_layer_count(config);
+  rnn::Buffer<rnn_layer_t> layers = read_sized_array(allocator, config.layers, config.layer_count, "layers");
+  config.layers = layers.data();
+  return layers;
+}
+
+}  // namespace
 
 #define RNN_STRING_OF(x) #x
 #define RNN_STRING(x) RNN_STRING_OF(x)
@@ -23,9 +37,10 @@ const char* rnn_isa(void) {
 
 rnn_status_t rnn_create(const rnn_config_t* config, rnn_t** out) {
   return guard(__func__, [&] {
-    const rnn_config_t given = read_sized(config, "config");
+    rnn_config_t given = read_sized(config, "config");
     check_pointer(out, "out");
     const rnn::Allocator allocator = read_allocator(given.allocator, "config.allocator");
+    const rnn::Buffer<rnn_layer_t> layers = read_layers(allocator, given);
     const rnn_config_t resolved = rnn::resolve(given);
     rnn::check_effects(resolved);
     rnn::WeightsRef weights = rnn::WeightsRef::make(resolved, allocator);
@@ -77,6 +92,13 @@ rnn_status_t rnn_sync(rnn_t* stream, const rnn_t* source) {
 
 void rnn_destroy(rnn_t* rnn) {
   if (rnn != nullptr) rnn->network.allocator().destroy(rnn);
+}
+
+rnn_status_t rnn_output_size(const rnn_t* rnn, size_t* size) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  if (size == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "size is NULL");
+  *size = rnn->network.weights().output_size();
+  return RNN_OK;
 }
 
 rnn_status_t rnn_get_config(const rnn_t* rnn, rnn_config_t* out) {

@@ -22,6 +22,8 @@ inline constexpr std::size_t kMinimumSize<rnn_allocator_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_config_t> = 72;
 template <>
+inline constexpr std::size_t kMinimumSize<rnn_layer_t> = 40;
+template <>
 inline constexpr std::size_t kMinimumSize<rnn_parameter_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_sequences_t> = 88;

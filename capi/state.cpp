@@ -9,8 +9,8 @@ namespace {
 // What rnn_get_state and rnn_set_state have in common.
 rnn_status_t check(const char* function, const rnn_t* rnn, const float* state, size_t count) noexcept {
   if (rnn == nullptr) return fail(function, RNN_INVALID_ARGUMENT, "rnn is NULL");
-  if (state == nullptr) return fail(function, RNN_INVALID_ARGUMENT, "state is NULL");
   const size_t size = rnn->network.weights().state_size();
+  if (state == nullptr && size != 0) return fail(function, RNN_INVALID_ARGUMENT, "state is NULL");
   if (count != size)
     return fail(function, RNN_MISMATCH, "count is %zu; a state of this network has %zu values", count, size);
   return RNN_OK;

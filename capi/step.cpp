@@ -67,8 +67,7 @@ rnn_status_t rnn_step(rnn_t* rnn, const float* x, float* y) {
 rnn_status_t rnn_step_index(rnn_t* rnn, int32_t index, float* y) {
   if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
   const rnn::Weights& weights = rnn->network.weights();
-  if (weights.has(RNN_FLAG_BIDIRECTIONAL))
-    return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+  if (weights.has_reverse()) return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
   if (!in_range(index, weights))
     return fail(__func__, RNN_INVALID_ARGUMENT, "index is %d; it must be 0..%zu", index,
                 weights.input_size() - 1);
@@ -96,8 +95,7 @@ rnn_status_t rnn_step_many_index(rnn_t* const* streams, size_t count, const int3
   if (indices == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "indices is NULL");
   if (const rnn_status_t status = check_streams(__func__, streams, count)) return status;
   const rnn::Weights& weights = streams[0]->network.weights();
-  if (weights.has(RNN_FLAG_BIDIRECTIONAL))
-    return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+  if (weights.has_reverse()) return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
   for (size_t i = 0; i < count; ++i)
     if (!in_range(indices[i], weights))
       return fail(__func__, RNN_INVALID_ARGUMENT, "indices[%zu] is %d; it must be 0..%zu", i, indices[i],

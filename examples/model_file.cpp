@@ -55,9 +55,10 @@ Vocabulary vocabulary_of(const rnn::Network& network, const std::string& path) {
                     : ": the model has no vocabulary in its metadata, as rnn train saves it"));
   const Vocabulary vocabulary = Vocabulary::parse(network.get_metadata(kVocabularyKey));
   const rnn_config_t config = network.config();
-  if (config.input_size != vocabulary.size() || config.output_size != vocabulary.size())
+  if (config.input_size != vocabulary.size() ||
+      network.output_size() != static_cast<std::size_t>(vocabulary.size()))
     throw std::invalid_argument(path + ": the vocabulary has " + std::to_string(vocabulary.size()) +
                                 " characters; the network has " + std::to_string(config.input_size) +
-                                " inputs and " + std::to_string(config.output_size) + " outputs");
+                                " inputs and " + std::to_string(network.output_size()) + " outputs");
   return vocabulary;
 }

@@ -46,14 +46,12 @@ double seconds_since(Clock::time_point start) {
 // Batches of random data for a network.
 class Data {
  public:
-  Data(const rnn_config_t& config, const Bench& bench, bool indices)
-      : lengths_(bench.batch, bench.steps), inputs_(static_cast<std::size_t>(config.input_size)) {
+  Data(const rnn::Network& network, const Bench& bench, bool indices)
+      : lengths_(bench.batch, bench.steps),
+        inputs_(static_cast<std::size_t>(network.config().input_size)),
+        outputs_(network.output_size()) {
     std::mt19937_64 random(1);
-    const std::size_t frames = bench.batch * bench.steps,
-                      directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
-    const auto width =
-        static_cast<std::size_t>(config.projection_size > 0 ? config.projection_size : config.hidden_size);
-    outputs_ = config.output_size > 0 ? static_cast<std::size_t>(config.output_size) : directions * width;
+    const std::size_t frames = bench.batch * bench.steps;
     const auto draw = [&](std::size_t n) { return static_cast<std::int32_t>(random() % n); };
     for (std::size_t i = 0; i < frames; ++i) classes_.push_back(draw(outputs_));
     for (std::size_t i = 0; indices && i < frames; ++i) indices_.push_back(draw(inputs_));
@@ -188,11 +186,19 @@ void print_text(const Report& report, const Bench& bench) {
     print("training   %.0f steps/s, the same batch, threads: %d\n", *report.training, report.threads);
 }
 
-void check_size(const rnn_config_t& config, const Bench& bench) {
+bool reads_backwards(const rnn_config_t& config) {
+  const auto is_reverse = [](const rnn_layer_t& layer) { return layer.direction != RNN_DIRECTION_FORWARD; };
+  return (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ||
+         std::any_of(config.layers, config.layers + config.layer_count, is_reverse);
+}
+
+void check_size(const rnn::Network& network, const Bench& bench) {
+  const rnn_config_t config = network.config();
   constexpr std::size_t kMost = std::size_t{1} << 28;
-  const auto width = static_cast<std::size_t>(config.input_size) +
-                     static_cast<std::size_t>(config.output_size) +
-                     2 * static_cast<std::size_t>(config.hidden_size);
+  std::int32_t widest = config.hidden_size;
+  for (std::size_t l = 0; l < config.layer_count; ++l) widest = std::max(widest, config.layers[l].size);
+  const auto width = static_cast<std::size_t>(config.input_size) + network.output_size() +
+                     2 * static_cast<std::size_t>(widest);
   if (bench.batch * bench.steps > kMost / width)
     throw UsageError("--batch, --steps: so many steps of this network take too much memory");
 }
@@ -207,10 +213,9 @@ void run(const Bench& bench, const CLI::App& command) {
   const bool is_trained = report.config.compute != RNN_COMPUTE_INT8;
   check_effect(command, "--threads", is_trained, "8-bit weights are not trained, and all else takes one");
   check_effect(command, "--residual", report.config.num_layers > 1, "the network has one layer");
-  check_size(report.config, bench);
-  const Data data(report.config, bench, report.indices);
-  if ((report.config.flags & RNN_FLAG_BIDIRECTIONAL) == 0)
-    report.step = measure_steps(network, data, bench.seconds);
+  check_size(network, bench);
+  const Data data(network, bench, report.indices);
+  if (!reads_backwards(report.config)) report.step = measure_steps(network, data, bench.seconds);
   report.forward = measure_forward(network, data, bench.seconds);
   if (is_trained) report.training = measure_training(network, data, bench);
   bench.json ? print(json_of(report, bench)) : print_text(report, bench);

@@ -189,10 +189,18 @@ std::int32_t compute_of(const std::string& name) { return value_in(kComputes, na
 std::string name_of_compute(std::int32_t compute) { return name_in(kComputes, compute); }
 std::string name_of_cell(std::int32_t cell) { return name_in(kCells, cell); }
 
+std::string name_of_kind(std::int32_t kind) { return kind == RNN_LAYER_DENSE ? "dense" : name_of_cell(kind); }
+
 std::string summary(const rnn_config_t& config) {
-  std::string text = name_of_cell(config.cell) + ", " + counted(config.num_layers, "layer", "layers") +
-                     " of " + std::to_string(config.hidden_size) + ", " +
-                     counted(config.input_size, "input", "inputs");
+  std::string text;
+  for (std::size_t l = 0; l < config.layer_count; ++l) {
+    const rnn_layer_t& layer = config.layers[l];
+    text += name_of_kind(layer.kind) + " of " + std::to_string(layer.size) + ", ";
+  }
+  if (config.layer_count > 0)
+    return text + counted(config.input_size, "input", "inputs") + ", " + name_of_compute(config.compute);
+  text = name_of_cell(config.cell) + ", " + counted(config.num_layers, "layer", "layers") + " of " +
+         std::to_string(config.hidden_size) + ", " + counted(config.input_size, "input", "inputs");
   if (config.output_size > 0) text += ", " + counted(config.output_size, "output", "outputs");
   return text + ", " + name_of_compute(config.compute);
 }

@@ -71,6 +71,7 @@ std::int32_t compute_of(const std::string& name);
 std::string name_of_compute(std::int32_t compute);
 
 std::string name_of_cell(std::int32_t cell);
+std::string name_of_kind(std::int32_t kind);  // of a layer
 
 // "lstm, 2 layers of 256, 65 inputs, 65 outputs, bf16".
 std::string summary(const rnn_config_t& config);

@@ -52,7 +52,7 @@ struct Side {
 double microseconds_per_step(const rnn::Network& network, const std::vector<std::int32_t>& text) {
   rnn::Network stream = network.fork();
   const std::size_t steps = std::min<std::size_t>(text.size(), 10000);
-  std::vector<float> y(static_cast<std::size_t>(network.config().output_size));
+  std::vector<float> y(network.output_size());
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < steps; ++i) stream.step(text[i], y.data());
   const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;

@@ -22,13 +22,34 @@ constexpr Flag kFlags[] = {{RNN_FLAG_NO_BIAS, "no_bias"},           {RNN_FLAG_RE
                            {RNN_FLAG_RESET_BEFORE, "reset_before"}, {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
                            {RNN_FLAG_RESIDUAL, "residual"},         {RNN_FLAG_LAYER_NORM, "layer_norm"},
                            {RNN_FLAG_TIED_HEAD, "tied_head"}};
+constexpr const char* kActivations[] = {"none",  "tanh",         "relu",    "sigmoid",  "softmax",
+                                        "elu",   "leaky_relu",   "prelu",   "softsign", "gelu",
+                                        "swish", "hard_sigmoid", "softplus"};
+constexpr const char* kDirections[] = {"forward", "reverse", "both", "sum"};
 constexpr const char* kInitialStates[] = {"zero", "fixed", "trained"};
 
-Json options_of(const rnn_config_t& config) {
+Json options_of(std::uint32_t flags) {
   Json names = Json::array();
   for (const Flag& flag : kFlags)
-    if ((config.flags & flag.flag) != 0) names.push_back(flag.name);
+    if ((flags & flag.flag) != 0) names.push_back(flag.name);
   return names;
+}
+
+// What is 0, and so the default, is left out.
+Json layers_of(const rnn_config_t& config) {
+  Json layers = Json::array();
+  for (std::size_t l = 0; l < config.layer_count; ++l) {
+    const rnn_layer_t& layer = config.layers[l];
+    Json described = {{"kind", name_of_kind(layer.kind)}, {"size", layer.size}};
+    if (layer.activation != 0) described["activation"] = kActivations[layer.activation];
+    if (layer.alpha != 0) described["alpha"] = layer.alpha;
+    if (layer.beta != 0) described["beta"] = layer.beta;
+    if (layer.direction != 0) described["direction"] = kDirections[layer.direction];
+    if (layer.projection_size != 0) described["projection_size"] = layer.projection_size;
+    if (layer.flags != 0) described["options"] = options_of(layer.flags);
+    layers.push_back(described);
+  }
+  return layers;
 }
 
 Json parameters_of(const rnn::Network& network) {
@@ -57,17 +78,18 @@ Json describe(const rnn::Network& network, const std::string& path) {
   return {{"file", path},
           {"file_bytes", std::filesystem::file_size(path)},
           {"kind", is_checkpoint(network, path) ? "checkpoint" : "model"},
-          {"cell", name_of_cell(config.cell)},
+          {"cell", config.cell != 0 ? name_of_cell(config.cell) : ""},
           {"input_size", config.input_size},
           {"hidden_size", config.hidden_size},
-          {"output_size", config.output_size},
+          {"output_size", network.output_size()},
           {"num_layers", config.num_layers},
           {"projection_size", config.projection_size},
           {"embedding_size", config.embedding_size},
           {"skip", config.skip},
           {"initial_state", kInitialStates[config.initial_state]},
           {"compute", name_of_compute(config.compute)},
-          {"options", options_of(config)},
+          {"options", options_of(config.flags)},
+          {"layers", layers_of(config)},
           {"state_size", network.state_size()},
           {"values", values},
           {"bytes", values * sizeof(float)},

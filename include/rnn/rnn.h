@@ -199,9 +199,39 @@ enum { /* rnn_config_t.flags, added together */
                             layer's output, and output_size input_size. Press & Wolf 2017 */
 };
 
+/* rnn_layer_t.kind: RNN_CELL_..., or one of these. */
+enum {
+  RNN_LAYER_DENSE = 64 /* y_t = f(W x_t + b), where f is the activation */
+};
+
+/* rnn_layer_t.activation: f(z), by element but for the softmax; a is alpha, b is beta. */
+enum {
+  RNN_ACTIVATION_NONE = 0,         /* default: z */
+  RNN_ACTIVATION_TANH = 1,
+  RNN_ACTIVATION_RELU = 2,         /* max(0, z) */
+  RNN_ACTIVATION_SIGMOID = 3,      /* 1 / (1 + exp(-z)) */
+  RNN_ACTIVATION_SOFTMAX = 4,      /* exp(z_i) / sum of exp(z_j) over the layer's elements */
+  RNN_ACTIVATION_ELU = 5,          /* z > 0 ? z : a (exp(z) - 1); default a = 1. Clevert et al. 2016 */
+  RNN_ACTIVATION_LEAKY_RELU = 6,   /* z > 0 ? z : a z; default a = 0.01 */
+  RNN_ACTIVATION_PRELU = 7,        /* z > 0 ? z : slope z, with a trained slope for each element. He et al. 2015 */
+  RNN_ACTIVATION_SOFTSIGN = 8,     /* z / (1 + |z|) */
+  RNN_ACTIVATION_GELU = 9,         /* z (1 + erf(z / sqrt(2))) / 2. Hendrycks & Gimpel 2016 */
+  RNN_ACTIVATION_SWISH = 10,       /* z / (1 + exp(-z)), also called SiLU. Ramachandran et al. 2017 */
+  RNN_ACTIVATION_HARD_SIGMOID = 11, /* max(0, min(1, a z + b)); default a = 0.2, b = 0.5 */
+  RNN_ACTIVATION_SOFTPLUS = 12     /* log(1 + exp(z)) */
+};
+
+enum { /* rnn_layer_t.direction; all but the first are for whole sequences alone */
+  RNN_DIRECTION_FORWARD = 0, /* default */
+  RNN_DIRECTION_REVERSE = 1, /* from the last step to the first */
+  RNN_DIRECTION_BOTH = 2,    /* both, each with weights of its own; the output is both h, forward first */
+  RNN_DIRECTION_SUM = 3      /* both; the output is the sum of both h. Not as the last layer with
+                                RNN_POOLING_LAST */
+};
+
 enum { /* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of a whole sequence */
   RNN_POOLING_NONE = 0, /* an output for each step */
-  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (bidirectional: each direction's) */
+  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (of a reverse direction, the first) */
   RNN_POOLING_MEAN = 2, /* from its mean over the steps since the last reset */
   RNN_POOLING_MAX = 3   /* from its largest value in each element over those steps */
 };
@@ -215,6 +245,20 @@ typedef struct rnn_allocator {
   void (*deallocate)(void *memory, size_t size, size_t alignment, void *user);
   void *user;
 } rnn_allocator_t;
+
+/* One layer of a list: rnn_config_t.layers. All elements of the list have the same struct_size. */
+typedef struct rnn_layer {
+  size_t struct_size;
+  int32_t kind;            /* RNN_CELL_... or RNN_LAYER_DENSE */
+  int32_t size;            /* H, or a dense layer's outputs: 1..65536; of a head 1..1048576 */
+  int32_t activation;      /* RNN_ACTIVATION_... of a dense layer; 0 for a cell */
+  int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for a dense layer */
+  int32_t projection_size; /* P of an LSTM: 1..H-1; 0: no projection */
+  uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as wide
+                              as its input); of a cell RNN_FLAG_LAYER_NORM and its own; 0: none */
+  float alpha;             /* a and b of the activation; both 0: its defaults. 0 where it has none */
+  float beta;
+} rnn_layer_t;
 
 typedef struct rnn_config {
   size_t struct_size;
@@ -241,6 +285,12 @@ typedef struct rnn_config {
                              0..min(I, O); default 0. An index counts as the one-hot x. Not with an embedding,
                              with pooling or with sampled_classes */
   int32_t reserved;       /* 0 */
+  const rnn_layer_t *layers; /* [layer_count]  the network as a list of layers, each of which reads the output of
+                             the one before; copied. cell, hidden_size, output_size, num_layers and
+                             projection_size are then 0, and flags 0 or RNN_FLAG_TIED_HEAD. A dense layer
+                             without activation at the end of two or more is the head. NULL: the
+                             fields above say what the layers are */
+  size_t layer_count;     /* 0..256 */
 } rnn_config_t;
 
 /* Create a network with initialised weights, and a stream over it in the initial state.
@@ -308,7 +358,7 @@ RNN_API void rnn_destroy(rnn_t *rnn);
  *
  * x        [I]  read; may not be NULL, may not overlap y
  * y        [O]  written on success; NULL skips the head
- * Errors   RNN_INVALID_ARGUMENT (also when the network is bidirectional, or has an embedding)
+ * Errors   RNN_INVALID_ARGUMENT (also when the network has a reverse direction, or an embedding)
  * Threads  one handle, one thread at a time
  * Realtime yes: no allocation, lock, system call or exception, and unless it fails no thread-local
  *          storage; the time does not depend on the data
@@ -350,7 +400,8 @@ RNN_API rnn_status_t rnn_step_many_index(rnn_t *const *streams, size_t count, co
 /* ---- State ------------------------------------------------------------------------------------- */
 
 /* The number S of floats in a state: h of each layer and direction, [L, D, P], and behind them c of each,
- * [L, D, H], if the cell is an LSTM.
+ * [L, D, H], if the cell is an LSTM. Of a list of layers: h of those that are cells, and behind them c of those
+ * that are LSTMs.
  *
  * size     written on success
  * Errors   RNN_INVALID_ARGUMENT
@@ -394,7 +445,10 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
  * head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose b_hn is
  * bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
  * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H].
- * minGRU and minLSTM have no weight_hh. */
+ * minGRU and minLSTM have no weight_hh. Of a list of layers the names are layers.0.weight_ih,
+ * layers.0.weight_ih_reverse, layers.1.initial_h, ..., and of a dense layer with X inputs layers.2.weight [size, X],
+ * layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at 0.25. Initialised by
+ * default, W and b of a dense layer have U(-1/sqrt(X), 1/sqrt(X)). */
 typedef struct rnn_parameter {
   size_t struct_size;
   const char *name; /* lives as long as a handle over the same weights */
@@ -586,8 +640,9 @@ typedef struct rnn_parameter_group {
   float learning_rate_factor; /* > 0; default 1 */
   int32_t frozen;             /* 1: not trained; the other fields are 0 then */
   int32_t no_weight_decay;    /* 1: weight_decay does not hold */
-  int32_t two_biases;         /* 1: bias_ih_* learn as sums of two, see above; but b_n of GRU without
-                                 RNN_FLAG_RESET_BEFORE, which is none */
+  int32_t two_biases;         /* 1: bias_ih_* (layers.*.bias_ih) learn as sums of two, see above; but b_n of
+                                 GRU without RNN_FLAG_RESET_BEFORE, which is none, and those of cells and layers
+                                 without weight_hh */
 } rnn_parameter_group_t;
 
 /* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
@@ -1112,14 +1167,25 @@ RNN_API rnn_status_t rnn_metadata_key(const rnn_t *rnn, size_t index, const char
 
 /* ---- Introspection ------------------------------------------------------------------------------- */
 
-/* Read the configuration of a network, with defaults resolved; allocator is NULL.
+/* Read the configuration of a network, with defaults resolved; allocator is NULL. Of a list of layers that the
+ * other fields can say (equal cells, and at most a head), layers is NULL, and they say it.
  *
- * out      its struct_size is read, the rest written on success
+ * out      its struct_size is read, the rest written on success; layers, if not NULL, is the network's, and lives
+ *          as long as a handle over the same weights, until these are changed
  * Errors   RNN_INVALID_ARGUMENT
  * Threads  one handle, one thread at a time
  * Realtime yes
  * Since    0.1 */
 RNN_API rnn_status_t rnn_get_config(const rnn_t *rnn, rnn_config_t *out);
+
+/* The number O of outputs of a step: those of the head or, without one, of the last layer.
+ *
+ * size     written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_output_size(const rnn_t *rnn, size_t *size);
 
 #ifdef __cplusplus
 }

@@ -162,6 +162,11 @@ class Network {
     check(rnn_step_many_index(streams.data(), streams.size(), indices, y));
   }
 
+  std::size_t output_size() const {
+    std::size_t size = 0;
+    check(rnn_output_size(get(), &size));
+    return size;
+  }
   void reset() { check(rnn_reset(get())); }
   std::size_t state_size() const {
     std::size_t size = 0;

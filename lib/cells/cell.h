@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "lib/kernels/table.h"
+#include "rnn/rnn.h"
 
 namespace rnn::cells {
 
@@ -34,8 +35,8 @@ using kernels::kMaxVectors;
 
 // A parameter beside the matrices, [gates * H].
 struct Vector {
-  // How it begins: as rnn_config_t has biases, which RNN_FLAG_NO_BIAS leaves out; or as ones.
-  enum class Start { bias, ones };
+  // How it begins: as rnn_config_t has biases, which RNN_FLAG_NO_BIAS leaves out; as ones; as slopes of 1/4.
+  enum class Start { bias, ones, slopes };
   // What its gradient is the sum of over all steps, as a backward step leaves it.
   enum class Sum {
     gates,               // the gradient of W_ih x + b
@@ -65,16 +66,18 @@ struct Stage {
 };
 
 struct Cell {
-  std::int32_t id = 0;             // RNN_CELL_...
-  const char* constant = nullptr;  // that constant's name
-  std::uint32_t variant = 0;       // the flag that makes this cell of it, as RNN_FLAG_RELU; or 0
-  const char* name = nullptr;      // as in files
-  std::size_t gates = 0;           // G
+  std::int32_t id = 0;              // RNN_CELL_..., or RNN_LAYER_DENSE
+  const char* constant = nullptr;   // that constant's name
+  std::uint32_t variant = 0;        // the flag that makes this cell of it, as RNN_FLAG_RELU; or 0
+  const char* name = nullptr;       // as in files
+  const char* input = "weight_ih";  // the name of W_ih
+  std::size_t gates = 0;            // G
 
   // The state: h, or h and c. Back in time, the kernels carry the gradient of c; that of h comes by the first
   // stage's product and, if carries_h, by the kernels, too.
   std::size_t states = 1;
   bool carries_h = false;
+  bool keeps_h = true;  // otherwise no step depends on the one before, and h is no part of the network's state
 
   // In order. The first stage's product reads h, the second one's the first vector of `kept`. Backwards, the
   // first stage's kernel comes first, with the gradient of h that the step after has left; then the second
@@ -94,10 +97,11 @@ struct Cell {
 
   // The gates that W_hh has.
   constexpr std::size_t recurrent_gates() const { return stages[0].gates + stages[1].gates; }
+  constexpr std::size_t first_kept_state() const { return keeps_h ? 0 : 1; }
   // All gates are in one product, as layer normalisation wants it.
   constexpr bool is_joint() const { return stages[0].gates == gates; }
   // The first stage takes all of W_ih x, so that it can take that of one-hot inputs from W_ih itself.
-  constexpr bool picks_inputs() const { return is_joint() || recurrent_gates() == 0; }
+  constexpr bool picks_inputs() const { return is_joint() || (recurrent_gates() == 0 && keeps_h); }
   // The gradient of the first stage's product is the last vector of `kept`, then its gates but the last.
   constexpr bool kept_leads() const { return stages[0].ends_in_kept; }
   // A step needs `kept` though no backward step follows.
@@ -137,6 +141,7 @@ struct LayerWeights {
   const float* vectors[kMaxVectors];     // the cell's, padded, never null
   const float* norm_input;               // [padded G*H]  gains of layer normalisation
   const float* norm_recurrent;           // [padded G*H]
+  kernels::Activation activation;        // of a layer without recurrence
 
   const float* bias() const { return vectors[0]; }  // [padded G*H]
 };
@@ -200,8 +205,9 @@ CellList all();
 // All flags that choose a variant.
 extern const std::uint32_t kVariants;
 
-// The cell of an identifier and of the flags in kVariants, or of a name; null if there is none.
+// The cell of an identifier and of the flags in kVariants, of a layer, or of a name; null if there is none.
 const Cell* find(std::int32_t id, std::uint32_t flags);
+const Cell* find(const rnn_layer_t& layer);
 const Cell* find(const char* name);
 
 // What the kernels of a step are given, all but the product of a second stage.

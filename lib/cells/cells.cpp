@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "lib/cells/cell.h"
+#include "lib/cells/dense.h"
 #include "lib/cells/gru.h"
 #include "lib/cells/lstm.h"
 #include "lib/cells/mingru.h"
@@ -13,7 +14,7 @@
 namespace rnn::cells {
 namespace {
 
-const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm, &mingru, &minlstm};
+const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm, &mingru, &minlstm, &dense};
 
 }  // namespace
 
@@ -25,6 +26,11 @@ const Cell* find(std::int32_t id, std::uint32_t flags) {
   for (const Cell* cell : kCells)
     if (cell->id == id && cell->variant == (flags & kVariants)) return cell;
   return nullptr;
+}
+
+const Cell* find(const rnn_layer_t& layer) {
+  if (layer.kind == RNN_LAYER_DENSE) return layer.activation == RNN_ACTIVATION_PRELU ? &dense_prelu : &dense;
+  return find(layer.kind, layer.flags);
 }
 
 const Cell* find(const char* name) {

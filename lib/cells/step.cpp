@@ -65,7 +65,7 @@ CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step)
   kernel.kept = step.kept;
   kernel.h = weights.projection.data != nullptr ? step.unprojected : step.next[0];
   kernel.c = step.next[1];
-  kernel.activation = {};
+  kernel.activation = weights.activation;
   return kernel;
 }
 
@@ -109,7 +109,7 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
   kernel.kept = step.kept;
   kernel.carry_h = step.carry[0];
   kernel.carry_c = step.carry[1];
-  kernel.activation = {};
+  kernel.activation = weights.activation;
   if (transposed.projection.data != nullptr) {
     gather_projected(table, transposed, step);
     kernel.w = transposed.projection;

@@ -6,6 +6,7 @@
 
 #include "lib/cells/cell.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_list.h"
 
 namespace rnn::formats {
 namespace {
@@ -31,16 +32,57 @@ constexpr Name kInitialStates[] = {
 constexpr Name kComputes[] = {
     {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
 constexpr Name kBooleans[] = {{1, "true"}, {0, "false"}};
+constexpr Name kActivations[] = {{RNN_ACTIVATION_NONE, "none"},
+                                 {RNN_ACTIVATION_TANH, "tanh"},
+                                 {RNN_ACTIVATION_RELU, "relu"},
+                                 {RNN_ACTIVATION_SIGMOID, "sigmoid"},
+                                 {RNN_ACTIVATION_SOFTMAX, "softmax"},
+                                 {RNN_ACTIVATION_ELU, "elu"},
+                                 {RNN_ACTIVATION_LEAKY_RELU, "leaky_relu"},
+                                 {RNN_ACTIVATION_PRELU, "prelu"},
+                                 {RNN_ACTIVATION_SOFTSIGN, "softsign"},
+                                 {RNN_ACTIVATION_GELU, "gelu"},
+                                 {RNN_ACTIVATION_SWISH, "swish"},
+                                 {RNN_ACTIVATION_HARD_SIGMOID, "hard_sigmoid"},
+                                 {RNN_ACTIVATION_SOFTPLUS, "softplus"}};
+constexpr Name kDirections[] = {{RNN_DIRECTION_FORWARD, "forward"},
+                                {RNN_DIRECTION_REVERSE, "reverse"},
+                                {RNN_DIRECTION_BOTH, "both"},
+                                {RNN_DIRECTION_SUM, "sum"}};
 
 // Visits the fields of a configuration in the order in which they stand in the file.
+template <class Visitor, class Layer>
+void visit_layer(Visitor& visitor, Layer& layer, std::size_t index) {
+  const std::string place = "rnn.layer." + std::to_string(index) + ".";
+  auto key = [text = std::string(), &place](const char* field) mutable {
+    text = place + field;
+    return text.c_str();
+  };
+  visitor.cell(key("kind"), layer.kind, layer.flags);
+  visitor.number(key("size"), layer.size);
+  visitor.choice(key("activation"), layer.activation, kActivations);
+  visitor.option(key("alpha"), layer.alpha);
+  visitor.option(key("beta"), layer.beta);
+  visitor.choice(key("direction"), layer.direction, kDirections);
+  visitor.option(key("projection_size"), layer.projection_size);
+  visitor.flag(key("bias"), layer.flags, RNN_FLAG_NO_BIAS, true);
+  visitor.option_flag(key("residual"), layer.flags, RNN_FLAG_RESIDUAL);
+  visitor.option_flag(key("layer_norm"), layer.flags, RNN_FLAG_LAYER_NORM);
+}
+
 template <class Visitor, class Config>
 void visit(Visitor& visitor, Config& config) {
-  visitor.cell("rnn.cell", config);
-  visitor.number("rnn.input_size", config.input_size);
-  visitor.number("rnn.hidden_size", config.hidden_size);
-  visitor.number("rnn.output_size", config.output_size);
-  visitor.number("rnn.num_layers", config.num_layers);
-  visitor.flag("rnn.bias", config.flags, RNN_FLAG_NO_BIAS, true);
+  if (visitor.is_list(config)) {
+    visitor.number("rnn.input_size", config.input_size);
+    visitor.visit_layers("rnn.layer_count", config);
+  } else {
+    visitor.cell("rnn.cell", config.cell, config.flags);
+    visitor.number("rnn.input_size", config.input_size);
+    visitor.number("rnn.hidden_size", config.hidden_size);
+    visitor.number("rnn.output_size", config.output_size);
+    visitor.number("rnn.num_layers", config.num_layers);
+    visitor.flag("rnn.bias", config.flags, RNN_FLAG_NO_BIAS, true);
+  }
   visitor.choice("rnn.initial_state", config.initial_state, kInitialStates);
   visitor.choice("rnn.init", config.init, kInits);
   visitor.choice("rnn.recurrent_init", config.recurrent_init, kInits);
@@ -61,8 +103,15 @@ void visit(Visitor& visitor, Config& config) {
 struct ConfigWriter {
   Writer& writer;
 
-  void cell(const char* key, const rnn_config_t& config) {
-    writer.metadata(key, cells::find(config.cell, config.flags & cells::kVariants)->name);
+  bool is_list(const rnn_config_t& config) const { return config.layers != nullptr; }
+
+  void visit_layers(const char* key, const rnn_config_t& config) {
+    number(key, config.layer_count);
+    for (std::size_t l = 0; l < config.layer_count; ++l) visit_layer(*this, config.layers[l], l);
+  }
+
+  void cell(const char* key, std::int32_t id, std::uint32_t flags) {
+    writer.metadata(key, cells::find(id, flags)->name);
   }
 
   template <class T>
@@ -94,6 +143,7 @@ struct ConfigWriter {
 
 struct ConfigReader {
   const Contents& contents;
+  std::vector<rnn_layer_t>& layers;
 
   const std::string& text(const char* key) {
     const std::string* found = contents.find_metadata(key);
@@ -103,13 +153,25 @@ struct ConfigReader {
 
   bool has(const char* key) const { return contents.find_metadata(key) != nullptr; }
 
-  void cell(const char* key, rnn_config_t& config) {
+  bool is_list(const rnn_config_t&) const { return has("rnn.layer_count"); }
+
+  void visit_layers(const char* key, rnn_config_t& config) {
+    number(key, config.layer_count);
+    if (config.layer_count < 1 || config.layer_count > kMaxListed)
+      throw Error(RNN_BAD_FORMAT, "metadata %s is %zu; it must be 1..%zu", key, config.layer_count,
+                  kMaxListed);
+    layers.assign(config.layer_count, rnn_layer_t{});
+    for (std::size_t l = 0; l < config.layer_count; ++l) visit_layer(*this, layers[l], l);
+    config.layers = layers.data();
+  }
+
+  void cell(const char* key, std::int32_t& id, std::uint32_t& flags) {
     const std::string& name = text(key);
     const cells::Cell* cell = cells::find(name.c_str());
     if (cell == nullptr || name != cell->name)  // a zero byte may hide more
       throw Error(RNN_BAD_FORMAT, "metadata %s is %s; no such cell", key, quote(name).c_str());
-    config.cell = cell->id;
-    config.flags |= cell->variant;
+    id = cell->id;
+    flags |= cell->variant;
   }
 
   template <class T>
@@ -161,8 +223,8 @@ void write_config(const rnn_config_t& config, Writer& writer) {
   visit(visitor, config);
 }
 
-rnn_config_t read_config(const Contents& contents) {
-  ConfigReader reader{contents};
+rnn_config_t read_config(const Contents& contents, std::vector<rnn_layer_t>& layers) {
+  ConfigReader reader{contents, layers};
   if (const std::string& format = reader.text(kFormatKey); format != kFormat)
     throw Error(RNN_BAD_FORMAT, "metadata %s is %s; this library reads %s", kFormatKey, quote(format).c_str(),
                 kFormat);

@@ -12,8 +12,13 @@ namespace {
 
 using formats::quote;
 
-rnn_config_t check_config(rnn_config_t config) {
+rnn_config_t check_config(const Model& model) {
+  rnn_config_t config = model.config;
   config.struct_size = sizeof config;
+  if (!model.layers.empty()) {
+    config.layers = model.layers.data();
+    config.layer_count = model.layers.size();
+  }
   try {
     return resolve(config);
   } catch (const Error& error) {
@@ -23,18 +28,18 @@ rnn_config_t check_config(rnn_config_t config) {
 
 // The weights are laid out only when the model holds about as many numbers as they will.
 void check_size(const rnn_config_t& config, const Model& model) {
-  const auto size = [](std::int32_t value) { return static_cast<std::uint64_t>(value); };
-  const std::uint64_t strands =
-      size(config.num_layers) * ((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1);
-  const std::uint64_t width = size(config.projection_size != 0 ? config.projection_size : config.hidden_size);
-  const std::uint64_t read = size(config.embedding_size != 0 ? config.embedding_size : config.input_size);
-  const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);
-  const std::uint64_t least = strands * cell.recurrent_gates() * size(config.hidden_size) * width +
-                              cell.gates * size(config.hidden_size) * read + size(config.output_size) * width;
+  const Buffer<Layer> layers = make_layers(config, Allocator());
+  std::uint64_t least = 0, width = 0;
+  for (const Layer& layer : layers) {
+    const std::uint64_t recurrent = layer.cell->recurrent_gates() * layer.hidden * layer.projected;
+    least += layer.directions * (recurrent + layer.gates() * layer.inputs);
+    width = layer.outputs();
+  }
+  least += make_head(config).outputs * width;
   std::uint64_t held = 0;
   for (const auto& [name, values] : model.parameters) held += values.size();
   if (held < least)
-    throw Error(RNN_BAD_FORMAT, "the model holds %ju numbers; a network of its sizes has more than %ju",
+    throw Error(RNN_BAD_FORMAT, "the model holds %ju numbers; a network of its sizes has %ju or more",
                 std::uintmax_t{held}, std::uintmax_t{least});
 }
 
@@ -66,7 +71,7 @@ void set_metadata(Weights& weights, const Metadata::Pairs& pairs) {
 }
 
 WeightsRef build(const Model& model, const Allocator& allocator) {
-  const rnn_config_t config = check_config(model.config);
+  const rnn_config_t config = check_config(model);
   check_size(config, model);
   WeightsRef ref = WeightsRef::make(config, allocator);
   Weights& weights = ref.mutate();

@@ -13,7 +13,8 @@
 namespace rnn {
 
 struct Model {
-  rnn_config_t config{};  // zero is the default
+  rnn_config_t config{};            // zero is the default; without `layers`, which are
+  std::vector<rnn_layer_t> layers;  // the network's, if it is a list
   // Row-major, by the names of rnn_parameter_t. A bias is the sum of those that the file has; the other
   // library's gates are in the order of RNN_CELL_...
   std::map<std::string, std::vector<float>> parameters;

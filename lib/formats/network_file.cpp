@@ -28,6 +28,7 @@
 #include "lib/formats/pytorch.h"
 #include "lib/formats/unread.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_list.h"
 
 namespace rnn {
 namespace {
@@ -106,7 +107,7 @@ void check_names(const rnn_save_options_t& options) {
 
 // ---- Reading ----
 
-rnn_config_t check_config(const rnn_config_t& stated, const Names& names, const Contents& contents) {
+rnn_config_t check_config(const rnn_config_t& stated, Names& names, const Contents& contents) {
   rnn_config_t config = stated;
   config.struct_size = sizeof config;
   try {
@@ -115,6 +116,7 @@ rnn_config_t check_config(const rnn_config_t& stated, const Names& names, const 
     throw Error(error.status() == RNN_INVALID_ARGUMENT ? RNN_BAD_FORMAT : error.status(), "configuration: %s",
                 error.what());
   }
+  if (config.layers != nullptr) names.name_list(config);
   check_matrices(config, names, contents);
   return config;
 }
@@ -246,16 +248,32 @@ void check_identifier(const char* name) {
                 quote(name).c_str());
 }
 
+// "gru 20, dense 1"; of equal layers "2 x lstm 20, dense 1"
+std::string describe_layers(const rnn_config_t& config) {
+  std::string text;
+  const std::size_t count = layer_count(config);
+  for (std::size_t l = 0, end = 0; l < count; l = end) {
+    const rnn_layer_t layer = layer_at(config, l);
+    const char* const name = cells::find(layer)->name;
+    for (end = l + 1; end < count; ++end) {
+      const rnn_layer_t next = layer_at(config, end);
+      if (cells::find(next)->name != name || next.size != layer.size) break;
+    }
+    text += l == 0 ? "" : ", ";
+    if (end - l > 1) text += std::to_string(end - l) + " x ";
+    text += name + (" " + std::to_string(layer.size));
+  }
+  return text;
+}
+
 std::string c_text(const Weights& weights, const Writer& writer, const char* name) {
-  const rnn_config_t& config = weights.config();
   const std::string array = name != nullptr ? name : "network";
   check_identifier(array.c_str());
-  return formats::binary::c_source(
-      writer, array,
-      "A network of librnn: " + std::string(weights.layer(0).cell->name) + ", " +
-          std::to_string(config.input_size) + " inputs, " + std::to_string(config.num_layers) + " x " +
-          std::to_string(config.hidden_size) + " hidden, " + std::to_string(weights.output_size()) +
-          " outputs;\n * rnn_load_memory(" + array + ", sizeof " + array + ", NULL, &rnn) loads it.");
+  return formats::binary::c_source(writer, array,
+                                   "A network of librnn: " + std::to_string(weights.input_size()) +
+                                       " inputs, " + describe_layers(weights.config()) +
+                                       ";\n * rnn_load_memory(" + array + ", sizeof " + array +
+                                       ", NULL, &rnn) loads it.");
 }
 
 std::string onnx_text([[maybe_unused]] const Weights& weights) {
@@ -319,9 +337,18 @@ void NetworkFile::write(void* memory) const {
 }
 
 void add_network(const WeightsRef& weights, const rnn_save_options_t& options, Writer& writer) {
-  const Names names = names_of(options);
+  Names names = names_of(options);
   write_config(weights->config(), writer);
   write_names(names, writer);
+  if (weights->is_list()) {
+    if (options.head != nullptr)
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "options.head is %s; it must be NULL for a network that is a list of layers, whose last one "
+          "has the head's parameters",
+          quote(options.head).c_str());
+    names.name_list(weights->config());
+  }
   if (options.without_probe == 0)
     if (std::string probe = make_probe(weights); !probe.empty()) writer.metadata(kProbeKey, std::move(probe));
   const Metadata& metadata = weights->metadata();
@@ -351,7 +378,7 @@ WeightsRef extract_network(const Contents& held, const rnn_load_options_t& optio
   formats::StateDict dict;
   if (ours) {
     refuse_options(options);
-    dict.config = read_config(contents);
+    dict.config = read_config(contents, dict.layers);
     dict.selection.names = read_names(contents);
   } else {
     const auto own = contents.metadata.lower_bound(Metadata::kReserved);

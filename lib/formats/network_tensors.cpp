@@ -35,14 +35,31 @@ const Tensor& expect(const Contents& contents, const Names& names, const std::st
   return *tensor;
 }
 
-// The name of a layer's parameter, in parts: "weight_ih_l12_reverse" is "weight_ih", 12 and "_reverse".
+constexpr std::string_view kList = "layers.", kReverse = "_reverse";
+
+// The name of a layer's parameter, in parts: "weight_ih_l12_reverse", or of a list "layers.12.weight_ih_reverse",
+// is "weight_ih", 12 and "_reverse".
 struct LayerName {
   std::string_view base;
   std::size_t layer;
   std::string_view direction;
 };
 
+LayerName take_apart_listed(std::string_view name) {
+  LayerName parts{};
+  const char* const end = name.data() + name.size();
+  const char* const point = std::from_chars(name.data() + kList.size(), end, parts.layer).ptr;
+  parts.base = name.substr(static_cast<std::size_t>(point + 1 - name.data()));
+  if (parts.base.size() < kReverse.size()) return parts;
+  const std::size_t at = parts.base.size() - kReverse.size();
+  if (parts.base.substr(at) != kReverse) return parts;
+  parts.direction = parts.base.substr(at);
+  parts.base = parts.base.substr(0, at);
+  return parts;
+}
+
 LayerName take_apart(std::string_view name) {
+  if (name.substr(0, kList.size()) == kList) return take_apart_listed(name);
   const std::size_t at = name.rfind("_l");
   LayerName parts{name.substr(0, at), 0, {}};
   const char* end = name.data() + name.size();
@@ -54,6 +71,8 @@ LayerName take_apart(std::string_view name) {
 std::string layer_tensor(const Names& names, std::string_view base, const LayerName& parts) {
   return names.strand(std::string(base).c_str(), parts.layer, !parts.direction.empty());
 }
+
+std::string place(std::size_t layer) { return std::string(kList) + std::to_string(layer) + "."; }
 
 Shape shape_of(const Parameter& parameter) {
   return parameter.is_matrix() ? Shape{parameter.rows, parameter.columns} : Shape{parameter.rows};
@@ -221,6 +240,11 @@ std::string Names::of(const Parameter& parameter) const {
   return layer_tensor(*this, parts.base, parts);
 }
 
+void Names::name_list(const rnn_config_t& config) {
+  is_list = true;
+  head = layers + place(make_head(config).index);
+}
+
 Module Names::module(std::size_t layer) const {
   if (!is_dict()) return {layers};
   const auto behind = std::find_if(modules.begin() + 1, modules.end(),
@@ -230,6 +254,7 @@ Module Names::module(std::size_t layer) const {
 
 std::string Names::strand(const char* base, std::size_t layer, bool backward) const {
   const Module own = module(layer);
+  if (is_list) return layers + place(layer) + base + std::string(backward ? kReverse : "");
   if (own.is_cell) return own.prefix + base;
   return own.prefix + base + "_l" + std::to_string(layer - own.first) + (backward ? "_reverse" : "");
 }
@@ -256,28 +281,27 @@ void add_tensors(const Weights& weights, const Names& names, Writer& writer) {
 }
 
 void check_matrices(const rnn_config_t& config, const Names& names, const Contents& contents) {
-  const auto size = [](std::int32_t value) { return static_cast<std::uint64_t>(value); };
-  const std::uint64_t H = size(config.hidden_size);
-  const std::uint64_t P = config.projection_size != 0 ? size(config.projection_size) : H;
-  const cells::Cell& cell = *cells::find(config.cell, config.flags & cells::kVariants);
-  const std::uint64_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
-  std::uint64_t columns = size(config.input_size);
-  if (config.embedding_size != 0) {
-    expect(contents, names, names.embedding + "weight", {columns, size(config.embedding_size)});
-    columns = size(config.embedding_size);
-  }
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(config.num_layers); ++layer) {
-    for (std::uint64_t d = 0; d < directions; ++d) {
-      expect(contents, names, names.strand("weight_ih", layer, d != 0), {cell.gates * H, columns});
-      if (cell.recurrent_gates() > 0)
-        expect(contents, names, names.strand("weight_hh", layer, d != 0), {cell.recurrent_gates() * H, P});
-      if (config.projection_size != 0)
-        expect(contents, names, names.strand("weight_hr", layer, d != 0), {P, H});
+  const Buffer<Layer> layers = make_layers(config, Allocator());
+  if (config.embedding_size != 0)
+    expect(contents, names, names.embedding + "weight",
+           {static_cast<std::uint64_t>(config.input_size), layers[0].inputs});
+  std::uint64_t outputs = 0;
+  for (const Layer& layer : layers) {
+    const cells::Cell& cell = *layer.cell;
+    const std::uint64_t H = layer.hidden, P = layer.projected;
+    for (std::size_t d = 0; d < layer.directions; ++d) {
+      const auto expect_matrix = [&](const char* base, std::uint64_t rows, std::uint64_t columns) {
+        expect(contents, names, names.strand(base, layer.index, layer.reverse || d != 0), {rows, columns});
+      };
+      expect_matrix(cell.input, cell.gates * H, layer.inputs);
+      if (cell.recurrent_gates() > 0) expect_matrix("weight_hh", cell.recurrent_gates() * H, P);
+      if (layer.has_projection()) expect_matrix("weight_hr", P, H);
     }
-    columns = directions * P;
+    outputs = layer.outputs();
   }
-  if (config.output_size != 0 && (config.flags & RNN_FLAG_TIED_HEAD) == 0)
-    expect(contents, names, names.head + "weight", {size(config.output_size), columns});
+  const Head head = make_head(config);
+  if (head.outputs != 0 && (config.flags & RNN_FLAG_TIED_HEAD) == 0)
+    expect(contents, names, names.head + "weight", {head.outputs, outputs});
 }
 
 void read_tensors(Weights& weights, const Selection& selection, const Contents& contents,

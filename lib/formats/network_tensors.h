@@ -26,11 +26,15 @@ struct Names {
   std::string head = "head.";
   std::string embedding = "embedding.";
   std::vector<Module> modules;  // of a state dict, by their first layers; empty: `layers` has them all
+  bool is_list = false;         // a network whose parameters are named layers.0.weight_ih, ...
 
   bool is_dict() const noexcept { return !modules.empty(); }
   std::string of(const Parameter& parameter) const;
   std::string strand(const char* base, std::size_t layer, bool backward) const;  // "weight_ih", ...
   Module module(std::size_t layer) const;
+
+  // Name the parameters of such a network; config: resolved.
+  void name_list(const rnn_config_t& config);
 };
 
 // Whether a prefix may stand in messages: printable and short.

@@ -229,8 +229,9 @@ class Exporter {
     const std::size_t rows = weights_.layer(l).gates();
     add_floats(indexed("W", l), {directions(), rows, weights_.layer(l).inputs}, gates_of(Kind::input, l));
     add_floats(indexed("R", l), {directions(), rows, hidden()}, gates_of(Kind::recurrent, l));
-    if (weights_.has_bias()) add_floats(indexed("B", l), {directions(), 2 * rows}, biases(l));
-    Names inputs = {x, indexed("W", l), indexed("R", l), weights_.has_bias() ? indexed("B", l) : "", ""};
+    if (!weights_.has(RNN_FLAG_NO_BIAS)) add_floats(indexed("B", l), {directions(), 2 * rows}, biases(l));
+    Names inputs = {x, indexed("W", l), indexed("R", l),
+                    weights_.has(RNN_FLAG_NO_BIAS) ? "" : indexed("B", l), ""};
     Names outputs = {indexed("y", l)};
     for (std::size_t part = 0; part < cell(l).states; ++part) {
       inputs.push_back(add_initial(part, l));
@@ -279,9 +280,9 @@ class Exporter {
       add_node("Identity", "y", {x}, {"y"});
       return;
     }
-    const std::string product = weights_.has_bias() ? "product" : "y";
+    const std::string product = weights_.has(RNN_FLAG_NO_BIAS) ? "y" : "product";
     add_node("MatMul", "head", {x, add_head_matrix()}, {product});
-    if (!weights_.has_bias()) return;
+    if (weights_.has(RNN_FLAG_NO_BIAS)) return;
     add_floats("head.bias", {weights_.output_size()}, values_of(*weights_.find(Kind::head_bias, 0)));
     add_node("Add", "head bias", {product, "head.bias"}, {"y"});
   }
@@ -304,6 +305,10 @@ class Exporter {
 };
 
 void check(const Weights& weights) {
+  if (weights.is_list())
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: a list of %zu layers; librnn writes networks of equal cells and a head as ONNX",
+                weights.config().layer_count);
   for (std::size_t l = 0; l < weights.num_layers(); ++l)
     if (const cells::Cell& cell = *weights.layer(l).cell; find_operator(cell) == nullptr)
       throw Error(RNN_UNSUPPORTED, "unsupported: cell is %d (%s); ONNX has no operator for it", cell.id,

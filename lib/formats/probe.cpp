@@ -120,7 +120,8 @@ void compare_states(const Weights& weights, const Run& found, const float* expec
     const std::string place =
         "layer " + std::to_string(strand.layer->index) + (strand.reverse ? ", backward" : "");
     for (std::size_t t = 0; t < kSteps; ++t)
-      for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
+           ++part) {
         const std::size_t at = t * weights.state_size() + strand.states[part].offset;
         compare(found.states.data() + at, expected + at, strand.states[part].size, tolerance, t, place);
       }

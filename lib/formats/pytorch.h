@@ -14,7 +14,8 @@
 namespace rnn::formats {
 
 struct StateDict {
-  rnn_config_t config{};  // from the shapes; unchecked
+  rnn_config_t config{};            // from the shapes; unchecked
+  std::vector<rnn_layer_t> layers;  // where config.layers points, if the network is a list
   Selection selection;
 };
 

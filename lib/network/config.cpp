@@ -4,27 +4,15 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "lib/cells/cell.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_list.h"
 
 namespace rnn {
 namespace {
 
-constexpr std::int32_t kMaxLayers = 64;
 constexpr float kInitRange = 0.08f;
-
-struct Flag {
-  std::uint32_t value;
-  const char* name;
-};
-
-constexpr Flag kFlags[] = {
-    {RNN_FLAG_NO_BIAS, "RNN_FLAG_NO_BIAS"},           {RNN_FLAG_RELU, "RNN_FLAG_RELU"},
-    {RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE"}, {RNN_FLAG_BIDIRECTIONAL, "RNN_FLAG_BIDIRECTIONAL"},
-    {RNN_FLAG_RESIDUAL, "RNN_FLAG_RESIDUAL"},         {RNN_FLAG_LAYER_NORM, "RNN_FLAG_LAYER_NORM"},
-    {RNN_FLAG_TIED_HEAD, "RNN_FLAG_TIED_HEAD"}};
 
 void check_range(const char* name, std::int32_t value, std::int32_t lowest, std::int32_t highest) {
   if (value < lowest || value > highest)
@@ -35,25 +23,11 @@ void default_to(std::int32_t& field, std::int32_t value) noexcept {
   if (field == 0) field = value;
 }
 
-// "1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU) or 3 (RNN_CELL_LSTM)": the cells of which one variant fits.
-template <class Fits>
-std::string name_cells(const Fits& fits) {
-  std::string names;
-  std::int32_t last = 0;
-  std::size_t comma = 0;  // before the last name
-  for (const cells::Cell* cell : cells::all()) {
-    if (cell->id == last || !fits(*cell)) continue;
-    last = cell->id;
-    comma = names.size();
-    names += (comma == 0 ? "" : ", ") + std::to_string(cell->id) + " (" + cell->constant + ")";
-  }
-  return comma == 0 ? names : names.replace(comma, 2, " or ");
-}
-
 void check_cell(std::int32_t cell) {
-  if (cells::find(cell, 0) == nullptr)
+  const cells::Cell* const found = cells::find(cell, 0);
+  if (found == nullptr || !found->keeps_h)
     throw Error(RNN_INVALID_ARGUMENT, "cell is %d; it must be %s", cell,
-                name_cells([](const cells::Cell&) { return true; }).c_str());
+                name_cells([](const cells::Cell& c) { return c.keeps_h; }).c_str());
 }
 
 void check_init(std::int32_t init) {
@@ -63,81 +37,63 @@ void check_init(std::int32_t init) {
   check_range("init", init, 0, RNN_INIT_UNIFORM);
 }
 
-// Where the cell is resolved and has all its flags.
-const cells::Cell& cell_of(const rnn_config_t& config) noexcept {
-  return *cells::find(config.cell, config.flags & cells::kVariants);
+void check_uniform(const rnn_config_t& config) {
+  rnn_layer_t layer{};
+  layer.kind = config.cell;
+  layer.size = config.hidden_size;
+  layer.projection_size = config.projection_size;
+  layer.flags = config.flags;
+  const LayerFields fields{"cell", "hidden_size", "flags", "projection_size"};
+  std::uint32_t all = 0;
+  for (const FlagName& flag : kFlags) all |= flag.value;
+  check_flags(layer, all, fields);
+  check_projection(layer, fields);
 }
 
-// Of a configuration whose cell is resolved.
-void check_flags(const rnn_config_t& config) {
-  std::uint32_t known = 0;
-  std::string names;
-  for (const Flag& flag : kFlags) {
-    known |= flag.value;
-    names += (names.empty() ? "" : ", ") + std::string(flag.name) + " " + std::to_string(flag.value);
-  }
-  if ((config.flags & ~known) != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "flags is %u; it must be 0 or a sum of %s", config.flags,
-                names.c_str());
-  for (const Flag& flag : kFlags) {
-    if ((config.flags & flag.value & cells::kVariants) == 0 ||
-        cells::find(config.cell, flag.value) != nullptr)
-      continue;
-    throw Error(RNN_INVALID_ARGUMENT, "flags has %s and cell is %d; cell must then be %s", flag.name,
-                config.cell,
-                name_cells([&](const cells::Cell& cell) { return cell.variant == flag.value; }).c_str());
-  }
-  if ((config.flags & RNN_FLAG_LAYER_NORM) == 0) return;
-  if (cell_of(config).recurrent_gates() == 0)
-    throw Error(
-        RNN_INVALID_ARGUMENT,
-        "flags has RNN_FLAG_LAYER_NORM and cell is %d (%s), which has no weight_hh; cell must then be %s",
-        config.cell, cell_of(config).constant,
-        name_cells([](const cells::Cell& cell) { return cell.is_joint(); }).c_str());
-  if (!cell_of(config).is_joint())
-    throw Error(RNN_INVALID_ARGUMENT,
-                "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM; it may have one");
-}
-
-void check_projection(const rnn_config_t& config) {
-  const std::int32_t size = config.projection_size;
-  if (size == 0) return;
-  if (!cell_of(config).can_project)
-    throw Error(RNN_INVALID_ARGUMENT, "projection_size is %d and cell is %d; it must be 0 unless cell is %s",
-                size, config.cell,
-                name_cells([](const cells::Cell& cell) { return cell.can_project; }).c_str());
-  if (size < 0 || size >= config.hidden_size)
-    throw Error(RNN_INVALID_ARGUMENT, "projection_size is %d; it must be 0..%d, less than hidden_size", size,
-                config.hidden_size - 1);
-}
-
+// The layers that have a forget gate have its bias.
 void check_forget_bias(const rnn_config_t& config) {
   const auto bias = static_cast<double>(config.forget_bias);
   if (bias == 0) return;
   if (!std::isfinite(bias)) throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be finite", bias);
-  if (cell_of(config).forget_gate == cells::kNone)
-    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g and cell is %d; it must be 0 unless cell is %s",
-                bias, config.cell,
-                name_cells([](const cells::Cell& cell) { return cell.forget_gate != cells::kNone; }).c_str());
-  if ((config.flags & RNN_FLAG_NO_BIAS) != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
+  bool found = false;
+  for (std::size_t l = 0; l < layer_count(config); ++l) {
+    const rnn_layer_t layer = layer_at(config, l);
+    if (cells::find(layer)->forget_gate == cells::kNone) continue;
+    found = true;
+    if ((layer.flags & RNN_FLAG_NO_BIAS) != 0)
+      throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
+  }
+  if (found) return;
+  const std::string names =
+      name_cells([](const cells::Cell& cell) { return cell.forget_gate != cells::kNone; });
+  if (config.layers != nullptr)
+    throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 unless the kind of a layer is %s",
+                bias, names.c_str());
+  throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g and cell is %d; it must be 0 unless cell is %s", bias,
+              config.cell, names.c_str());
 }
 
-// Of each layer's output.
-std::int32_t layer_width(const rnn_config_t& config) noexcept {
-  const std::int32_t directions = (config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 : 1;
-  return directions * (config.projection_size != 0 ? config.projection_size : config.hidden_size);
+// Of the outputs of the last layer before the head, and of the network.
+std::size_t last_width(const rnn_config_t& config) noexcept {
+  return layer_outputs(layer_at(config, layer_count(config) - (ends_in_head(config) ? 2 : 1)));
+}
+std::size_t network_outputs(const rnn_config_t& config) noexcept {
+  return layer_outputs(layer_at(config, layer_count(config) - 1));
 }
 
 void check_tied_head(const rnn_config_t& config) {
   if ((config.flags & RNN_FLAG_TIED_HEAD) == 0) return;
-  const std::int32_t width = layer_width(config);
-  if (config.embedding_size != width)
+  const std::size_t width = last_width(config), outputs = network_outputs(config);
+  if (static_cast<std::size_t>(config.embedding_size) != width)
     throw Error(RNN_INVALID_ARGUMENT,
-                "embedding_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the width of "
+                "embedding_size is %d; with RNN_FLAG_TIED_HEAD it must be %zu, the width of "
                 "the last layer's output",
                 config.embedding_size, width);
-  if (config.output_size != config.input_size)
+  if (config.layers != nullptr && outputs != static_cast<std::size_t>(config.input_size))
+    throw Error(RNN_INVALID_ARGUMENT,
+                "layers[%zu].size is %zu; with RNN_FLAG_TIED_HEAD it must be %d, the input_size",
+                config.layer_count - 1, outputs, config.input_size);
+  if (config.layers == nullptr && config.output_size != config.input_size)
     throw Error(RNN_INVALID_ARGUMENT,
                 "output_size is %d; with RNN_FLAG_TIED_HEAD it must be %d, the input_size",
                 config.output_size, config.input_size);
@@ -153,7 +109,7 @@ void check_skip(const rnn_config_t& config) {
         "skip is %d and embedding_size is %d; one of them must be 0, since an embedding reads indices "
         "and not inputs that could be added to outputs",
         config.skip, config.embedding_size);
-  const std::int32_t outputs = config.output_size != 0 ? config.output_size : layer_width(config);
+  const auto outputs = static_cast<std::int32_t>(network_outputs(config));
   const std::int32_t most = std::min(config.input_size, outputs);
   if (config.skip < 0 || config.skip > most)
     throw Error(RNN_INVALID_ARGUMENT,
@@ -163,29 +119,63 @@ void check_skip(const rnn_config_t& config) {
 
 // The first difference that matters.
 struct Difference {
-  const char* name;
-  std::int32_t a;
-  std::int32_t b;
+  std::string name;  // empty: there is none
+  double a;
+  double b;
 };
 
-Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) noexcept {
-  const Difference sizes[] = {{"cell", a.cell, b.cell},
-                              {"input_size", a.input_size, b.input_size},
-                              {"hidden_size", a.hidden_size, b.hidden_size},
-                              {"output_size", a.output_size, b.output_size},
-                              {"num_layers", a.num_layers, b.num_layers},
-                              {"projection_size", a.projection_size, b.projection_size},
-                              {"embedding_size", a.embedding_size, b.embedding_size},
-                              {"skip", a.skip, b.skip},
-                              {"compute", a.compute, b.compute}};
-  for (const Difference& size : sizes)
-    if (size.a != size.b) return size;
-  for (const Flag& flag : kFlags)
-    if (((a.flags ^ b.flags) & flag.value) != 0)
-      return {flag.name, (a.flags & flag.value) != 0, (b.flags & flag.value) != 0};
+template <class Field>
+struct Compared {
+  const char* name;
+  Field a;
+  Field b;
+};
+
+// The first flag that only one of both has.
+const FlagName* find_flag(std::uint32_t a, std::uint32_t b) noexcept {
+  for (const FlagName& flag : kFlags)
+    if (((a ^ b) & flag.value) != 0) return &flag;
+  return nullptr;
+}
+
+Difference find_difference(const rnn_layer_t& a, const rnn_layer_t& b, const std::string& place) {
+  const Compared<double> fields[] = {
+      {"kind", double(a.kind), double(b.kind)},
+      {"size", double(a.size), double(b.size)},
+      {"activation", double(a.activation), double(b.activation)},
+      {"direction", double(a.direction), double(b.direction)},
+      {"projection_size", double(a.projection_size), double(b.projection_size)},
+      {"flags", double(a.flags), double(b.flags)},
+      {"alpha", double(a.alpha), double(b.alpha)},
+      {"beta", double(a.beta), double(b.beta)}};
+  for (const Compared<double>& field : fields)
+    if (field.a != field.b) return {place + "." + field.name, field.a, field.b};
+  return {};
+}
+
+Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) {
+  const Compared<std::int32_t> sizes[] = {{"cell", a.cell, b.cell},
+                                          {"input_size", a.input_size, b.input_size},
+                                          {"hidden_size", a.hidden_size, b.hidden_size},
+                                          {"output_size", a.output_size, b.output_size},
+                                          {"num_layers", a.num_layers, b.num_layers},
+                                          {"projection_size", a.projection_size, b.projection_size},
+                                          {"embedding_size", a.embedding_size, b.embedding_size},
+                                          {"skip", a.skip, b.skip},
+                                          {"compute", a.compute, b.compute}};
+  for (const Compared<std::int32_t>& size : sizes)
+    if (size.a != size.b) return {size.name, double(size.a), double(size.b)};
+  if (const FlagName* flag = find_flag(a.flags, b.flags))
+    return {flag->name, double((a.flags & flag->value) != 0), double((b.flags & flag->value) != 0)};
   if ((a.initial_state == RNN_INITIAL_ZERO) != (b.initial_state == RNN_INITIAL_ZERO))
-    return {"initial_state", a.initial_state, b.initial_state};
-  return {nullptr, 0, 0};
+    return {"initial_state", double(a.initial_state), double(b.initial_state)};
+  if (a.layer_count != b.layer_count) return {"layer_count", double(a.layer_count), double(b.layer_count)};
+  for (std::size_t l = 0; l < a.layer_count; ++l) {
+    const std::string place = "layers[" + std::to_string(l) + "]";
+    Difference found = find_difference(layer_at(a, l), layer_at(b, l), place);
+    if (!found.name.empty()) return found;
+  }
+  return {};
 }
 
 }  // namespace
@@ -203,13 +193,20 @@ rnn_config_t resolve(const rnn_config_t& config) {
   resolved.struct_size = sizeof resolved;
   resolved.allocator = nullptr;
 
-  default_to(resolved.cell, RNN_CELL_VANILLA);
-  check_cell(resolved.cell);
+  if (config.layers == nullptr && config.layer_count != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "layers is NULL and layer_count is %zu; it must then be 0",
+                config.layer_count);
+  if (config.layers == nullptr) {
+    default_to(resolved.cell, RNN_CELL_VANILLA);
+    check_cell(resolved.cell);
+  }
   check_range("input_size", config.input_size, 1, kMaxClasses);
-  check_range("hidden_size", config.hidden_size, 1, kMaxSize);
-  check_range("output_size", config.output_size, 0, kMaxClasses);
-  check_range("num_layers", config.num_layers, 0, kMaxLayers);
-  default_to(resolved.num_layers, 1);
+  if (config.layers == nullptr) {
+    check_range("hidden_size", config.hidden_size, 1, kMaxSize);
+    check_range("output_size", config.output_size, 0, kMaxClasses);
+    check_range("num_layers", config.num_layers, 0, kMaxLayers);
+    default_to(resolved.num_layers, 1);
+  }
 
   check_init(config.init);
   default_to(resolved.init, RNN_INIT_PYTORCH);
@@ -222,20 +219,26 @@ rnn_config_t resolve(const rnn_config_t& config) {
 
   check_range("initial_state", config.initial_state, RNN_INITIAL_ZERO, RNN_INITIAL_TRAINED);
   check_compute(config.compute);
-  check_flags(resolved);
-  check_projection(resolved);
   check_range("embedding_size", config.embedding_size, 0, kMaxSize);
+  if (config.layers != nullptr)
+    check_layers(config);
+  else
+    check_uniform(resolved);
   check_forget_bias(resolved);
   check_tied_head(resolved);
   check_skip(resolved);
+  if (config.layers != nullptr) fold_layers(resolved);
   return resolved;
 }
 
 void check_effects(const rnn_config_t& config) {
-  if (config.recurrent_init != config.init && cell_of(config).recurrent_gates() == 0)
+  bool recurrent = false;
+  for (std::size_t l = 0; l < layer_count(config); ++l)
+    recurrent = recurrent || cells::find(layer_at(config, l))->recurrent_gates() > 0;
+  if (config.recurrent_init != config.init && !recurrent)
     throw Error(RNN_INVALID_ARGUMENT,
-                "recurrent_init is %d and cell is %d (%s), which has no weight_hh; it must be 0 or as init",
-                config.recurrent_init, config.cell, cell_of(config).constant);
+                "recurrent_init is %d and no layer has a weight_hh; it must be 0 or as init",
+                config.recurrent_init);
   const bool uniform = config.init == RNN_INIT_UNIFORM || config.recurrent_init == RNN_INIT_UNIFORM;
   if (!uniform && config.init_range != kInitRange)
     throw Error(
@@ -244,17 +247,17 @@ void check_effects(const rnn_config_t& config) {
         static_cast<double>(config.init_range), config.init, config.recurrent_init, RNN_INIT_UNIFORM);
 }
 
-bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) noexcept {
-  return find_difference(a, b).name == nullptr;
+bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) {
+  return find_difference(a, b).name.empty();
 }
 
 void check_same_architecture(const rnn_config_t& a, const char* a_name, const rnn_config_t& b,
                              const char* b_name) {
   const Difference found = find_difference(a, b);
-  if (found.name == nullptr) return;
-  const bool initial = found.name == std::string_view("initial_state");
-  throw Error(RNN_MISMATCH, "%s of %s is %d, and of %s %d; %s", found.name, a_name, found.a, b_name, found.b,
-              initial ? "both or neither must be stored" : "it must be the same");
+  if (found.name.empty()) return;
+  const bool initial = found.name == "initial_state";
+  throw Error(RNN_MISMATCH, "%s of %s is %.9g, and of %s %.9g; %s", found.name.c_str(), a_name, found.a,
+              b_name, found.b, initial ? "both or neither must be stored" : "it must be the same");
 }
 
 }  // namespace rnn

@@ -125,7 +125,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     };
     room(width_, layer.hidden);
     room(gates_width_, layer.gates());
-    room(stride_, layer.outputs());
+    room(stride_, layer.width());
     if (layer.cell->reads_kept()) room(kept_width_, layer.kept());
     if (layer.has_projection()) room(unprojected_width_, layer.hidden);
     if (layer.layer_norm) room(product_width_, layer.gates());
@@ -230,6 +230,12 @@ struct ForwardPass::WindowBuffers {
     const Strand& strand = pass.weights_.strand(s);
     cells::ForwardStep step{};
     step.hidden = strand.layer->hidden;
+    if (!strand.layer->cell->keeps_h) {
+      step.rows = window.rows;
+      step.gates = gates(s, 0);
+      step.next[0] = {pass.state(0, strand, 0), pass.state_stride(0), nullptr};
+      return visit(step);
+    }
     step.kept = {pass.kept_, pass.kept_width_, nullptr};
     step.unprojected = {pass.unprojected_, pass.unprojected_width_, nullptr};
     step.product = {pass.product_, pass.product_width_, nullptr};
@@ -286,7 +292,8 @@ void ForwardPass::run() noexcept {
 void ForwardPass::start(const Window& window) noexcept {
   for (std::size_t s = 0; s < weights_.strands(); ++s) {
     const Strand& strand = weights_.strand(s);
-    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+    for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
+         ++part) {
       const Strand::State& state = strand.states[part];
       for (std::size_t i = 0; i < window.count; ++i) {
         const Segment& segment = plan_.segment(window.first + i);
@@ -346,7 +353,7 @@ kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, cons
 
 // Keep the last state in the window of each segment that has a step in it.
 void ForwardPass::carry(const Window& window, const Strand& strand) noexcept {
-  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+  for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part) {
     for (std::size_t i = 0; i < active(window, window.begin); ++i) {
       const std::size_t end = std::min(plan_.segment(window.first + i).length, window.end);
       const std::size_t last = strand.reverse ? window.begin : end - 1;
@@ -358,7 +365,7 @@ void ForwardPass::carry(const Window& window, const Strand& strand) noexcept {
 
 void ForwardPass::write_states(const Window& window, const Strand& strand) noexcept {
   const std::size_t S = weights_.state_size();
-  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+  for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part) {
     float* out = options_.states + strand.states[part].offset;
     std::size_t row = 0;
     for (std::size_t t = window.begin; t < window.end; ++t) {
@@ -418,7 +425,8 @@ void ForwardPass::finish(const Window& window) noexcept {
     for (std::size_t s = 0; s < weights_.strands(); ++s) {
       const Strand& strand = weights_.strand(s);
       if (!(strand.reverse ? segment.opens_slice : segment.ends_slice)) continue;
-      for (std::size_t part = 0; part < strand.layer->cell->states; ++part)
+      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
+           ++part)
         std::copy_n(carried(part, strand, i), strand.states[part].size, out + strand.states[part].offset);
     }
   }
@@ -429,8 +437,9 @@ void ForwardPass::finish(const Window& window) noexcept {
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
   if (options.stateful != 0 && weights_->has_reverse())
     throw Error(RNN_INVALID_ARGUMENT,
-                "options.stateful is 1; it must be 0, because a bidirectional network needs whole sequences");
-  check_skip(*weights_, options.pooling, "options");
+                "options.stateful is 1; it must be 0, because a network with a reverse direction needs whole "
+                "sequences");
+  check_pooling(*weights_, options.pooling, "options");
   Buffer<float> own(allocator_, weights_->state_size());
   get_state(own.data());
   if (options.pooling == RNN_POOLING_NONE && steps_best_alone(in.indices != nullptr)) {

@@ -95,6 +95,7 @@ class Initializer {
     using Kind = Parameter::Kind;
     const rnn_config_t& config = weights_.config();
     const bool of_head = parameter.kind == Kind::head || parameter.kind == Kind::head_bias;
+    of_listed_head_ = of_head && weights_.is_list();
     layer_ = of_head ? &weights_.last_layer() : weights_.strand(parameter.strand).layer;
     switch (parameter.kind) {
       case Kind::input:
@@ -132,13 +133,19 @@ class Initializer {
   void fill_vector(const Parameter& parameter) {
     const cells::Vector& vector = parameter.vector;
     if (vector.start == cells::Vector::Start::ones) return fill_constant(all(parameter), 1.0f);
+    if (vector.start == cells::Vector::Start::slopes) return fill_constant(all(parameter), 0.25f);
     fill_bias(all(parameter));
     const std::size_t gate = layer_->cell->forget_gate - vector.first_gate;
     if (parameter.index == 0 && gate < vector.gates)
       shift(block(parameter, gate * layer_->hidden, layer_->hidden), weights_.config().forget_bias);
   }
 
-  double pytorch_limit() const noexcept { return 1.0 / std::sqrt(static_cast<double>(layer_->hidden)); }
+  // As torch.nn.LSTM and torch.nn.Linear do it; the head of a uniform stack as its cells.
+  double pytorch_limit() const noexcept {
+    const std::size_t columns = of_listed_head_ ? layer_->outputs() : layer_->inputs;
+    const bool by_columns = of_listed_head_ || !layer_->cell->keeps_h;
+    return 1.0 / std::sqrt(static_cast<double>(by_columns ? columns : layer_->hidden));
+  }
 
   void fill_matrix(const Block& block, std::int32_t init) {
     const auto fan_in = static_cast<double>(block.columns);
@@ -185,6 +192,7 @@ class Initializer {
   Weights& weights_;
   Random random_;
   const Layer* layer_ = nullptr;  // in work; of the head, the last one
+  bool of_listed_head_ = false;   // in work is the head of a list
 };
 
 }  // namespace

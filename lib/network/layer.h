@@ -4,26 +4,35 @@
 #include <cstddef>
 
 #include "lib/cells/cell.h"
+#include "lib/network/memory.h"
 
 namespace rnn {
 
 struct Layer {
   const cells::Cell* cell;
-  std::size_t index;         // l
-  std::size_t first_strand;  // of its D strands, which stand one after the other
-  std::size_t inputs;        // X
-  std::size_t hidden;        // H
-  std::size_t projected;     // P, the width of h; H without a projection, else less
-  std::size_t directions;    // D
-  bool residual;             // the output is the sum of h and the layer's input
+  kernels::Activation activation;  // of a dense layer
+  std::size_t index;               // l
+  std::size_t first_strand;        // of its D strands, which stand one after the other
+  std::size_t inputs;              // X
+  std::size_t hidden;              // H
+  std::size_t projected;           // P, the width of h; H without a projection, else less
+  std::size_t directions;          // D
+  bool reverse;                    // of one direction: from the last step to the first
+  bool sums;                       // the output is the sum of both directions' h, not one beside the other
+  bool residual;                   // the layer's input is added to the output
   bool layer_norm;
+  bool bias;
 
-  std::size_t gates() const noexcept { return cell->gates * hidden; }      // G*H
-  std::size_t kept() const noexcept { return cell->kept * hidden; }        // of each step
-  std::size_t outputs() const noexcept { return directions * projected; }  // D*P
+  std::size_t gates() const noexcept { return cell->gates * hidden; }    // G*H
+  std::size_t kept() const noexcept { return cell->kept * hidden; }      // of each step
+  std::size_t width() const noexcept { return directions * projected; }  // D*P: all h, one beside the other
+  std::size_t outputs() const noexcept { return sums ? projected : width(); }
   // See Cell::kept_leads; layer normalisation has the gradient of the product elsewhere.
   bool kept_leads() const noexcept { return cell->kept_leads() && !layer_norm; }
   bool has_projection() const noexcept { return projected != hidden; }
+  bool has_reverse() const noexcept { return reverse || directions > 1; }
+  // A step of one stream is one kernel.
+  bool has_step() const noexcept { return cell->step != nullptr && !layer_norm && !has_reverse(); }
   std::size_t state_size(std::size_t part) const noexcept { return part == 0 ? projected : hidden; }
 };
 
@@ -39,9 +48,20 @@ struct Strand {
 
   const Layer* layer;
   bool reverse;
-  std::size_t column;  // where h stands in the layer's output
+  std::size_t column;  // where h stands among those of the layer
   cells::LayerWeights weights;
   State states[cells::kMaxStates];
 };
+
+// The linear map from the last layer's output to the network's.
+struct Head {
+  std::size_t outputs;  // O; 0: there is none
+  std::size_t index;    // behind the layers
+  bool bias;
+};
+
+// Of a resolved configuration: its layers but the head, and the head.
+Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator);
+Head make_head(const rnn_config_t& config) noexcept;
 
 }  // namespace rnn

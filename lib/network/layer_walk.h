@@ -3,7 +3,8 @@
 //
 //   gates = W_ih x + b              of all rows at once
 //   h, gates = cell(gates, h)       step by step; of a reverse strand the last step first
-//   o = [h forward, h backward]     + x if the layer is residual: what the next layer reads, and the head
+//   o = [h forward, h backward]     or their sum; + x if the layer is residual: what the next layer reads, and
+//                                   the head
 //
 // Where rows stand, a struct says, the Buffers of a walk; l is a layer, s a strand, first a row:
 //
@@ -13,7 +14,8 @@
 //   input(l, first)                 x; or, where not null, indices(l, first): one-hot
 //   gates(s, first)
 //   normalized(s, first)
-//   for_steps(s, visit)             visit(cells::ForwardStep) for each step, in the strand's order
+//   for_steps(s, visit)             visit(cells::ForwardStep) for each step, in the strand's order; where the cell
+//                                   keeps no h, for the rows of any number of steps at once
 //   end_strand(s)                   after the steps
 //   h(s, first), output(l, first)   the same place if copies(layer) is false and the layer is not residual
 //   end_layer(l)                    after the output is complete
@@ -95,7 +97,14 @@ inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
       }
       buffers.end_strand(s);
     }
-    if (layer.residual || buffers.copies(layer))
+    if (layer.sums)
+      buffers.for_rows([&](std::size_t first, std::size_t count) {
+        const kernels::MutableRows o = buffers.output(l, first);
+        table.add(count, layer.projected, buffers.h(first_strand, first), buffers.h(first_strand + 1, first),
+                  o);
+        if (layer.residual) table.add(count, layer.projected, as_input(o), buffers.input(l, first), o);
+      });
+    else if (layer.residual || buffers.copies(layer))
       buffers.for_rows([&](std::size_t first, std::size_t count) {
         for (std::size_t s = first_strand; s < end_strand; ++s) {
           const std::size_t column = weights.strand(s).column;

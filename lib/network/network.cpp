@@ -43,7 +43,7 @@ void Network::lay_out_scratch() {
   const Weights& weights = *weights_;
   std::size_t gates = 0, kept = 0, unprojected = 0, product = 0, output = 0;
   const auto room = [](std::size_t& size, std::size_t wanted) { size = std::max(size, wanted); };
-  bool one_kernel = true;
+  bool one_kernel = false;  // of some layer's step
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const std::size_t width = kernels::padded(layer.hidden);
@@ -52,7 +52,7 @@ void Network::lay_out_scratch() {
     if (layer.has_projection()) room(unprojected, width);
     if (layer.layer_norm) room(product, kernels::padded(layer.gates()));
     if (layer.residual) room(output, kernels::padded(layer.outputs()));
-    one_kernel = one_kernel && layer.cell->step != nullptr && !layer.layer_norm && layer.directions == 1;
+    one_kernel = one_kernel || (layer.has_step() && !weights.has_reverse());
   }
   scratch_ = Buffer<float>(allocator_, gates + kept + unprojected + product + output);
   float* next = scratch_.data();
@@ -87,12 +87,12 @@ void Network::connect() noexcept {
     }
   }
   const Layer& layer = weights.layer(0);
-  step_function_ = weights.table().*layer.cell->step;
-  is_chain_ = true;
+  is_chain_ = layer.has_step();
+  step_function_ = is_chain_ ? weights.table().*layer.cell->step : nullptr;
   for (std::size_t l = 0; l < weights.num_layers(); ++l)
     is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
-                weights.layer(l).cell == layer.cell;
-  is_single_ = weights.num_layers() == 1 && weights.has_head() && !layer.has_projection();
+                !weights.layer(l).layer_norm && weights.layer(l).cell == layer.cell;
+  is_single_ = is_chain_ && weights.num_layers() == 1 && weights.has_head();
   is_bare_ = is_single_ && !has_skip_;
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
@@ -124,10 +124,10 @@ struct Network::StreamBuffers {
   std::int32_t index;
 
   bool step_at_once(std::size_t s) const noexcept {
-    if (network.steps_.size() == 0) return false;
     const Weights& weights = *network.weights_;
     const Strand& strand = weights.strand(s);
     const Layer& layer = *strand.layer;
+    if (!layer.has_step()) return false;
     (weights.table().*layer.cell->step)(network.steps_[network.half_ * weights.strands() + s], x, index,
                                         nullptr);
     if (layer.has_projection())
@@ -312,7 +312,8 @@ template <class Visit>
 void Network::visit_states(const Visit& visit) const noexcept {
   for (std::size_t s = 0; s < weights_->strands(); ++s) {
     const Strand& strand = weights_->strand(s);
-    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) visit(strand.states[part]);
+    for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part)
+      visit(strand.states[part]);
   }
 }
 

@@ -100,7 +100,7 @@ class Network {
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
   std::size_t half_ = 0;       // which half is current
-  // Where one kernel does a layer's step: that, and what it reads and writes from each half.
+  // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
   bool is_single_ = false;           // a step is that kernel, once,

@@ -7,11 +7,11 @@
 namespace rnn {
 namespace {
 
-// The reverse direction's last step is the first.
+// A reverse direction's last step is the first.
 void pool_last(const Layer& layer, std::size_t t, std::size_t length, const float* o,
                float* pooled) noexcept {
   const std::size_t P = layer.projected;
-  if (t + 1 == length) std::copy_n(o, P, pooled);
+  if (t == (layer.reverse ? 0 : length - 1)) std::copy_n(o, P, pooled);
   if (t == 0) std::copy_n(o + P, layer.outputs() - P, pooled + P);
 }
 

@@ -67,7 +67,7 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
   if (sequences.pooling < RNN_POOLING_NONE || sequences.pooling > RNN_POOLING_MAX)
     throw Error(RNN_INVALID_ARGUMENT, "%s.pooling is %d; it must be %d..%d", name, sequences.pooling,
                 RNN_POOLING_NONE, RNN_POOLING_MAX);
-  check_skip(weights, sequences.pooling, name);
+  check_pooling(weights, sequences.pooling, name);
   if (sequences.reserved != 0)
     throw Error(RNN_INVALID_ARGUMENT, "%s.reserved is %d; it must be 0", name, sequences.reserved);
   if ((sequences.inputs == nullptr) == (sequences.indices == nullptr))
@@ -86,7 +86,13 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
                   sequences.resets[i]);
 }
 
-void check_skip(const Weights& weights, std::int32_t pooling, const char* name) {
+void check_pooling(const Weights& weights, std::int32_t pooling, const char* name) {
+  if (weights.last_layer().sums && pooling == RNN_POOLING_LAST)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "%s.pooling is %d (RNN_POOLING_LAST) and the last layer adds its directions; the pooling must "
+        "be another one, since the last steps of both are apart",
+        name, pooling);
   if (weights.skip() != 0 && pooling != RNN_POOLING_NONE)
     throw Error(
         RNN_INVALID_ARGUMENT,

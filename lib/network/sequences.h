@@ -10,9 +10,9 @@ namespace rnn {
 // messages. Throws Error(RNN_INVALID_ARGUMENT).
 void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);
 
-// A network with skip adds inputs to the outputs of steps, so these are not pooled. `name` is the argument's
-// name in messages. Throws Error(RNN_INVALID_ARGUMENT).
-void check_skip(const Weights& weights, std::int32_t pooling, const char* name);
+// A network with skip adds inputs to the outputs of steps, so these are not pooled; nor are the last steps of
+// two directions that are added. `name` is the argument's name in messages. Throws Error(RNN_INVALID_ARGUMENT).
+void check_pooling(const Weights& weights, std::int32_t pooling, const char* name);
 
 // Inputs that are vectors are finite. The rest is checked before.
 void check_finite_inputs(const Weights& weights, const rnn_sequences_t& sequences, const char* name);

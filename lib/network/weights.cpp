@@ -7,6 +7,7 @@
 
 #include "lib/kernels/dispatch.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_list.h"
 #include "lib/network/text.h"
 
 namespace rnn {
@@ -21,8 +22,9 @@ kernels::Format format_of(std::int32_t compute) noexcept {
                                        : kernels::Format::f32;
 }
 
-const kernels::Table& available_table(const rnn_config_t& config) {
-  const auto width = static_cast<std::size_t>(config.hidden_size);
+const kernels::Table& available_table(const rnn_config_t& config, const Buffer<Layer>& layers) {
+  std::size_t width = 0;  // of the widest layer
+  for (const Layer& layer : layers) width = std::max(width, layer.hidden);
   if (const kernels::Table* table = kernels::table(format_of(config.compute), width)) return *table;
   std::string names;
   const kernels::TableList tables = kernels::all();
@@ -69,21 +71,24 @@ class Layout {
   std::size_t size_ = 0;
 };
 
+std::string place_in_list(std::size_t index) { return "layers." + std::to_string(index) + "."; }
+
 void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
   const Layer& layer = *weights.strand(strand).layer;
   const cells::Cell& cell = *layer.cell;
   const std::size_t H = layer.hidden, P = layer.projected;
-  const std::string suffix =
-      "_l" + std::to_string(layer.index) + (weights.strand(strand).reverse ? "_reverse" : "");
+  const std::string prefix = weights.is_list() ? place_in_list(layer.index) : "";
+  const std::string suffix = (weights.is_list() ? "" : "_l" + std::to_string(layer.index)) +
+                             std::string(weights.strand(strand).reverse ? "_reverse" : "");
   const auto add = [&](Kind kind, const std::string& name, std::size_t rows, std::size_t columns,
                        std::size_t index = 0, const cells::Vector& vector = {}) {
-    layout.add(kind, name + suffix, rows, columns, strand, index, vector);
+    layout.add(kind, prefix + name + suffix, rows, columns, strand, index, vector);
   };
   const auto add_vector = [&](const cells::Vector& vector, std::size_t index) {
-    if (vector.start == cells::Vector::Start::bias && !weights.has_bias()) return;
+    if (vector.start == cells::Vector::Start::bias && !layer.bias) return;
     add(Kind::vector, vector.name, vector.gates * H, 1, index, vector);
   };
-  add(Kind::input, "weight_ih", layer.gates(), layer.inputs);
+  add(Kind::input, cell.input, layer.gates(), layer.inputs);
   if (cell.recurrent_gates() > 0) add(Kind::recurrent, "weight_hh", cell.recurrent_gates() * H, P);
   if (layer.has_projection()) add(Kind::projection, "weight_hr", P, H);
   for (std::size_t i = 0; i < cell.vector_count; ++i) add_vector(cell.vectors[i], i);
@@ -92,7 +97,7 @@ void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
     add_vector(cells::norm_gain(cell, true), Parameter::kNormRecurrent);
   }
   if (weights.config().initial_state == RNN_INITIAL_ZERO) return;
-  for (std::size_t part = 0; part < cell.states; ++part)
+  for (std::size_t part = cell.first_kept_state(); part < cell.states; ++part)
     add(Kind::initial, std::string("initial_") + cells::kStateNames[part], layer.state_size(part), 1, part);
 }
 
@@ -101,49 +106,43 @@ void add_all(const Weights& weights, Layout& layout) {
     layout.add(Kind::embedding, "embedding.weight", weights.input_size(), weights.layer(0).inputs);
   for (std::size_t strand = 0; strand < weights.strands(); ++strand) add_strand(weights, strand, layout);
   if (!weights.has_head()) return;
+  const Head& head = weights.head_shape();
+  const std::string prefix = weights.is_list() ? place_in_list(head.index) : "head.";
   if (!weights.has(RNN_FLAG_TIED_HEAD))
-    layout.add(Kind::head, "head.weight", weights.output_size(), weights.last_layer().outputs());
-  if (weights.has_bias()) layout.add(Kind::head_bias, "head.bias", weights.output_size(), 1);
+    layout.add(Kind::head, prefix + "weight", head.outputs, weights.last_layer().outputs());
+  if (head.bias) layout.add(Kind::head_bias, prefix + "bias", head.outputs, 1);
 }
 
 }  // namespace
 
 Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
-    : config_(config), allocator_(allocator), table_(&available_table(config)) {
-  lay_out_layers();
+    : allocator_(allocator),
+      list_(allocator, config.layer_count),
+      config_(config),
+      head_shape_(make_head(config)),
+      layers_(make_layers(config, allocator)),
+      table_(&available_table(config, layers_)) {
+  for (std::size_t l = 0; l < list_.size(); ++l) list_[l] = layer_at(config, l);
+  if (is_list()) config_.layers = list_.data();
+  lay_out_strands();
   lay_out_parameters();
   lay_out_matrices();
   std::size_t widest = output_size();
   for (const Layer& layer : layers_) widest = std::max(widest, layer.gates());
-  zeros_ = Buffer<float>(allocator_, padded(widest));
+  zeros_ = Buffer<float>(allocator, padded(widest));
   connect();
 }
 
-void Weights::lay_out_layers() {
-  const auto size = [](std::int32_t value) { return static_cast<std::size_t>(value); };
-  layers_ = Buffer<Layer>(allocator_, size(config_.num_layers));
-  std::size_t strand_count = 0;
-  std::size_t inputs = has_embedding() ? size(config_.embedding_size) : input_size();
-  for (std::size_t l = 0; l < layers_.size(); ++l) {
-    Layer& layer = layers_[l];
-    layer.cell = cells::find(config_.cell, config_.flags & cells::kVariants);
-    layer.inputs = inputs;
-    layer.hidden = size(config_.hidden_size);
-    layer.projected = config_.projection_size != 0 ? size(config_.projection_size) : layer.hidden;
-    layer.index = l;
-    layer.first_strand = strand_count;
-    layer.directions = has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1;
-    layer.residual = l > 0 && has(RNN_FLAG_RESIDUAL);
-    layer.layer_norm = has(RNN_FLAG_LAYER_NORM);
-    inputs = layer.outputs();
-    strand_count += layer.directions;
-  }
-  strands_ = Buffer<Strand>(allocator_, strand_count);
+void Weights::lay_out_strands() {
+  std::size_t count = 0;
+  for (const Layer& layer : layers_) count += layer.directions;
+  strands_ = Buffer<Strand>(allocator_, count);
   for (const Layer& layer : layers_) {
+    has_reverse_ = has_reverse_ || layer.has_reverse();
     for (std::size_t d = 0; d < layer.directions; ++d) {
       Strand& strand = strands_[layer.first_strand + d];
       strand.layer = &layer;
-      strand.reverse = d != 0;
+      strand.reverse = layer.reverse || d != 0;
       strand.column = d * layer.projected;
     }
   }
@@ -152,7 +151,7 @@ void Weights::lay_out_layers() {
       if (part >= strand.layer->cell->states) continue;
       const std::size_t length = strand.layer->state_size(part);
       strand.states[part] = {length, state_size_, padded_state_size_, nullptr};
-      state_size_ += length;
+      if (part >= strand.layer->cell->first_kept_state()) state_size_ += length;
       padded_state_size_ += padded(length);
     }
   }
@@ -202,6 +201,7 @@ void Weights::connect() noexcept {
     const PackedMatrix* const matrices = &matrices_[s * kPlaces];
     cells::LayerWeights& w = strand.weights;
     w = {};
+    w.activation = strand.layer->activation;
     w.input = matrices[kInput].panels;
     for (std::size_t stage = 0; stage < cell.stage_count; ++stage)
       w.products[stage] = matrices[kProducts + stage].panels;
@@ -211,7 +211,7 @@ void Weights::connect() noexcept {
       w.norm_input = vector(Kind::vector, s, Parameter::kNormInput);
       w.norm_recurrent = vector(Kind::vector, s, Parameter::kNormRecurrent);
     }
-    for (std::size_t part = 0; part < cell.states; ++part)
+    for (std::size_t part = cell.first_kept_state(); part < cell.states; ++part)
       strand.states[part].initial = vector(Kind::initial, s, part);
   }
   if (!has_head()) return;

@@ -60,17 +60,19 @@ class Weights {
   const Layer& last_layer() const noexcept { return layers_[layers_.size() - 1]; }
   std::size_t strands() const noexcept { return strands_.size(); }
   const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
-  bool has_reverse() const noexcept { return strands() > num_layers(); }
+  bool has_reverse() const noexcept { return has_reverse_; }  // a strand
 
   std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }  // I
-  // O, or D*P without a head.
+  // O, or without a head what the last layer gives.
   std::size_t output_size() const noexcept {
-    return has_head() ? static_cast<std::size_t>(config_.output_size) : last_layer().outputs();
+    return has_head() ? head_shape_.outputs : last_layer().outputs();
   }
 
   bool has(std::uint32_t flag) const noexcept { return (config_.flags & flag) != 0; }
-  bool has_head() const noexcept { return config_.output_size != 0; }
-  bool has_bias() const noexcept { return !has(RNN_FLAG_NO_BIAS); }
+  // The layers are those of rnn_config_t::layers, which the other fields cannot stand for.
+  bool is_list() const noexcept { return config_.layers != nullptr; }
+  const Head& head_shape() const noexcept { return head_shape_; }
+  bool has_head() const noexcept { return head_shape_.outputs != 0; }
   bool has_embedding() const noexcept { return config_.embedding_size != 0; }
   std::size_t skip() const noexcept { return static_cast<std::size_t>(config_.skip); }
 
@@ -114,18 +116,21 @@ class Weights {
   // Of each strand's packed matrices.
   enum Place : std::size_t { kInput, kProducts, kProjection = kProducts + cells::kMaxStages, kPlaces };
 
-  void lay_out_layers();
+  void lay_out_strands();
   void lay_out_parameters();
   void lay_out_matrices();
   void connect() noexcept;  // point strands and head to the values and matrices
   // Zeros if there is none.
   const float* vector(Parameter::Kind kind, std::size_t strand, std::size_t index = 0) const noexcept;
 
-  rnn_config_t config_;
   Allocator allocator_;
-  const kernels::Table* table_;
+  Buffer<rnn_layer_t> list_;  // where config_.layers points
+  rnn_config_t config_;
+  Head head_shape_;
   Buffer<Layer> layers_;
+  const kernels::Table* table_;
   Buffer<Strand> strands_;
+  bool has_reverse_ = false;
   std::size_t state_size_ = 0;
   std::size_t padded_state_size_ = 0;
   Buffer<Parameter> parameters_;

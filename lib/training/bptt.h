@@ -144,6 +144,9 @@ class Bptt {
   const float* final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept;
   void add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
                            std::size_t strand) noexcept;
+  void divide_sum(const Layer& layer, const BlockGradients& d_o) noexcept;
+  void rows_backward(std::size_t first, std::size_t rows, const kernels::Rows& d_h,
+                     std::size_t strand) noexcept;
   void sweep_backward(const Group& g, Block block, const BlockGradients& d_o, std::size_t strand) noexcept;
   void step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
                      const cells::BackwardWeights& weights) noexcept;

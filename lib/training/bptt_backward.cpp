@@ -38,6 +38,7 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
   const Layer& layer = w_.shapes[l];
   // What goes past h is without the gradients of final states.
   if (layer.residual) std::copy_n(d_o.above.data, d_o.rows * d_o.above.stride, d_o.below.data);
+  if (layer.sums) divide_sum(layer, d_o);
   for (std::size_t strand = layer.first_strand; strand < layer.first_strand + layer.directions; ++strand) {
     if (cotangents_.final_states != nullptr) add_final_gradients(g, block, d_o, strand);
     sweep_backward(g, block, d_o, strand);
@@ -48,6 +49,12 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
     drop(l - 1, first, rows, d_o.below.read(before), d_o.below.rows(before));
   });
+}
+
+// Both h have the gradient of their sum.
+void Bptt::divide_sum(const Layer& layer, const BlockGradients& d_o) noexcept {
+  for (std::size_t i = 0; i < d_o.rows; ++i)
+    std::copy_n(d_o.above.at(i), layer.projected, d_o.above.at(i, layer.projected));
 }
 
 // ---- Final states ----------------------------------------------------------------------------------
@@ -84,6 +91,7 @@ const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t s
 void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
                                std::size_t strand) noexcept {
   const Strand& shape = pass_.weights->strand(strand);
+  if (!shape.layer->cell->keeps_h) return;
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
     const std::size_t t = shape.reverse ? 0 : w_.plan.segment(g.first + i).length - 1;
     if (t < block.first || t >= block.last) continue;
@@ -98,6 +106,10 @@ void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients
 void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o,
                           std::size_t index) noexcept {
   const Strand& strand = pass_.weights->strand(index);
+  if (!strand.layer->cell->keeps_h)
+    return for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
+      rows_backward(first, rows, d_o.above.read(before), index);
+    });
   const cells::BackwardWeights transposed = transposed_.strand(index);
   for (std::size_t i = 0; i < block.last - block.first; ++i) {
     const std::size_t t = strand.reverse ? block.first + i : block.last - 1 - i;
@@ -111,6 +123,21 @@ void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o
                                                strand.weights.norm_input, s.normalized_input.read(first),
                                                s.deviation_input + first, s.d_projection.rows(first));
   });
+}
+
+// Of a cell that keeps no h, whose steps do not depend on each other.
+void Bptt::rows_backward(std::size_t first, std::size_t rows, const kernels::Rows& d_h,
+                         std::size_t index) noexcept {
+  const Strand& strand = pass_.weights->strand(index);
+  const StrandRows& s = w_.strands[index];
+  cells::BackwardStep b{};
+  b.rows = rows;
+  b.hidden = strand.layer->hidden;
+  b.d_h = d_h;
+  b.next[0] = s.states[0].read(w_.plan.segments() + first);
+  b.gates = s.gates.rows(first);
+  b.kept = s.kept.rows(first);
+  cells::backward(*strand.layer->cell, pass_.weights->table(), strand.weights, {}, b);
 }
 
 // All segments of a reverse strand's step go on to the step before, but at the first.
@@ -201,6 +228,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
   for (std::size_t strand = 0; strand < d.strands; ++strand) {
     const StrandRows& s = w_.strands[strand];
     const Layer& layer = *s.layer;
+    if (!layer.cell->keeps_h) continue;
     const cells::BackwardWeights transposed = transposed_.strand(strand);
     const auto compute = [&](const Step& step) {
       if (step.previous >= w_.plan.segments()) return;
@@ -220,7 +248,7 @@ void Bptt::store_initial_gradients(const Group& g) noexcept {
     for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
       const Strand& strand = weights.strand(s);
       if (!(strand.reverse ? segment.ends_slice : segment.starts_slice)) continue;
-      for (std::size_t p = 0; p < strand.layer->cell->states; ++p)
+      for (std::size_t p = strand.layer->cell->first_kept_state(); p < strand.layer->cell->states; ++p)
         std::copy_n(w_.strands[s].d_initial[p].at(b), strand.states[p].size, out + strand.states[p].offset);
     }
   }

@@ -53,6 +53,13 @@ struct Bptt::GroupBuffers {
     const bool picks = bptt.picks_inputs(s);
     cells::ForwardStep f{};
     f.hidden = strand.layer->hidden;
+    if (!strand.layer->cell->keeps_h)
+      return for_rows([&](std::size_t first, std::size_t count) {
+        f.rows = count;
+        f.gates = rows.gates.rows(first);
+        f.next[0] = rows.states[0].rows(w.plan.segments() + first);
+        visit(f);
+      });
     for (std::size_t i = 0; i < block.last - block.first; ++i) {
       const std::size_t t = strand.reverse ? block.last - 1 - i : block.first + i;
       bptt.visit_step(group, t, s, [&](const Step& step) {
@@ -119,7 +126,7 @@ void Bptt::load_initial_states(const Group& g) noexcept {
       const float* given = nullptr;
       if (starts && pass_.initial_states != nullptr)
         given = pass_.initial_states + pass_.items[segment.slice].state * weights.state_size();
-      for (std::size_t p = 0; p < strand.layer->cell->states; ++p) {
+      for (std::size_t p = strand.layer->cell->first_kept_state(); p < strand.layer->cell->states; ++p) {
         const Strand::State& state = strand.states[p];
         std::copy_n(given != nullptr ? given + state.offset : state.initial, state.size,
                     w_.strands[s].states[p].at(b));
@@ -168,7 +175,7 @@ void Bptt::store_final_states(const Group& g) noexcept {
       const bool reverse = strand.reverse;
       if (!(reverse ? segment.opens_slice : segment.ends_slice)) continue;
       const std::size_t last = w_.plan.offset(reverse ? 0 : segment.length - 1) + b;
-      for (std::size_t p = 0; p < strand.layer->cell->states; ++p)
+      for (std::size_t p = strand.layer->cell->first_kept_state(); p < strand.layer->cell->states; ++p)
         std::copy_n(w_.strands[s].states[p].at(w_.plan.segments() + last), strand.states[p].size,
                     out + strand.states[p].offset);
     }

@@ -156,7 +156,7 @@ void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
     const std::size_t last = w_.plan.segment(g.first + i).length - 1;
     for (std::size_t direction = 0; direction < layer.directions; ++direction) {
-      const std::size_t t = direction == 0 ? last : 0, column = direction * P;
+      const std::size_t t = layer.reverse || direction == 1 ? 0 : last, column = direction * P;
       if (t >= block.first && t < block.last)
         std::copy_n(w_.d_pooled.at(g.first + i, column), P,
                     d_o.above.at(d_o.local[t - block.first] + i, column));
@@ -172,6 +172,7 @@ void Bptt::load_pooled_gradients(const Group& g, Block block, const BlockGradien
       const std::size_t b = g.first + i;
       const float* const d_pooled = w_.d_pooled.at(b);
       float* const target = d_o.above.at(d_o.local[t - block.first] + i);
+      std::fill(target + width, target + kernels::padded(width), 0.0f);
       if (w_.pooling == RNN_POOLING_MEAN) {
         const auto length = static_cast<float>(w_.plan.segment(b).length);
         for (std::size_t j = 0; j < width; ++j) target[j] = d_pooled[j] / length;

@@ -20,6 +20,7 @@ std::size_t padded_size(const Parameter& p) noexcept { return kernels::padded(p.
 std::size_t sum_count(const Weights& weights, const Parameter& p) noexcept {
   if (!p.is_bias() || p.index != 0) return 0;
   const Layer& layer = *weights.strand(p.strand).layer;
+  if (layer.cell->recurrent_gates() == 0) return 0;
   std::size_t gates = layer.cell->gates;
   for (const cells::Vector& vector : layer.cell->vectors)
     if (vector.of_recurrent) gates = std::min(gates, vector.first_gate);

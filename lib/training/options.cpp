@@ -239,14 +239,16 @@ void check_sampling(const Weights& weights, const rnn_train_options_t& o) {
 void check_network_options(const Weights& weights, const rnn_train_options_t& o) {
   if (weights.has_reverse()) {
     if (o.window != 0)
-      throw Error(RNN_INVALID_ARGUMENT,
-                  "window is %d; it must be 0, since the network is bidirectional and reads whole sequences",
-                  o.window);
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "window is %d; it must be 0, since the network has a reverse direction and reads whole sequences",
+          o.window);
     if (o.scheduled_sampling != 0.0f)
-      throw Error(RNN_INVALID_ARGUMENT,
-                  "scheduled_sampling is %g; it must be 0, since the network is bidirectional and reads "
-                  "steps to come",
-                  o.scheduled_sampling);
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "scheduled_sampling is %g; it must be 0, since the network has a reverse direction and reads "
+          "steps to come",
+          o.scheduled_sampling);
   }
   check_label_options(weights, o);
   check_sampling(weights, o);

@@ -98,9 +98,10 @@ void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>&
     const std::uint64_t sequences = std::min(saved.batch_size, saved.order.size() - saved.next_sequence);
     check_same("number of carried states", saved.carried.size(), sequences * w.state_size());
   }
-  if (saved.carried.size() % w.state_size() != 0)
+  const std::size_t S = w.state_size();
+  if (S == 0 ? saved.carried.size() != 0 : saved.carried.size() % S != 0)
     throw Error(RNN_BAD_FORMAT, "the saved states have %zu values; it must be a multiple of %zu",
-                saved.carried.size(), w.state_size());
+                saved.carried.size(), S);
 }
 
 void Trainer::restore(WeightsRef result, const Buffer<float>& in_training, TrainerState&& state) {

@@ -152,7 +152,8 @@ bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequ
     some = true;
     for (std::size_t s = 0; s < w.strands(); ++s) {
       const Strand& strand = w.strand(s);
-      for (std::size_t part = 0; part < strand.layer->cell->states; ++part)
+      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
+           ++part)
         std::copy_n(strand.states[part].initial, strand.states[part].size,
                     states + strand.states[part].offset);
     }

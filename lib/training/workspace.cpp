@@ -56,7 +56,7 @@ Dimensions::Dimensions(const Weights& weights) noexcept
       layer_stride(0),
       gate_stride(0) {
   for (std::size_t l = 0; l < layers; ++l) {
-    layer_stride = std::max(layer_stride, stride(weights.layer(l).outputs()));
+    layer_stride = std::max(layer_stride, stride(weights.layer(l).width()));
     gate_stride = std::max(gate_stride, stride(weights.layer(l).gates()));
   }
 }
@@ -221,7 +221,7 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   }
   for (std::size_t p = 0; p < cell.states; ++p)
     if (p > 0 || cell.carries_h) s.carry[p] = s.d_initial[p] = take(segment_capacity_, hidden);
-  s.d_initial[0] = take(segment_capacity_, Dimensions::stride(layer.projected));
+  if (cell.keeps_h) s.d_initial[0] = take(segment_capacity_, Dimensions::stride(layer.projected));
 }
 
 // Places at `base`, or null: measure alone. Returns the floats used.

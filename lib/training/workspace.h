@@ -81,7 +81,7 @@ struct Dimensions {
   std::size_t layer_outputs;  // D*P of the last layer
   std::size_t outputs;        // O
   std::size_t input_stride, output_stride;
-  std::size_t layer_stride, gate_stride;  // of the widest layer's outputs and gates
+  std::size_t layer_stride, gate_stride;  // of the widest layer's h and gates
 };
 
 // The rows of one strand, by the names of cells::ForwardStep and BackwardStep; what its cell has no use for

@@ -80,7 +80,7 @@ def falsified(description):
     last = len(config) - 1
     yield with_change(lambda d: d["structs"]["rnn_config_t"].update(size=d["structs"]["rnn_config_t"]["size"] + 8))
     yield with_change(lambda d: d["structs"]["rnn_config_t"]["fields"][last].update(offset=config[last]["offset"] + 4))
-    yield with_change(lambda d: d["structs"]["rnn_config_t"]["fields"][last].update(size=8))
+    yield with_change(lambda d: d["structs"]["rnn_config_t"]["fields"][last].update(size=2 * config[last]["size"]))
     yield with_change(lambda d: d["structs"]["rnn_config_t"]["fields"][1].update(type="uint32_t"))
     yield with_change(lambda d: d["constants"].update(RNN_CELL_GRU=3))
     yield with_change(lambda d: d["functions"]["rnn_step"]["parameters"][1].update(type="float *"))

@@ -59,16 +59,16 @@ inline rnn_config_t config_of(const rnn_t* network) {
   return config;
 }
 inline size_t outputs_of(const rnn_t* network) {
-  const rnn_config_t config = config_of(network);
-  if (config.output_size != 0) return static_cast<size_t>(config.output_size);
-  const int32_t width = config.projection_size != 0 ? config.projection_size : config.hidden_size;
-  return static_cast<size_t>((config.flags & RNN_FLAG_BIDIRECTIONAL) != 0 ? 2 * width : width);
+  size_t outputs = 0;
+  EXPECT_EQ(rnn_output_size(network, &outputs), RNN_OK);
+  return outputs;
 }
 
 inline Floats state(const rnn_t* network) {
   size_t size = 0;
   EXPECT_EQ(rnn_state_size(network, &size), RNN_OK);
   Floats values(size);
+  if (size == 0) return values;
   EXPECT_EQ(rnn_get_state(network, values.data(), size), RNN_OK);
   return values;
 }

@@ -211,7 +211,8 @@ void note_parameters(Calls& calls, const rnn_t* network) {
 }
 
 void note_state(Calls& calls, const rnn_t* network) {
-  size_t size = 0;
+  size_t outputs = 0, size = 0;
+  OK(rnn_output_size, network, &outputs);
   OK(rnn_state_size, network, &size);
   Floats values(size);
   OK(rnn_get_state, network, values.data(), size);

@@ -1,19 +1,42 @@
 // Each allocation of each function fails in turn: a call that failed has changed nothing, and when it is
 // repeated, gives what it gives where nothing failed.
 #include <cstdio>
+#include <tuple>
 
 #include "memory.h"
 #include "scratch.h"
+#include "tests/reference/lists.h"
 
 namespace {
 
-rnn_config_t small() {
+// The network of all calls: a stack, or a list of layers.
+bool is_list = false;
+
+rnn_config_t make_stack() {
   rnn_config_t c = config(5, 6, 5);
   c.cell = RNN_CELL_LSTM;
   c.num_layers = 2;
   c.recurrent_init = RNN_INIT_ORTHOGONAL;
   return c;
 }
+
+rnn_config_t make_list() {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  rnn_config_t c = config(5, 0, 0, 0);
+  c.recurrent_init = RNN_INIT_ORTHOGONAL;
+  return rnn::reference::with_layers(c, {dense_layer(4, RNN_ACTIVATION_PRELU), cell_layer(RNN_CELL_LSTM, 6),
+                                         cell_layer(RNN_CELL_GRU, 6, RNN_FLAG_RESIDUAL), dense_layer(5)});
+}
+
+rnn_config_t small() {
+  static const rnn_config_t stack = make_stack(), list = make_list();
+  return is_list ? list : stack;
+}
+
+// A matrix of [24, 6] and a vector of 5.
+const char* recurrent() { return is_list ? "layers.1.weight_hh" : "weight_hh_l0"; }
+const char* bias() { return is_list ? "layers.3.bias" : "head.bias"; }
 
 const std::string kSaved = scratch_path("repeat.safetensors"), kScratch = scratch_path("repeat.scratch"),
                   kCheckpoint = scratch_path("repeat.checkpoint");
@@ -90,7 +113,7 @@ struct World {
     seen.push_back(sharing(network.get(), trained));
     rnn_destroy(trained);
     Floats gradient(4 * 6 * 6);
-    EXPECT_EQ(rnn_tape_gradient(tape.get(), "weight_hh_l0", gradient.data(), gradient.size()), RNN_OK);
+    EXPECT_EQ(rnn_tape_gradient(tape.get(), recurrent(), gradient.data(), gradient.size()), RNN_OK);
     seen.insert(seen.end(), gradient.begin(), gradient.end());
     seen.push_back(static_cast<float>(evaluation.loss));
 #endif
@@ -129,8 +152,8 @@ rnn_status_t save_memory(World& w, int32_t format) {
 rnn_status_t load_memory(World& w, int32_t format) {
   auto options = sized<rnn_save_options_t>();
   options.format = format;
-  static std::vector<unsigned char> files[8];
-  std::vector<unsigned char>& file = files[format];
+  static std::vector<unsigned char> files[2][8];
+  std::vector<unsigned char>& file = files[is_list][format];
   if (file.empty()) {
     size_t size = 0;
     const rnn_status_t status = rnn_save_memory_as(w.third.get(), &options, nullptr, 0, &size);
@@ -155,12 +178,12 @@ const Call kCalls[] = {
     {"SetParameter",
      [](World& w) {
        static const Floats values = numbers(144, 9);
-       return rnn_set_parameter(w.network.get(), "weight_hh_l0", values.data(), 144);
+       return rnn_set_parameter(w.network.get(), recurrent(), values.data(), 144);
      }},
     {"SetOwnParameter",
      [](World& w) {
        static const Floats values = numbers(5, 9);
-       return rnn_set_parameter(w.third.get(), "head.bias", values.data(), 5);
+       return rnn_set_parameter(w.third.get(), bias(), values.data(), 5);
      }},
     {"AddMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "new", "text"); }},
     {"ReplaceMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "k", "text"); }},
@@ -233,9 +256,10 @@ const Call kCalls[] = {
 #endif
 };
 
-class Repeat : public testing::TestWithParam<Call> {
+class Repeat : public testing::TestWithParam<std::tuple<Call, bool>> {
  protected:
   void SetUp() override {
+    is_list = std::get<1>(GetParam());
     const World w(hooks_);
     ASSERT_EQ(rnn_save(w.third.get(), kSaved.c_str()), RNN_OK) << rnn_last_error();
 #if RNN_TRAINING
@@ -251,20 +275,21 @@ class Repeat : public testing::TestWithParam<Call> {
   rnn_status_t call(World& w, bool by_malloc, long n) {
     if (by_malloc) {
       const Watching fail(n);
-      return GetParam().call(w);
+      return call_.call(w);
     }
     hooks_.fail_after(n);
-    const rnn_status_t status = GetParam().call(w);
+    const rnn_status_t status = call_.call(w);
     hooks_.fail_after(-1);
     return status;
   }
 
+  const Call call_ = std::get<0>(GetParam());
   Hooks hooks_;
 };
 
 TEST_P(Repeat, GivesWhatItGivesWithoutFailure) {
   World right(hooks_);
-  const rnn_status_t status = GetParam().call(right);
+  const rnn_status_t status = call_.call(right);
   if (status == RNN_UNSUPPORTED) GTEST_SKIP() << rnn_last_error();
   ASSERT_EQ(status, RNN_OK) << rnn_last_error();
   const Floats expected = right.look();
@@ -280,8 +305,8 @@ TEST_P(Repeat, GivesWhatItGivesWithoutFailure) {
       const rnn_status_t failed = call(w, by_malloc, n);
       if (failed != RNN_OK) {
         ASSERT_EQ(failed, RNN_OUT_OF_MEMORY) << rnn_last_error();
-        ASSERT_TRUE(GetParam().in_parts || same_bits(w.look(), before));
-        ASSERT_EQ(GetParam().call(w), RNN_OK) << rnn_last_error();
+        ASSERT_TRUE(call_.in_parts || same_bits(w.look(), before));
+        ASSERT_EQ(call_.call(w), RNN_OK) << rnn_last_error();
       }
       ASSERT_TRUE(same_bits(w.look(), expected));
       if (failed == RNN_OK) break;
@@ -289,7 +314,10 @@ TEST_P(Repeat, GivesWhatItGivesWithoutFailure) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Repeat, testing::ValuesIn(kCalls),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, Repeat, testing::Combine(testing::ValuesIn(kCalls), testing::Bool()),
+                         [](const auto& info) {
+                           const bool list = std::get<1>(info.param);
+                           return std::string(std::get<0>(info.param).name) + (list ? "OfAList" : "");
+                         });
 
 }  // namespace

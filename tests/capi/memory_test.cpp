@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "scratch.h"
+#include "tests/reference/lists.h"
 
 namespace {
 
@@ -45,6 +46,21 @@ TEST(Allocator, TakesItsOwnMemoryBackAfterSync) {
     (source_first ? source : stream).reset();
     (source_first ? stream : source).reset();
   }
+}
+
+// Which has no state, and nothing of no size is asked for.
+TEST(Allocator, GivesNothingOfNoSizeToDenseLayers) {
+  Hooks hooks;
+  const rnn_config_t c = rnn::reference::with_layers(
+      config(5, 0, 0, 0),
+      {rnn::reference::dense_layer(3, RNN_ACTIVATION_SOFTMAX), rnn::reference::dense_layer(2)});
+  const Network network = create(hooks, c), forked = fork(network), cloned = clone(network);
+  const Data data = float_data({3, 1}, 5);
+  const rnn_sequences_t in = data.get();
+  Floats y(4 * 2), alone(2);
+  ASSERT_EQ(rnn_forward(network.get(), &in, nullptr, y.data()), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_step(cloned.get(), data.inputs.data(), alone.data()), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(alone, Floats(y.begin(), y.begin() + 2)));
 }
 
 TEST(OutOfMemory, CreateForkClone) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "common.h"
+#include "tests/reference/lists.h"
 
 namespace {
 
@@ -11,7 +12,24 @@ struct Shape {
   int32_t inputs, hidden, outputs, layers;
   uint32_t flags;
   int32_t cell = RNN_CELL_VANILLA, projection = 0, embedding = 0, skip = 0;
+  uint32_t list = 0;  // the seed of a random list of layers, which says all the rest; 0: none
 };
+
+// Every third of them wide.
+rnn_config_t list_of(uint32_t seed) {
+  rnn::reference::ListKind kind;
+  kind.widest = seed % 3 == 0 ? 70 : 20;
+  return rnn::reference::random_list(seed, kind);
+}
+
+Shape list_shape(uint32_t seed) {
+  const rnn_config_t c = list_of(seed);
+  Shape shape = {c.input_size, 0, 0, 0, c.flags};
+  shape.embedding = c.embedding_size;
+  shape.skip = c.skip;
+  shape.list = seed;
+  return shape;
+}
 
 const Shape kShapes[] = {
     {1, 1, 1, 1, 0},
@@ -49,6 +67,7 @@ const Shape kShapes[] = {
 };
 
 Network create(const Shape& shape) {
+  if (shape.list != 0) return ::create(list_of(shape.list));
   rnn_config_t c = config(shape.inputs, shape.hidden, shape.outputs, shape.layers);
   c.flags = shape.flags;
   c.cell = shape.cell;
@@ -112,6 +131,7 @@ std::vector<double> affine(const Floats& w, const std::vector<double>& v, const 
 
 // Of the plain cell; for the others, tests/unit has the reference.
 TEST_P(Steps, ComputeTheFormula) {
+  if (GetParam().list != 0) return;
   if (GetParam().cell != RNN_CELL_VANILLA || (GetParam().flags & ~uint32_t{RNN_FLAG_NO_BIAS}) != 0) return;
   const auto layers = static_cast<size_t>(GetParam().layers), hidden = static_cast<size_t>(GetParam().hidden);
   const bool bias = GetParam().flags == 0;
@@ -272,7 +292,9 @@ TEST_P(Steps, ForwardStartsFromGivenStates) {
   Floats expected, states;
   size_t first = 0;
   for (size_t n = 0; n < lengths.size(); ++n) {
-    ASSERT_EQ(rnn_set_state(network.get(), initial.data() + n * size, size), RNN_OK);
+    if (size != 0) {
+      ASSERT_EQ(rnn_set_state(network.get(), initial.data() + n * size, size), RNN_OK);
+    }
     step_alone(data, first, lengths[n], &expected, &states);
     first += lengths[n];
   }
@@ -308,6 +330,13 @@ TEST_P(Steps, ForwardReturnsToTheInitialStateAtResets) {
   EXPECT_TRUE(same_bits(y, expected));
   EXPECT_TRUE(same_bits(after, states));
 }
+
+INSTANTIATE_TEST_SUITE_P(Lists, Steps, testing::ValuesIn([] {
+                           std::vector<Shape> shapes;
+                           for (uint32_t seed = 1; seed <= 30; ++seed) shapes.push_back(list_shape(seed));
+                           return shapes;
+                         }()),
+                         [](const auto& info) { return std::to_string(info.param.list); });
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Steps, testing::ValuesIn(kShapes), [](const auto& info) {
   const Shape& s = info.param;

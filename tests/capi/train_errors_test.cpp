@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/reference/lists.h"
 #include "training.h"
 
 namespace {
@@ -275,6 +276,92 @@ TEST_F(Training, RefusesStatesThatAreNotFinite) {
   EXPECT_TRUE(same_bits(y, Floats(29 * 4, 42)));
 }
 
+TEST_F(Training, RefusesWhatListsOfLayersCannot) {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  const auto list = [](std::vector<rnn_layer_t> layers) {
+    return create(rnn::reference::with_layers(config(4, 0, 0, 0), std::move(layers)));
+  };
+  const auto refused = [&](const Network& trained, const rnn_train_options_t& o, const char* text) {
+    rnn_trainer_t* out = nullptr;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(trained.get(), &o, &out));
+    EXPECT_EQ(out, nullptr);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_train(trained.get(), &sequences, &o));
+  };
+  auto dropout = options(), window = options(), free = options(), sampled = options();
+  dropout.dropout = 0.5f;
+  window.window = 5;
+  free.scheduled_sampling = 0.5f;
+  sampled.sampled_classes = 2;
+  // The head is no layer that has something before it dropped.
+  const Network one = list({dense_layer(5, RNN_ACTIVATION_TANH), dense_layer(4)});
+  refused(one, dropout, "dropout is 0.5 and the network has 1 layer");
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 0.5 and the network has 1 layer",
+               rnn_tape_set_dropout(create_tape(one).get(), 0.5f, 1));
+  const Network two = list({dense_layer(5, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4)});
+  EXPECT_EQ(rnn_train(two.get(), &sequences, &dropout), RNN_OK) << rnn_last_error();
+  refused(two, sampled, "sampled_classes is 2; it must be 0, since the network has no head");
+  EXPECT_EQ(rnn_train(one.get(), &sequences, &sampled), RNN_OK) << rnn_last_error();
+  for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {
+    const Network whole = list({cell_layer(RNN_CELL_GRU, 4, 0, direction), cell_layer(RNN_CELL_GRU, 4)});
+    refused(whole, window, "window is 5; it must be 0");
+    refused(whole, free, "scheduled_sampling is 0.5; it must be 0");
+    EXPECT_EQ(rnn_train(whole.get(), &sequences, nullptr), RNN_OK) << rnn_last_error();
+  }
+  const Network wide = list({dense_layer(5, RNN_ACTIVATION_TANH), dense_layer(3)});
+  refused(wide, free, "the network has 3 outputs and 4 inputs");
+
+  // The last steps of both directions are not the same step.
+  Data pooled = data;
+  pooled.classes.resize(5);
+  pooled.pooling = RNN_POOLING_LAST;
+  const rnn_sequences_t in = pooled.get();
+  const Network sum = list({cell_layer(RNN_CELL_GRU, 4, 0, RNN_DIRECTION_SUM), dense_layer(4)});
+  const Trainer trainer = create_trainer(sum);
+  auto evaluation = sized<rnn_evaluation_t>();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data.pooling is 1", rnn_train(sum.get(), &in, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch.pooling is 1", rnn_trainer_update(trainer.get(), &in, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data.pooling is 1", rnn_trainer_run(trainer.get(), &in));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data.pooling is 1", rnn_evaluate(sum.get(), &in, nullptr, &evaluation));
+  pooled.pooling = RNN_POOLING_MEAN;
+  const rnn_sequences_t mean = pooled.get();
+  EXPECT_EQ(rnn_train(sum.get(), &mean, nullptr), RNN_OK) << rnn_last_error();
+}
+
+TEST_F(Training, OfListsHasGroupsByName) {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  const Network list =
+      create(rnn::reference::with_layers(config(4, 0, 0, 0), {dense_layer(5, RNN_ACTIVATION_PRELU),
+                                                              cell_layer(RNN_CELL_GRU, 4), dense_layer(4)}));
+  auto group = sized<rnn_parameter_group_t>();
+  group.pattern = "layers.1.*";
+  group.frozen = 1;
+  auto o = options();
+  o.groups = &group;
+  o.group_count = 1;
+  const Network trained = clone(list);
+  ASSERT_EQ(rnn_train(trained.get(), &sequences, &o), RNN_OK) << rnn_last_error();
+  for (const rnn_parameter_t& p : parameters(list.get())) {
+    const bool frozen = std::string(p.name).rfind("layers.1.", 0) == 0;
+    EXPECT_EQ(static_cast<bool>(same_bits(parameter(trained, p.name), parameter(list, p.name))), frozen)
+        << p.name;
+  }
+  group.frozen = 0;
+  group.pattern = "layers.0.*";
+  group.two_biases = 1;
+  rnn_trainer_t* out = nullptr;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT,
+               "groups[0].two_biases is 1 and the pattern \"layers.0.*\" fits no bias_ih",
+               rnn_trainer_create(list.get(), &o, &out));
+  group.pattern = "layers.1.*";
+  EXPECT_NE(create_trainer(list, &o), nullptr);
+  group.pattern = "weight_ih_l0";
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "which fits no parameter; one is named layers.0.weight",
+               rnn_trainer_create(list.get(), &o, &out));
+  EXPECT_EQ(out, nullptr);
+}
+
 // What networks and data do not go together with.
 TEST_F(Training, RefusesOptionsForOtherNetworks) {
   const auto refused = [&](const rnn_config_t& c, const rnn_train_options_t& o, const char* text) {
@@ -288,8 +375,8 @@ TEST_F(Training, RefusesOptionsForOtherNetworks) {
   free.scheduled_sampling = 0.5f;
   rnn_config_t both = config(4, 12, 4);
   both.flags = RNN_FLAG_BIDIRECTIONAL;
-  refused(both, window, "window is 5; it must be 0, since the network is bidirectional");
-  refused(both, free, "scheduled_sampling is 0.5; it must be 0, since the network is bidirectional");
+  refused(both, window, "window is 5; it must be 0, since the network has a reverse direction");
+  refused(both, free, "scheduled_sampling is 0.5; it must be 0, since the network has a reverse direction");
   refused(config(4, 12, 5), free, "the network has 5 outputs and 4 inputs");
   refused(config(4, 12, 0), free, "the network has 12 outputs and 4 inputs");
 }

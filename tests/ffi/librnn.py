@@ -106,8 +106,8 @@ class Network:
         self.state_size = size.value
         config = Config()
         binding.call("rnn_get_config", self.handle, byref(config))
-        directions = 2 if config.flags & BIDIRECTIONAL else 1
-        self.output_size = config.output_size or directions * (config.projection_size or config.hidden_size)
+        binding.call("rnn_output_size", self.handle, byref(size))
+        self.output_size = size.value
         self.input_size = config.input_size
 
     def __del__(self):

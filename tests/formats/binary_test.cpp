@@ -214,7 +214,7 @@ TEST(Binary, AsC) {
   const std::string file = save_as(rnn.get(), RNN_FORMAT_BINARY);
   const std::string declaration =
       "static const unsigned char my_network2[" + std::to_string(file.size()) + "] = {\n";
-  EXPECT_EQ(text.rfind("/* A network of librnn: vanilla, 3 inputs, 1 x 4 hidden, 2 outputs;", 0), 0u) << text;
+  EXPECT_EQ(text.rfind("/* A network of librnn: 3 inputs, vanilla 4, dense 2;", 0), 0u) << text;
   const std::size_t at = text.find(declaration);
   ASSERT_NE(at, std::string::npos) << text.substr(0, 500);
   std::string found;

@@ -152,6 +152,10 @@ void expect_equal(const rnn_t* a, const rnn_t* b) {
   config_a.struct_size = config_b.struct_size = sizeof config_a;
   ASSERT_EQ(rnn_get_config(a, &config_a), RNN_OK);
   ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
+  ASSERT_EQ(config_a.layer_count, config_b.layer_count);
+  for (std::size_t l = 0; l < config_a.layer_count; ++l)
+    EXPECT_EQ(std::memcmp(&config_a.layers[l], &config_b.layers[l], sizeof(rnn_layer_t)), 0) << l;
+  config_a.layers = config_b.layers = nullptr;  // each has its own
   EXPECT_EQ(std::memcmp(&config_a, &config_b, sizeof config_a), 0);
 
   for (const std::string& name : parameter_names(a))

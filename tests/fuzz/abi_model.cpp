@@ -4,6 +4,7 @@
 #include <cfenv>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -128,17 +129,27 @@ const char* Mode::name(std::size_t number) {
 
 // ---- What the library says ----
 
-std::size_t Stream::outputs() const {
-  const rnn_config_t& c = config();
-  if (c.output_size != 0) return static_cast<std::size_t>(c.output_size);
-  return static_cast<std::size_t>((c.projection_size != 0 ? c.projection_size : c.hidden_size) *
-                                  (has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1));
+namespace {
+
+// The same list wherever it comes from, for as long as the program runs.
+const rnn_layer_t* keep(const rnn_layer_t* layers, std::size_t count) {
+  if (layers == nullptr) return nullptr;
+  static std::set<std::vector<rnn_layer_t>,
+                  bool (*)(const std::vector<rnn_layer_t>&, const std::vector<rnn_layer_t>&)>
+      all([](const auto& a, const auto& b) {
+        if (a.size() != b.size()) return a.size() < b.size();
+        return std::memcmp(a.data(), b.data(), a.size() * sizeof(rnn_layer_t)) < 0;
+      });
+  return all.insert(std::vector<rnn_layer_t>(layers, layers + count)).first->data();
 }
+
+}  // namespace
 
 Weights read_weights(const rnn_t* rnn) {
   Weights w;
   w.config.struct_size = sizeof w.config;
   REQUIRE(rnn_get_config(rnn, &w.config) == RNN_OK);
+  w.config.layers = keep(w.config.layers, w.config.layer_count);
   std::size_t count = 0;
   REQUIRE(rnn_parameter_count(rnn, &count) == RNN_OK);
   for (std::size_t i = 0; i < count; ++i) {
@@ -199,7 +210,8 @@ bool same_architecture(const rnn_config_t& a, const rnn_config_t& b) {
   return a.cell == b.cell && a.input_size == b.input_size && a.hidden_size == b.hidden_size &&
          a.output_size == b.output_size && a.num_layers == b.num_layers &&
          a.projection_size == b.projection_size && a.embedding_size == b.embedding_size && a.skip == b.skip &&
-         a.compute == b.compute && a.flags == b.flags && (a.initial_state == 0) == (b.initial_state == 0);
+         a.compute == b.compute && a.flags == b.flags && (a.initial_state == 0) == (b.initial_state == 0) &&
+         a.layers == b.layers;
 }
 
 bool is_utf8(const std::string& text) {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/reference/lists.h"
+#include "tests/reference/reference.h"
 
 namespace fuzz {
 
@@ -63,7 +65,7 @@ class Mode {
 
 // The weights that streams share: what the library says of them.
 struct Weights {
-  rnn_config_t config;
+  rnn_config_t config;  // with layers that live as long as the program
   std::vector<std::string> names;
   std::vector<Floats> parameters;
   std::map<std::string, std::string> texts;
@@ -76,9 +78,9 @@ struct Stream {
   Floats state;
 
   const rnn_config_t& config() const { return weights->config; }
-  bool has(std::uint32_t flag) const { return (config().flags & flag) != 0; }
+  bool can_step() const { return rnn::reference::can_step(config()); }
   std::size_t inputs() const { return static_cast<std::size_t>(config().input_size); }
-  std::size_t outputs() const;
+  std::size_t outputs() const { return rnn::reference::architecture(config()).output_size(); }
   bool reads_vectors() const { return config().embedding_size == 0; }
 };
 

@@ -72,11 +72,11 @@ rnn_train_options_t World::random_options(const rnn_config_t& config) {
   o.clip_norm = r.once_in(2) ? 0.5f : 0.0f;
   o.batch_size = r.within(1, 3);
   o.epochs = r.within(1, 2);
-  o.window = r.once_in(2) && (config.flags & RNN_FLAG_BIDIRECTIONAL) == 0 ? r.within(1, 3) : 0;
+  o.window = r.once_in(2) && rnn::reference::can_step(config) ? r.within(1, 3) : 0;
   o.stateless_windows = r.once_in(3);
   o.keep_order = r.once_in(2);
   o.average = r.once_in(3) ? 0.5f : 0.0f;
-  o.dropout = config.num_layers > 1 && r.once_in(3) ? 0.3f : 0.0f;
+  o.dropout = rnn::reference::architecture(config).body() > 1 && r.once_in(3) ? 0.3f : 0.0f;
   o.accumulate = r.within(1, 2);
   o.seed = r.bits();
   if (invalid()) o.batch_size = -1;
@@ -249,7 +249,8 @@ void World::record(Record& t, const Stream& s) {
   const bool drops = random_.once_in(4);
   if (drops) {
     const float rate = random_.once_in(2) ? 0.5f : 0.0f;
-    const rnn_status_t right_status = rate == 0.0f || t.config.num_layers > 1 ? RNN_OK : RNN_INVALID_ARGUMENT;
+    const bool acts = rnn::reference::architecture(t.config).body() > 1;
+    const rnn_status_t right_status = rate == 0.0f || acts ? RNN_OK : RNN_INVALID_ARGUMENT;
     REQUIRE(rnn_tape_set_dropout(t.shadow, rate, 1) == right_status);
     invoke("rnn_tape_set_dropout", right_status, [&] { return rnn_tape_set_dropout(t.handle, rate, 1); });
   }

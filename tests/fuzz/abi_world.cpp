@@ -178,7 +178,21 @@ void World::limit() {
 #endif
 }
 
+rnn_config_t World::random_list() {
+  Random& r = random_;
+  rnn::reference::ListKind kind;
+  kind.whole = r.once_in(3);
+  kind.widest = r.once_in(4) ? 40 : 6;
+  rnn_config_t c = rnn::reference::random_list(static_cast<std::uint32_t>(r.bits()), kind);
+  if (c.embedding_size == 0 && c.input_size > 5) c.input_size = 5, c.skip = 0;
+  c.allocator = Heap::functions();
+  c.init = r.within(0, RNN_INIT_UNIFORM);
+  c.compute = r.once_in(3) ? r.within(0, 2) : 0;
+  return c;
+}
+
 rnn_config_t World::random_config() {
+  if (random_.once_in(3)) return random_list();
   Random& r = random_;
   rnn_config_t c{};
   c.struct_size = sizeof c;
@@ -222,6 +236,7 @@ Data World::random_data(const rnn_config_t& config, std::size_t outputs, bool ta
   if (r.once_in(3))
     for (std::size_t i = 0; i < d.frames(); ++i) d.resets.push_back(r.once_in(3));
   if (config.skip == 0 && r.once_in(3)) d.pooling = r.within(0, RNN_POOLING_MAX);
+  if (!rnn::reference::can_pool(config, d.pooling)) d.pooling = RNN_POOLING_MEAN;
   if (!targets) return d;
   if (r.once_in(2))
     d.classes = r.indices(d.rows(), static_cast<std::int32_t>(outputs));
@@ -256,7 +271,9 @@ void World::create() {
   rnn_config_t c = random_config();
   rnn_t* out = nullptr;
   if (invalid()) {
-    switch (random_.below(9)) {
+    std::vector<rnn_layer_t> layers(c.layers, c.layers + c.layer_count);
+    if (!layers.empty()) c.layers = layers.data();
+    switch (random_.below(12)) {
       case 0:
         c.input_size = random_.once_in(2) ? 0 : 1 << 30;
         break;
@@ -280,6 +297,17 @@ void World::create() {
         break;
       case 7:
         c.struct_size = 3;
+        break;
+      case 8:
+        c.layer_count = layers.empty() ? 2 : random_.once_in(2) ? 0 : 257;
+        break;
+      case 9:
+        if (layers.empty()) layers.resize(c.layer_count = 3), c.layers = layers.data();
+        layers.back().kind = 65 + random_.within(0, 9);
+        break;
+      case 10:
+        if (layers.empty()) layers.resize(c.layer_count = 1), c.layers = layers.data();
+        layers[random_.below(layers.size())].struct_size = random_.below(40);
         break;
       default:
         c.recurrent_init = 9;
@@ -340,11 +368,9 @@ void World::step() {
     d.inputs = random_.reals(s.inputs());
   const std::int32_t index = by_index ? d.indices[0] : 0;
   Floats y(s.outputs(), kUntouched);
-  if (invalid() || s.has(RNN_FLAG_BIDIRECTIONAL)) {
-    const std::int32_t bad = s.has(RNN_FLAG_BIDIRECTIONAL) ? 0
-                             : random_.once_in(2)          ? -1
-                                                           : s.config().input_size;
-    const bool vectors = s.has(RNN_FLAG_BIDIRECTIONAL) || !s.reads_vectors();
+  if (invalid() || !s.can_step()) {
+    const std::int32_t bad = !s.can_step() ? 0 : random_.once_in(2) ? -1 : s.config().input_size;
+    const bool vectors = !s.can_step() || !s.reads_vectors();
     const Floats x(s.inputs());
     if (vectors && random_.once_in(2))
       refuse("rnn_step", RNN_INVALID_ARGUMENT, [&] { return rnn_step(s.handle, x.data(), y.data()); });
@@ -384,7 +410,7 @@ void World::step_many() {
                     : rnn_step_many(handles.data(), handles.size(), x.data(), y.data());
   };
   const char* const name = by_index ? "rnn_step_many_index" : "rnn_step_many";
-  if (first.has(RNN_FLAG_BIDIRECTIONAL)) {
+  if (!first.can_step()) {
     refuse(name, RNN_INVALID_ARGUMENT, call);
     return REQUIRE(all_untouched(y));
   }
@@ -429,7 +455,7 @@ void World::set_state() {
   }
   Floats state = random_.reals(s.state.size());
   if (invalid()) {
-    const bool wrong_count = random_.once_in(2);
+    const bool wrong_count = state.empty() || random_.once_in(2);
     if (!wrong_count) state[random_.below(state.size())] = std::numeric_limits<float>::quiet_NaN();
     const std::size_t count = state.size() + (wrong_count ? 1 : 0);
     state.resize(count);
@@ -492,7 +518,7 @@ void World::set_metadata() {
 
 void World::forward() {
   Stream& s = any();
-  const bool reverse = s.has(RNN_FLAG_BIDIRECTIONAL);
+  const bool reverse = !s.can_step();
   Data d = random_data(s.config(), s.outputs(), false);
   rnn_forward_options_t options{};
   options.struct_size = sizeof options;
@@ -559,7 +585,7 @@ void World::generate() {
   std::vector<std::int32_t> drawn(6, -7), expected(6, -7);
   std::size_t written = 99, expected_written = 0;
   const auto call = [&] { return rnn_generate(s.handle, &options, drawn.data(), drawn.size(), &written); };
-  const bool fits = s.outputs() == s.inputs() && !s.has(RNN_FLAG_BIDIRECTIONAL);
+  const bool fits = s.outputs() == s.inputs() && s.can_step();
   if (!fits || invalid()) {
     if (fits) options.top_k = -1;
     refuse("rnn_generate", RNN_INVALID_ARGUMENT, call);
@@ -580,7 +606,7 @@ void World::rollout() {
   Floats y(steps * s.outputs(), kUntouched);
   const auto call = [&] { return rnn_rollout(s.handle, x.data(), steps, y.data()); };
   if (steps == 0) return;
-  if (s.outputs() != I || s.has(RNN_FLAG_BIDIRECTIONAL) || !s.reads_vectors()) {
+  if (s.outputs() != I || !s.can_step() || !s.reads_vectors()) {
     refuse("rnn_rollout", RNN_INVALID_ARGUMENT, call);
     return REQUIRE(all_untouched(y));
   }
@@ -641,9 +667,15 @@ void World::null() {
                         [&] { return rnn_step_index(nullptr, 0, &value); },
                         [&] { return rnn_step_many(nullptr, 1, &value, &value); },
                         [&] { return rnn_state_size(nullptr, &n); },
+                        [&] { return rnn_output_size(s.handle, nullptr); },
                         [&] { return rnn_reset(nullptr); },
-                        [&] { return rnn_get_state(s.handle, nullptr, s.state.size()); },
+                        [&] { return rnn_get_state(nullptr, &value, s.state.size()); },
                         [&] { return rnn_set_state(nullptr, &value, 1); },
+                        [&] {
+                          const bool none = s.state.empty();  // which NULL may be
+                          return none ? RNN_INVALID_ARGUMENT
+                                      : rnn_get_state(s.handle, nullptr, s.state.size());
+                        },
                         [&] { return rnn_get_parameter(s.handle, nullptr, &value, 1); },
                         [&] { return rnn_set_parameter(s.handle, "head.bias", nullptr, 1); },
                         [&] { return rnn_forward(s.handle, nullptr, nullptr, &value); },

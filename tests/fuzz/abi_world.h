@@ -56,6 +56,7 @@ class World {
   static void destroy(const Record& t);
   void limit();
   rnn_config_t random_config();
+  rnn_config_t random_list();
   Data random_data(const rnn_config_t& config, std::size_t outputs, bool targets);
   rnn_train_options_t random_options(const rnn_config_t& config);
   // What a fork of the stream gives, step by step.

@@ -41,10 +41,13 @@ void attempt(const void* data, std::size_t size) {
   rnn_config_t config{};
   config.struct_size = sizeof config;
   require(rnn_get_config(again, &config) == RNN_OK);
-  const auto outputs =
-      static_cast<std::size_t>(config.output_size > 0 ? config.output_size : config.hidden_size);
+  std::size_t outputs = 0;
+  require(rnn_output_size(again, &outputs) == RNN_OK);
   std::vector<float> y(outputs);
-  if ((config.flags & RNN_FLAG_BIDIRECTIONAL) == 0) require(rnn_step_index(again, 0, y.data()) == RNN_OK);
+  bool ahead = (config.flags & RNN_FLAG_BIDIRECTIONAL) == 0;
+  for (std::size_t l = 0; l < config.layer_count; ++l)
+    ahead = ahead && config.layers[l].direction == RNN_DIRECTION_FORWARD;
+  if (ahead) require(rnn_step_index(again, 0, y.data()) == RNN_OK);
   rnn_destroy(again);
   rnn_destroy(rnn);
 }

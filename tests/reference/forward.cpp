@@ -1,5 +1,5 @@
-// How cells make a network: layers, directions, layer normalisation, projection, residual connections,
-// embedding, pooling and head.
+// How layers make a network: directions, layer normalisation, projection, residual connections, embedding,
+// pooling and head.
 #include <algorithm>
 #include <iterator>
 #include <numeric>
@@ -17,77 +17,102 @@ namespace {
 
 // Of one strand.
 struct State {
-  Vector h;  // [P]
+  Vector h;  // [P], or of a convolution past inputs [reach, X], the oldest first
   Vector c;  // [H]  LSTM
 };
 
-// The parameters of one strand: names are those of PyTorch.
+// The parameters of one direction of a layer.
 class Strand {
  public:
-  Strand(const Network& network, std::size_t layer, std::size_t direction)
-      : network_(network), suffix_("_l" + std::to_string(layer) + (direction != 0 ? "_reverse" : "")) {}
+  Strand(const Network& network, std::size_t layer, bool reverse)
+      : network_(network), layer_(network.layers[layer]), index_(layer), reverse_(reverse) {}
 
-  const Vector& operator[](const char* name) const { return network_.parameters.at(name + suffix_); }
+  const Vector& operator[](const char* name) const {
+    return network_.parameters.at(network_.parameter_name(index_, name, reverse_));
+  }
 
   // Zero if absent.
   Vector get(const char* name, std::size_t size) const {
-    const auto found = network_.parameters.find(name + suffix_);
+    const auto found = network_.parameters.find(network_.parameter_name(index_, name, reverse_));
     return found == network_.parameters.end() ? Vector(size) : found->second;
   }
 
   State initial() const {
-    return {get("initial_h", network_.width()), get("initial_c", network_.cell_size())};
+    return {get("initial_h", network_.h_size(index_)), get("initial_c", layer_.c_size())};
   }
 
-  // One step: the state after it has read x.
-  State step(const Vector& x, const State& before) const {
-    const bool norm = network_.has(RNN_FLAG_LAYER_NORM);
+  // One step: the output of x, and the state after it.
+  Vector step(const Vector& x, State& state) const {
+    return layer_.is_dense() ? dense(x, state) : cell(x, state);
+  }
+
+ private:
+  Vector cell(const Vector& x, State& state) const {
+    const bool norm = layer_.has(RNN_FLAG_LAYER_NORM);
     Vector v = product((*this)["weight_ih"], x);
     if (norm) v = layer_norm(v, (*this)["norm_ih"]);
     v = sum(v, get("bias_ih", v.size()));
-    if (network_.cell == RNN_CELL_GRU && network_.has(RNN_FLAG_RESET_BEFORE))
-      return {gru_reset_before(v, (*this)["weight_hh"], before.h), {}};
-    if (network_.cell == RNN_CELL_MIN_GRU) return {mingru(v, before.h), {}};
-    if (network_.cell == RNN_CELL_MIN_LSTM) return {minlstm(v, before.h), {}};
+    if (layer_.kind == RNN_CELL_GRU && layer_.has(RNN_FLAG_RESET_BEFORE))
+      return state.h = gru_reset_before(v, (*this)["weight_hh"], state.h);
+    if (layer_.kind == RNN_CELL_MIN_GRU) return state.h = mingru(v, state.h);
+    if (layer_.kind == RNN_CELL_MIN_LSTM) return state.h = minlstm(v, state.h);
 
-    Vector u = product((*this)["weight_hh"], before.h);
+    Vector u = product((*this)["weight_hh"], state.h);
     if (norm) u = layer_norm(u, (*this)["norm_hh"]);
-    State after = before;
-    switch (network_.cell) {
+    switch (layer_.kind) {
       case RNN_CELL_VANILLA:
-        after.h = vanilla(v, u, network_.has(RNN_FLAG_RELU));
+        state.h = vanilla(v, u, layer_.has(RNN_FLAG_RELU));
         break;
       case RNN_CELL_GRU:
-        after.h = gru(v, u, get("bias_hn", network_.hidden), before.h);
+        state.h = gru(v, u, get("bias_hn", layer_.size), state.h);
         break;
       case RNN_CELL_LSTM:
-        after.h = lstm(v, u, after.c);
+        state.h = lstm(v, u, state.c);
         break;
       default:
         throw std::invalid_argument("no such cell");
     }
-    if (network_.projection != 0) after.h = product((*this)["weight_hr"], after.h);
-    return after;
+    if (layer_.projection != 0) state.h = product((*this)["weight_hr"], state.h);
+    return state.h;
   }
 
- private:
+  // y = f(W x + b), where x are the inputs that a convolution reads, the oldest first
+  Vector dense(Vector x, State& state) const {
+    const auto width = static_cast<std::ptrdiff_t>(x.size());
+    Vector past = state.h;
+    past.insert(past.end(), x.begin(), x.end());
+    x.clear();
+    for (std::size_t k = 0; k < layer_.taps; ++k) {
+      const auto tap = past.begin() + static_cast<std::ptrdiff_t>(k * layer_.dilation) * width;
+      x.insert(x.end(), tap, tap + width);
+    }
+    state.h.assign(past.begin() + width, past.end());
+    const bool tied = network_.tied && index_ >= network_.body();
+    const Vector& w = tied ? network_.parameters.at("embedding.weight") : (*this)["weight"];
+    const Vector z = product(w, x);
+    const bool slopes = layer_.activation.kind == RNN_ACTIVATION_PRELU;
+    return activate(layer_.activation, sum(z, get("bias", z.size())),
+                    slopes ? (*this)["slope"] : Vector(z.size()));
+  }
+
   const Network& network_;
-  std::string suffix_;
+  const Layer& layer_;
+  std::size_t index_;
+  bool reverse_;
 };
 
 // One sequence on its way through the layers.
 class Walk {
  public:
   Walk(const Network& network, const Sequences& sequences, std::size_t n)
-      : network_(network), sequences_(sequences), n_(n), length_(sequences.lengths[n]) {
+      : network_(network), sequences_(sequences), n_(n), length_(sequences.lengths[n]), states_(length_) {
     first_ = std::accumulate(sequences.lengths.begin(),
                              sequences.lengths.begin() + static_cast<std::ptrdiff_t>(n), std::size_t{0});
-    states_.assign(length_, std::vector<State>(network.strands()));
     for (std::size_t t = 0; t < length_; ++t) x_.push_back(input(first_ + t));
   }
 
   void run(Pass& pass) {
-    for (std::size_t l = 0; l < network_.layers; ++l) layer(l);
+    for (std::size_t l = 0; l < network_.body(); ++l) layer(l);
     for (std::size_t t = 0; t < length_; ++t) {
       Vector y = head(x_[t]);
       const Vector x = input(first_ + t);
@@ -97,8 +122,8 @@ class Walk {
     }
     if (sequences_.pooling != RNN_POOLING_NONE) append(pass.pooled, head(pool()));
     std::vector<State> final_state = states_.back();
-    for (std::size_t s = 1; s < final_state.size() && network_.has(RNN_FLAG_BIDIRECTIONAL); s += 2)
-      final_state[s] = states_.front()[s];
+    for (std::size_t s = 0; s < final_state.size(); ++s)
+      if (reverse_[s]) final_state[s] = states_.front()[s];
     append_state(pass.final_states, final_state);
   }
 
@@ -127,33 +152,51 @@ class Walk {
 
   bool reset(std::size_t t) const { return !sequences_.resets.empty() && sequences_.resets[first_ + t] != 0; }
 
-  // Where the sequence's direction starts: the state given, or the initial one.
+  // Where strand s starts: its part of the state given, or the initial one.
   State start(const Strand& strand, std::size_t s) const {
     State state = strand.initial();
     if (sequences_.initial_states.empty()) return state;
     const double* given = &sequences_.initial_states[n_ * network_.state_size()];
-    const std::size_t P = network_.width(), H = network_.cell_size();
-    std::copy_n(given + s * P, P, state.h.begin());
-    std::copy_n(given + network_.strands() * P + s * H, H, state.c.begin());
+    std::size_t before_h = 0, all_h = 0, before_c = 0, i = 0;
+    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+      for (std::size_t d = 0; d < network_.layers[l].directions(); ++d, ++i) {
+        all_h += network_.h_size(l);
+        if (i >= s) continue;
+        before_h += network_.h_size(l);
+        before_c += network_.layers[l].c_size();
+      }
+    }
+    std::copy_n(given + before_h, state.h.size(), state.h.begin());
+    std::copy_n(given + all_h + before_c, state.c.size(), state.c.begin());
     return state;
   }
 
-  void layer(std::size_t l) {
-    std::vector<Vector> o(length_);
-    for (std::size_t d = 0; d < network_.directions(); ++d) {
-      const Strand strand(network_, l, d);
-      const std::size_t s = l * network_.directions() + d;
-      State state = start(strand, s);
-      for (std::size_t k = 0; k < length_; ++k) {
-        const std::size_t t = d == 0 ? k : length_ - 1 - k;
-        if (d == 0 ? reset(t) : k > 0 && reset(t + 1)) state = strand.initial();
-        states_[t][s] = state = strand.step(x_[t], state);
-        append(o[t], state.h);
-      }
+  // The outputs of one direction of layer l, beside those of the directions before or added to them.
+  void run_strand(std::size_t l, bool reverse, std::vector<Vector>& o) {
+    const Strand strand(network_, l, reverse);
+    const bool add = network_.layers[l].direction == RNN_DIRECTION_SUM && reverse;
+    State state = start(strand, reverse_.size());
+    for (std::size_t k = 0; k < length_; ++k) {
+      const std::size_t t = reverse ? length_ - 1 - k : k;
+      if (reverse ? k > 0 && reset(t + 1) : reset(t)) state = strand.initial();
+      const Vector y = strand.step(x_[t], state);
+      states_[t].push_back(state);
+      if (add)
+        o[t] = sum(o[t], y);
+      else
+        append(o[t], y);
     }
+    reverse_.push_back(reverse);
+  }
+
+  void layer(std::size_t l) {
+    const Layer& layer = network_.layers[l];
+    std::vector<Vector> o(length_);
+    if (layer.direction != RNN_DIRECTION_REVERSE) run_strand(l, false, o);
+    if (layer.direction != RNN_DIRECTION_FORWARD) run_strand(l, true, o);
     for (std::size_t t = 0; t < length_; ++t) {
-      if (l > 0 && network_.has(RNN_FLAG_RESIDUAL)) o[t] = sum(o[t], x_[t]);
-      for (std::size_t j = 0; l + 1 < network_.layers && network_.dropout && j < o[t].size(); ++j)
+      if (layer.has(RNN_FLAG_RESIDUAL)) o[t] = sum(o[t], x_[t]);
+      for (std::size_t j = 0; l + 1 < network_.body() && network_.dropout && j < o[t].size(); ++j)
         o[t][j] *= network_.dropout(l, first_ + t, j);
     }
     x_ = o;
@@ -161,6 +204,8 @@ class Walk {
 
   // Of the steps since the last reset.
   Vector pool() const {
+    const Layer& last = network_.layers[network_.body() - 1];
+    const std::size_t ahead = last.direction == RNN_DIRECTION_REVERSE ? 0 : last.width();
     std::size_t begin = length_ - 1;
     while (begin > 0 && !reset(begin)) --begin;
     Vector pooled = x_.back();
@@ -168,7 +213,7 @@ class Walk {
     for (std::size_t j = 0; j < pooled.size(); ++j) {
       switch (sequences_.pooling) {
         case RNN_POOLING_LAST:
-          if (j >= network_.width()) pooled[j] = x_[begin][j];
+          if (j >= ahead) pooled[j] = x_[begin][j];
           break;
         case RNN_POOLING_MEAN:
           pooled[j] = 0;
@@ -184,13 +229,9 @@ class Walk {
     return pooled;
   }
 
-  // y = W_ho o + b_o
   Vector head(const Vector& o) const {
-    if (network_.outputs == 0) return o;
-    const char* matrix = network_.has(RNN_FLAG_TIED_HEAD) ? "embedding.weight" : "head.weight";
-    const Vector y = product(network_.parameters.at(matrix), o);
-    const auto bias = network_.parameters.find("head.bias");
-    return bias == network_.parameters.end() ? y : sum(y, bias->second);
+    State none;
+    return network_.has_head() ? Strand(network_, network_.body(), false).step(o, none) : o;
   }
 
   const Network& network_;
@@ -199,7 +240,8 @@ class Walk {
   std::size_t first_;  // frame
   std::size_t length_;
   std::vector<Vector> x_;                   // [T]  what the next layer reads
-  std::vector<std::vector<State>> states_;  // [T, L D]
+  std::vector<std::vector<State>> states_;  // [T, strands]
+  std::vector<bool> reverse_;               // [strands]
 };
 
 }  // namespace

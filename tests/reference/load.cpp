@@ -16,17 +16,7 @@ Network load(const rnn_t* rnn) {
   config.struct_size = sizeof config;
   check(rnn_get_config(rnn, &config));
 
-  Network network;
-  network.cell = config.cell;
-  network.flags = config.flags;
-  network.inputs = static_cast<std::size_t>(config.input_size);
-  network.hidden = static_cast<std::size_t>(config.hidden_size);
-  network.embedding = static_cast<std::size_t>(config.embedding_size);
-  network.projection = static_cast<std::size_t>(config.projection_size);
-  network.outputs = static_cast<std::size_t>(config.output_size);
-  network.layers = static_cast<std::size_t>(config.num_layers);
-  network.skip = static_cast<std::size_t>(config.skip);
-
+  Network network = architecture(config);
   std::size_t count = 0;
   check(rnn_parameter_count(rnn, &count));
   for (std::size_t i = 0; i < count; ++i) {

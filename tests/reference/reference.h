@@ -1,10 +1,11 @@
 // The truth that the tests compare with: networks in plain scalar double precision, without a thought for
 // speed, their losses and their optimisers. Gradients come from central differences of the loss, so no
-// backward pass has to be believed. One file per cell has its formulas: vanilla.h, gru.h, lstm.h, mingru.h,
-// minlstm.h; forward.cpp is what joins them to a network.
+// backward pass has to be believed. One file per kind of layer has its formulas: vanilla.h, gru.h, lstm.h,
+// mingru.h, minlstm.h, dense.h; forward.cpp is what joins them to a network.
 //
-// Letters in shapes: I inputs, E embedding, H hidden, P width of h, D directions, O outputs, L layers, G
-// gates, S state, N sequences, F frames, M targets. Strand l D + d is direction d of layer l.
+// Letters in shapes: I inputs, E embedding, X inputs of a layer, H hidden, P width of h, D directions, O
+// outputs, L layers, G gates, S state, N sequences, F frames, M targets. A strand is one direction of a layer:
+// those of the first layer come first, of a layer the forward one.
 #pragma once
 
 #include <cstddef>
@@ -15,21 +16,43 @@
 #include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/reference/dense.h"
 #include "tests/reference/linear.h"
 
 namespace rnn::reference {
 
 using Parameters = std::map<std::string, Vector>;  // by name, row-major
 
+struct Layer {
+  std::int32_t kind = RNN_CELL_VANILLA;
+  std::uint32_t flags = 0;     // RNN_FLAG_NO_BIAS is not needed: absent biases are zero
+  std::size_t size = 0;        // H, or a dense layer's outputs
+  std::size_t projection = 0;  // 0: none
+  std::int32_t direction = RNN_DIRECTION_FORWARD;
+  Activation activation = {};  // of a dense layer
+  // A dense layer of more than one tap is a causal convolution: it reads the inputs of so many steps, of which
+  // each is `dilation` steps before the next and the last is the present one.
+  std::size_t taps = 1, dilation = 1;
+
+  bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
+  bool is_dense() const { return kind == RNN_LAYER_DENSE; }
+  std::size_t width() const { return projection != 0 ? projection : size; }  // P
+  std::size_t directions() const {                                           // D
+    return direction == RNN_DIRECTION_BOTH || direction == RNN_DIRECTION_SUM ? 2 : 1;
+  }
+  std::size_t outputs() const { return direction == RNN_DIRECTION_BOTH ? 2 * width() : width(); }
+  std::size_t reach() const { return (taps - 1) * dilation; }              // steps
+  std::size_t c_size() const { return kind == RNN_CELL_LSTM ? size : 0; }  // of each strand
+  // The derivative has jumps.
+  bool has_kinks() const;
+};
+
 struct Network {
-  std::int32_t cell = RNN_CELL_VANILLA;
-  std::uint32_t flags = 0;  // RNN_FLAG_NO_BIAS is not needed: absent biases are zero
   std::size_t inputs = 0;
   std::size_t embedding = 0;  // E; 0: none
-  std::size_t hidden = 0;
-  std::size_t projection = 0;  // 0: none
-  std::size_t outputs = 0;     // of the head; 0: no head, the output is that of the last layer
-  std::size_t layers = 1;
+  std::vector<Layer> layers;
+  bool is_list = false;   // parameters are named layers.0.weight_ih and so on, not weight_ih_l0
+  bool tied = false;      // the head's matrix is the embedding
   std::size_t skip = 0;   // inputs that are added to the outputs of steps
   Parameters parameters;  // absent biases and initial states are zero
 
@@ -37,17 +60,25 @@ struct Network {
   // layer; empty: 1.
   std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
 
-  bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
-  std::size_t directions() const { return has(RNN_FLAG_BIDIRECTIONAL) ? 2 : 1; }     // D
-  std::size_t strands() const { return layers * directions(); }                      // L D
-  std::size_t width() const { return projection != 0 ? projection : hidden; }        // P
-  std::size_t layer_size() const { return directions() * width(); }                  // D P
-  std::size_t output_size() const { return outputs != 0 ? outputs : layer_size(); }  // O
-  std::size_t cell_size() const { return cell == RNN_CELL_LSTM ? hidden : 0; }       // of c
-  std::size_t state_size() const { return strands() * (width() + cell_size()); }     // S
+  // The last of two or more layers, if it is dense and has neither activation nor residual connection:
+  // pooling comes before it, and dropout does not.
+  bool has_head() const;
+  std::size_t body() const { return layers.size() - (has_head() ? 1 : 0); }  // layers before the head
+  std::size_t inputs_of(std::size_t layer) const;                            // X
+  std::size_t h_size(
+      std::size_t layer) const;  // of each strand: P, or the past inputs that a convolution reads
+  std::size_t output_size() const { return layers.back().outputs(); }  // O
+  std::size_t state_size() const;                                      // S
+  std::string parameter_name(std::size_t layer, const std::string& name, bool reverse) const;
+  bool has(std::uint32_t flag) const;  // a layer
+  bool has_kinks() const;
 };
 
-// The sizes and parameters of a handle.
+// What a configuration describes, without parameters: its list of layers, or the stack that its other fields
+// stand for.
+Network architecture(const rnn_config_t& config);
+
+// The layers and parameters of a handle.
 Network load(const rnn_t* rnn);
 
 // As rnn_sequences_t; what is empty is absent.

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <utility>
 
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -32,6 +34,16 @@ const Kind kKinds[] = {
     {"two layers, residual and normalised",
      [](rnn_config_t& c) { c.num_layers = 2, c.flags = RNN_FLAG_RESIDUAL + RNN_FLAG_LAYER_NORM; }},
     {"tied embedding", [](rnn_config_t& c) { c.embedding_size = 12, c.flags = RNN_FLAG_TIED_HEAD; }},
+    {"dense, GRU, LSTM, dense",
+     [](rnn_config_t& c) {
+       const std::int32_t outputs = std::exchange(c.output_size, 0);
+       c.hidden_size = c.num_layers = 0;
+       c = reference::with_layers(
+           c, {reference::dense_layer(10, RNN_ACTIVATION_GELU), reference::cell_layer(RNN_CELL_GRU, 12),
+               reference::cell_layer(RNN_CELL_LSTM, 14, 0, RNN_DIRECTION_FORWARD, 12),
+               reference::dense_layer(12, RNN_ACTIVATION_PRELU, RNN_FLAG_RESIDUAL),
+               reference::dense_layer(outputs)});
+     }},
 };
 
 // A small network on three sentences, each letter telling the next.

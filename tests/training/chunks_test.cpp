@@ -17,6 +17,8 @@ void expect_same_in_chunks(const Case& c, std::int32_t threads, std::size_t chun
 TEST(Chunks, ChangeNoBitOfGradients) {
   for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed)
     expect_same_in_chunks(random_case(seed), 1, 1 + seed % 4);
+  for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed)
+    expect_same_in_chunks(random_list_case(seed), static_cast<std::int32_t>(1 + seed % 3), 1 + seed % 4);
 }
 
 // Slices of the head's rows, tiles of its gradient and parts of the rows, none of them a multiple.
@@ -85,8 +87,8 @@ Outside pass_outside(const NetworkHandle& network, const Case& c, std::size_t ch
 }
 
 TEST(Chunks, ChangeNoBitOfWhatATapeComputes) {
-  for (std::uint64_t seed = 1; seed <= 100 && !HasFailure(); ++seed) {
-    Case c = random_case(seed);
+  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) {
+    Case c = seed <= 100 ? random_case(seed) : random_list_case(seed);
     c.data.pooling = RNN_POOLING_NONE;
     c.data.classes.assign(c.data.frames(), 0);
     c.data.weights.clear();

@@ -1,6 +1,7 @@
 // Training with bf16 goes where training with floats goes; int8 is for running alone.
 #include <cstdint>
 
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -28,6 +29,30 @@ TEST_P(Bf16, HasTheGradientsOfTheFloats) {
       const Data data = make_data(c, {12, 3, 20, 7, 1, 5, 6, 9, 15}, kind);
       const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
       SCOPED_TRACE(testing::Message() << "flags " << flags);
+      expect_gradients_of_bf16(change(network, data.get()), change(floats, data.get()));
+    }
+  }
+}
+
+TEST(Bf16OfLists, HasTheGradientsOfTheFloats) {
+  using reference::cell_layer;
+  using reference::dense_layer;
+  const std::vector<rnn_layer_t> lists[] = {
+      {dense_layer(37, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 33),
+       cell_layer(RNN_CELL_LSTM, 40, 0, RNN_DIRECTION_FORWARD, 20), dense_layer(6)},
+      {cell_layer(RNN_CELL_MIN_GRU, 21, 0, RNN_DIRECTION_SUM), dense_layer(40, RNN_ACTIVATION_GELU),
+       cell_layer(RNN_CELL_VANILLA, 20, RNN_FLAG_RESIDUAL, RNN_DIRECTION_BOTH),
+       dense_layer(6, RNN_ACTIVATION_SWISH)},
+      {dense_layer(33, RNN_ACTIVATION_ELU), dense_layer(33, RNN_ACTIVATION_SOFTPLUS, RNN_FLAG_RESIDUAL),
+       dense_layer(6)}};
+  for (const std::vector<rnn_layer_t>& layers : lists) {
+    for (const bool one_hot : {false, true}) {
+      const rnn_config_t c = reference::with_layers(config(9, 0, 0, 0), layers);
+      SCOPED_TRACE(reference::text_of(c));
+      DataKind kind;
+      kind.one_hot = one_hot;
+      const Data data = make_data(c, {12, 3, 20, 7, 1, 5, 6, 9, 15}, kind);
+      const NetworkHandle floats = create(c), network = convert(floats, RNN_COMPUTE_BF16);
       expect_gradients_of_bf16(change(network, data.get()), change(floats, data.get()));
     }
   }

@@ -10,6 +10,7 @@
 
 #include "lib/kernels/dispatch.h"
 #include "lib/training/threads.h"
+#include "tests/reference/lists.h"
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -35,9 +36,29 @@ struct Case {
   std::int32_t compute = RNN_COMPUTE_F32;
   bool labels = false;  // smoothed and weighted
   std::int32_t skip = 0;
+  std::vector<rnn_layer_t> list = {};  // instead of cell, layers and what they have
 };
 
+// The same with the layers of a list.
+Case with_list(Case c, std::vector<rnn_layer_t> list) {
+  c.list = std::move(list);
+  return c;
+}
+
+std::string describe(const Case& c) {
+  if (!c.list.empty()) return reference::text_of(reference::with_layers({}, c.list));
+  return "cell " + std::to_string(c.cell) + ", flags " + std::to_string(c.flags);
+}
+
 rnn_config_t config_of(const Case& c) {
+  if (!c.list.empty()) {
+    rnn_config_t n = config(40, 0, 0, 0);
+    n.embedding_size = c.embedding;
+    n.compute = c.compute;
+    n.skip = c.skip;
+    n.initial_state = RNN_INITIAL_TRAINED;
+    return reference::with_layers(n, c.list);
+  }
   rnn_config_t n = config(40, c.cell == RNN_CELL_VANILLA ? 72 : 40, 40, c.layers);
   n.cell = c.cell;
   n.flags = c.flags;
@@ -50,8 +71,8 @@ rnn_config_t config_of(const Case& c) {
 }
 
 // Every cell, and every option with one of them.
-const std::vector<Case>& cells_and_options() {
-  static const std::vector<Case> cases = {
+std::vector<Case> stacks() {
+  return {
       {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_VANILLA, RNN_FLAG_RELU | RNN_FLAG_RESIDUAL},
       {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_LSTM},
       {RNN_OPTIMIZER_ADAM, 2, false, true, RNN_CELL_GRU},
@@ -73,6 +94,40 @@ const std::vector<Case>& cells_and_options() {
       {RNN_OPTIMIZER_ADAM, 2, false, false, RNN_CELL_MIN_GRU, RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL},
       {RNN_OPTIMIZER_ADAM, 2, true, false, RNN_CELL_MIN_GRU, 0, 0, 24, 0, 0.3f, RNN_COMPUTE_BF16},
       {RNN_OPTIMIZER_ADAM, 2, true, true, RNN_CELL_MIN_LSTM}};
+}
+
+// Of 40 inputs and outputs: layers of every kind and direction, beside and behind one another.
+std::vector<Case> lists() {
+  using reference::cell_layer;
+  using reference::dense_layer;
+  const std::int32_t adam = RNN_OPTIMIZER_ADAM;
+  const std::vector<rnn_layer_t> ahead = {
+      dense_layer(40, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 72),
+      cell_layer(RNN_CELL_LSTM, 56, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_FORWARD, 24),
+      dense_layer(24, RNN_ACTIVATION_GELU, RNN_FLAG_RESIDUAL), dense_layer(40)};
+  const std::vector<rnn_layer_t> around = {
+      cell_layer(RNN_CELL_GRU, 24, 0, RNN_DIRECTION_BOTH),
+      cell_layer(RNN_CELL_VANILLA, 48, RNN_FLAG_RESIDUAL, RNN_DIRECTION_SUM),
+      cell_layer(RNN_CELL_MIN_GRU, 33, 0, RNN_DIRECTION_REVERSE), dense_layer(40, RNN_ACTIVATION_PRELU)};
+  const std::vector<rnn_layer_t> dense = {dense_layer(70, RNN_ACTIVATION_SOFTMAX),
+                                          dense_layer(70, RNN_ACTIVATION_ELU, RNN_FLAG_RESIDUAL, 0.5f),
+                                          dense_layer(40, RNN_ACTIVATION_SOFTPLUS)};
+  return {with_list({adam, 1, true, true}, ahead),
+          with_list({adam, 1, false, false, 0, 0, 0, 0, RNN_POOLING_LAST, 0.3f}, ahead),
+          with_list({adam, 1, true, false, 0, 0, 0, 24, RNN_POOLING_NONE, 0.2f, RNN_COMPUTE_BF16}, ahead),
+          with_list({adam, 1, false, false}, around),
+          with_list({adam, 1, true, false, 0, 0, 0, 0, RNN_POOLING_MAX}, around),
+          with_list({adam, 1, false, false, 0, 0, 0, 0, RNN_POOLING_NONE, 0, RNN_COMPUTE_BF16}, around),
+          with_list({adam, 1, true, true, 0, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}, dense),
+          with_list({adam, 1, false, true, 0, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, false, 40}, dense)};
+}
+
+const std::vector<Case>& cells_and_options() {
+  static const std::vector<Case> cases = [] {
+    std::vector<Case> all = stacks();
+    for (const Case& c : lists()) all.push_back(c);
+    return all;
+  }();
   return cases;
 }
 
@@ -158,8 +213,8 @@ TEST_F(Determinism, OfWeightsWithEveryCellAndOption) {
     const Outcome one = run(c, 1);
     for (const std::int32_t threads : {2, 4, 7}) {
       const Outcome other = run(c, threads);
-      EXPECT_EQ(other.values, one.values) << "cell " << c.cell << ", flags " << c.flags << ", " << threads;
-      EXPECT_EQ(other.losses, one.losses) << "cell " << c.cell << ", flags " << c.flags << ", " << threads;
+      EXPECT_EQ(other.values, one.values) << describe(c) << ", " << threads;
+      EXPECT_EQ(other.losses, one.losses) << describe(c) << ", " << threads;
     }
   }
 }
@@ -279,7 +334,7 @@ TEST_F(Determinism, OfTapes) {
     const std::vector<std::uint32_t> one = record(network, c, in, 1, d_outputs, true).all();
     for (const std::int32_t threads : {2, 4, 7})
       EXPECT_EQ(record(network, c, in, threads, d_outputs, true).all(), one)
-          << "cell " << c.cell << ", flags " << c.flags << ", " << threads << " threads";
+          << describe(c) << ", " << threads << " threads";
   }
 }
 
@@ -287,7 +342,7 @@ TEST_F(Determinism, OfTapes) {
 TEST_F(Determinism, OfTapesAndOtherPasses) {
   for (Case c : cells_and_options()) {
     c.dropout = 0.0f;  // of a tape is with another key
-    SCOPED_TRACE("cell " + std::to_string(c.cell) + ", flags " + std::to_string(c.flags));
+    SCOPED_TRACE(describe(c));
     DataKind kind;
     kind.one_hot = c.one_hot;
     kind.resets = c.windows;

@@ -7,6 +7,7 @@
 
 #include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
+#include "tests/reference/lists.h"
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -56,18 +57,17 @@ struct Case {
     options.class_weights = class_weights.empty() ? nullptr : class_weights.data();
     return options;
   }
-  bool has(std::uint32_t flag) const { return (config.flags & flag) != 0; }
+  bool has(std::uint32_t flag) const { return reference::architecture(config).has(flag); }
   // Where the loss has kinks, a difference has to be a small one.
   double step() const {
-    const bool kinks = has(RNN_FLAG_RELU) || is_minimal(config) || data.pooling == RNN_POOLING_MAX;
-    return kinks ? 1e-7 : 1e-5;
+    return reference::architecture(config).has_kinks() || data.pooling == RNN_POOLING_MAX ? 1e-7 : 1e-5;
   }
   // Layer normalisation divides by the deviation of a few numbers.
   Bounds bounds() const { return has(RNN_FLAG_LAYER_NORM) ? Bounds{2e-4, 2e-5} : Bounds{3e-5, 2e-6}; }
 };
 
-inline std::string describe(const Case& c) {
-  const rnn_config_t& n = c.config;
+inline std::string describe(const rnn_config_t& n) {
+  if (n.layers != nullptr) return reference::text_of(n);
   std::string text = "cell " + std::to_string(n.cell) + ", I " + std::to_string(n.input_size) + ", E " +
                      std::to_string(n.embedding_size) + ", H " + std::to_string(n.hidden_size) + ", P " +
                      std::to_string(n.projection_size) + ", O " + std::to_string(n.output_size) + ", skip " +
@@ -81,7 +81,12 @@ inline std::string describe(const Case& c) {
                {RNN_FLAG_RESIDUAL, "residual"},   {RNN_FLAG_LAYER_NORM, "layer norm"},
                {RNN_FLAG_TIED_HEAD, "tied"}};
   for (const auto& flag : flags)
-    if (c.has(flag.flag)) text += std::string(", ") + flag.name;
+    if ((n.flags & flag.flag) != 0) text += std::string(", ") + flag.name;
+  return text;
+}
+
+inline std::string describe(const Case& c) {
+  std::string text = describe(c.config);
   text += c.data.indices.empty() ? ", vectors" : ", indices";
   text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
           std::to_string(c.dropout);
@@ -149,12 +154,15 @@ inline std::vector<float> mask(const Case& c, std::size_t layer, std::size_t wid
 // The reference with the parameters of the network, and its masks.
 inline reference::Network load(const NetworkHandle& network, const Case& c) {
   reference::Network truth = reference::load(network.get());
-  if (c.dropout == 0.0f || truth.layers == 1) return truth;
-  const std::size_t width = truth.layer_size();
+  if (c.dropout == 0.0f || truth.body() == 1) return truth;
   std::vector<std::vector<float>> masks;
-  for (std::size_t l = 0; l + 1 < truth.layers; ++l) masks.push_back(mask(c, l, width));
-  truth.dropout = [masks, width](std::size_t layer, std::size_t frame, std::size_t column) {
-    return static_cast<double>(masks.at(layer).at(frame * width + column));
+  std::vector<std::size_t> widths;
+  for (std::size_t l = 0; l + 1 < truth.body(); ++l) {
+    widths.push_back(truth.layers[l].outputs());
+    masks.push_back(mask(c, l, widths.back()));
+  }
+  truth.dropout = [masks, widths](std::size_t layer, std::size_t frame, std::size_t column) {
+    return static_cast<double>(masks.at(layer).at(frame * widths[layer] + column));
   };
   return truth;
 }
@@ -299,19 +307,21 @@ inline rnn_config_t random_config(Random& random) {
   return c;
 }
 
-inline Case random_case(std::uint64_t seed) {
-  Random random(seed);
+// Of a network that has no skip yet, unless it is a list of layers.
+inline Case random_case(rnn_config_t network, std::uint64_t seed, Random& random) {
   const auto pick = [&](std::size_t n) { return static_cast<std::int32_t>(random.below(n)); };
-  rnn_config_t network = random_config(random);
+  const bool list = network.layers != nullptr;
   DataKind kind;
   kind.one_hot = network.embedding_size != 0 || pick(2) == 0;
   kind.pooling = pick(2) == 0 ? pick(4) : RNN_POOLING_NONE;
+  if (!reference::can_pool(network, kind.pooling)) kind.pooling = RNN_POOLING_NONE;
   Random cells(seed + 2000000), skips(seed + 1000000);  // apart from the other draws
-  if (cells.below(5) == 0 && (network.flags & RNN_FLAG_LAYER_NORM) == 0 && network.projection_size == 0) {
+  const bool minimal = cells.below(5) == 0;
+  if (!list && minimal && (network.flags & RNN_FLAG_LAYER_NORM) == 0 && network.projection_size == 0) {
     network.cell = cells.below(2) == 0 ? RNN_CELL_MIN_GRU : RNN_CELL_MIN_LSTM;
     network.flags &= ~std::uint32_t{RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE};
   }
-  if (kind.pooling == RNN_POOLING_NONE && skips.below(2) == 0)
+  if (!list && kind.pooling == RNN_POOLING_NONE && skips.below(2) == 0)
     network.skip = static_cast<std::int32_t>(skips.below(static_cast<std::size_t>(most_skip(network)) + 1));
   kind.masks = pick(2) == 0;
   kind.resets = pick(3) == 0;
@@ -320,7 +330,8 @@ inline Case random_case(std::uint64_t seed) {
   for (std::size_t& length : lengths) length = 1 + random.below(7);
   Case c = make_case(network, kind, std::move(lengths), seed);
   if (pick(3) == 0) give_states(c, seed);
-  if (pick(4) == 0 && network.num_layers > 1) c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
+  if (pick(4) == 0 && reference::architecture(network).body() > 1)
+    c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
   c.dropout_key = seed;
   if (c.loss != RNN_LOSS_CROSS_ENTROPY) return c;
   if (pick(3) == 0) c.label_smoothing = 0.1f + 0.4f * static_cast<float>(pick(3));
@@ -330,6 +341,20 @@ inline Case random_case(std::uint64_t seed) {
   for (float& weight : c.data.weights) weight = std::max(weight, 0.1f);
   c.data.classes[0] = 0;
   return c;
+}
+
+inline Case random_case(std::uint64_t seed) {
+  Random random(seed);
+  const rnn_config_t network = random_config(random);
+  return random_case(network, seed, random);
+}
+
+// Whose network is a list of layers.
+inline Case random_list_case(std::uint64_t seed) {
+  Random random(seed);
+  reference::ListKind kind;
+  kind.whole = seed % 2 == 0;
+  return random_case(reference::random_list(static_cast<std::uint32_t>(seed), kind), seed, random);
 }
 
 }  // namespace rnn::training_test

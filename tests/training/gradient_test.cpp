@@ -10,6 +10,11 @@ TEST(Gradient, OfEveryKind) {
   for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed) check(random_case(seed), 8);
 }
 
+TEST(Gradient, OfLists) {
+  for (std::uint64_t seed = 1; seed <= 300 && !HasFailure(); ++seed)
+    check(random_list_case(seed), 8, static_cast<std::int32_t>(1 + seed % 3));
+}
+
 // One option at a time, and every element of the gradient.
 TEST(Gradient, OfEveryOption) {
   const std::vector<std::size_t> lengths = {3, 6, 1, 4};
@@ -125,11 +130,12 @@ TEST(Gradient, AddsUp) {
 // ---- Windows ---------------------------------------------------------------------------------------
 
 // A run over windows is plain gradient descent on each window's loss, from states that are constants.
-TEST(Gradient, OfWindows) {
+void check_windows(rnn_config_t c) {
+  SCOPED_TRACE(describe(c));
+  c.initial_state = RNN_INITIAL_TRAINED;
+  const auto I = static_cast<std::size_t>(c.input_size);
   for (const bool fresh : {false, true}) {
     for (const bool per_sequence : {false, true}) {
-      rnn_config_t c = config(3, 5, 4, 2);
-      c.initial_state = RNN_INITIAL_TRAINED;
       DataKind kind;
       kind.pooling = per_sequence ? RNN_POOLING_LAST : RNN_POOLING_NONE;
       const Data data = make_data(c, {7, 3, 9, 6}, kind);
@@ -158,7 +164,7 @@ TEST(Gradient, OfWindows) {
           const bool last = start + length == data.lengths[n];
           window.lengths.push_back(length);
           for (std::size_t t = start; t < start + length; ++t) {
-            for (std::size_t i = 0; i < 3; ++i) window.inputs.push_back(all.inputs[(first + t) * 3 + i]);
+            for (std::size_t i = 0; i < I; ++i) window.inputs.push_back(all.inputs[(first + t) * I + i]);
             if (!per_sequence) window.classes.push_back(all.classes[first + t]);
           }
           if (per_sequence) {
@@ -169,11 +175,12 @@ TEST(Gradient, OfWindows) {
             window.initial_states.insert(window.initial_states.end(), carried[n].begin(), carried[n].end());
         }
         const reference::Pass pass = reference::forward(truth, window);
-        std::size_t row = 0;
+        const auto S = static_cast<std::ptrdiff_t>(truth.state_size());
+        std::ptrdiff_t row = 0;
         for (std::size_t n = 0; n < 4; ++n) {
           if (data.lengths[n] <= start) continue;
-          const auto begin = pass.final_states.begin() + static_cast<std::ptrdiff_t>(10 * row++);
-          carried[n].assign(begin, begin + 10);
+          const auto begin = pass.final_states.begin() + S * row++;
+          carried[n].assign(begin, begin + S);
         }
         if (per_sequence && std::count(window.weights.begin(), window.weights.end(), 1.0) == 0) continue;
         const reference::Parameters g = reference::gradients(truth, window, RNN_LOSS_CROSS_ENTROPY);
@@ -185,6 +192,28 @@ TEST(Gradient, OfWindows) {
         for (std::size_t i = 0; i < x.size(); ++i)
           EXPECT_NEAR(trained.parameters.at(name)[i], x[i], 3e-6) << name << " fresh " << fresh;
     }
+  }
+}
+
+TEST(Gradient, OfWindows) {
+  using reference::cell_layer;
+  using reference::dense_layer;
+  check_windows(config(3, 5, 4, 2));
+  const rnn_config_t c = config(3, 0, 0, 0);
+  check_windows(
+      reference::with_layers(c, {dense_layer(5, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4),
+                                 dense_layer(4, RNN_ACTIVATION_PRELU, RNN_FLAG_RESIDUAL),
+                                 cell_layer(RNN_CELL_LSTM, 6, 0, RNN_DIRECTION_FORWARD, 3), dense_layer(4)}));
+  check_windows(reference::with_layers(
+      c, {cell_layer(RNN_CELL_MIN_GRU, 3), cell_layer(RNN_CELL_VANILLA, 4, RNN_FLAG_NO_BIAS),
+          dense_layer(4, RNN_ACTIVATION_SWISH)}));
+  for (std::uint32_t seed = 1; seed <= 30 && !testing::Test::HasFailure(); ++seed) {
+    reference::ListKind kind;
+    kind.embedding = false;
+    const rnn_config_t list = reference::random_list(seed, kind);
+    if (reference::can_pool(list, RNN_POOLING_LAST) &&
+        !reference::architecture(list).has(RNN_FLAG_LAYER_NORM))
+      check_windows(list);
   }
 }
 

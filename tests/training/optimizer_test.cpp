@@ -5,6 +5,7 @@
 #include "lib/training/exact.h"
 #include "lib/training/options.h"
 #include "lib/training/schedule.h"
+#include "tests/reference/lists.h"
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -150,9 +151,15 @@ class TwoBiases {
 
  private:
   std::size_t sums(const std::string& name) const {
-    if (name.compare(0, 8, "bias_ih_") != 0) return 0;
-    const bool apart = network_.cell == RNN_CELL_GRU && !network_.has(RNN_FLAG_RESET_BEFORE);
-    return network_.parameters.at(name).size() - (apart ? network_.hidden : 0);
+    for (std::size_t l = 0; l < network_.layers.size(); ++l) {
+      for (const bool reverse : {false, true}) {
+        if (name != network_.parameter_name(l, "bias_ih", reverse)) continue;
+        const reference::Layer& layer = network_.layers[l];
+        const bool apart = layer.kind == RNN_CELL_GRU && !layer.has(RNN_FLAG_RESET_BEFORE);
+        return network_.parameters.at(name).size() - (apart ? layer.size : 0);
+      }
+    }
+    return 0;
   }
 
   reference::Network network_;
@@ -161,10 +168,23 @@ class TwoBiases {
 };
 
 struct Network {
-  std::int32_t cell;
+  std::int32_t cell;  // 0: a list of layers
   std::uint32_t flags;
   std::int32_t hidden;
 };
+
+rnn_config_t config_of(const Network& n) {
+  rnn_config_t c = config(2, n.hidden, 2, n.hidden > 10 ? 1 : 2);
+  c.cell = n.cell;
+  c.flags = n.flags;
+  if (n.cell != 0) return c;
+  return reference::with_layers(
+      config(2, 0, 0, 0),
+      {reference::dense_layer(3, RNN_ACTIVATION_TANH),
+       reference::cell_layer(RNN_CELL_GRU, 4, 0, RNN_DIRECTION_SUM),
+       reference::cell_layer(RNN_CELL_LSTM, 3, 0, RNN_DIRECTION_REVERSE),
+       reference::cell_layer(RNN_CELL_GRU, 3, RNN_FLAG_RESET_BEFORE), reference::dense_layer(2)});
+}
 
 TEST(TwoBiases, LearnAsTheirSum) {
   const Rule rules[] = {
@@ -186,15 +206,14 @@ TEST(TwoBiases, LearnAsTheirSum) {
                               {RNN_CELL_GRU, 0, 5},
                               {RNN_CELL_GRU, 0, 8},
                               {RNN_CELL_GRU, 0, 21},
-                              {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, 7}};
+                              {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, 7},
+                              {0, 0, 0}};
   for (const Network& n : networks) {
     for (const Rule& rule : rules) {
       if (n.hidden > 10 && &rule > &rules[1]) break;  // central differences of many weights
       SCOPED_TRACE(std::string(rule.name) + ", cell " + std::to_string(n.cell) + ", H " +
                    std::to_string(n.hidden));
-      rnn_config_t c = config(2, n.hidden, 2, n.hidden > 10 ? 1 : 2);
-      c.cell = n.cell;
-      c.flags = n.flags;
+      const rnn_config_t c = config_of(n);
       const Data data = make_data(c, {4, 2, 5}, {});
       const rnn_sequences_t in = data.get();
       auto given = sized<rnn_train_options_t>();
@@ -202,7 +221,7 @@ TEST(TwoBiases, LearnAsTheirSum) {
       rule.change(given);
       given.learning_rate = given.optimizer == RNN_OPTIMIZER_SGD ? 0.02f : 0.002f;
       auto group = sized<rnn_parameter_group_t>();
-      group.pattern = "bias_ih_*";
+      group.pattern = c.layers != nullptr ? "*bias_ih*" : "bias_ih_*";
       group.two_biases = 1;
       given.groups = &group;
       given.group_count = 1;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -38,7 +39,7 @@ class Resume : public testing::Test {
 
   TrainerHandle trainer(rnn_progress_function_t progress = nullptr, void* user = nullptr,
                         std::uint64_t seed = 3) {
-    rnn_config_t c = kConfig;
+    rnn_config_t c = config_;
     c.seed = seed;
     rnn_train_options_t o = options_;
     o.progress = progress;
@@ -46,6 +47,28 @@ class Resume : public testing::Test {
     return create_trainer(create(c), o);
   }
 
+  // Saved at every `each`-th report.
+  void check_reports(int each) {
+    Saver counter{nullptr, nullptr, 0, -1, false};
+    const TrainerHandle whole = trainer(&Saver::save, &counter);
+    ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK) << rnn_last_error();
+    ASSERT_GT(counter.reports, 20);
+    for (const bool stop : {false, true}) {
+      for (int report = 1; report <= counter.reports; report += each) {
+        TrainerHandle first;
+        Saver saver{&first, path_.c_str(), 0, report, stop};
+        first = trainer(&Saver::save, &saver);
+        ASSERT_EQ(rnn_trainer_run(first.get(), &in_), RNN_OK) << rnn_last_error();
+        EXPECT_EQ(saver.reports, stop ? report : counter.reports);
+        const TrainerHandle second = trainer(nullptr, nullptr, 99);
+        ASSERT_EQ(rnn_trainer_load(second.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+        ASSERT_EQ(rnn_trainer_run(second.get(), &in_), RNN_OK) << rnn_last_error();
+        ASSERT_EQ(bits(values(second)), bits(values(whole))) << "saved at report " << report;
+      }
+    }
+  }
+
+  rnn_config_t config_ = kConfig;
   const Data data_ = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {}),
              other_ = make_data(kConfig, {4, 6}, {}, 2);
   const rnn_sequences_t in_ = data_.get(), validation_ = other_.get();
@@ -54,24 +77,28 @@ class Resume : public testing::Test {
   std::string path_;
 };
 
-TEST_F(Resume, AtEveryReport) {
-  Saver counter{nullptr, nullptr, 0, -1, false};
-  const TrainerHandle whole = trainer(&Saver::save, &counter);
-  ASSERT_EQ(rnn_trainer_run(whole.get(), &in_), RNN_OK) << rnn_last_error();
-  ASSERT_GT(counter.reports, 20);
-  for (const bool stop : {false, true}) {
-    for (int report = 1; report <= counter.reports; ++report) {
-      TrainerHandle first;
-      Saver saver{&first, path_.c_str(), 0, report, stop};
-      first = trainer(&Saver::save, &saver);
-      ASSERT_EQ(rnn_trainer_run(first.get(), &in_), RNN_OK) << rnn_last_error();
-      EXPECT_EQ(saver.reports, stop ? report : counter.reports);
-      const TrainerHandle second = trainer(nullptr, nullptr, 99);
-      ASSERT_EQ(rnn_trainer_load(second.get(), path_.c_str()), RNN_OK) << rnn_last_error();
-      ASSERT_EQ(rnn_trainer_run(second.get(), &in_), RNN_OK) << rnn_last_error();
-      ASSERT_EQ(bits(values(second)), bits(values(whole))) << "saved at report " << report;
-    }
-  }
+TEST_F(Resume, AtEveryReport) { check_reports(1); }
+
+TEST_F(Resume, OfAListOfLayers) {
+  using reference::cell_layer;
+  using reference::dense_layer;
+  std::vector<rnn_layer_t> layers = {dense_layer(5, RNN_ACTIVATION_PRELU), cell_layer(RNN_CELL_GRU, 6),
+                                     cell_layer(RNN_CELL_LSTM, 5, 0, RNN_DIRECTION_FORWARD, 3),
+                                     dense_layer(4)};
+  config_ = reference::with_layers(config(3, 0, 0, 0), layers);
+  options_.dropout = 0.2f;
+  check_reports(5);
+
+  // What was saved is of no use to another network.
+  const TrainerHandle saved = trainer();
+  ASSERT_EQ(rnn_trainer_save(saved.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+  layers[0].activation = RNN_ACTIVATION_TANH;
+  config_ = reference::with_layers(config_, layers);
+  EXPECT_EQ(rnn_trainer_load(trainer().get(), path_.c_str()), RNN_MISMATCH);
+  EXPECT_NE(std::string(rnn_last_error()).find("layers[0].activation"), std::string::npos)
+      << rnn_last_error();
+  config_ = config(3, 5, 4, 2);
+  EXPECT_EQ(rnn_trainer_load(trainer().get(), path_.c_str()), RNN_MISMATCH) << rnn_last_error();
 }
 
 // What was set and what was skipped before is part of a run.

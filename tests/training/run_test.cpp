@@ -6,6 +6,7 @@
 
 #include "lib/training/options.h"
 #include "lib/training/walk.h"
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -360,6 +361,36 @@ TEST(Evaluation, IsTheReferences) {
             EXPECT_TRUE(std::isnan(evaluation.accuracy));
         }
       }
+    }
+  }
+}
+
+TEST(Evaluation, OfListsIsTheReferences) {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    reference::ListKind lists;
+    lists.whole = seed % 2 == 0;
+    const rnn_config_t c = reference::random_list(seed, lists);
+    SCOPED_TRACE(reference::text_of(c));
+    for (std::int32_t pooling = RNN_POOLING_NONE; pooling <= RNN_POOLING_MAX; ++pooling) {
+      if (!reference::can_pool(c, pooling)) continue;
+      DataKind kind;
+      kind.one_hot = c.embedding_size != 0;
+      kind.loss = 1 + static_cast<std::int32_t>(seed) % 3;
+      kind.pooling = pooling;
+      kind.masks = kind.resets = true;
+      const Data data = make_data(c, {5, 1, 9, 4}, kind);
+      const rnn_sequences_t in = data.get();
+      const NetworkHandle network = create(c);
+      const reference::Network truth = reference::load(network.get());
+      const reference::Evaluation expected =
+          reference::evaluate(truth, reference::convert(truth, in), kind.loss);
+      auto o = sized<rnn_train_options_t>();
+      o.loss = kind.loss;
+      auto evaluation = sized<rnn_evaluation_t>();
+      ASSERT_EQ(rnn_evaluate(network.get(), &in, &o, &evaluation), RNN_OK) << rnn_last_error();
+      const double bound = truth.has(RNN_FLAG_LAYER_NORM) ? 1e-4 : 2e-6;
+      EXPECT_NEAR(evaluation.loss, expected.loss, bound * std::max(1.0, expected.loss));
+      EXPECT_NEAR(evaluation.weight, expected.weight, 1e-6);
     }
   }
 }

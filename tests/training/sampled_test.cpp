@@ -8,6 +8,7 @@
 
 #include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -74,6 +75,20 @@ std::vector<Case> cases() {
   result.push_back({n, {true}, false});
   n.flags |= RNN_FLAG_NO_BIAS;
   result.push_back({n, {true, RNN_POOLING_LAST, true}, false});
+  using reference::cell_layer;
+  using reference::dense_layer;
+  n = config(13, 0, 0, 0);
+  result.push_back(
+      {reference::with_layers(n, {dense_layer(5, RNN_ACTIVATION_SWISH), cell_layer(RNN_CELL_GRU, 4),
+                                  dense_layer(6, RNN_ACTIVATION_TANH), dense_layer(13)}),
+       {false, RNN_POOLING_NONE, true, true},
+       true});
+  n.embedding_size = 6;
+  n.flags = RNN_FLAG_TIED_HEAD;
+  result.push_back({reference::with_layers(n, {cell_layer(RNN_CELL_LSTM, 4, 0, RNN_DIRECTION_BOTH),
+                                               dense_layer(6, RNN_ACTIVATION_PRELU), dense_layer(13)}),
+                    {true, RNN_POOLING_MEAN},
+                    false});
   return result;
 }
 
@@ -160,7 +175,8 @@ double loss(const Setting& s, const reference::Network& truth, const reference::
 TEST(Sampled, GradientsAreThoseOfTheLoss) {
   for (const Case& c : cases()) {
     const Setting s(c);
-    SCOPED_TRACE("cell " + std::to_string(c.config.cell) + ", flags " + std::to_string(c.config.flags));
+    SCOPED_TRACE("cell " + std::to_string(c.config.cell) + ", flags " + std::to_string(c.config.flags) +
+                 ", layers " + std::to_string(c.config.layer_count));
     const Result result = train(s, 1);
     reference::Network truth = reference::load(s.network.get());
     const reference::Sequences sequences = reference::convert(truth, s.sequences);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lib/kernels/float_mode.h"
+#include "tests/reference/lists.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -74,15 +75,21 @@ Data run_freely(rnn_t* network, Data data, std::vector<float>& states) {
 
 struct FreeCase {
   bool one_hot, resets, masks;
-  std::int32_t cell;
+  std::int32_t cell;  // 0: a list of layers
 };
 
 TEST(ScheduledSampling, IsTrainingOnTheOwnOutputs) {
   for (const FreeCase& f :
        {FreeCase{false, false, false, RNN_CELL_VANILLA}, FreeCase{true, true, true, RNN_CELL_VANILLA},
-        FreeCase{false, true, true, RNN_CELL_LSTM}, FreeCase{true, false, false, RNN_CELL_GRU}}) {
+        FreeCase{false, true, true, RNN_CELL_LSTM}, FreeCase{true, false, false, RNN_CELL_GRU},
+        FreeCase{false, true, true, 0}, FreeCase{true, false, false, 0}}) {
     rnn_config_t c = config(4, 7, 4, 2);
     c.cell = f.cell;
+    if (f.cell == 0)
+      c = reference::with_layers(
+          config(4, 0, 0, 0),
+          {reference::dense_layer(5, RNN_ACTIVATION_TANH), reference::cell_layer(RNN_CELL_MIN_GRU, 6),
+           reference::cell_layer(RNN_CELL_LSTM, 7), reference::dense_layer(4, RNN_ACTIVATION_SOFTSIGN)});
     c.initial_state = RNN_INITIAL_TRAINED;
     DataKind kind;
     kind.one_hot = f.one_hot;

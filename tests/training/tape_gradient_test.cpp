@@ -74,6 +74,11 @@ TEST(Gradient, OfTapes) {
   for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) check_tape(random_case(seed), seed, 8);
 }
 
+TEST(Gradient, OfTapesOfLists) {
+  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed)
+    check_tape(random_list_case(seed), seed, 8);
+}
+
 // Of inputs and of initial and final states, for every cell with and without what goes around it.
 TEST(Gradient, OfTapesOfEveryCell) {
   std::uint64_t seed = 1;

@@ -11,7 +11,8 @@
 
 namespace rnn {
 
-// Every cell and option in several sizes, with values for the initial states. Bidirectional ones cannot step.
+// Every cell and option in several sizes, with values for the initial states, and random lists of layers.
+// Bidirectional ones cannot step; in their lists, layers read in any direction.
 std::vector<rnn_config_t> all_configs(bool bidirectional);
 std::string describe(const rnn_config_t& config);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "lib/network/init.h"
+#include "tests/reference/lists.h"
 #include "tests/unit/network_test.h"
 
 namespace rnn {
@@ -95,10 +96,17 @@ std::vector<rnn_config_t> all_configs(bool bidirectional) {
           add_skip(make_config(kind, size, both | RNN_FLAG_LAYER_NORM | RNN_FLAG_RESIDUAL, false)));
     }
   }
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    reference::ListKind kind;
+    kind.whole = bidirectional;
+    kind.widest = seed % 4 == 0 ? 70 : 20;
+    configs.push_back(reference::random_list(seed, kind));
+  }
   return configs;
 }
 
 std::string describe(const rnn_config_t& c) {
+  if (c.layers != nullptr) return reference::text_of(c);
   std::string text;
   for (const Kind& kind : kKinds)
     if (kind.cell == c.cell && (c.flags & (RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE)) == kind.flags &&
@@ -133,16 +141,7 @@ Network make_network(const rnn_config_t& config) {
 
 reference::Network truth(const Network& network) {
   const Weights& weights = network.weights();
-  reference::Network result;
-  result.cell = weights.config().cell;
-  result.flags = weights.config().flags;
-  result.inputs = weights.input_size();
-  result.embedding = static_cast<std::size_t>(weights.config().embedding_size);
-  result.hidden = weights.layer(0).hidden;
-  result.projection = static_cast<std::size_t>(weights.config().projection_size);
-  result.outputs = weights.has_head() ? weights.output_size() : 0;
-  result.layers = weights.num_layers();
-  result.skip = weights.skip();
+  reference::Network result = reference::architecture(weights.config());
   for (std::size_t i = 0; i < weights.parameter_count(); ++i) {
     const Parameter& parameter = weights.parameter(i);
     std::vector<float> values(parameter.count());
@@ -199,9 +198,9 @@ Results run_stepwise(const Network& network, const Data& data) {
         stream.step(&data.inputs[f * weights.input_size()], y);
       else
         stream.step(data.indices[f], y);
-      stream.get_state(&results.states[f * S]);
+      stream.get_state(results.states.data() + f * S);
     }
-    stream.get_state(&results.final_states[n * S]);
+    stream.get_state(results.final_states.data() + n * S);
   }
   return results;
 }

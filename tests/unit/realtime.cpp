@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "rnn/rnn.h"
+#include "tests/reference/lists.h"
 
 extern "C" {
 void* __libc_malloc(std::size_t size);
@@ -123,8 +124,7 @@ struct Streams {
     }
     rnn_state_size(handles[0], &size);
     state.resize(size);
-    const auto outputs =
-        static_cast<std::size_t>(config.output_size != 0 ? config.output_size : config.hidden_size);
+    rnn_output_size(handles[0], &outputs);
     x.resize(kCount * static_cast<std::size_t>(config.input_size), 0.25f);
     y.resize(kCount * outputs);
     indices.resize(kCount, 1);
@@ -135,7 +135,7 @@ struct Streams {
 
   static constexpr std::size_t kCount = 9;
   rnn_t* handles[kCount] = {};
-  std::size_t size = 0;
+  std::size_t size = 0, outputs = 0;
   std::vector<float> x, y, state;
   std::vector<std::int32_t> indices;
 };
@@ -206,6 +206,29 @@ std::vector<rnn_config_t> kinds() {
   return list;
 }
 
+// Lists with every kind of layer and activation.
+std::vector<rnn_config_t> lists() {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  const rnn_config_t c = make_config(7, 0, 0, 0);
+  std::vector<rnn_layer_t> dense;
+  for (std::int32_t f = RNN_ACTIVATION_NONE; f <= RNN_ACTIVATION_SOFTPLUS; ++f)
+    dense.push_back(
+        dense_layer(f == RNN_ACTIVATION_SOFTPLUS ? 7 : 33, f, f % 2 != 0 ? RNN_FLAG_RESIDUAL : 0));
+  std::vector<rnn_layer_t> all = {
+      dense_layer(20, RNN_ACTIVATION_TANH),
+      cell_layer(RNN_CELL_GRU, 33),
+      cell_layer(RNN_CELL_LSTM, 40, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_FORWARD, 33),
+      cell_layer(RNN_CELL_MIN_GRU, 33, RNN_FLAG_RESIDUAL),
+      cell_layer(RNN_CELL_VANILLA, 300, RNN_FLAG_RELU),
+      dense_layer(7)};
+  std::vector<rnn_config_t> result = {rnn::reference::with_layers(c, dense),
+                                      rnn::reference::with_layers(c, all)};
+  result.push_back(result.back());
+  result.back().skip = 7;
+  return result;
+}
+
 int check(const char* name, Outcome found) {
   const char* const texts[] = {"fine", "allocates or frees", "makes a system call", "fails",
                                "cannot be confined"};
@@ -231,6 +254,7 @@ int main() {
   configs.push_back(make_config(50, 33, 0, 2));
   configs.back().skip = 33;
   configs.push_back(make_config(7, 300, 7, 3));
+  for (const rnn_config_t& list : lists()) configs.push_back(list);
   for (const rnn_config_t& config : configs) {
     Streams streams(config);
     for (const Call& call : kCalls)
@@ -242,8 +266,8 @@ int main() {
                           for (const Call& call : kCalls) good = good && call.call(streams) == RNN_OK;
                         return good;
                       }));
-    if (config.input_size == config.output_size) {
-      std::vector<float> y(static_cast<std::size_t>(5 * config.output_size));
+    if (static_cast<std::size_t>(config.input_size) == streams.outputs) {
+      std::vector<float> y(5 * streams.outputs);
       failures += check("rnn_rollout", outcome([&] {
                           return rnn_rollout(streams.handles[0], streams.x.data(), 5, y.data()) == RNN_OK;
                         }));

@@ -1,0 +1,39 @@
+#include "lib/network/layer.h"
+
+#include "lib/network/layer_list.h"
+
+namespace rnn {
+
+Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator) {
+  Buffer<Layer> layers(allocator, layer_count(config) - (ends_in_head(config) ? 1 : 0));
+  std::size_t strands = 0;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const rnn_layer_t given = layer_at(config, l);
+    Layer& layer = layers[l];
+    layer.cell = cells::find(given);
+    layer.activation = {static_cast<kernels::ActivationKind>(given.activation), given.alpha, given.beta};
+    layer.index = l;
+    layer.first_strand = strands;
+    layer.inputs = layer_inputs(config, l);
+    layer.hidden = static_cast<std::size_t>(given.size);
+    layer.projected =
+        given.projection_size != 0 ? static_cast<std::size_t>(given.projection_size) : layer.hidden;
+    layer.sums = given.direction == RNN_DIRECTION_SUM;
+    layer.directions = layer.sums || given.direction == RNN_DIRECTION_BOTH ? 2 : 1;
+    layer.reverse = given.direction == RNN_DIRECTION_REVERSE;
+    layer.residual = (given.flags & RNN_FLAG_RESIDUAL) != 0;
+    layer.layer_norm = (given.flags & RNN_FLAG_LAYER_NORM) != 0;
+    layer.bias = (given.flags & RNN_FLAG_NO_BIAS) == 0;
+    strands += layer.directions;
+  }
+  return layers;
+}
+
+Head make_head(const rnn_config_t& config) noexcept {
+  if (!ends_in_head(config)) return {0, 0, false};
+  const std::size_t index = layer_count(config) - 1;
+  const rnn_layer_t layer = layer_at(config, index);
+  return {static_cast<std::size_t>(layer.size), index, (layer.flags & RNN_FLAG_NO_BIAS) == 0};
+}
+
+}  // namespace rnn

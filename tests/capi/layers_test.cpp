@@ -1,0 +1,720 @@
+// Networks that are lists of layers: names, what is refused, files, and everything that makes a network of
+// another.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <set>
+
+#include "common.h"
+#include "scratch.h"
+#include "tests/reference/lists.h"
+
+namespace {
+
+using rnn::reference::cell_layer;
+using rnn::reference::dense_layer;
+using rnn::reference::text_of;
+using rnn::reference::with_layers;
+using Layers = std::vector<rnn_layer_t>;
+
+rnn_config_t list(int32_t inputs, Layers layers) {
+  auto c = sized<rnn_config_t>();
+  c.input_size = inputs;
+  c.seed = 7;
+  return with_layers(c, std::move(layers));
+}
+
+// 3 inputs, 5 outputs, 8 states.
+rnn_config_t small_list() {
+  return list(3, {dense_layer(4, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_RESIDUAL),
+                  cell_layer(RNN_CELL_VANILLA, 4, RNN_FLAG_RELU), dense_layer(5)});
+}
+
+// Steps or whole sequences of any direction, by turns.
+rnn_config_t random_list(uint32_t seed) {
+  rnn::reference::ListKind kind;
+  kind.whole = seed % 2 == 0;
+  kind.widest = 20;
+  return rnn::reference::random_list(seed, kind);
+}
+
+Data data_of(const rnn_config_t& c, uint32_t seed = 1) {
+  const std::vector<size_t> lengths = {4, 1, 7};
+  return c.embedding_size != 0 ? index_data(lengths, c.input_size, seed)
+                               : float_data(lengths, static_cast<size_t>(c.input_size), seed);
+}
+
+// Outputs and states of whole sequences.
+Floats run(const Network& network, const Data& data) {
+  const size_t frames = data.frames(), outputs = outputs_of(network.get());
+  Floats y(frames * outputs), states(frames * state(network).size());
+  auto options = sized<rnn_forward_options_t>();
+  options.states = states.data();
+  const rnn_sequences_t in = data.get();
+  EXPECT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  y.insert(y.end(), states.begin(), states.end());
+  return y;
+}
+
+std::vector<std::string> shapes(const Network& network) {
+  std::vector<std::string> result;
+  for (const rnn_parameter_t& p : parameters(network.get()))
+    result.push_back(p.name + std::string(" ") + std::to_string(p.rows) + " " + std::to_string(p.columns));
+  return result;
+}
+using Shapes = std::vector<std::string>;
+
+TEST(Layers, HaveNamesAndShapes) {
+  rnn_config_t c = list(3, {dense_layer(4, RNN_ACTIVATION_PRELU), cell_layer(RNN_CELL_GRU, 5),
+                            cell_layer(RNN_CELL_LSTM, 6, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_FORWARD, 2),
+                            cell_layer(RNN_CELL_VANILLA, 3, RNN_FLAG_NO_BIAS), dense_layer(2)});
+  EXPECT_EQ(shapes(create(c)),
+            (Shapes{"layers.0.weight 4 3", "layers.0.bias 4 1", "layers.0.slope 4 1",
+                    "layers.1.weight_ih 15 4", "layers.1.weight_hh 15 5", "layers.1.bias_ih 15 1",
+                    "layers.1.bias_hn 5 1", "layers.2.weight_ih 24 5", "layers.2.weight_hh 24 2",
+                    "layers.2.weight_hr 2 6", "layers.2.bias_ih 24 1", "layers.2.norm_ih 24 1",
+                    "layers.2.norm_hh 24 1", "layers.3.weight_ih 3 2", "layers.3.weight_hh 3 3",
+                    "layers.4.weight 2 3", "layers.4.bias 2 1"}));
+  EXPECT_EQ(state(create(c)).size(), 5u + 2 + 3 + 6);
+  EXPECT_EQ(outputs_of(create(c).get()), 2u);
+
+  c = list(3, {cell_layer(RNN_CELL_VANILLA, 2, 0, RNN_DIRECTION_SUM),
+               cell_layer(RNN_CELL_VANILLA, 3, 0, RNN_DIRECTION_BOTH),
+               cell_layer(RNN_CELL_VANILLA, 4, 0, RNN_DIRECTION_REVERSE)});
+  c.initial_state = RNN_INITIAL_FIXED;
+  const std::vector<std::string> names = shapes(create(c));
+  const std::set<std::string> found(names.begin(), names.end());
+  EXPECT_EQ(found.size(), 20u);
+  for (const char* name :
+       {"layers.0.weight_ih 2 3", "layers.0.weight_ih_reverse 2 3", "layers.0.initial_h_reverse 2 1",
+        "layers.1.weight_ih 3 2", "layers.1.bias_ih_reverse 3 1", "layers.2.weight_ih_reverse 4 6",
+        "layers.2.weight_hh_reverse 4 4", "layers.2.bias_ih_reverse 4 1", "layers.2.initial_h_reverse 4 1"})
+    EXPECT_EQ(found.count(name), 1u) << name;
+  EXPECT_EQ(state(create(c)).size(), 2u * 2 + 2 * 3 + 4);
+  EXPECT_EQ(outputs_of(create(c).get()), 4u);
+}
+
+TEST(Layers, OfDenseAloneHaveNoState) {
+  const Network network = create(list(2, {dense_layer(3, RNN_ACTIVATION_RELU), dense_layer(1)}));
+  size_t size = 42;
+  ASSERT_EQ(rnn_state_size(network.get(), &size), RNN_OK);
+  EXPECT_EQ(size, 0u);
+  set_parameter(network, "layers.0.weight", {1, 0, 0, 1, -1, -1});
+  set_parameter(network, "layers.0.bias", {0, 0.5f, 0});
+  set_parameter(network, "layers.1.weight", {1, 10, 100});
+  set_parameter(network, "layers.1.bias", {-1});
+  const float x[] = {2, -3};
+  float y = 0;
+  for (int t = 0; t < 2; ++t) {
+    ASSERT_EQ(rnn_step(network.get(), x, &y), RNN_OK) << rnn_last_error();
+    EXPECT_EQ(y, 2 + 100 - 1);
+  }
+  EXPECT_EQ(rnn_reset(network.get()), RNN_OK);
+  EXPECT_EQ(rnn_get_state(network.get(), &y, 0), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(rnn_set_state(network.get(), &y, 0), RNN_OK) << rnn_last_error();
+}
+
+// U(-1/sqrt(X), 1/sqrt(X)) of a dense layer's X inputs.
+TEST(Layers, OfDenseStartAsLinear) {
+  const Network network = create(list(100, {dense_layer(50, RNN_ACTIVATION_PRELU), dense_layer(40)}));
+  for (const char* name : {"layers.0.weight", "layers.0.bias"}) {
+    const Floats values = parameter(network, name);
+    float most = 0;
+    for (const float value : values) most = std::max(most, std::fabs(value));
+    EXPECT_LE(most, 0.1f) << name;
+    EXPECT_GT(most, 0.09f) << name;
+  }
+  EXPECT_EQ(parameter(network, "layers.0.slope"), Floats(50, 0.25f));
+  const Floats values = parameter(network, "layers.1.weight");
+  EXPECT_NEAR(*std::max_element(values.begin(), values.end()), 1 / std::sqrt(50.0f), 0.002f);
+}
+
+// By fan_in = columns and fan_out = rows, as every matrix; biases are zero, but those that begin as matrices do.
+TEST(Layers, HaveEveryInitialisation) {
+  constexpr float kIn = 60, kOut = 50;
+  const float xavier = 6 / (kIn + kOut), kaiming = 6 / kIn;  // of uniform numbers, the square of the largest
+  const struct {
+    int32_t init;
+    float deviation;
+    bool biases;
+  } cases[] = {{RNN_INIT_PYTORCH, std::sqrt(1 / kIn / 3), true},
+               {RNN_INIT_XAVIER_UNIFORM, std::sqrt(xavier / 3), false},
+               {RNN_INIT_XAVIER_NORMAL, std::sqrt(xavier / 3), false},
+               {RNN_INIT_KAIMING_UNIFORM, std::sqrt(kaiming / 3), false},
+               {RNN_INIT_KAIMING_NORMAL, std::sqrt(kaiming / 3), false},
+               {RNN_INIT_UNIFORM, 0.5f / std::sqrt(3.0f), true}};
+  for (const auto& one : cases) {
+    rnn_config_t c = list(60, {dense_layer(50, RNN_ACTIVATION_PRELU), cell_layer(RNN_CELL_GRU, 20),
+                               dense_layer(60, RNN_ACTIVATION_TANH), dense_layer(50)});
+    c.init = one.init;
+    c.recurrent_init = RNN_INIT_IDENTITY;
+    if (one.init == RNN_INIT_UNIFORM) c.init_range = 0.5f;
+    const Network network = create(c);
+    for (const char* name : {"layers.0.weight", "layers.3.weight"}) {
+      double squares = 0;
+      const Floats values = parameter(network, name);
+      for (const float value : values) squares += static_cast<double>(value) * value;
+      const double deviation = std::sqrt(squares / static_cast<double>(values.size()));
+      EXPECT_NEAR(deviation / one.deviation, 1, 0.05) << name << ", init " << one.init;
+    }
+    for (const char* name : {"layers.0.bias", "layers.1.bias_ih", "layers.3.bias"}) {
+      const Floats values = parameter(network, name);
+      EXPECT_EQ(values != Floats(values.size()), one.biases) << name << ", init " << one.init;
+    }
+    EXPECT_EQ(parameter(network, "layers.0.slope"), Floats(50, 0.25f));
+    const Floats recurrent = parameter(network, "layers.1.weight_hh");
+    for (size_t i = 0; i < recurrent.size(); ++i)
+      EXPECT_EQ(recurrent[i], i / 20 % 20 == i % 20 ? 1.0f : 0.0f);
+  }
+  rnn_config_t c =
+      list(3, {dense_layer(4, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_LSTM, 5), dense_layer(2)});
+  const Network without = create(c);
+  c.forget_bias = 1;
+  const Network with = create(c);
+  const Floats a = parameter(without, "layers.1.bias_ih"), b = parameter(with, "layers.1.bias_ih");
+  for (size_t i = 0; i < 20; ++i) EXPECT_FLOAT_EQ(b[i], a[i] + (i / 5 == 1 ? 1.0f : 0.0f)) << i;
+  c = list(3, {dense_layer(4), dense_layer(2)});
+  c.recurrent_init = RNN_INIT_ORTHOGONAL;
+  rnn_t* out = nullptr;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "recurrent_init is 7", rnn_create(&c, &out));
+}
+
+TEST(Layers, OfAConfigurationAreCopied) {
+  Layers layers = {dense_layer(4, RNN_ACTIVATION_ELU, RNN_FLAG_NO_BIAS), cell_layer(RNN_CELL_GRU, 4)};
+  auto c = sized<rnn_config_t>();
+  c.input_size = 3;
+  c.layers = layers.data();
+  c.layer_count = layers.size();
+  const Network network = create(c);
+  layers.assign(2, rnn_layer_t());
+  const rnn_config_t read = config_of(network.get());
+  ASSERT_EQ(read.layer_count, 2u);
+  EXPECT_EQ(read.cell, 0);
+  EXPECT_EQ(read.hidden_size, 0);
+  EXPECT_EQ(read.output_size, 0);
+  EXPECT_EQ(read.num_layers, 0);
+  EXPECT_EQ(read.flags, 0u);
+  EXPECT_EQ(read.layers[0].struct_size, sizeof(rnn_layer_t));
+  EXPECT_EQ(read.layers[0].kind, RNN_LAYER_DENSE);
+  EXPECT_EQ(read.layers[0].size, 4);
+  EXPECT_EQ(read.layers[0].activation, RNN_ACTIVATION_ELU);
+  EXPECT_EQ(read.layers[0].flags, unsigned{RNN_FLAG_NO_BIAS});
+  EXPECT_EQ(read.layers[0].alpha, 1.0f);
+  EXPECT_EQ(read.layers[1].kind, RNN_CELL_GRU);
+  // What was read creates the same network.
+  rnn_config_t again = read;
+  EXPECT_TRUE(same_bits(weights(create(again)), weights(network)));
+}
+
+// Of elements that a newer rnn.h has made larger.
+TEST(Layers, MayBeLarger) {
+  struct Larger {
+    rnn_layer_t layer;
+    int64_t more[2];
+  };
+  const rnn_config_t c = small_list();
+  std::vector<Larger> layers;
+  for (size_t l = 0; l < c.layer_count; ++l) {
+    layers.push_back({c.layers[l], {0, 0}});
+    layers.back().layer.struct_size = sizeof(Larger);
+  }
+  rnn_config_t larger = c;
+  larger.layers = &layers[0].layer;
+  EXPECT_TRUE(same_bits(weights(create(larger)), weights(create(c))));
+  layers[2].more[1] = 1;
+  rnn_t* out = nullptr;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "layers[2] has the value 1 at byte 48", rnn_create(&larger, &out));
+}
+
+// ---- A list that the other fields can say ------------------------------------------------------------
+
+void expect_folds(const rnn_config_t& uniform, const Layers& layers) {
+  rnn_config_t c = uniform;
+  c.cell = c.hidden_size = c.output_size = c.num_layers = c.projection_size = 0;
+  c.flags &= RNN_FLAG_TIED_HEAD;
+  c = with_layers(c, layers);
+  SCOPED_TRACE(text_of(c));
+  const Network a = create(uniform), b = create(c);
+  ASSERT_NE(a, nullptr);
+  ASSERT_NE(b, nullptr);
+  EXPECT_EQ(shapes(a), shapes(b));
+  EXPECT_TRUE(same_bits(weights(a), weights(b)));
+  const Data data = data_of(uniform);
+  EXPECT_TRUE(same_bits(run(a, data), run(b, data)));
+  const rnn_config_t x = config_of(a.get()), y = config_of(b.get());
+  EXPECT_EQ(y.layers, nullptr);
+  EXPECT_EQ(y.layer_count, 0u);
+  EXPECT_EQ(x.cell, y.cell);
+  EXPECT_EQ(x.hidden_size, y.hidden_size);
+  EXPECT_EQ(x.output_size, y.output_size);
+  EXPECT_EQ(x.num_layers, y.num_layers);
+  EXPECT_EQ(x.projection_size, y.projection_size);
+  EXPECT_EQ(x.flags, y.flags);
+  EXPECT_EQ(rnn_sync(a.get(), b.get()), RNN_OK) << rnn_last_error();
+}
+
+TEST(Layers, ThatAreAStackAreTheStack) {
+  expect_folds(config(3, 4, 0), {cell_layer(RNN_CELL_VANILLA, 4)});
+  expect_folds(config(3, 4, 2), {cell_layer(RNN_CELL_VANILLA, 4), dense_layer(2)});
+
+  rnn_config_t c = config(3, 4, 2, 3);
+  c.cell = RNN_CELL_GRU;
+  c.flags = RNN_FLAG_NO_BIAS | RNN_FLAG_RESIDUAL | RNN_FLAG_RESET_BEFORE;
+  const uint32_t own = RNN_FLAG_NO_BIAS | RNN_FLAG_RESET_BEFORE, residual = own | RNN_FLAG_RESIDUAL;
+  expect_folds(
+      c, {cell_layer(RNN_CELL_GRU, 4, own), cell_layer(RNN_CELL_GRU, 4, residual),
+          cell_layer(RNN_CELL_GRU, 4, residual), dense_layer(2, RNN_ACTIVATION_NONE, RNN_FLAG_NO_BIAS)});
+
+  c = config(6, 5, 6, 2);
+  c.cell = RNN_CELL_LSTM;
+  c.projection_size = 3;
+  c.embedding_size = 6;
+  c.forget_bias = 1;
+  c.initial_state = RNN_INITIAL_TRAINED;
+  c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_LAYER_NORM | RNN_FLAG_TIED_HEAD;
+  const rnn_layer_t both = cell_layer(RNN_CELL_LSTM, 5, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_BOTH, 3);
+  expect_folds(c, {both, both, dense_layer(6)});
+
+  c = config(3, 4, 2, 64);
+  expect_folds(c, [] {
+    Layers layers(64, cell_layer(RNN_CELL_VANILLA, 4));
+    layers.push_back(dense_layer(2));
+    return layers;
+  }());
+}
+
+// And nearly: what one layer has is not what all have.
+TEST(Layers, ThatAreNoStackKeepTheirNames) {
+  const rnn_layer_t cell = cell_layer(RNN_CELL_GRU, 4);
+  const Layers cases[] = {{cell, cell_layer(RNN_CELL_GRU, 5)},
+                          {cell, cell_layer(RNN_CELL_LSTM, 4)},
+                          {cell, cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_NO_BIAS)},
+                          {cell, cell_layer(RNN_CELL_GRU, 4, 0, RNN_DIRECTION_BOTH)},
+                          {cell, cell, cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_RESIDUAL)},
+                          {cell, cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_RESIDUAL), cell},
+                          {cell_layer(RNN_CELL_GRU, 4, 0, RNN_DIRECTION_REVERSE)},
+                          {cell_layer(RNN_CELL_GRU, 4, 0, RNN_DIRECTION_SUM)},
+                          {cell, dense_layer(2, RNN_ACTIVATION_TANH)},
+                          {cell, dense_layer(4, RNN_ACTIVATION_NONE, RNN_FLAG_RESIDUAL)},
+                          {cell, dense_layer(2, RNN_ACTIVATION_NONE, RNN_FLAG_NO_BIAS)},
+                          {cell, dense_layer(2), dense_layer(2)},
+                          {dense_layer(2)},
+                          {dense_layer(3), dense_layer(2)},
+                          Layers(65, cell)};
+  for (const Layers& layers : cases) {
+    const rnn_config_t c = list(3, layers);
+    SCOPED_TRACE(text_of(c));
+    const Network network = create(c);
+    ASSERT_NE(network, nullptr);
+    EXPECT_EQ(config_of(network.get()).layer_count, layers.size());
+    EXPECT_EQ(std::string(parameters(network.get()).front().name).rfind("layers.0.", 0), 0u);
+    const std::string last = "layers." + std::to_string(layers.size() - 1) + ".";
+    EXPECT_EQ(std::string(parameters(network.get()).back().name).rfind(last, 0), 0u);
+  }
+}
+
+// ---- What is refused ---------------------------------------------------------------------------------
+
+void expect_refused(const rnn_config_t& c, const char* text) {
+  rnn_t* const untouched = reinterpret_cast<rnn_t*>(8);
+  rnn_t* out = untouched;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_create(&c, &out));
+  EXPECT_EQ(out, untouched);
+}
+void expect_refused(const Layers& layers, const char* text) { expect_refused(list(3, layers), text); }
+
+TEST(Layers, RefuseCounts) {
+  rnn_config_t c = small_list();
+  c.layer_count = 0;
+  expect_refused(c, "layer_count is 0; it must be 1..256 with layers");
+  expect_refused(Layers(257, dense_layer(2)), "layer_count is 257; it must be 1..256 with layers");
+  EXPECT_NE(create(list(3, Layers(256, dense_layer(2)))), nullptr);
+  c = config(3, 4, 2);
+  c.layer_count = 1;
+  expect_refused(c, "layers is NULL and layer_count is 1; it must then be 0");
+  c = sized<rnn_config_t>();
+  c.input_size = 3;
+  c.layer_count = 1;
+  expect_refused(c, "layers is NULL and layer_count is 1; it must then be 0");
+}
+
+TEST(Layers, RefuseSizesOfTheStruct) {
+  for (const size_t size : {size_t{0}, sizeof(rnn_layer_t) - 4, size_t{65537}}) {
+    Layers layers(2, dense_layer(4));
+    layers[0].struct_size = size;
+    expect_refused(layers,
+                   ("layers[0].struct_size is " + std::to_string(size) + "; it must be 40..").c_str());
+    if (size == 0) continue;
+    layers = Layers(2, dense_layer(4));
+    layers[1].struct_size = size;
+    expect_refused(layers, ("layers[1].struct_size is " + std::to_string(size)).c_str());
+  }
+  Layers layers(2, dense_layer(4));
+  layers.push_back(rnn_layer_t());
+  rnn_config_t c = list(3, layers);
+  c.layer_count = 2;
+  Layers unequal(2, dense_layer(4));
+  unequal[1].struct_size = 48;
+  unequal.push_back(rnn_layer_t());  // whose first bytes are those of the one before
+  c = list(3, unequal);
+  c.layer_count = 2;
+  expect_refused(c, "layers[1].struct_size is 48, and layers[0].struct_size 40; they must be the same");
+}
+
+TEST(Layers, RefuseEachField) {
+  const rnn_layer_t dense = dense_layer(4), lstm = cell_layer(RNN_CELL_LSTM, 4);
+  // In the middle, so that the message has to count.
+  const auto in_the_middle = [&](const rnn_layer_t& layer) { return Layers{dense, layer, dense}; };
+  const auto with = [](rnn_layer_t layer, auto change) {
+    change(layer);
+    return layer;
+  };
+  for (const int32_t kind : {-1, 0, 63, 99}) {
+    const std::string text = "layers[1].kind is " + std::to_string(kind) +
+                             "; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM), ";
+    expect_refused(in_the_middle(with(dense, [&](auto& l) { l.kind = kind; })), text.c_str());
+  }
+  for (const rnn_layer_t& layer : {dense, lstm}) {
+    for (const int32_t size : {-1, 0, 65537}) {
+      const std::string text = "layers[1].size is " + std::to_string(size) + "; it must be 1..65536";
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.size = size; })), text.c_str());
+    }
+    for (const int32_t direction : {-1, 4}) {
+      const std::string text = "layers[1].direction is " + std::to_string(direction);
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.direction = direction; })), text.c_str());
+    }
+    for (const int32_t activation : {-1, 13}) {
+      const std::string text = "layers[1].activation is " + std::to_string(activation);
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.activation = activation; })), text.c_str());
+    }
+    const float nan = std::numeric_limits<float>::quiet_NaN(),
+                infinity = std::numeric_limits<float>::infinity();
+    for (const float number : {nan, infinity, -infinity}) {
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.alpha = number; })), "layers[1].alpha is");
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.beta = number; })), "layers[1].beta is");
+    }
+    for (const uint32_t flag : {uint32_t{RNN_FLAG_BIDIRECTIONAL}, uint32_t{RNN_FLAG_TIED_HEAD}, 128u}) {
+      const std::string text = "layers[1].flags is " + std::to_string(flag) + "; it must be 0 or a sum of";
+      expect_refused(in_the_middle(with(layer, [&](auto& l) { l.flags = flag; })), text.c_str());
+    }
+  }
+  rnn_config_t c = config(3, 4, 2);
+  c.cell = RNN_LAYER_DENSE;
+  expect_refused(c, "cell is 64");
+  // A head may be wider than other layers.
+  expect_refused({dense, dense_layer(1048577)}, "layers[1].size is 1048577; it must be 1..1048576");
+  expect_refused({dense, dense_layer(65537, RNN_ACTIVATION_TANH)},
+                 "layers[1].size is 65537; it must be 1..65536");
+  expect_refused({dense_layer(65537)}, "layers[0].size is 65537; it must be 1..65536");
+  EXPECT_NE(create(list(1, {dense_layer(1), dense_layer(1048576)})), nullptr);
+}
+
+TEST(Layers, RefuseWhatTheKindDoesNotHave) {
+  const rnn_layer_t dense = dense_layer(4), vanilla = cell_layer(RNN_CELL_VANILLA, 4),
+                    gru = cell_layer(RNN_CELL_GRU, 4), lstm = cell_layer(RNN_CELL_LSTM, 4);
+  const auto with = [](rnn_layer_t layer, auto change) {
+    change(layer);
+    return Layers{dense_layer(4), layer};
+  };
+  for (const rnn_layer_t& cell : {vanilla, gru, lstm})
+    expect_refused(with(cell, [](auto& l) { l.activation = RNN_ACTIVATION_TANH; }),
+                   "layers[1].activation is 1 and layers[1].kind is");
+  for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM})
+    expect_refused(with(dense, [&](auto& l) { l.direction = direction; }), "layers[1].direction is");
+  for (const rnn_layer_t& layer : {dense, vanilla, gru})
+    expect_refused(with(layer, [](auto& l) { l.projection_size = 2; }), "layers[1].projection_size is 2");
+  for (const int32_t size : {-1, 4, 5}) {
+    const std::string text = "layers[1].projection_size is " + std::to_string(size) +
+                             "; it must be 0..3, less than layers[1].size";
+    expect_refused(with(lstm, [&](auto& l) { l.projection_size = size; }), text.c_str());
+  }
+  for (const rnn_layer_t& layer : {dense, gru, lstm})
+    expect_refused(with(layer, [](auto& l) { l.flags = RNN_FLAG_RELU; }), "layers[1].flags");
+  for (const rnn_layer_t& layer : {dense, vanilla, lstm})
+    expect_refused(with(layer, [](auto& l) { l.flags = RNN_FLAG_RESET_BEFORE; }), "layers[1].flags");
+  expect_refused(with(dense, [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM; }), "layers[1].flags is 32");
+  expect_refused(with(cell_layer(RNN_CELL_MIN_GRU, 4), [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM; }),
+                 "layers[1].flags has RNN_FLAG_LAYER_NORM");
+  expect_refused(with(gru, [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM | RNN_FLAG_RESET_BEFORE; }),
+                 "layers[1].flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM");
+  // alpha is that of ELU, leaky ReLU and the hard sigmoid, which alone has a beta.
+  for (int32_t f = RNN_ACTIVATION_NONE; f <= RNN_ACTIVATION_SOFTPLUS; ++f) {
+    const bool hard = f == RNN_ACTIVATION_HARD_SIGMOID;
+    const bool has_alpha = hard || f == RNN_ACTIVATION_ELU || f == RNN_ACTIVATION_LEAKY_RELU;
+    const Layers alpha = with(dense_layer(4, f), [](auto& l) { l.alpha = 0.5f; });
+    const Layers beta = with(dense_layer(4, f), [](auto& l) { l.beta = 0.5f; });
+    if (has_alpha)
+      EXPECT_NE(create(list(3, alpha)), nullptr) << f;
+    else
+      expect_refused(alpha, "layers[1].alpha is 0.5");
+    if (hard)
+      EXPECT_NE(create(list(3, beta)), nullptr);
+    else
+      expect_refused(beta, "layers[1].beta is 0.5");
+  }
+  expect_refused(with(gru, [](auto& l) { l.alpha = 0.5f; }), "layers[1].alpha is 0.5");
+}
+
+TEST(Layers, RefuseResidualsOfOtherWidths) {
+  const uint32_t residual = RNN_FLAG_RESIDUAL;
+  expect_refused({cell_layer(RNN_CELL_GRU, 3, residual)}, "layers[0].flags has RNN_FLAG_RESIDUAL");
+  expect_refused({dense_layer(3, RNN_ACTIVATION_TANH, residual)}, "layers[0].flags has RNN_FLAG_RESIDUAL");
+  const rnn_layer_t first = dense_layer(4);
+  expect_refused({first, cell_layer(RNN_CELL_GRU, 5, residual)},
+                 "layers[1].flags has RNN_FLAG_RESIDUAL, and the layer has 4 inputs and 5 outputs");
+  expect_refused({first, cell_layer(RNN_CELL_LSTM, 5, residual, RNN_DIRECTION_FORWARD, 3)},
+                 "4 inputs and 3 outputs");
+  expect_refused({first, cell_layer(RNN_CELL_GRU, 4, residual, RNN_DIRECTION_BOTH)},
+                 "4 inputs and 8 outputs");
+  expect_refused({first, dense_layer(2, RNN_ACTIVATION_NONE, residual)}, "4 inputs and 2 outputs");
+  for (const rnn_layer_t& fits : {cell_layer(RNN_CELL_GRU, 2, residual, RNN_DIRECTION_BOTH),
+                                  cell_layer(RNN_CELL_GRU, 4, residual, RNN_DIRECTION_SUM),
+                                  cell_layer(RNN_CELL_LSTM, 6, residual, RNN_DIRECTION_FORWARD, 4),
+                                  dense_layer(4, RNN_ACTIVATION_SOFTMAX, residual)})
+    EXPECT_NE(create(list(3, {first, fits})), nullptr);
+}
+
+TEST(Layers, RefuseTheOtherFieldsBesideThem) {
+  const auto with = [](auto change) {
+    rnn_config_t c = small_list();
+    change(c);
+    return c;
+  };
+  expect_refused(with([](auto& c) { c.cell = RNN_CELL_VANILLA; }), "cell is 1; it must be 0 with layers");
+  expect_refused(with([](auto& c) { c.hidden_size = 4; }), "hidden_size is 4; it must be 0 with layers");
+  expect_refused(with([](auto& c) { c.output_size = 5; }), "output_size is 5; it must be 0 with layers");
+  expect_refused(with([](auto& c) { c.num_layers = 4; }), "num_layers is 4; it must be 0 with layers");
+  expect_refused(with([](auto& c) { c.projection_size = 1; }),
+                 "projection_size is 1; it must be 0 with layers");
+  for (uint32_t flag = RNN_FLAG_NO_BIAS; flag < RNN_FLAG_TIED_HEAD; flag *= 2)
+    expect_refused(with([&](auto& c) { c.flags = flag; }), ("flags is " + std::to_string(flag)).c_str());
+  expect_refused(with([](auto& c) { c.input_size = 0; }), "input_size is 0");
+  expect_refused(with([](auto& c) { c.skip = 4; }),
+                 "skip is 4; it must be 0..3, the lesser of 3 (inputs) and 5 (outputs)");
+  expect_refused(with([](auto& c) { c.forget_bias = 1; }), "forget_bias is 1");
+  expect_refused(with([](auto& c) { c.flags = RNN_FLAG_TIED_HEAD; }), "embedding_size is 0");
+  expect_refused(with([](auto& c) { c.flags = RNN_FLAG_TIED_HEAD, c.embedding_size = 4; }),
+                 "layers[3].size is 5; with RNN_FLAG_TIED_HEAD it must be 3");
+  rnn_config_t c = list(3, {cell_layer(RNN_CELL_GRU, 4), dense_layer(3, RNN_ACTIVATION_TANH)});
+  c.flags = RNN_FLAG_TIED_HEAD;
+  c.embedding_size = 4;
+  expect_refused(c, "RNN_FLAG_TIED_HEAD");
+}
+
+TEST(Layers, RefuseWhatNeedsWholeSequences) {
+  for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {
+    const Network network = create(list(
+        3, {dense_layer(4, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4, 0, direction), dense_layer(3)}));
+    rnn_t* rnn = network.get();
+    const Floats x = numbers(3);
+    Floats y(3, 42);
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step(rnn, x.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step_index(rnn, 0, y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step_many(&rnn, 1, x.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_rollout(rnn, x.data(), 1, y.data()));
+    const int32_t prompt = 0;
+    int32_t drawn = -1;
+    size_t written = 0;
+    auto generate = sized<rnn_generate_options_t>();
+    generate.prompt = &prompt;
+    generate.prompt_count = 1;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_generate(rnn, &generate, &drawn, 1, &written));
+    auto options = sized<rnn_forward_options_t>();
+    options.stateful = 1;
+    const Data data = float_data({1}, 3);
+    const rnn_sequences_t in = data.get();
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.stateful is 1", rnn_forward(rnn, &in, &options, y.data()));
+    options.stateful = 0;
+    options.pooling = RNN_POOLING_LAST;
+    if (direction == RNN_DIRECTION_SUM) {
+      EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.pooling is 1", rnn_forward(rnn, &in, &options, y.data()));
+    }
+    EXPECT_EQ(y, Floats(3, 42));
+    options.pooling = RNN_POOLING_MEAN;
+    EXPECT_EQ(rnn_forward(rnn, &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  }
+}
+
+// ---- What makes a network of another -----------------------------------------------------------------
+
+TEST(Layers, ForksAndClonesGoOnAlike) {
+  for (uint32_t seed = 1; seed <= 40; ++seed) {
+    const rnn_config_t c = random_list(seed);
+    SCOPED_TRACE(text_of(c));
+    const Network network = create(c);
+    if (rnn::reference::can_step(c)) {
+      ASSERT_EQ(rnn_step_index(network.get(), 0, nullptr), RNN_OK) << rnn_last_error();
+    }
+    const Network forked = fork(network), cloned = clone(network);
+    const Data data = data_of(c);
+    const Floats expected = run(network, data);
+    for (const Network* other : {&forked, &cloned}) {
+      EXPECT_TRUE(same_bits(state(*other), state(network)));
+      EXPECT_TRUE(same_bits(weights(*other), weights(network)));
+      EXPECT_TRUE(same_bits(run(*other, data), expected));
+      EXPECT_EQ(text_of(config_of(other->get())), text_of(config_of(network.get())));
+    }
+    // Whose weights change has a copy.
+    const rnn_parameter_t first = parameters(network.get())[0];
+    set_parameter(forked, first.name, numbers(first.rows * first.columns, 9));
+    EXPECT_TRUE(same_bits(run(network, data), expected));
+    ASSERT_EQ(rnn_sync(network.get(), forked.get()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(run(network, data), run(forked, data)));
+  }
+}
+
+TEST(Layers, OfAnotherArchitectureDoNotSync) {
+  const Network network = create(small_list());
+  const auto expect_mismatch = [&](size_t layer, auto change, const char* text) {
+    const rnn_config_t c = small_list();
+    Layers layers(c.layers, c.layers + c.layer_count);
+    change(layers[layer]);
+    EXPECT_FAILS(RNN_MISMATCH, text, rnn_sync(network.get(), create(list(3, layers)).get()));
+  };
+  expect_mismatch(
+      3, [](auto& l) { l.size = 6; }, "layers[3].size of stream is 5, and of source 6");
+  expect_mismatch(
+      0, [](auto& l) { l.activation = RNN_ACTIVATION_SWISH; },
+      "layers[0].activation of stream is 1, and of source 10");
+  expect_mismatch(
+      1, [](auto& l) { l.flags = 0; }, "layers[1].flags of stream is 16, and of source 0");
+  expect_mismatch(
+      2, [](auto& l) { l = cell_layer(RNN_CELL_LSTM, 4); }, "layers[2].kind of stream is 1");
+  expect_mismatch(
+      0, [](auto& l) { l = dense_layer(4, RNN_ACTIVATION_ELU, 0, 0.5f); }, "layers[0].activation");
+  expect_mismatch(
+      2, [](auto& l) { l.direction = RNN_DIRECTION_REVERSE; }, "layers[2].direction");
+  const rnn_config_t same = small_list();
+  Layers longer(same.layers, same.layers + same.layer_count);
+  longer.push_back(dense_layer(5));
+  EXPECT_FAILS(RNN_MISMATCH, "layer_count of stream is 4, and of source 5",
+               rnn_sync(network.get(), create(list(3, longer)).get()));
+  // A default that is written out is the same.
+  const rnn_config_t a = list(3, {dense_layer(2, RNN_ACTIVATION_ELU)}),
+                     b = list(3, {dense_layer(2, RNN_ACTIVATION_ELU, 0, 1.0f)}),
+                     c = list(3, {dense_layer(2, RNN_ACTIVATION_ELU, 0, 2.0f)});
+  EXPECT_EQ(rnn_sync(create(a).get(), create(b).get()), RNN_OK) << rnn_last_error();
+  EXPECT_FAILS(RNN_MISMATCH, "layers[0].alpha of stream is 1, and of source 2",
+               rnn_sync(create(a).get(), create(c).get()));
+  EXPECT_FAILS(RNN_MISMATCH, "", rnn_sync(network.get(), create(config(3, 4, 5)).get()));
+  EXPECT_FAILS(RNN_MISMATCH, "", rnn_sync(create(config(3, 4, 5)).get(), network.get()));
+}
+
+TEST(Layers, ComeBackFromFilesToTheBit) {
+  const struct {
+    int32_t format;
+    const char* name;
+  } formats[] = {{RNN_FORMAT_SAFETENSORS, "list.safetensors"}, {RNN_FORMAT_BINARY, "list.rnn"}};
+  for (uint32_t seed = 1; seed <= 24; ++seed) {
+    const rnn_config_t c = random_list(seed);
+    SCOPED_TRACE(text_of(c));
+    const Network network = create(c);
+    ASSERT_EQ(rnn_set_metadata(network.get(), "rate", "48000"), RNN_OK);
+    for (const rnn_parameter_t& p : parameters(network.get()))
+      if (p.columns == 1) set_parameter(network, p.name, numbers(p.rows, seed));
+    for (const auto& format : formats) {
+      const std::string path = scratch_path(format.name);
+      ASSERT_EQ(rnn_save(network.get(), path.c_str()), RNN_OK) << rnn_last_error();
+      rnn_t* out = nullptr;
+      const rnn_status_t status = rnn_load(path.c_str(), nullptr, &out);
+      std::remove(path.c_str());
+      ASSERT_EQ(status, RNN_OK) << rnn_last_error();
+      const Network loaded(out);
+      EXPECT_EQ(shapes(loaded), shapes(network));
+      EXPECT_TRUE(same_bits(weights(loaded), weights(network)));
+      EXPECT_EQ(text_of(config_of(out)), text_of(config_of(network.get())));
+      EXPECT_EQ(config_of(out).flags, config_of(network.get()).flags);
+      const Data data = data_of(c);
+      EXPECT_TRUE(same_bits(run(loaded, data), run(network, data)));
+      char value[8];
+      size_t size = 0;
+      ASSERT_EQ(rnn_get_metadata(out, "rate", value, sizeof value, &size), RNN_OK);
+      EXPECT_STREQ(value, "48000");
+      EXPECT_EQ(rnn_sync(network.get(), out), RNN_OK) << rnn_last_error();
+    }
+  }
+}
+
+TEST(Layers, ConvertToOtherNumbers) {
+  int different = 0;
+  for (const int32_t compute : {RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
+    for (uint32_t seed = 1; seed <= 40; ++seed) {
+      const rnn_config_t c = random_list(seed);
+      SCOPED_TRACE(text_of(c));
+      const Network floats = create(c);
+      rnn_t* out = nullptr;
+      ASSERT_EQ(rnn_convert(floats.get(), compute, &out), RNN_OK) << rnn_last_error();
+      const Network network(out);
+      EXPECT_TRUE(same_bits(weights(network), weights(floats)));
+      EXPECT_EQ(config_of(out).compute, compute);
+      EXPECT_EQ(text_of(config_of(out)), text_of(config_of(floats.get())));
+      const Data data = data_of(c);
+      const Floats expected = run(floats, data), y = run(network, data);
+      float difference = 0, most = 0;
+      for (size_t i = 0; i < y.size(); ++i) {
+        difference = std::max(difference, std::fabs(y[i] - expected[i]));
+        most = std::max(most, std::fabs(expected[i]));
+      }
+      different += difference > 0;
+      bool norm = false;
+      for (size_t l = 0; l < c.layer_count; ++l) norm |= (c.layers[l].flags & RNN_FLAG_LAYER_NORM) != 0;
+      EXPECT_LT(difference, (norm ? 0.5f : 0.1f) * std::max(most, 0.1f));
+      // The same bits alone and together.
+      if (!rnn::reference::can_step(c)) continue;
+      const size_t outputs = outputs_of(out);
+      const Network a = fork(network), b = fork(network);
+      rnn_t* streams[] = {a.get(), b.get()};
+      const int32_t index[] = {0, 0};
+      Floats both(2 * outputs), alone(outputs);
+      ASSERT_EQ(rnn_step_index(out, 0, alone.data()), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(rnn_step_many_index(streams, 2, index, both.data()), RNN_OK) << rnn_last_error();
+      EXPECT_TRUE(
+          same_bits(Floats(both.begin(), both.begin() + static_cast<std::ptrdiff_t>(outputs)), alone));
+      EXPECT_TRUE(same_bits(state(a), state(network)));
+      EXPECT_TRUE(same_bits(state(b), state(network)));
+    }
+  }
+  EXPECT_GT(different, 60);
+}
+
+// ---- Feeding outputs back ----------------------------------------------------------------------------
+
+TEST(Layers, GenerateAndRollOut) {
+  for (const int32_t activation : {RNN_ACTIVATION_NONE, RNN_ACTIVATION_SOFTMAX}) {
+    const Network network =
+        create(list(6, {dense_layer(5, RNN_ACTIVATION_GELU), cell_layer(RNN_CELL_LSTM, 7),
+                        cell_layer(RNN_CELL_GRU, 7, RNN_FLAG_RESIDUAL), dense_layer(6, activation)}));
+    const Network stream = fork(network), other = fork(network);
+    const std::vector<int32_t> prompt = {3, 1};
+    auto options = sized<rnn_generate_options_t>();
+    options.prompt = prompt.data();
+    options.prompt_count = prompt.size();
+    options.greedy = 1;
+    std::vector<int32_t> drawn(8);
+    size_t written = 0;
+    ASSERT_EQ(rnn_generate(network.get(), &options, drawn.data(), drawn.size(), &written), RNN_OK)
+        << rnn_last_error();
+    EXPECT_EQ(written, drawn.size());
+    Floats y(6);
+    for (const int32_t index : prompt) ASSERT_EQ(rnn_step_index(stream.get(), index, y.data()), RNN_OK);
+    for (size_t t = 0; t < drawn.size(); ++t) {
+      EXPECT_EQ(drawn[t], std::max_element(y.begin(), y.end()) - y.begin());
+      if (t + 1 < drawn.size()) {
+        ASSERT_EQ(rnn_step_index(stream.get(), drawn[t], y.data()), RNN_OK);
+      }
+    }
+    EXPECT_TRUE(same_bits(state(network), state(stream)));
+
+    Floats x = numbers(6), rolled(5 * 6), expected;
+    ASSERT_EQ(rnn_rollout(network.get(), x.data(), 5, rolled.data()), RNN_OK) << rnn_last_error();
+    for (int t = 0; t < 5; ++t) {
+      ASSERT_EQ(rnn_step(stream.get(), x.data(), y.data()), RNN_OK);
+      expected.insert(expected.end(), y.begin(), y.end());
+      x = y;
+    }
+    EXPECT_TRUE(same_bits(rolled, expected));
+  }
+}
+
+}  // namespace
