@@ -21,6 +21,19 @@ rnn::Buffer<rnn_layer_t> read_layers(const rnn::Allocator& allocator, rnn_config
   return layers;
 }
 
+// Check the config, whose list is read into layers, and resolve its defaults. The messages of the core begin with
+// the name of a field.
+rnn_config_t resolve(const rnn::Allocator& allocator, rnn_config_t config, rnn::Buffer<rnn_layer_t>& layers) {
+  try {
+    layers = read_layers(allocator, config);
+    const rnn_config_t resolved = rnn::resolve(config);
+    rnn::check_effects(resolved);
+    return resolved;
+  } catch (const rnn::Error& error) {
+    throw rnn::Error(error.status(), "config.%s", error.what());
+  }
+}
+
 }  // namespace
 
 #define RNN_STRING_OF(x) #x
@@ -37,12 +50,11 @@ const char* rnn_isa(void) {
 
 rnn_status_t rnn_create(const rnn_config_t* config, rnn_t** out) {
   return guard(__func__, [&] {
-    rnn_config_t given = read_sized(config, "config");
+    const rnn_config_t given = read_sized(config, "config");
     check_pointer(out, "out");
     const rnn::Allocator allocator = read_allocator(given.allocator, "config.allocator");
-    const rnn::Buffer<rnn_layer_t> layers = read_layers(allocator, given);
-    const rnn_config_t resolved = rnn::resolve(given);
-    rnn::check_effects(resolved);
+    rnn::Buffer<rnn_layer_t> layers;
+    const rnn_config_t resolved = resolve(allocator, given, layers);
     rnn::WeightsRef weights = rnn::WeightsRef::make(resolved, allocator);
     rnn::initialize(weights.mutate());
     *out = allocator.make<rnn_handle>(std::move(weights));

@@ -21,7 +21,7 @@ rnn_status_t rnn_forward(rnn_t* rnn, const rnn_sequences_t* in, const rnn_forwar
                        sequences.count);
     if (given.stateful != 0 && given.initial_states != nullptr)
       throw rnn::Error(RNN_INVALID_ARGUMENT,
-                       "options.initial_states is given; it must be NULL with options.stateful");
+                       "options.initial_states is given; it must be NULL with stateful");
     if (given.stateful != 0 && rnn->network.weights().has_reverse())
       throw rnn::Error(RNN_INVALID_ARGUMENT, "options.stateful is 1; %s", kBidirectionalMessage);
     rnn::check_initial_states(rnn->network.weights(), sequences, given.initial_states,

@@ -112,8 +112,8 @@ Buffer<T> read_sized_array(const Allocator& allocator, const T* given, std::size
     result[i] = read_sized(at, element.c_str());
     if (at->struct_size != given->struct_size)
       throw Error(RNN_INVALID_ARGUMENT,
-                  "%s.struct_size is %zu, and %s[0].struct_size %zu; they must be the same", element.c_str(),
-                  at->struct_size, name, given->struct_size);
+                  "%s.struct_size is %zu, and that of [0] is %zu; they must be the same", element.c_str(),
+                  at->struct_size, given->struct_size);
   }
   return result;
 }

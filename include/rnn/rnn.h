@@ -87,10 +87,11 @@ enum {
 RNN_API const char *rnn_status_string(rnn_status_t status);
 
 /* Say what the last failed call of this thread found wrong, with the values: "rnn_create:
- * hidden_size is 0; it must be 1..65536". Empty before the first failure. A call that succeeds does not
- * change it. It is UTF-8 without control characters, whatever a file or the caller gave: a byte that is not
- * UTF-8 or an ASCII control is shown as \x1B, a character that controls lines or the direction of text as
- * \u{202E}. A message of 1024 bytes or more lacks its middle.
+ * config.hidden_size is 0; it must be 1..65536". A field is named by its argument, a point and its name,
+ * "data.lengths[3]"; other fields of the same struct follow by their names alone. Empty before the first
+ * failure. A call that succeeds does not change it. It is UTF-8 without control characters, whatever a file
+ * or the caller gave: a byte that is not UTF-8 or an ASCII control is shown as \x1B, a character that
+ * controls lines or the direction of text as \u{202E}. A message of 1024 bytes or more lacks its middle.
  *
  * Returns  a string that lives until this thread's next failing call
  * Errors   none

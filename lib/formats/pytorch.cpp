@@ -292,11 +292,10 @@ Candidates find_modules(const Contents& contents, const Prefixes& taken, std::ui
       modules.heads.push_back(std::move(prefix));
   }
   if (modules.heads.empty() && modules.embeddings.empty() && !either.empty())
-    throw Error(
-        RNN_INVALID_ARGUMENT,
-        "module %s could be the head or the embedding; options.head or options.embedding of rnn_load_as "
-        "says which",
-        list(either).c_str());
+    throw Error(RNN_INVALID_ARGUMENT,
+                "module %s could be the head or the embedding; options.head or embedding of rnn_load_as says "
+                "which",
+                list(either).c_str());
   Prefixes& rest = modules.embeddings.empty() ? modules.embeddings : modules.heads;
   rest.insert(rest.end(), either.begin(), either.end());
   return modules;

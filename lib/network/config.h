@@ -13,11 +13,11 @@ constexpr std::int32_t kMaxLayers = 64;        // rnn_config_t::num_layers
 
 // Check the caller's configuration and resolve its defaults (struct_size included). A list of layers that the
 // other fields can stand for becomes them; another one stays where the caller has it. The allocator is not
-// looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT).
+// looked at, and null in the result. Throws Error(RNN_INVALID_ARGUMENT); its message begins with a field's name.
 rnn_config_t resolve(const rnn_config_t& config);
 
-// Refuse fields that have no effect on a new network; a file may hold them. config: resolved. Throws
-// Error(RNN_INVALID_ARGUMENT).
+// Refuse fields that have no effect on a new network; a file may hold them. config: resolved. Throws as
+// resolve() does.
 void check_effects(const rnn_config_t& config);
 
 // Throws Error(RNN_INVALID_ARGUMENT) unless it is one of RNN_COMPUTE_...

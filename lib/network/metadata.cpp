@@ -14,7 +14,7 @@ void check_text(std::string_view text, const char* what) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_sequence(text.substr(at));
     if (length == 0)
-      throw Error(RNN_INVALID_ARGUMENT, "the %s is not UTF-8 text: byte %zu is 0x%02x", what, at,
+      throw Error(RNN_INVALID_ARGUMENT, "%s is not UTF-8 text: byte %zu is 0x%02x", what, at,
                   static_cast<unsigned>(static_cast<unsigned char>(text[at])));
     at += length;
   }
@@ -31,9 +31,9 @@ const char* append(std::string_view text, char*& next) noexcept {
 }  // namespace
 
 void Metadata::check(std::string_view key, std::string_view value) {
-  if (key.empty()) throw Error(RNN_INVALID_ARGUMENT, "the key is empty");
+  if (key.empty()) throw Error(RNN_INVALID_ARGUMENT, "key is empty");
   if (key.substr(0, std::strlen(kReserved)) == kReserved)
-    throw Error(RNN_INVALID_ARGUMENT, "what begins with \"%s\" is the library's own", kReserved);
+    throw Error(RNN_INVALID_ARGUMENT, "key begins with \"%s\"; such keys are the library's own", kReserved);
   check_text(key, "key");
   check_text(value, "value");
 }

@@ -18,13 +18,13 @@ void check_lengths(const rnn_sequences_t& sequences, const char* name) {
     if (length == 0)
       throw Error(RNN_INVALID_ARGUMENT, "%s.lengths[%zu] is 0; it must be at least 1", name, n);
     if (length > left)
-      throw Error(RNN_INVALID_ARGUMENT, "%s.lengths up to [%zu] add up to more than %s.frames, which is %zu",
-                  name, n, name, sequences.frames);
+      throw Error(RNN_INVALID_ARGUMENT, "%s.lengths up to [%zu] add up to more than frames, which is %zu",
+                  name, n, sequences.frames);
     left -= length;
   }
   if (left != 0)
-    throw Error(RNN_INVALID_ARGUMENT, "%s.frames is %zu; it must be the sum of %s.lengths, which is %zu",
-                name, sequences.frames, name, sequences.frames - left);
+    throw Error(RNN_INVALID_ARGUMENT, "%s.frames is %zu; it must be the sum of lengths, which is %zu", name,
+                sequences.frames, sequences.frames - left);
 }
 
 // Indices or classes: each 0..size-1.
@@ -41,10 +41,10 @@ std::int32_t default_loss(const rnn_sequences_t& sequences, const char* name) {
   const bool classes = sequences.classes != nullptr;
   if (targets && classes)
     throw Error(RNN_INVALID_ARGUMENT,
-                "%s.targets and %s.classes are both given; loss must then say which to use", name, name);
+                "%s.targets and classes are both given; options.loss must then say which to use", name);
   if (!targets && !classes)
-    throw Error(RNN_INVALID_ARGUMENT, "%s.targets and %s.classes are both NULL; one of them must be given",
-                name, name);
+    throw Error(RNN_INVALID_ARGUMENT, "%s.targets and classes are both NULL; one of them must be given",
+                name);
   return classes ? RNN_LOSS_CROSS_ENTROPY : RNN_LOSS_SQUARED_ERROR;
 }
 
@@ -71,11 +71,11 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
   if (sequences.reserved != 0)
     throw Error(RNN_INVALID_ARGUMENT, "%s.reserved is %d; it must be 0", name, sequences.reserved);
   if ((sequences.inputs == nullptr) == (sequences.indices == nullptr))
-    throw Error(RNN_INVALID_ARGUMENT, "%s.inputs and %s.indices are both %s; exactly one must be given", name,
-                name, sequences.inputs == nullptr ? "NULL" : "given");
+    throw Error(RNN_INVALID_ARGUMENT, "%s.inputs and indices are both %s; exactly one must be given", name,
+                sequences.inputs == nullptr ? "NULL" : "given");
   if (weights.has_embedding() && sequences.indices == nullptr)
     throw Error(RNN_INVALID_ARGUMENT,
-                "%s.inputs is given; it must be %s.indices, because the network has an embedding", name,
+                "%s.inputs is given; it must be NULL and indices given, because the network has an embedding",
                 name);
   if (sequences.indices != nullptr)
     check_indices(sequences.indices, sequences.frames, weights.input_size(), name, "indices");
@@ -147,7 +147,8 @@ std::size_t target_count(const rnn_sequences_t& sequences) noexcept {
 std::int32_t check_targets(const Weights& weights, const rnn_sequences_t& sequences, std::int32_t loss,
                            const char* name) {
   if (loss < 0 || loss > RNN_LOSS_BINARY_CROSS_ENTROPY)
-    throw Error(RNN_INVALID_ARGUMENT, "loss is %d; it must be 0..%d", loss, RNN_LOSS_BINARY_CROSS_ENTROPY);
+    throw Error(RNN_INVALID_ARGUMENT, "options.loss is %d; it must be 0..%d", loss,
+                RNN_LOSS_BINARY_CROSS_ENTROPY);
   if (loss == 0) loss = default_loss(sequences, name);
 
   const std::size_t count = target_count(sequences);

@@ -131,17 +131,19 @@ void Optimizer::check_group(const Weights& weights, std::size_t i) const {
     sums = sums || sum_count(weights, parameter) > 0;
   }
   if (!fitting)
-    throw Error(RNN_INVALID_ARGUMENT, "groups[%zu].pattern is %s, which fits no parameter; one is named %s",
-                i, quote(group.pattern).c_str(), weights.parameter(0).name);
-  if (!effective)
     throw Error(RNN_INVALID_ARGUMENT,
-                "groups[%zu].pattern is %s, which fits only parameters that groups before it fit; the first "
-                "that fits holds",
-                i, quote(group.pattern).c_str());
+                "options.groups[%zu].pattern is %s, which fits no parameter; one is named %s", i,
+                quote(group.pattern).c_str(), weights.parameter(0).name);
+  if (!effective)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "options.groups[%zu].pattern is %s, which fits only parameters that groups before it fit; the first "
+        "that fits holds",
+        i, quote(group.pattern).c_str());
   if (group.two_biases != 0 && !sums)
     throw Error(RNN_INVALID_ARGUMENT,
-                "groups[%zu].two_biases is 1 and the pattern %s fits no bias_ih_*, which it is for", i,
-                quote(group.pattern).c_str());
+                "options.groups[%zu].two_biases is 1 and the pattern %s fits no bias_ih_*, which it is for",
+                i, quote(group.pattern).c_str());
 }
 
 std::size_t Optimizer::find_setting(const Parameter& parameter) const noexcept {

@@ -15,7 +15,7 @@ rnn_train_options_t resolve_options(const rnn_train_options_t& options);
 // Throws Error(RNN_INVALID_ARGUMENT) if what the network computes with is not for training.
 void check_trainable(const Weights& weights);
 
-// The same check for every learning rate.
+// The same check for every learning rate; name: of the argument or its field, for the message.
 void check_learning_rate(const char* name, float rate);
 
 // Throws Error(RNN_INVALID_ARGUMENT) if a network has no layer between which and the next something could be

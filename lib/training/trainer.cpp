@@ -59,14 +59,14 @@ std::int32_t Trainer::Implementation::check_data(const rnn_sequences_t& data, co
 
 void Trainer::Implementation::check_validation(std::int32_t loss) const {
   if (options.validation == nullptr) return;
-  check_inputs(*weights, *options.validation, "validation");
-  check_finite_inputs(*weights, *options.validation, "validation");
-  check_targets(*weights, *options.validation, loss, "validation");
+  check_inputs(*weights, *options.validation, "options.validation");
+  check_finite_inputs(*weights, *options.validation, "options.validation");
+  check_targets(*weights, *options.validation, loss, "options.validation");
   if (!has_target(*options.validation, loss))
-    throw Error(
-        RNN_INVALID_ARGUMENT,
-        "validation has no target of a weight above 0%s; one at least must have one, for there to be a loss",
-        labels.weighted() ? ", of a class of one" : "");
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.validation has no target of a weight above 0%s; one at least must have one, for "
+                "there to be a loss",
+                labels.weighted() ? ", of a class of one" : "");
 }
 
 bool Trainer::Implementation::has_target(const rnn_sequences_t& data, std::int32_t loss) const noexcept {
@@ -268,9 +268,9 @@ Trainer::Trainer(const Network& network, const rnn_train_options_t& options) {
   check_trainable(network.weights());
   check_network_options(network.weights(), resolved);
   if (resolved.validation != nullptr) {
-    check_inputs(network.weights(), *resolved.validation, "validation");
-    check_finite_inputs(network.weights(), *resolved.validation, "validation");
-    check_targets(network.weights(), *resolved.validation, resolved.loss, "validation");
+    check_inputs(network.weights(), *resolved.validation, "options.validation");
+    check_finite_inputs(network.weights(), *resolved.validation, "options.validation");
+    check_targets(network.weights(), *resolved.validation, resolved.loss, "options.validation");
   }
   implementation_ = network.allocator().make<Implementation>(network, resolved);
 }

@@ -83,7 +83,7 @@ TEST(LastError, EscapesWhatIsNoTextOrControlsIt) {
 
 void expect_refused(rnn_config_t config, const char* text) {
   rnn_t* out = kUntouched;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_create(&config, &out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn_create: config." + std::string(text), rnn_create(&config, &out));
   EXPECT_EQ(out, kUntouched);
 }
 
@@ -148,10 +148,10 @@ TEST(Create, RefusesWhatContradicts) {
   }
   for (const rnn_config_t& cell : {good, lstm}) {
     (c = cell).flags = RNN_FLAG_RESET_BEFORE;
-    expect_refused(c, "RNN_FLAG_RESET_BEFORE");
+    expect_refused(c, "flags has RNN_FLAG_RESET_BEFORE");
   }
   (c = gru).flags = RNN_FLAG_RESET_BEFORE + RNN_FLAG_LAYER_NORM;
-  expect_refused(c, "RNN_FLAG_LAYER_NORM");
+  expect_refused(c, "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM");
   for (const rnn_config_t& cell : {good, gru}) {
     (c = cell).projection_size = 2;
     expect_refused(c, ("projection_size is 2 and cell is " + std::to_string(std::max(c.cell, 1)) +
@@ -475,7 +475,8 @@ TEST_F(Refused, ForwardPointersAndFlags) {
   const Data one = float_data({5}, 3);
   in = one.get();
   options.initial_states = x.data();
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.initial_states", rnn_forward(rnn, &in, &options, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.initial_states is given; it must be NULL with stateful",
+               rnn_forward(rnn, &in, &options, y.data()));
 }
 
 TEST_F(Refused, Sequences) {
@@ -491,13 +492,13 @@ TEST_F(Refused, Sequences) {
   (in = good).lengths = nullptr;
   refused("in.lengths");
   (in = good).frames = 6;
-  refused("in.frames is 6");
+  refused("in.frames is 6; it must be the sum of lengths, which is 5");
   (in = good).frames = 4;
-  refused("in.frames, which is 4");
+  refused("in.lengths up to [1] add up to more than frames, which is 4");
   (in = good).inputs = nullptr;
-  refused("in.inputs");
+  refused("in.inputs and indices are both NULL");
   (in = good).indices = by_index.indices.data();
-  refused("in.indices");
+  refused("in.inputs and indices are both given");
   (in = good).reserved = 1;
   refused("in.reserved is 1");
   (in = good).pooling = 4;

@@ -319,7 +319,7 @@ TEST(Layers, ThatAreNoStackKeepTheirNames) {
 void expect_refused(const rnn_config_t& c, const char* text) {
   rnn_t* const untouched = reinterpret_cast<rnn_t*>(8);
   rnn_t* out = untouched;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_create(&c, &out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn_create: config." + std::string(text), rnn_create(&c, &out));
   EXPECT_EQ(out, untouched);
 }
 void expect_refused(const Layers& layers, const char* text) { expect_refused(list(3, layers), text); }
@@ -359,7 +359,7 @@ TEST(Layers, RefuseSizesOfTheStruct) {
   unequal.push_back(rnn_layer_t());  // whose first bytes are those of the one before
   c = list(3, unequal);
   c.layer_count = 2;
-  expect_refused(c, "layers[1].struct_size is 48, and layers[0].struct_size 40; they must be the same");
+  expect_refused(c, "layers[1].struct_size is 48, and that of [0] is 40; they must be the same");
 }
 
 TEST(Layers, RefuseEachField) {
@@ -464,10 +464,11 @@ TEST(Layers, RefuseResidualsOfOtherWidths) {
   expect_refused({first, cell_layer(RNN_CELL_GRU, 5, residual)},
                  "layers[1].flags has RNN_FLAG_RESIDUAL, and the layer has 4 inputs and 5 outputs");
   expect_refused({first, cell_layer(RNN_CELL_LSTM, 5, residual, RNN_DIRECTION_FORWARD, 3)},
-                 "4 inputs and 3 outputs");
+                 "layers[1].flags has RNN_FLAG_RESIDUAL, and the layer has 4 inputs and 3 outputs");
   expect_refused({first, cell_layer(RNN_CELL_GRU, 4, residual, RNN_DIRECTION_BOTH)},
-                 "4 inputs and 8 outputs");
-  expect_refused({first, dense_layer(2, RNN_ACTIVATION_NONE, residual)}, "4 inputs and 2 outputs");
+                 "layers[1].flags has RNN_FLAG_RESIDUAL, and the layer has 4 inputs and 8 outputs");
+  expect_refused({first, dense_layer(2, RNN_ACTIVATION_NONE, residual)},
+                 "layers[1].flags has RNN_FLAG_RESIDUAL, and the layer has 4 inputs and 2 outputs");
   for (const rnn_layer_t& fits : {cell_layer(RNN_CELL_GRU, 2, residual, RNN_DIRECTION_BOTH),
                                   cell_layer(RNN_CELL_GRU, 4, residual, RNN_DIRECTION_SUM),
                                   cell_layer(RNN_CELL_LSTM, 6, residual, RNN_DIRECTION_FORWARD, 4),
@@ -499,7 +500,7 @@ TEST(Layers, RefuseTheOtherFieldsBesideThem) {
   rnn_config_t c = list(3, {cell_layer(RNN_CELL_GRU, 4), dense_layer(3, RNN_ACTIVATION_TANH)});
   c.flags = RNN_FLAG_TIED_HEAD;
   c.embedding_size = 4;
-  expect_refused(c, "RNN_FLAG_TIED_HEAD");
+  expect_refused(c, "flags has RNN_FLAG_TIED_HEAD");
 }
 
 TEST(Layers, RefuseWhatNeedsWholeSequences) {

@@ -155,14 +155,14 @@ TEST(Metadata, Refused) {
   ASSERT_EQ(rnn_set_metadata(rnn, "k", "value"), RNN_OK);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_set_metadata(nullptr, "k", "v"));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "key is NULL", rnn_set_metadata(rnn, nullptr, "v"));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "the key is empty", rnn_set_metadata(rnn, "", "v"));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "what begins with \"rnn.\" is the library's own",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "key is empty", rnn_set_metadata(rnn, "", "v"));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "key begins with \"rnn.\"; such keys are the library's own",
                rnn_set_metadata(rnn, "rnn.cell", "v"));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "the key is not UTF-8 text: byte 1 is 0xff",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "key is not UTF-8 text: byte 1 is 0xff",
                rnn_set_metadata(rnn, "a\xff", "v"));
   for (const char* bad : {"ab\xc0\x80", "ab\xc3", "ab\xe0\x9f\xbf", "ab\xed\xa0\x80", "ab\xf0\x8f\xbf\xbf",
                           "ab\xf4\x90\x80\x80", "ab\xf8\x88\x80\x80", "ab\x80", "ab\xe2\x82"})
-    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "the value is not UTF-8 text: byte 2 is 0x",
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "value is not UTF-8 text: byte 2 is 0x",
                  rnn_set_metadata(rnn, "k", bad));
   EXPECT_EQ(get(rnn, "k"), "value");
 

@@ -97,89 +97,92 @@ TEST_F(Training, RefusesEachOption) {
     return o;
   };
   using O = rnn_train_options_t;
-  refused(with(&O::loss, 4), "loss is 4");
-  refused(with(&O::optimizer, 6), "optimizer is 6");
-  refused(with(&O::learning_rate, -0.5f), "learning_rate is -0.5");
-  refused(with(&O::learning_rate, kInfinity), "learning_rate is inf");
-  refused(with(&O::momentum, 1.0f), "momentum is 1");
-  refused(with(&O::beta1, 1.0f), "beta1 is 1");
-  refused(with(&O::beta2, -0.5f), "beta2 is -0.5");
-  refused(with(&O::epsilon, -1.0f), "epsilon is -1");
-  refused(with(&O::weight_decay, -1.0f), "weight_decay is -1");
-  refused(with(&O::nesterov, 2), "nesterov is 2");
-  refused(with(&O::clip_norm, -1.0f), "clip_norm is -1");
-  refused(with(&O::clip_value, kInfinity), "clip_value is inf");
-  refused(with(&O::schedule, 4), "schedule is 4");
-  refused(with(&O::schedule, RNN_SCHEDULE_STEP), "schedule_updates is 0");
-  refused(with(&O::schedule_factor, -1.0f), "schedule_factor is -1");
-  refused(with(&O::warmup_updates, -1), "warmup_updates is -1");
-  refused(with(&O::epochs, -1), "epochs is -1");
-  refused(with(&O::batch_size, -1), "batch_size is -1");
-  refused(with(&O::window, -1), "window is -1");
-  refused(with(&O::stateless_windows, 2), "stateless_windows is 2");
-  refused(with(&O::keep_order, 2), "keep_order is 2");
-  refused(with(&O::threads, -1), "threads is -1");
-  refused(with(&O::threads, 1025), "threads is 1025");
-  refused(with(&O::validate_every, -1), "validate_every is -1");
-  refused(with(&O::patience, -1), "patience is -1");
-  refused(with(&O::report_every, -1), "report_every is -1");
-  refused(with(&O::dropout, 1.0f), "dropout is 1; it must be at least 0 and less than 1");
-  refused(with(&O::dropout, -0.5f), "dropout is -0.5");
-  refused(with(&O::dropout, std::nanf("")), "dropout is");
-  refused(with(&O::scheduled_sampling, 1.5f), "scheduled_sampling is 1.5; it must be 0..1");
-  refused(with(&O::scheduled_sampling, -1.0f), "scheduled_sampling is -1");
-  refused(with(&O::average, 1.0f), "average is 1; it must be at least 0 and less than 1");
-  refused(with(&O::accumulate, -1), "accumulate is -1; it must be 1 or more");
-  refused(with(&O::restore_best, 2), "restore_best is 2");
-  refused(with(&O::restore_best, 1), "restore_best is 1 and validation is NULL");
-  refused(with(&O::group_count, -1), "group_count is -1");
-  refused(with(&O::group_count, 1), "groups is NULL and group_count is 1");
-  refused(with(&O::schedule_start, -1), "schedule_start is -1");
-  refused(with(&O::schedule_by_epoch, 2), "schedule_by_epoch is 2");
-  refused(with(&O::skip_not_finite, -1), "skip_not_finite is -1");
+  refused(with(&O::loss, 4), "options.loss is 4");
+  refused(with(&O::optimizer, 6), "options.optimizer is 6");
+  refused(with(&O::learning_rate, -0.5f), "options.learning_rate is -0.5");
+  refused(with(&O::learning_rate, kInfinity), "options.learning_rate is inf");
+  refused(with(&O::momentum, 1.0f), "options.momentum is 1");
+  refused(with(&O::beta1, 1.0f), "options.beta1 is 1");
+  refused(with(&O::beta2, -0.5f), "options.beta2 is -0.5");
+  refused(with(&O::epsilon, -1.0f), "options.epsilon is -1");
+  refused(with(&O::weight_decay, -1.0f), "options.weight_decay is -1");
+  refused(with(&O::nesterov, 2), "options.nesterov is 2");
+  refused(with(&O::clip_norm, -1.0f), "options.clip_norm is -1");
+  refused(with(&O::clip_value, kInfinity), "options.clip_value is inf");
+  refused(with(&O::schedule, 4), "options.schedule is 4");
+  refused(with(&O::schedule, RNN_SCHEDULE_STEP), "options.schedule_updates is 0");
+  refused(with(&O::schedule_factor, -1.0f), "options.schedule_factor is -1");
+  refused(with(&O::warmup_updates, -1), "options.warmup_updates is -1");
+  refused(with(&O::epochs, -1), "options.epochs is -1");
+  refused(with(&O::batch_size, -1), "options.batch_size is -1");
+  refused(with(&O::window, -1), "options.window is -1");
+  refused(with(&O::stateless_windows, 2), "options.stateless_windows is 2");
+  refused(with(&O::keep_order, 2), "options.keep_order is 2");
+  refused(with(&O::threads, -1), "options.threads is -1");
+  refused(with(&O::threads, 1025), "options.threads is 1025");
+  refused(with(&O::validate_every, -1), "options.validate_every is -1");
+  refused(with(&O::patience, -1), "options.patience is -1");
+  refused(with(&O::report_every, -1), "options.report_every is -1");
+  refused(with(&O::dropout, 1.0f), "options.dropout is 1; it must be at least 0 and less than 1");
+  refused(with(&O::dropout, -0.5f), "options.dropout is -0.5");
+  refused(with(&O::dropout, std::nanf("")), "options.dropout is nan");
+  refused(with(&O::scheduled_sampling, 1.5f), "options.scheduled_sampling is 1.5; it must be 0..1");
+  refused(with(&O::scheduled_sampling, -1.0f), "options.scheduled_sampling is -1");
+  refused(with(&O::average, 1.0f), "options.average is 1; it must be at least 0 and less than 1");
+  refused(with(&O::accumulate, -1), "options.accumulate is -1; it must be 1 or more");
+  refused(with(&O::restore_best, 2), "options.restore_best is 2");
+  refused(with(&O::restore_best, 1), "options.restore_best is 1 and validation is NULL");
+  refused(with(&O::group_count, -1), "options.group_count is -1");
+  refused(with(&O::group_count, 1), "options.groups is NULL and group_count is 1");
+  refused(with(&O::schedule_start, -1), "options.schedule_start is -1");
+  refused(with(&O::schedule_by_epoch, 2), "options.schedule_by_epoch is 2");
+  refused(with(&O::skip_not_finite, -1), "options.skip_not_finite is -1");
   // What could have no effect.
   refused(with(&O::momentum, 0.5f),
-          "momentum is 0.5 and optimizer is 1; it has an effect with RNN_OPTIMIZER_SGD");
-  refused(with(&O::dropout, 0.5f), "dropout is 0.5 and the network has 1 layer; dropout acts between layers");
-  refused(with(&O::schedule_factor, 0.5f), "schedule_factor is 0.5 and schedule is 0");
-  refused(with(&O::schedule_updates, 5), "schedule_updates is 5 and schedule is 0");
-  refused(with(&O::schedule_start, 5), "schedule_start is 5 and schedule is 0");
-  refused(with(&O::schedule_by_epoch, 1), "schedule_by_epoch is 1 and schedule is 0");
-  refused(with(&O::validate_every, 3), "validate_every is 3 and validation is NULL");
-  refused(with(&O::patience, 3), "patience is 3 and validation is NULL");
+          "options.momentum is 0.5 and optimizer is 1; it has an effect with RNN_OPTIMIZER_SGD");
+  refused(with(&O::dropout, 0.5f),
+          "options.dropout is 0.5 and the network has 1 layer; dropout acts between layers");
+  refused(with(&O::schedule_factor, 0.5f), "options.schedule_factor is 0.5 and schedule is 0");
+  refused(with(&O::schedule_updates, 5), "options.schedule_updates is 5 and schedule is 0");
+  refused(with(&O::schedule_start, 5), "options.schedule_start is 5 and schedule is 0");
+  refused(with(&O::schedule_by_epoch, 1), "options.schedule_by_epoch is 1 and schedule is 0");
+  refused(with(&O::validate_every, 3), "options.validate_every is 3 and validation is NULL");
+  refused(with(&O::patience, 3), "options.patience is 3 and validation is NULL");
   auto sgd = with(&O::optimizer, RNN_OPTIMIZER_SGD);
   sgd.beta1 = 0.5f;
-  refused(sgd, "beta1 is 0.5 and optimizer is 3");
+  refused(sgd, "options.beta1 is 0.5 and optimizer is 3");
   sgd.beta1 = 0;
   sgd.beta2 = 0.5f;
-  refused(sgd, "beta2 is 0.5 and optimizer is 3");
+  refused(sgd, "options.beta2 is 0.5 and optimizer is 3");
   sgd.beta2 = 0;
   sgd.epsilon = 0.5f;
-  refused(sgd, "epsilon is 0.5 and optimizer is 3");
+  refused(sgd, "options.epsilon is 0.5 and optimizer is 3");
   auto window = with(&O::window, 1);
   window.scheduled_sampling = 0.5f;
-  refused(window, "scheduled_sampling is 0.5 and window is 1");
-  refused(with(&O::label_smoothing, 1.0f), "label_smoothing is 1; it must be at least 0 and less than 1");
-  refused(with(&O::label_smoothing, -0.5f), "label_smoothing is -0.5");
+  refused(window, "options.scheduled_sampling is 0.5 and window is 1");
+  refused(with(&O::label_smoothing, 1.0f),
+          "options.label_smoothing is 1; it must be at least 0 and less than 1");
+  refused(with(&O::label_smoothing, -0.5f), "options.label_smoothing is -0.5");
   refused(with(&O::sampled_classes, -1),
-          "sampled_classes is -1; it must be 0..2, half of the network's outputs");
-  refused(with(&O::sampled_classes, 3), "sampled_classes is 3; it must be 0..2");
+          "options.sampled_classes is -1; it must be 0..2, half of the network's outputs");
+  refused(with(&O::sampled_classes, 3), "options.sampled_classes is 3; it must be 0..2");
   const float negative[4] = {1, 2, -3, 4}, infinite[4] = {1, kInfinity, 1, 1}, zero[4] = {};
-  refused(with(&O::class_weights, negative), "class_weights[2] is -3; it must be finite and not negative");
-  refused(with(&O::class_weights, infinite), "class_weights[1] is inf");
-  refused(with(&O::class_weights, zero), "class_weights are all 0");
+  refused(with(&O::class_weights, negative),
+          "options.class_weights[2] is -3; it must be finite and not negative");
+  refused(with(&O::class_weights, infinite), "options.class_weights[1] is inf");
+  refused(with(&O::class_weights, zero), "options.class_weights are all 0");
   auto evaluation = sized<rnn_evaluation_t>();
   const auto threads = with(&O::threads, 1025);
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is 1025",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.threads is 1025",
                rnn_evaluate(network.get(), &sequences, &threads, &evaluation));
   const auto loss = with(&O::loss, -1);
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "loss is -1",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.loss is -1",
                rnn_evaluate(network.get(), &sequences, &loss, &evaluation));
   const auto smoothing = with(&O::label_smoothing, -0.5f);
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "label_smoothing is -0.5",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.label_smoothing is -0.5",
                rnn_evaluate(network.get(), &sequences, &smoothing, &evaluation));
   const auto class_weights = with(&O::class_weights, negative);
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "class_weights[2] is -3",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.class_weights[2] is -3",
                rnn_evaluate(network.get(), &sequences, &class_weights, &evaluation));
   rnn_tape_t* out = nullptr;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "threads is -1", rnn_tape_create(network.get(), -1, &out));
@@ -195,20 +198,21 @@ TEST_F(Training, RefusesToSampleClassesWhereItHasNoMeaning) {
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_trainer_create(trained.get(), &o, &out));
     EXPECT_EQ(out, nullptr);
   };
-  refused(create(config(4, 12, 0)), "sampled_classes is 2; it must be 0, since the network has no head");
+  refused(create(config(4, 12, 0)),
+          "options.sampled_classes is 2; it must be 0, since the network has no head");
   rnn_config_t skip = config(4, 12, 4);
   skip.skip = 3;
-  refused(create(skip), "sampled_classes is 2; it must be 0, since the network's skip is 3");
+  refused(create(skip), "options.sampled_classes is 2; it must be 0, since the network's skip is 3");
   o.loss = RNN_LOSS_SQUARED_ERROR;
-  refused(network, "sampled_classes is 2 and loss is 2; it needs loss 1 (cross-entropy)");
+  refused(network, "options.sampled_classes is 2 and the loss is 2; it needs loss 1 (cross-entropy)");
   o.loss = 0;
   o.label_smoothing = 0.5f;
-  refused(network, "sampled_classes is 2 and label_smoothing 0.5; one of them must be 0");
+  refused(network, "options.sampled_classes is 2 and label_smoothing 0.5; one of them must be 0");
   o.label_smoothing = 0;
   data.classes.clear();
   data.targets = Floats(data.frames() * 4);
   sequences = data.get();
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "sampled_classes is 2 and loss is 2",
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.sampled_classes is 2 and the loss is 2",
                rnn_train(network.get(), &sequences, &o));
   auto evaluation = sized<rnn_evaluation_t>();
   EXPECT_EQ(rnn_evaluate(network.get(), &sequences, &o, &evaluation), RNN_OK) << rnn_last_error();
@@ -230,13 +234,14 @@ TEST_F(Training, RefusesEachFieldOfAGroup) {
   };
   using G = rnn_parameter_group_t;
   refused(&G::struct_size, size_t{8}, "options.groups[1].struct_size is 8");
-  refused(&G::pattern, nullptr, "groups[1].pattern is NULL");
-  refused(&G::pattern, "weight_ih_l1", "groups[1].pattern is \"weight_ih_l1\", which fits no parameter");
-  refused(&G::learning_rate_factor, -1.0f, "groups[1].learning_rate_factor is -1");
-  refused(&G::learning_rate_factor, kInfinity, "groups[1].learning_rate_factor is inf");
-  refused(&G::frozen, 2, "groups[1].frozen is 2");
-  refused(&G::no_weight_decay, -1, "groups[1].no_weight_decay is -1");
-  refused(&G::two_biases, 2, "groups[1].two_biases is 2; it must be 0 or 1");
+  refused(&G::pattern, nullptr, "options.groups[1].pattern is NULL");
+  refused(&G::pattern, "weight_ih_l1",
+          "options.groups[1].pattern is \"weight_ih_l1\", which fits no parameter");
+  refused(&G::learning_rate_factor, -1.0f, "options.groups[1].learning_rate_factor is -1");
+  refused(&G::learning_rate_factor, kInfinity, "options.groups[1].learning_rate_factor is inf");
+  refused(&G::frozen, 2, "options.groups[1].frozen is 2");
+  refused(&G::no_weight_decay, -1, "options.groups[1].no_weight_decay is -1");
+  refused(&G::two_biases, 2, "options.groups[1].two_biases is 2; it must be 0 or 1");
 }
 
 TEST_F(Training, RefusesGroupsWithoutEffect) {
@@ -252,14 +257,14 @@ TEST_F(Training, RefusesGroupsWithoutEffect) {
   all.pattern = "*";
   some.pattern = "bias_*";
   refused({all, some},
-          "groups[1].pattern is \"bias_*\", which fits only parameters that groups before it fit");
+          "options.groups[1].pattern is \"bias_*\", which fits only parameters that groups before it fit");
   some.frozen = 1;
   some.learning_rate_factor = 2;
-  refused({some}, "groups[0].frozen is 1 with a learning_rate_factor of 2");
+  refused({some}, "options.groups[0].frozen is 1 with a learning_rate_factor of 2");
   auto sums = sized<rnn_parameter_group_t>();
   sums.pattern = "head.bias";
   sums.two_biases = 1;
-  refused({sums}, "groups[0].two_biases is 1 and the pattern \"head.bias\" fits no bias_ih_*");
+  refused({sums}, "options.groups[0].two_biases is 1 and the pattern \"head.bias\" fits no bias_ih_*");
 }
 
 TEST_F(Training, RefusesStatesThatAreNotFinite) {
@@ -295,17 +300,17 @@ TEST_F(Training, RefusesWhatListsOfLayersCannot) {
   sampled.sampled_classes = 2;
   // The head is no layer that has something before it dropped.
   const Network one = list({dense_layer(5, RNN_ACTIVATION_TANH), dense_layer(4)});
-  refused(one, dropout, "dropout is 0.5 and the network has 1 layer");
+  refused(one, dropout, "options.dropout is 0.5 and the network has 1 layer");
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 0.5 and the network has 1 layer",
                rnn_tape_set_dropout(create_tape(one).get(), 0.5f, 1));
   const Network two = list({dense_layer(5, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4)});
   EXPECT_EQ(rnn_train(two.get(), &sequences, &dropout), RNN_OK) << rnn_last_error();
-  refused(two, sampled, "sampled_classes is 2; it must be 0, since the network has no head");
+  refused(two, sampled, "options.sampled_classes is 2; it must be 0, since the network has no head");
   EXPECT_EQ(rnn_train(one.get(), &sequences, &sampled), RNN_OK) << rnn_last_error();
   for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {
     const Network whole = list({cell_layer(RNN_CELL_GRU, 4, 0, direction), cell_layer(RNN_CELL_GRU, 4)});
-    refused(whole, window, "window is 5; it must be 0");
-    refused(whole, free, "scheduled_sampling is 0.5; it must be 0");
+    refused(whole, window, "options.window is 5; it must be 0");
+    refused(whole, free, "options.scheduled_sampling is 0.5; it must be 0");
     EXPECT_EQ(rnn_train(whole.get(), &sequences, nullptr), RNN_OK) << rnn_last_error();
   }
   const Network wide = list({dense_layer(5, RNN_ACTIVATION_TANH), dense_layer(3)});
@@ -352,7 +357,7 @@ TEST_F(Training, OfListsHasGroupsByName) {
   group.two_biases = 1;
   rnn_trainer_t* out = nullptr;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT,
-               "groups[0].two_biases is 1 and the pattern \"layers.0.*\" fits no bias_ih",
+               "options.groups[0].two_biases is 1 and the pattern \"layers.0.*\" fits no bias_ih",
                rnn_trainer_create(list.get(), &o, &out));
   group.pattern = "layers.1.*";
   EXPECT_NE(create_trainer(list, &o), nullptr);
@@ -375,8 +380,9 @@ TEST_F(Training, RefusesOptionsForOtherNetworks) {
   free.scheduled_sampling = 0.5f;
   rnn_config_t both = config(4, 12, 4);
   both.flags = RNN_FLAG_BIDIRECTIONAL;
-  refused(both, window, "window is 5; it must be 0, since the network has a reverse direction");
-  refused(both, free, "scheduled_sampling is 0.5; it must be 0, since the network has a reverse direction");
+  refused(both, window, "options.window is 5; it must be 0, since the network has a reverse direction");
+  refused(both, free,
+          "options.scheduled_sampling is 0.5; it must be 0, since the network has a reverse direction");
   refused(config(4, 12, 5), free, "the network has 5 outputs and 4 inputs");
   refused(config(4, 12, 0), free, "the network has 12 outputs and 4 inputs");
 }
@@ -402,14 +408,14 @@ TEST_F(Training, RefusesDataThatContradictsOptions) {
     refused(pooled, window, ".pooling " + std::to_string(pooling), false);
   }
   pooled.pooling = RNN_POOLING_LAST;
-  refused(pooled, free, ".pooling is 1; it must be 0 with scheduled_sampling", true);
+  refused(pooled, free, ".pooling is 1; it must be 0 with options.scheduled_sampling", true);
   Data vectors = float_data(data.lengths, 4);
   vectors.classes = data.classes;
-  refused(vectors, free, ".inputs are given and loss is 1", true);
+  refused(vectors, free, ".inputs are given and the loss is 1", true);
   Data regression = data;
   regression.classes.clear();
   regression.targets = numbers(29 * 4);
-  refused(regression, free, ".indices are given and loss is 2", true);
+  refused(regression, free, ".indices are given and the loss is 2", true);
 }
 
 TEST_F(Training, RefusesLabelOptionsWithoutClasses) {
@@ -424,8 +430,9 @@ TEST_F(Training, RefusesLabelOptionsWithoutClasses) {
   const struct {
     rnn_train_options_t given;
     const char* text;
-  } cases[] = {{smoothing, "label_smoothing is 0.1 and loss is 2; it needs loss 1 (cross-entropy)"},
-               {weighted, "class_weights are given and loss is 2; they need loss 1 (cross-entropy)"}};
+  } cases[] = {
+      {smoothing, "options.label_smoothing is 0.1 and the loss is 2; it needs loss 1 (cross-entropy)"},
+      {weighted, "options.class_weights are given and the loss is 2; they need loss 1 (cross-entropy)"}};
   for (const auto& [given, text] : cases) {
     auto evaluation = sized<rnn_evaluation_t>();
     rnn_train_options_t o = given;
@@ -452,11 +459,15 @@ TEST_F(Training, RefusesWrongTargets) {
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data" + text, rnn_evaluate(network.get(), &s, nullptr, &evaluation));
     auto o = options();
     o.validation = &s;
-    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "validation" + text, rnn_train(network.get(), &sequences, &o));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.validation" + text, rnn_train(network.get(), &sequences, &o));
   };
   auto s = sequences;
   s.classes = nullptr;
-  refused(s, ".targets");
+  refused(s, ".targets and classes are both NULL");
+  s = sequences;
+  const Floats targets = numbers(29 * 4);
+  s.targets = targets.data();
+  refused(s, ".targets and classes are both given; options.loss must then say which to use");
   Data wrong = data;
   wrong.classes[28] = 4;
   refused(wrong.get(), ".classes[28] is 4; it must be 0..3");

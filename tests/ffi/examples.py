@@ -146,8 +146,8 @@ def check_layout(text, structs):
 def check_reference(text):
     """The C example does what all are to do."""
     step, outputs = r"step( [0-9A-F]{8}){2}\n", r"good i am fine\noutputs(?: [0-9A-F]{8}){4}\n"
-    pattern = (r"librnn \d+\.\d+\.\d+\nRNN_INVALID_ARGUMENT: rnn_create: hidden_size is -4; [^\n]+\n" + f"({step}){{3}}"
-               r"(update \d+: loss \d\.\d{6}\n)+\d+ reports\n" + f"(?P<first>{outputs})(?P=first)")
+    pattern = (r"librnn \d+\.\d+\.\d+\nRNN_INVALID_ARGUMENT: rnn_create: config\.hidden_size is -4; [^\n]+\n"
+               f"({step}){{3}}" r"(update \d+: loss \d\.\d{6}\n)+\d+ reports\n" + f"(?P<first>{outputs})(?P=first)")
     if not re.fullmatch(pattern, text):
         sys.exit(f"the C example says\n{text}")
 

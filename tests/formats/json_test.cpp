@@ -297,7 +297,7 @@ TEST(Json, RefusesMetadata) {
   EXPECT_EQ(try_load(with("\"rnn.seed\": 1")), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("rnn.seed: what begins with \"rnn.\" is librnn's own");
   EXPECT_EQ(try_load(with("\"x\": \"a\\u0000\"")), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("metadata \"x\": the value is not UTF-8 text: byte 1 is 0x00");
+  EXPECT_MESSAGE("metadata \"x\": value is not UTF-8 text: byte 1 is 0x00");
   std::string many;
   for (int i = 0; i < 1000; ++i) many += (i > 0 ? ", \"" : "\"") + std::to_string(i) + "\": 0";
   EXPECT_EQ(try_load(with(many)), RNN_OK) << rnn_last_error();

@@ -37,16 +37,16 @@ TEST(Model, MetadataBecomeTheWeights) {
   EXPECT_STREQ(weights->metadata().find("sample_rate"), "48000");
   Model bad = model();
   bad.metadata["note"] = "\xff";
-  EXPECT_EQ(refusal(bad), "metadata \"note\": the value is not UTF-8 text: byte 0 is 0xff");
+  EXPECT_EQ(refusal(bad), "metadata \"note\": value is not UTF-8 text: byte 0 is 0xff");
   bad = model();
   bad.metadata["note"] = std::string("a\0b", 3);
-  EXPECT_EQ(refusal(bad), "metadata \"note\": the value is not UTF-8 text: byte 1 is 0x00");
+  EXPECT_EQ(refusal(bad), "metadata \"note\": value is not UTF-8 text: byte 1 is 0x00");
 }
 
 TEST(Model, MayNotSpeakForTheLibrary) {
   Model bad = model();
   bad.metadata["rnn.cell"] = "gru";
-  EXPECT_EQ(refusal(bad), "metadata \"rnn.cell\": what begins with \"rnn.\" is the library's own");
+  EXPECT_EQ(refusal(bad), "metadata \"rnn.cell\": key begins with \"rnn.\"; such keys are the library's own");
 }
 
 TEST(Model, MustGiveWhatItsProbeSays) {

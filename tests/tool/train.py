@@ -245,7 +245,8 @@ def check_files(tool):
 
 def check_failures(tool):
     """A training that cannot begin leaves no model."""
-    for message, *options in (("not for training", "--compute", "int8"), ("projection_size is 3", "--projection", "3"),
+    for message, *options in (("not for training", "--compute", "int8"),
+                              ("config.projection_size is 3", "--projection", "3"),
                               ("cannot write no/such/file: No such", "--checkpoint", "no/such/file"),
                               ("cannot write text/file: Not a dir", "--checkpoint", "text/file"),
                               ("cannot write folder: not a regular", "--checkpoint", "folder"),

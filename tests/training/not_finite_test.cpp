@@ -69,7 +69,7 @@ TEST(NotFinite, NamesTheInput) {
     names(rnn_evaluate(network.get(), &broken, nullptr, &evaluation), "data");
     auto o = sized<rnn_train_options_t>();
     o.validation = &broken;
-    names(rnn_train(network.get(), &in, &o), "validation");
+    names(rnn_train(network.get(), &in, &o), "options.validation");
   }
   EXPECT_EQ(bits(values(network)), bits(before));
   EXPECT_EQ(bits(values(trainer)), bits(before));
@@ -131,7 +131,8 @@ TEST(NotFinite, ValidationNeedsATarget) {
   auto o = sized<rnn_train_options_t>();
   o.validation = &none;
   const std::string message = message_of(rnn_train(create(kConfig).get(), &in, &o), RNN_INVALID_ARGUMENT);
-  EXPECT_NE(message.find("validation has no target of a weight above 0"), std::string::npos) << message;
+  EXPECT_NE(message.find("options.validation has no target of a weight above 0"), std::string::npos)
+      << message;
 }
 
 // An update that is skipped leaves no trace but its count.
