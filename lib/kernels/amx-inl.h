@@ -9,7 +9,7 @@
 #ifndef RNN_KERNELS_AMX_INL_H_
 #define RNN_KERNELS_AMX_INL_H_
 
-#include "lib/kernels/low-inl.h"
+#include "lib/kernels/lowp-inl.h"
 
 namespace rnn::kernels {
 namespace {
@@ -77,7 +77,7 @@ class Tiles {
 
 struct Bf16Amx : Bf16Native {
   static constexpr std::size_t block = kTile;
-  static constexpr std::size_t room = kLowRows * 512;  // a block of rows 1024 deep
+  static constexpr std::size_t room = kLowpRows * 512;  // a block of rows 1024 deep
   using Registers = Tiles;
 
   template <class Arch>
@@ -209,11 +209,11 @@ template <class Arch>
 void Bf16Amx::gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
                       const float* b, std::size_t ldb, float* c, std::size_t ldc) noexcept {
   constexpr std::size_t P = panel_rows<Arch>;
-  alignas(64) float a_tiles[kLowPairs * kAmxColumns];
-  alignas(64) float b_slots[kLowPairs * P];
+  alignas(64) float a_tiles[kLowpPairs * kAmxColumns];
+  alignas(64) float b_slots[kLowpPairs * P];
   Tiles tiles(2 * kTile);
-  for (std::size_t r = 0; r < R; r += kLowDepth, a += kLowDepth * lda, b += kLowDepth * ldb) {
-    const std::size_t depth = R - r < kLowDepth ? R - r : kLowDepth, pairs = (depth + 1) / 2;
+  for (std::size_t r = 0; r < R; r += kLowpDepth, a += kLowpDepth * lda, b += kLowpDepth * ldb) {
+    const std::size_t depth = R - r < kLowpDepth ? R - r : kLowpDepth, pairs = (depth + 1) / 2;
     const std::size_t steps = (pairs + kTile - 1) / kTile, block = steps * kTile * kTile;
     for (std::size_t i = pairs * P; i < steps * kTile * P; ++i) b_slots[i] = 0.0f;
     for (std::size_t m0 = 0; m0 < M; m0 += kAmxColumns) {

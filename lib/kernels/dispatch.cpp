@@ -105,7 +105,7 @@ class Available {
   // With everything else from the last table of f32.
   const Table* complete(const Products& products) {
     const List& plain = lists_[0];
-    Table& table = low_[low_count_++];
+    Table& table = lowp_[lowp_count_++];
     table = *plain.begin[plain.count - 1];
     static_cast<Products&>(table) = products;
     return &table;
@@ -113,8 +113,8 @@ class Available {
 
   List lists_[kFormats];
   const Table* best_[kIsas][kFormats] = {};
-  Table low_[(kFormats - 1) * kMost];
-  std::size_t low_count_ = 0;
+  Table lowp_[(kFormats - 1) * kMost];
+  std::size_t lowp_count_ = 0;
   const Table* amx_ = nullptr;
 };
 

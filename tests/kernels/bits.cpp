@@ -103,17 +103,17 @@ void products(const Table& table) {
 }
 
 // In another format than f32: one matrix with few rows, and one deep enough to go by chunks.
-void low_products(Format format, const char* name, const char* tn_name) {
+void lowp_products(Format format, const char* name, const char* tn_name) {
   constexpr std::size_t M = 11, H = 64, N = 80, K = 2100;
-  const Table& low = *table(format);
+  const Table& lowp = *table(format);
   const std::vector<float> w = numbers(N * K, 1), x = numbers(M * K, 2), init = numbers(M * N, 3);
   std::vector<float> few(M * H), deep(M * N), c(N * N);
-  low.gemm(Packed(low, H, 61, 0, w).panels(), M, rows(x, K), rows(init, N), H, writable(few, H));
-  low.gemm(Packed(low, N, K, 0, w).panels(), M, rows(x, K), rows(init, N), N, writable(deep, N));
+  lowp.gemm(Packed(lowp, H, 61, 0, w).panels(), M, rows(x, K), rows(init, N), H, writable(few, H));
+  lowp.gemm(Packed(lowp, N, K, 0, w).panels(), M, rows(x, K), rows(init, N), N, writable(deep, N));
   few.insert(few.end(), deep.begin(), deep.end());
   add(name, few);
-  if (low.gemm_tn == nullptr) return;
-  low.gemm_tn(N, N, M, deep.data(), N, init.data(), N, c.data(), N);
+  if (lowp.gemm_tn == nullptr) return;
+  lowp.gemm_tn(N, N, M, deep.data(), N, init.data(), N, c.data(), N);
   add(tn_name, c);
 }
 
@@ -385,8 +385,8 @@ int main(int argc, char** argv) {
   if (chosen == nullptr || std::strcmp(chosen->name, "sse2") == 0)
     return std::puts("no fused multiply-add here"), 77;
   products(*chosen);
-  low_products(Format::bf16, "gemm_bf16", "gemm_tn_bf16");
-  low_products(Format::int8, "gemm_int8", nullptr);
+  lowp_products(Format::bf16, "gemm_bf16", "gemm_tn_bf16");
+  lowp_products(Format::int8, "gemm_int8", nullptr);
   cells(*chosen);
   dense(*chosen);
   norms(*chosen);

@@ -25,7 +25,7 @@ constexpr double kRoundoff = 0x1p-24;
 std::vector<const Table*> tables(Format format = Format::f32);
 
 // Formats other than f32.
-constexpr Format kLowFormats[] = {Format::bf16, Format::int8};
+constexpr Format kLowpFormats[] = {Format::bf16, Format::int8};
 
 // Tables with FMA give the same bits.
 inline bool has_fma(const Table& table) { return std::strcmp(table.name, "sse2") != 0; }

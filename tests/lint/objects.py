@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-ISA_OBJECT = re.compile(r"(isa|low)_([a-z0-9]+)\.cpp\.o$")
+ISA_OBJECT = re.compile(r"(isa|lowp)_([a-z0-9]+)\.cpp\.o$")
 
 # What the compiler calls by itself.
 ISA_UNDEFINED = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
@@ -46,7 +46,7 @@ def symbols(archive):
 
 def check_isa_object(name, entries):
     kind, isa = ISA_OBJECT.search(name).groups()
-    formats = {"isa": ["table"], "low": ["bf16", "int8"]}[kind]
+    formats = {"isa": ["table"], "lowp": ["bf16", "int8"]}[kind]
     own = {f"rnn::kernels::{isa}_{f}" for f in formats}
     strong = [n for t, n in entries if t in "TDRBGS"]
     if not strong or not own.issuperset(strong):

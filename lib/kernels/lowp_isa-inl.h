@@ -1,7 +1,7 @@
 // The products of one instruction set in formats other than f32. The including unit defines RNN_ISA (the name
 // of the products, avx2), RNN_ARCH (the xsimd architecture), and, of the kinds of numbers in formats-inl.h,
 // those it has: RNN_BF16, RNN_INT8.
-#include "lib/kernels/low-inl.h"
+#include "lib/kernels/lowp-inl.h"
 #include "lib/kernels/products-inl.h"
 
 #define RNN_JOIN_(a, b) a##b
@@ -17,7 +17,7 @@ constexpr Products RNN_JOIN(RNN_ISA,
                             _bf16) = products<RNN_ARCH, RNN_BF16, true>(RNN_STRING(RNN_ISA), Format::bf16,
                                                                         RNN_BF16::pack, RNN_BF16::block,
                                                                         lanes<RNN_ARCH>,
-                                                                        &low_gemm_tn<RNN_ARCH, RNN_BF16>);
+                                                                        &lowp_gemm_tn<RNN_ARCH, RNN_BF16>);
 #endif
 
 #if defined(RNN_INT8)

@@ -142,7 +142,7 @@ void check(const Shape& s, std::mt19937& random) {
   float* const in = x_edge.last(s.M * s.K);
   std::copy(x.begin(), x.end(), in);
   float* const out = y_edge.last(s.M * s.N);
-  for (const Format format : kLowFormats) {
+  for (const Format format : kLowpFormats) {
     std::map<std::size_t, Expected> by_block;
     for (const Table* table : tables(format)) {
       Expected& e = by_block[table->block];
@@ -160,7 +160,7 @@ void check(const Shape& s, std::mt19937& random) {
   }
 }
 
-TEST(Low, EverySizeUpTo67) {
+TEST(Lowp, EverySizeUpTo67) {
   std::mt19937 random(1);
   for (std::size_t N = 1; N <= 67; ++N)
     for (std::size_t K = 1; K <= 67; K += 1 + random() % 5) {
@@ -170,7 +170,7 @@ TEST(Low, EverySizeUpTo67) {
     }
 }
 
-TEST(Low, EveryNumberOfUnitsUpTo67) {
+TEST(Lowp, EveryNumberOfUnitsUpTo67) {
   std::mt19937 random(2);
   for (std::size_t H = 1; H <= 67; ++H)
     for (std::size_t gates = 2; gates <= 4; ++gates) {
@@ -180,7 +180,7 @@ TEST(Low, EveryNumberOfUnitsUpTo67) {
 }
 
 // Depths whose words take more room than there is, for one row and for a block, and rows for several blocks.
-TEST(Low, LargeSizes) {
+TEST(Lowp, LargeSizes) {
   std::mt19937 random(3);
   const Shape shapes[] = {{1, 65, 13000}, {33, 96, 1500}, {2, 130, 7000}, {70, 65, 129},  {40, 33, 600},
                           {5, 64, 4096},  {3, 64, 4097},  {1, 1, 20000},  {33, 257, 512}, {1, 1031, 517},
@@ -191,10 +191,10 @@ TEST(Low, LargeSizes) {
   }
 }
 
-TEST(Low, ARowHasTheSameBitsAloneAndInABatch) {
+TEST(Lowp, ARowHasTheSameBitsAloneAndInABatch) {
   std::mt19937 random(4);
   const FloatMode mode;
-  for (const Format format : kLowFormats)
+  for (const Format format : kLowpFormats)
     for (const Table* table : tables(format))
       for (const Shape s : {Shape{45, 100, 70}, Shape{7, 64, 33}, Shape{50, 66, 2100}, Shape{3, 65, 13001}}) {
         SCOPED_TRACE(table->name + (", " + describe(s)));
@@ -210,10 +210,10 @@ TEST(Low, ARowHasTheSameBitsAloneAndInABatch) {
       }
 }
 
-TEST(Low, GatherIsAProductWithOneHotRows) {
+TEST(Lowp, GatherIsAProductWithOneHotRows) {
   std::mt19937 random(5);
   const FloatMode mode;
-  for (const Format format : kLowFormats)
+  for (const Format format : kLowpFormats)
     for (const Table* table : tables(format))
       for (std::size_t N = 1; N <= 72; ++N) {
         const std::size_t K = 1 + random() % 40, M = 1 + random() % 5;

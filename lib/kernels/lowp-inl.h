@@ -2,8 +2,8 @@
 // they stay for all panels; of a deep matrix a chunk of columns at a time, for each panel anew. The order of
 // a sum does not depend on that: it goes on from where the chunk before left it. It is that of gemm-inl.h by
 // columns of slots, in four parts if there are few rows and not too many columns.
-#ifndef RNN_KERNELS_LOW_INL_H_
-#define RNN_KERNELS_LOW_INL_H_
+#ifndef RNN_KERNELS_LOWP_INL_H_
+#define RNN_KERNELS_LOWP_INL_H_
 
 #include "lib/kernels/formats-inl.h"
 #include "lib/kernels/gemm-inl.h"
@@ -13,7 +13,7 @@ namespace rnn::kernels {
 namespace {
 
 // Rows of a block.
-constexpr std::size_t kLowRows = 32;
+constexpr std::size_t kLowpRows = 32;
 // Rows that a block should have: deeper matrices go by chunks.
 constexpr std::size_t kFewRows = 12;
 // Most columns of slots that are cut into parts: their words fit at once.
@@ -21,7 +21,7 @@ constexpr std::size_t kPartColumns = 2048;
 
 // Without narrow vectors, and fewer panels at once than of f32: two hide the latency, and code is saved.
 template <class Arch, std::size_t G, class Number>
-struct LowShape : PanelShape<Arch, G, Number> {
+struct LowpShape : PanelShape<Arch, G, Number> {
   static constexpr std::size_t step_panels = 2;
 
   static std::size_t vector_count(const Panels& w) noexcept {
@@ -35,7 +35,7 @@ std::size_t column_count(const Panels& w) noexcept {
   return (w.depth + numbers - 1) / numbers * Number::block;
 }
 template <class Number>
-std::size_t low_parts(const Panels& w) noexcept {
+std::size_t lowp_parts(const Panels& w) noexcept {
   return Number::block == 1 && column_count<Number>(w) <= kPartColumns ? part_count(w.rows) : 1;
 }
 
@@ -82,9 +82,9 @@ void tile(const Columns& columns, const float* w, std::size_t stride, const floa
 template <class Arch, class Number>
 struct Operand {
   alignas(64) float words[Number::room];
-  const float* x[kLowRows];
-  const float* rows[kLowRows];
-  float largest[kLowRows];
+  const float* x[kLowpRows];
+  const float* rows[kLowpRows];
+  float largest[kLowpRows];
   std::size_t count;
   std::size_t depth;
 
@@ -131,15 +131,15 @@ template <class Arch, class Number, class Output>
 inline void multiply_block(Number number, const Panels& w, const Rows& x, std::size_t m0, std::size_t count,
                            const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  using P = LowShape<Arch, G, Number>;
+  using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
-  alignas(64) float sums[kLowRows * PV * L];
+  alignas(64) float sums[kLowpRows * PV * L];
   Operand<Arch, Number> operand;
   operand.count = 0;
   operand.depth = w.depth;
   for (std::size_t m = 0; m < count; ++m) operand.add(row(x, m0 + m));
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
-  const std::size_t parts = low_parts<Number>(w), chunk = chunk_columns<Number>(columns, count);
+  const std::size_t parts = lowp_parts<Number>(w), chunk = chunk_columns<Number>(columns, count);
   if (chunk == columns) operand.convert(0, columns);
   [[maybe_unused]] const typename Number::Registers registers(count);
   const std::size_t all = P::vector_count(w);
@@ -163,7 +163,7 @@ inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const 
                          const Output& output) noexcept {
   if constexpr (Number::block > 1) return multiply_block<Arch>(number, w, {x, 0, nullptr}, 0, 1, output);
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  using P = LowShape<Arch, G, Number>;
+  using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
   alignas(64) float sums[(P::step_panels * PV + P::tails - 1) * L];
   Operand<Arch, Number> operand;
@@ -171,7 +171,7 @@ inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const 
   operand.depth = w.depth;
   operand.add(x);
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
-  const std::size_t parts = low_parts<Number>(w), chunk = chunk_columns<Number>(columns, 1);
+  const std::size_t parts = lowp_parts<Number>(w), chunk = chunk_columns<Number>(columns, 1);
   if (chunk == columns) operand.convert(0, columns);
   const std::size_t vectors = P::vector_count(w), all = vectors / PV;
   const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
@@ -198,8 +198,8 @@ inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& 
                      const Output& output) noexcept {
   if (M == 1) return multiply_row<Arch>(number, w, row(x, 0), output);
   const std::size_t words = padded(column_count<Number>(w) * Number::words);
-  std::size_t most = kLowRows;
-  if (low_parts<Number>(w) > 1 || words * kFewRows <= Number::room)
+  std::size_t most = kLowpRows;
+  if (lowp_parts<Number>(w) > 1 || words * kFewRows <= Number::room)
     most = Number::room / words < most ? Number::room / words : most;
   const std::size_t blocks = (M + most - 1) / most;
   for (std::size_t i = 0, m = 0; i < blocks; ++i) {
@@ -214,7 +214,7 @@ template <class Arch, class Number, class Output>
 inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* index,
                  const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
-  using P = LowShape<Arch, G, Number>;
+  using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
   alignas(64) float sums[PV * L];
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
@@ -237,9 +237,9 @@ inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* ind
 // --- The gradients of weights -----------------------------------------------------------------
 
 // Rows of a and b that are worked on at a time, and words of a: with them the latter takes 48 KB.
-constexpr std::size_t kLowDepth = 128;
-constexpr std::size_t kLowPairs = kLowDepth / 2;
-constexpr std::size_t kLowColumns = 192;
+constexpr std::size_t kLowpDepth = 128;
+constexpr std::size_t kLowpPairs = kLowpDepth / 2;
+constexpr std::size_t kLowpColumns = 192;
 
 // `n` columns of R rows as slots of two rows each, `width` apart; a last row without a second has zeros
 // there. Words, if not slots, of the second rows are behind those of the first.
@@ -269,7 +269,7 @@ struct AheadLines {
 template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float* c, std::size_t ldc,
                        const AheadLines& ahead) noexcept {
-  constexpr std::size_t L = lanes<Arch>, words = Number::words, lda = kLowColumns / words,
+  constexpr std::size_t L = lanes<Arch>, words = Number::words, lda = kLowpColumns / words,
                         ldb = panel_rows<Arch>;
   Vec<Arch> sum[MR][VT];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
@@ -317,16 +317,16 @@ inline void dispatch_pairs(std::size_t rows, std::size_t vectors, std::size_t pa
 // As with f32, tiles of one block fetch the lines of the next. Both are converted where they are used, b anew
 // for each block of a's columns: its slots of a panel stay in the L1 cache.
 template <class Arch, class Number>
-void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
-                 std::size_t ldb, float* c, std::size_t ldc) noexcept {
+void lowp_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
+                  const float* b, std::size_t ldb, float* c, std::size_t ldc) noexcept {
   if constexpr (Number::block > 1) return Number::template gemm_tn<Arch>(M, N, R, a, lda, b, ldb, c, ldc);
   constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
-  constexpr std::size_t columns = kLowColumns / Number::words;
-  alignas(64) float a_words[kLowPairs * kLowColumns];
-  alignas(64) float b_slots[kLowPairs * P];
+  constexpr std::size_t columns = kLowpColumns / Number::words;
+  alignas(64) float a_words[kLowpPairs * kLowpColumns];
+  alignas(64) float b_slots[kLowpPairs * P];
   const std::size_t b_lines = (N + kLine - 1) / kLine, a_lines = (M + kLine - 1) / kLine;
-  for (std::size_t r = 0; r < R; r += kLowDepth, a += kLowDepth * lda, b += kLowDepth * ldb) {
-    const std::size_t depth = R - r < kLowDepth ? R - r : kLowDepth, pairs = (depth + 1) / 2;
+  for (std::size_t r = 0; r < R; r += kLowpDepth, a += kLowpDepth * lda, b += kLowpDepth * ldb) {
+    const std::size_t depth = R - r < kLowpDepth ? R - r : kLowpDepth, pairs = (depth + 1) / 2;
     std::size_t tile = 0;
     for (std::size_t m0 = 0; m0 < M; m0 += columns) {
       const std::size_t count = M - m0 < columns ? M - m0 : columns;
@@ -337,9 +337,9 @@ void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, st
         convert_pairs<Arch, Number, false>(b + n, ldb, depth, width, P, b_slots);
         for (std::size_t i = 0, m = 0; i < tiles; ++i, ++tile) {
           const std::size_t rows = small + (i < larger ? 1 : 0);
-          const AheadLines ahead = tile < b_lines ? AheadLines{b + kLowDepth * ldb + tile * kLine, ldb}
+          const AheadLines ahead = tile < b_lines ? AheadLines{b + kLowpDepth * ldb + tile * kLine, ldb}
                                    : tile < b_lines + a_lines
-                                       ? AheadLines{a + kLowDepth * lda + (tile - b_lines) * kLine, lda}
+                                       ? AheadLines{a + kLowpDepth * lda + (tile - b_lines) * kLine, lda}
                                        : AheadLines{b_slots, 0};
           dispatch_pairs<Arch, Number, 1, 1>(rows, width / lanes<Arch>, pairs, a_words + m, b_slots,
                                              c + (m0 + m) * ldc + n, ldc, ahead);
@@ -353,4 +353,4 @@ void low_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, st
 }  // namespace
 }  // namespace rnn::kernels
 
-#endif  // RNN_KERNELS_LOW_INL_H_
+#endif  // RNN_KERNELS_LOWP_INL_H_

@@ -7,4 +7,4 @@
 #define RNN_ISA avx512amx
 #define RNN_ARCH xsimd::avx512bw
 #define RNN_BF16 Bf16Amx
-#include "lib/kernels/low_isa-inl.h"
+#include "lib/kernels/lowp_isa-inl.h"

@@ -4,4 +4,4 @@
 #define RNN_ISA avx512bf16
 #define RNN_ARCH xsimd::avx512bw
 #define RNN_BF16 Bf16Native
-#include "lib/kernels/low_isa-inl.h"
+#include "lib/kernels/lowp_isa-inl.h"

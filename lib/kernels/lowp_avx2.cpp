@@ -5,4 +5,4 @@
 #define RNN_ARCH xsimd::fma3<xsimd::avx2>
 #define RNN_BF16 Bf16Widened
 #define RNN_INT8 Int8Widened
-#include "lib/kernels/low_isa-inl.h"
+#include "lib/kernels/lowp_isa-inl.h"

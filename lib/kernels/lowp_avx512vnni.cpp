@@ -4,4 +4,4 @@
 #define RNN_ISA avx512vnni
 #define RNN_ARCH xsimd::avx512bw
 #define RNN_INT8 Int8Native
-#include "lib/kernels/low_isa-inl.h"
+#include "lib/kernels/lowp_isa-inl.h"

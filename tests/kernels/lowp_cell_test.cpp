@@ -109,10 +109,10 @@ std::vector<float> run_forward(const Forward& kind, const Table& table, const Pa
   return all;
 }
 
-TEST(LowCells, ForwardTakesTheProduct) {
+TEST(LowpCells, ForwardTakesTheProduct) {
   const FloatMode mode;
   std::mt19937 random(1);
-  for (const Format format : kLowFormats)
+  for (const Format format : kLowpFormats)
     for (const Table* table : tables(format))
       for (const Forward& kind : kForward)
         for (const std::size_t H : kSizes) {
@@ -154,7 +154,7 @@ std::vector<float> run_backward(const Backward& kind, const Table& table, const 
   return all;
 }
 
-TEST(LowCells, BackwardTakesTheProduct) {
+TEST(LowpCells, BackwardTakesTheProduct) {
   const FloatMode mode;
   std::mt19937 random(2);
   for (const Table* table : tables(Format::bf16))
