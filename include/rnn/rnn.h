@@ -1021,15 +1021,17 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
- * RTNeural and Keras, of lstm or gru layers of one width and then at most one dense layer without activation;
- * GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
+ * RTNeural and Keras, of lstm, gru, dense, activation, prelu and batchnorm layers in any order; GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
  * version, 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of
  * silence first).
  * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one whose
- * layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU or LSTM of one
- * kind and width, also Bidirectional with concat, then at most one Dense without activation; what acts in training
- * alone, as Dropout, is left out. Where the last recurrent layer has return_sequences=False, metadata keras.pooling
- * is "last": outputs are those of RNN_POOLING_LAST. HDF5 is read as h5py writes it by default.
+ * layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU, LSTM, Dense,
+ * BatchNormalization (of the last axis) and activations that rnn_layer_t has, in any order; what acts in training
+ * alone, as Dropout, is left out. Recurrent layers may be Bidirectional with concat, sum or ave, or have
+ * go_backwards, whose outputs come in the reverse order: a second one must turn them back, or the last one have
+ * return_sequences=False. There, metadata keras.pooling is "last": outputs are those of RNN_POOLING_LAST; if that
+ * layer reads backwards, at most one Dense without activation may be behind it. HDF5 is read as h5py writes it by
+ * default. Batch normalisation becomes part of the matrix before or behind it, as it is after training.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
  * layers that are alike read each other in the order in which they stand, and everywhere rnns.0, rnns.1, ... do, as

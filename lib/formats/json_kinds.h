@@ -15,8 +15,6 @@
 
 namespace rnn {
 
-constexpr std::int32_t kMaxModelLayers = 64;
-
 // rtneural.cpp: {"in_shape", "layers"}
 Model read_layers(const json::Value& root);
 // state_dict.cpp: {"lstm.weight_ih_l0", ...}, or the same in {"state_dict"}; numbers: all of the tree's
@@ -38,6 +36,6 @@ void check_size(const json::Value& object, std::string_view key, std::int32_t si
 // rnn_config_t.skip: 1 where the file says 1, true or 1.0, and 0 where it says 0, false or nothing.
 std::int32_t read_skip(const json::Value& object, std::string_view key);
 // With several outputs, programs differ in which of them it is added to.
-void check_skip(const json::Value& object, std::string_view key, const rnn_config_t& config);
+void check_skip(const json::Value& object, std::string_view key, std::int32_t outputs);
 
 }  // namespace rnn

@@ -96,8 +96,7 @@ std::int32_t read_skip(const Value& object, std::string_view key) {
   return value != 0 ? 1 : 0;
 }
 
-void check_skip(const Value& object, std::string_view key, const rnn_config_t& config) {
-  const std::int32_t outputs = config.output_size != 0 ? config.output_size : config.hidden_size;
+void check_skip(const Value& object, std::string_view key, std::int32_t outputs) {
   if (read_skip(object, key) != 0 && outputs != 1)
     throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s and there are %d outputs; librnn reads it with 1",
                 object.at(key).path().c_str(), object.at(key).describe().c_str(), outputs);

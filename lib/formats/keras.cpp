@@ -1,9 +1,9 @@
 #include "lib/formats/keras.h"
 
-#include <functional>
-#include <memory>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,9 +27,16 @@ using formats::ZipSource;
 using json::Value;
 
 constexpr char kConfig[] = "config.json", kMetadata[] = "metadata.json", kVariables[] = "model.weights.h5";
+constexpr char kVersion[] = "keras_version";
 
 // The variables of a layer in the order of Keras: kernel, recurrent kernel, bias, and again of the other direction.
 using Variables = std::vector<Tensor>;
+
+// A variable's shape and where its values go.
+struct Slot {
+  Shape shape;
+  std::vector<float>* values;
+};
 
 class Builder {
  public:
@@ -38,43 +45,80 @@ class Builder {
   // Reads the layer's variables, whose shapes must be those that the layers say.
   void add(ConfiguredLayer configured, const Variables& variables) {
     Layer& layer = configured.layer;
-    const std::size_t directions = layer.bidirectional ? 2 : 1;
-    const std::size_t each = (layer.kind == Kind::recurrent ? 2u : 1u) + (configured.has_bias ? 1u : 0u);
-    if (variables.size() != each * directions)
+    set_inputs(layer, variables);
+    const std::vector<Slot> slots = slots_of(configured, variables);
+    if (variables.size() != slots.size())
       throw Error(RNN_BAD_FORMAT, "%s (%s) has %zu variables in the file; it must have %zu",
-                  layer.place.c_str(), layer.type.c_str(), variables.size(), each * directions);
-    if (layer.kind != Kind::embedding) layer.inputs = inputs_of(layer, variables[0]);
-    for (std::size_t d = 0; d < directions; ++d)
-      add_weights(layer, configured.has_bias, &variables[d * each], d);
-    width_ = layer.units * static_cast<std::int32_t>(directions);
+                  layer.place.c_str(), layer.type.c_str(), variables.size(), slots.size());
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      *slots[i].values = values(layer, variables[i], slots[i].shape);
+    width_ = layer.outputs();
     layers_.push_back(std::move(layer));
   }
 
   Model build() && { return make_model(std::move(layers_), kLayers); }
 
  private:
-  // What the layer before gives, or for the first what its kernel reads.
-  std::int32_t inputs_of(const Layer& layer, const Tensor& kernel) const {
-    if (width_ != 0) return width_;
-    if (kernel.shape.empty() || kernel.shape[0] == 0)
-      throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be a matrix", quote(kernel.name).c_str(),
-                  to_string(kernel.shape).c_str());
-    if (kernel.shape[0] > std::uint64_t{kMaxClasses})
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
-                  std::uintmax_t{kernel.shape[0]}, kMaxClasses);
-    return static_cast<std::int32_t>(kernel.shape[0]);
+  // What the layer before gives, or for the first what its first variable reads.
+  void set_inputs(Layer& layer, const Variables& variables) const {
+    if (layer.kind == Kind::embedding) return;
+    layer.inputs = width_;
+    if (width_ == 0 && layer.kind == Kind::activation)
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s, before which there must be a layer with weights",
+                  layer.place.c_str(), quote(layer.type).c_str());
+    if (width_ == 0 && !variables.empty()) layer.inputs = inputs_of(layer, variables[0]);
+    if (layer.kind == Kind::activation || layer.kind == Kind::normalization) layer.units = layer.inputs;
   }
 
-  void add_weights(Layer& layer, bool has_bias, const Tensor* variables, std::size_t direction) {
+  static std::int32_t inputs_of(const Layer& layer, const Tensor& variable) {
+    if (variable.shape.empty() || variable.shape[0] == 0)
+      throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be of inputs", quote(variable.name).c_str(),
+                  to_string(variable.shape).c_str());
+    if (variable.shape[0] > std::uint64_t{kMaxClasses})
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
+                  std::uintmax_t{variable.shape[0]}, kMaxClasses);
+    return static_cast<std::int32_t>(variable.shape[0]);
+  }
+
+  static std::vector<Slot> slots_of(ConfiguredLayer& configured, const Variables& variables) {
+    Layer& layer = configured.layer;
     const auto X = static_cast<std::uint64_t>(layer.inputs), H = static_cast<std::uint64_t>(layer.units);
-    const bool recurrent = layer.kind == Kind::recurrent;
-    const std::uint64_t columns = recurrent ? gate_count(layer.cell) * H : H;
-    Weights& weights = layer.weights[direction];
-    weights.kernel = values(layer, *variables++, {X, columns});
-    if (recurrent) weights.recurrent = values(layer, *variables++, {H, columns});
-    if (!has_bias) return;
-    const bool two = layer.cell == RNN_CELL_GRU && layer.reset_after;
-    weights.bias = values(layer, *variables, two ? Shape{2, columns} : Shape{columns});
+    std::vector<Slot> slots;
+    switch (layer.kind) {
+      case Kind::recurrent:
+        for (std::size_t d = 0; d < (layer.is_bidirectional() ? 2u : 1u); ++d) {
+          const std::uint64_t columns = gate_count(layer.cell) * H;
+          const bool two = layer.cell == RNN_CELL_GRU && layer.reset_after;
+          slots.push_back({{X, columns}, &layer.weights[d].kernel});
+          slots.push_back({{H, columns}, &layer.weights[d].recurrent});
+          if (configured.has_bias)
+            slots.push_back({two ? Shape{2, columns} : Shape{columns}, &layer.weights[d].bias});
+        }
+        break;
+      case Kind::normalization:
+        if (configured.has_scale) slots.push_back({{X}, &layer.normalization.gamma});
+        if (configured.has_center) slots.push_back({{X}, &layer.normalization.beta});
+        slots.push_back({{X}, &layer.normalization.mean});
+        slots.push_back({{X}, &layer.normalization.variance});
+        break;
+      case Kind::activation:
+        if (layer.function.activation == RNN_ACTIVATION_PRELU)
+          slots.push_back({slope_shape(X, variables), &layer.function.slopes});
+        break;
+      default:
+        slots.push_back({{X, H}, &layer.weights[0].kernel});
+        if (configured.has_bias) slots.push_back({{H}, &layer.weights[0].bias});
+    }
+    return slots;
+  }
+
+  // [X] of the last step alone; [1, X] or [1, 1] where steps, or elements, too, share it.
+  static Shape slope_shape(std::uint64_t X, const Variables& variables) {
+    const Shape shared = {1, X}, one = {1, 1}, alone = {1};
+    if (!variables.empty())
+      for (const Shape& shape : {one, alone, Shape{X}})
+        if (variables[0].shape == shape) return shape;
+    return shared;
   }
 
   std::vector<float> values(const Layer& layer, const Tensor& tensor, const Shape& shape) {
@@ -101,6 +145,12 @@ class Builder {
   std::vector<Layer> layers_;
 };
 
+// "2.15.0" is 2; 0: none.
+int major_version(std::string_view version) {
+  return version.size() > 1 && version[1] == '.' && version[0] >= '1' && version[0] <= '9' ? version[0] - '0'
+                                                                                           : 0;
+}
+
 // ---- .keras ----
 
 // The variables of a group's "vars": 0, 1, 2, ...
@@ -122,7 +172,7 @@ Variables variables_of(Hdf5& file, const ConfiguredLayer& configured) {
     const std::string path = layers + configured.path;
     if (!file.find(file.root(), path)) continue;
     const auto add = [&](const char* part) { add_variables(file, file.root(), path + part, found); };
-    if (configured.layer.bidirectional) {
+    if (configured.layer.is_bidirectional()) {
       add("/forward_layer/cell");
       add("/backward_layer/cell");
     } else {
@@ -140,20 +190,25 @@ Part entry_of(const Zip& zip, const char* name) {
 
 Model read_archive(const Source& source) {
   const Zip zip(source);
+  std::map<std::string, std::string> metadata;
+  if (zip.entries().count(kMetadata) != 0) {
+    const Part text = entry_of(zip, kMetadata);
+    const json::Tree tree = json::parse(text.data(), text.size());
+    metadata = read_metadata(Value(tree), {});
+  }
+  const auto version = metadata.find(kVersion);
   const Part config = entry_of(zip, kConfig);
   const ZipSource variables(zip, kVariables);
   Hdf5 file(variables);
   const json::Tree tree = json::parse(config.data(), config.size());
   Builder builder(variables.size());
-  for (ConfiguredLayer& layer : read_config(Value(tree))) {
+  for (ConfiguredLayer& layer :
+       read_config(Value(tree), version != metadata.end() ? major_version(version->second) : 0)) {
     const Variables found = variables_of(file, layer);
     builder.add(std::move(layer), found);
   }
   Model model = std::move(builder).build();
-  if (zip.entries().count(kMetadata) == 0) return model;
-  const Part metadata = entry_of(zip, kMetadata);
-  const json::Tree said = json::parse(metadata.data(), metadata.size());
-  for (auto& [key, value] : read_metadata(Value(said), {})) model.metadata.emplace(key, std::move(value));
+  model.metadata.merge(metadata);
   return model;
 }
 
@@ -186,7 +241,8 @@ Model read_legacy(const Source& source) {
                 "layers are, save the model: model.save(\"x.keras\")");
   const json::Tree tree = json::parse(config->data(), config->size());
   Builder builder(source.size());
-  for (ConfiguredLayer& layer : read_config(Value(tree))) {
+  const std::optional<std::string> version = text_of(file, kVersion);
+  for (ConfiguredLayer& layer : read_config(Value(tree), version ? major_version(*version) : 0)) {
     Variables variables;
     if (const std::optional<Hdf5::Address> group = file.find(*groups, layer.name))
       for (const std::string& name : list_of(file, *group, "weight_names")) {
@@ -198,7 +254,7 @@ Model read_legacy(const Source& source) {
     builder.add(std::move(layer), variables);
   }
   Model model = std::move(builder).build();
-  for (const char* key : {"keras_version", "backend"})
+  for (const char* key : {kVersion, "backend"})
     if (std::optional<std::string> text = text_of(file, key)) model.metadata.emplace(key, std::move(*text));
   return model;
 }

@@ -65,7 +65,8 @@ std::string snake_case(std::string_view name) {
 // A layer's entry among a model's layers.
 class Reader {
  public:
-  Reader(const Value& entry, const std::string& class_name) : config_(entry.at("config")) {
+  Reader(const Value& entry, const std::string& class_name, int version)
+      : config_(entry.at("config")), version_(version) {
     out_.name = config_.at("name").string();
     out_.layer.place = "layer " + quote(out_.name);
     out_.layer.type = class_name;
@@ -75,7 +76,6 @@ class Reader {
   std::optional<ConfiguredLayer> read() && {
     const std::string& type = out_.layer.type;
     if (is_one_of(type, std::begin(kPassing), std::end(kPassing))) return std::nullopt;
-    if (type == "Activation" && function(config_, "activation") == "linear") return std::nullopt;
     if (type == "Embedding")
       read_embedding();
     else if (type == "Dense")
@@ -86,8 +86,12 @@ class Reader {
       read_bidirectional();
     else if (type == "TimeDistributed")
       read_distributed();
-    else
+    else if (type == "BatchNormalization")
+      read_normalization();
+    else if (!read_function())
       refuse(out_.layer, kLayers);
+    if (out_.layer.kind == Kind::activation && out_.layer.function.activation == RNN_ACTIVATION_NONE)
+      return std::nullopt;
     return std::move(out_);
   }
 
@@ -126,6 +130,64 @@ class Reader {
     refuse_value(*found, "the name of a function");
   }
 
+  Function known_function(const Value& config) const {
+    const std::string name = function(config, "activation");
+    const std::optional<Function> known = find_function(name, version_);
+    if (!known) refuse_function(out_.layer, name);
+    return *known;
+  }
+
+  // A number, alone or as Keras 2 may wrap it.
+  static double number(const Value& config, const char* key, double otherwise) {
+    const std::optional<Value> found = config.find(key);
+    if (!found) return otherwise;
+    const std::optional<Value> inner =
+        found->kind() == JsonKind::object ? found->find("value") : std::nullopt;
+    return inner ? inner->number() : found->number();
+  }
+
+  // The function of a layer that is nothing else; none of another layer.
+  std::optional<Function> layer_function() const {
+    const std::string& type = out_.layer.type;
+    if (type == "Activation") {
+      check_keys(config_, {"activation"});
+      return known_function(config_);
+    }
+    if (type == "LeakyReLU") {
+      check_keys(config_, {"alpha", "negative_slope"});
+      return leaky_relu(number(config_, "negative_slope", number(config_, "alpha", 0.3)));
+    }
+    if (type == "ELU") {
+      check_keys(config_, {"alpha"});
+      return elu(number(config_, "alpha", 1));
+    }
+    if (type == "PReLU") {
+      check_keys(config_, {"shared_axes"});
+      return Function{RNN_ACTIVATION_PRELU, 0, 0, {}};
+    }
+    if (type == "ReLU") {
+      check_keys(config_, {"max_value", "negative_slope", "threshold"});
+      if (const std::optional<Value> most = config_.find("max_value")) refuse_value(*most, "null");
+      if (number(config_, "threshold", 0) != 0) refuse_value(config_.at("threshold"), "0");
+      return leaky_relu(number(config_, "negative_slope", 0));
+    }
+    if (type == "Softmax") {
+      check_keys(config_, {"axis"});
+      if (number(config_, "axis", -1) != -1) refuse_value(config_.at("axis"), "-1");
+      return Function{RNN_ACTIVATION_SOFTMAX, 0, 0, {}};
+    }
+    return std::nullopt;
+  }
+
+  bool read_function() {
+    const std::optional<Function> function = layer_function();
+    if (!function) return false;
+    out_.layer.kind = Kind::activation;
+    out_.layer.function = *function;
+    out_.has_bias = false;
+    return true;
+  }
+
   // What is not understood could change the output; null is what is not there.
   void check_keys(const Value& config, std::initializer_list<std::string_view> known) const {
     config.each_member([&](std::string_view key, const Value& value) {
@@ -152,15 +214,36 @@ class Reader {
     check_keys(config, {"units", "activation", "use_bias", "input_dim"});
     out_.layer.kind = Kind::dense;
     out_.layer.units = config.at("units").integer(1, kMaxClasses);
-    out_.layer.activation = function(config, "activation");
+    out_.layer.function = known_function(config);
     out_.has_bias = is_true(config, "use_bias", true);
+  }
+
+  void read_normalization() {
+    check_keys(config_, {"axis", "momentum", "epsilon", "center", "scale", "fused", "renorm",
+                         "renorm_clipping", "renorm_momentum", "synchronized", "virtual_batch_size"});
+    expect_false(config_, "renorm");
+    out_.layer.kind = Kind::normalization;
+    Normalization& own = out_.layer.normalization;
+    own.epsilon = number(config_, "epsilon", 1e-3);
+    if (!(own.epsilon >= 0)) refuse_value(config_.at("epsilon"), "0 or more");
+    if (const std::optional<Value> axis = config_.find("axis")) {
+      if (axis->kind() == JsonKind::number)
+        own.axis = axis->integer(-1, 2);
+      else if (axis->size() == 1)
+        own.axis = axis->last_integer(-1, 2);
+      else
+        refuse_value(*axis, "-1");
+    }
+    out_.has_scale = is_true(config_, "scale", true);
+    out_.has_center = is_true(config_, "center", true);
+    out_.has_bias = false;
   }
 
   void read_recurrent(const Value& config) {
     check_keys(config, {"units", "activation", "recurrent_activation", "use_bias", "reset_after",
                         "return_sequences", "return_state", "go_backwards", "input_dim"});
-    expect_false(config, "go_backwards");
     expect_false(config, "return_state");
+    out_.layer.backwards = is_true(config, "go_backwards");
     Layer& layer = out_.layer;
     layer.kind = Kind::recurrent;
     layer.cell = cell_of(layer.type);
@@ -184,9 +267,13 @@ class Reader {
   void read_bidirectional() {
     check_keys(config_, {"layer", "backward_layer", "merge_mode"});
     const std::string outer = out_.layer.type;
-    const std::optional<Value> merge = config_.find("merge_mode");
-    if (!merge || merge->string() != "concat")
-      refuse_value(merge ? *merge : config_, "\"concat\", both directions side by side");
+    const std::optional<Value> mode = config_.find("merge_mode");
+    const std::string_view name = mode ? mode->string() : "";
+    const Merge merge = name == "concat" ? Merge::concatenation
+                        : name == "sum"  ? Merge::sum
+                        : name == "ave"  ? Merge::mean
+                                         : Merge::none;
+    if (merge == Merge::none) refuse_value(mode ? *mode : config_, "\"concat\", \"sum\" or \"ave\"");
     const Value inner = config_.at("layer");
     out_.layer.type = inner.at("class_name").string();
     if (cell_of(out_.layer.type) == 0) {
@@ -194,9 +281,10 @@ class Reader {
       refuse_value(inner.at("class_name"), "\"SimpleRNN\", \"GRU\" or \"LSTM\"");
     }
     read_recurrent(inner.at("config"));
+    expect_false(inner.at("config"), "go_backwards");
     if (const std::optional<Value> backward = config_.find("backward_layer"))
       check_backward(inner, *backward);
-    out_.layer.bidirectional = true;
+    out_.layer.merge = merge;
   }
 
   // The layer for the other direction, where it is said, must be the same but for that.
@@ -216,6 +304,7 @@ class Reader {
   }
 
   const Value config_;
+  const int version_;
   ConfiguredLayer out_;
 };
 
@@ -285,7 +374,7 @@ std::vector<std::size_t> find_chain(const Value& config, const std::vector<Value
 
 }  // namespace
 
-std::vector<ConfiguredLayer> read_config(const Value& model) {
+std::vector<ConfiguredLayer> read_config(const Value& model, int version) {
   const std::string type(model.at("class_name").string());
   const Value config = model.at("config");
   const bool is_list = config.kind() == JsonKind::array;  // of Keras before 2.2.3
@@ -311,7 +400,7 @@ std::vector<ConfiguredLayer> read_config(const Value& model) {
   std::vector<ConfiguredLayer> layers;
   for (const std::size_t i : order) {
     std::optional<ConfiguredLayer> layer =
-        Reader(entries[i], std::string(entries[i].at("class_name").string())).read();
+        Reader(entries[i], std::string(entries[i].at("class_name").string()), version).read();
     if (!layer) continue;
     layer->path = paths[i];
     layers.push_back(std::move(*layer));

@@ -5,8 +5,11 @@
 //   LSTM       [X, 4H], [H, 4H], [4H]      gates i, f, c, o: ours
 //   GRU        [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; biases of W x and of U h: reset_after, Keras' default
 //                                [3H]      one bias: reset_after=False
-//   Dense      [H, O], [O]                 the head, if there is one
+//   Dense      [X, O], [O]
 //   Embedding  [V, E]                      as ours
+//
+// What a layer gives goes through its activation, which may also be a layer of its own. A normalisation by constants
+// (BatchNormalization) becomes part of the matrix before or behind it.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/formats/keras_functions.h"
 #include "lib/formats/model.h"
 
 namespace rnn::keras {
@@ -24,7 +28,18 @@ struct Weights {
   std::vector<float> bias;       // empty: none
 };
 
-enum class Kind { other, embedding, recurrent, dense };
+// y = gamma (x - mean) / sqrt(variance + epsilon) + beta
+struct Normalization {
+  std::vector<float> gamma, beta;  // empty: 1 and 0
+  std::vector<float> mean, variance;
+  double epsilon = 0;
+  std::int32_t axis = -1;  // of [batch, steps, X], or [batch, X] of the last step alone; -1: the last
+};
+
+enum class Kind { other, embedding, recurrent, dense, activation, normalization };
+
+// How what both directions give becomes one.
+enum class Merge { none, concatenation, sum, mean };
 
 struct Layer {
   std::string place;  // in messages: layers[1], layer "gru"
@@ -33,11 +48,18 @@ struct Layer {
   std::int32_t cell = 0;    // RNN_CELL_... of a recurrent layer
   std::int32_t inputs = 0;  // that it reads: features, or of an Embedding the number of indices
   std::int32_t units = 0;   // that it gives, in each direction
-  std::string activation, recurrent_activation;  // empty: the layer's default
+  std::string activation, recurrent_activation;  // of a recurrent layer; empty: its default
+  Function function;                             // of a dense layer, and all of an activation
   bool reset_after = true;                       // of a GRU
   bool last_step = false;                        // what it gives for a sequence is that of its last step
-  bool bidirectional = false;                    // both directions side by side
-  Weights weights[2];                            // of each direction
+  bool backwards = false;     // it reads the sequence from its end, and gives its outputs in that order
+  Merge merge = Merge::none;  // of a layer of both directions
+  Weights weights[2];         // of each direction
+  Normalization normalization;
+
+  bool is_bidirectional() const noexcept { return merge != Merge::none; }
+  // That the next one reads.
+  std::int32_t outputs() const noexcept { return merge == Merge::concatenation ? 2 * units : units; }
 };
 
 // How many gates' columns a recurrent layer's matrices have, for a unit.
@@ -45,7 +67,8 @@ std::size_t gate_count(std::int32_t cell) noexcept;
 
 // What a reader's network is made of, for messages.
 constexpr char kLayers[] =
-    "librnn reads at most one Embedding, then SimpleRNN, GRU or LSTM layers, then at most one Dense";
+    "librnn reads at most one Embedding, then SimpleRNN, GRU, LSTM, Dense, BatchNormalization and activation "
+    "layers";
 
 // `known` says in messages which layers there may be. The weights' sizes must be those that the layers say, each
 // layer's inputs what the one before it gives. metadata keras.pooling is "last" where the last recurrent layer gives
@@ -54,5 +77,8 @@ Model make_model(std::vector<Layer> layers, const char* known);
 
 // What make_model says of a layer that is not known.
 [[noreturn]] void refuse(const Layer& layer, const char* known);
+
+// Of a function's name that is not known; `wanted` says in the message what it must be; null: one of find_function's.
+[[noreturn]] void refuse_function(const Layer& layer, const std::string& name, const char* wanted = nullptr);
 
 }  // namespace rnn::keras

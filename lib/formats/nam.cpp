@@ -43,7 +43,7 @@ rnn_config_t read_config(const Value& config) {
   out.cell = RNN_CELL_LSTM;
   out.input_size = config.at("input_size").integer(1, kMaxClasses);
   out.hidden_size = config.at("hidden_size").integer(1, kMaxSize);
-  out.num_layers = config.at("num_layers").integer(1, kMaxModelLayers);
+  out.num_layers = config.at("num_layers").integer(1, kMaxLayers);
   out.initial_state = RNN_INITIAL_FIXED;
   const std::optional<Value> inputs = config.find("in_channels"), outputs = config.find("out_channels");
   if (inputs) check_size(config, "in_channels", out.input_size);

@@ -1,6 +1,13 @@
 // {"in_shape": [..., I], "layers": [{"type", "activation", "shape": [..., size], "weights": [...]}, ...]}, as
-// RTNeural reads it and its scripts write it from Keras: keras_layers.h says how weights lie. The last of them is absent
-// where the layer has no bias. AIDA-X's files have "in_skip", by which the input is added to the output.
+// RTNeural reads it and its scripts write it from Keras: keras_layers.h says how weights lie. A bias that a layer does
+// not have is absent from them. Besides, a layer can be
+//
+//   activation  of what it reads; no weights
+//   prelu       [[[slopes]]], one for all or one for each element
+//   batchnorm   [gamma, beta, mean, variance], or [mean, variance]
+//
+// AIDA-X's files have "in_skip", by which the input is added to the output.
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +25,7 @@ using keras::Kind;
 using keras::Layer;
 using keras::Weights;
 
-constexpr char kKnown[] = "librnn reads lstm or gru layers, then at most one dense";
+constexpr char kKnown[] = "librnn reads lstm, gru, dense, activation, prelu and batchnorm layers";
 
 std::string choice(const Value& layer, const char* key) {
   const std::optional<Value> found = layer.find(key);
@@ -31,6 +38,7 @@ void check_keys(const Value& layer) {
     for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape", "weights",
                               "name", "input_size", "hidden_size", "output_size"})
       if (key == known) return;
+    if (key == "epsilon" && layer.at("type").string() == "batchnorm") return;
     throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
   });
 }
@@ -77,29 +85,83 @@ void read_dense(const Value& value, Layer& layer) {
   if (weights.size() == 2) layer.weights[0].bias = weights.element(1).vector(O);
 }
 
+void read_activation(const Value& value) {
+  const std::optional<Value> weights = value.find("weights");
+  if (weights && weights->size() != 0)
+    throw Error(RNN_BAD_FORMAT, "%s is %s; it must be empty", weights->path().c_str(),
+                weights->describe().c_str());
+}
+
+void read_prelu(const Value& value, Layer& layer) {
+  const Value slopes = value.at("weights").element(0).element(0);
+  layer.function.activation = RNN_ACTIVATION_PRELU;
+  layer.function.slopes = slopes.vector(slopes.size() == 1 ? 1 : static_cast<std::size_t>(layer.inputs));
+}
+
+void read_normalization(const Value& value, Layer& layer) {
+  keras::Normalization& own = layer.normalization;
+  own.epsilon = value.at("epsilon").number();
+  if (!(own.epsilon >= 0))
+    throw Error(RNN_BAD_FORMAT, "%s is %s; it must be 0 or more", value.at("epsilon").path().c_str(),
+                value.at("epsilon").describe().c_str());
+  const Value weights = value.at("weights");
+  if (weights.size() != 2 && weights.size() != 4)
+    throw Error(RNN_BAD_FORMAT,
+                "%s has %zu entries; it must have gamma, beta, mean and variance, or the last two",
+                weights.path().c_str(), weights.size());
+  std::vector<std::vector<float>*> parts = {&own.gamma, &own.beta, &own.mean, &own.variance};
+  if (weights.size() == 2) parts = {&own.mean, &own.variance};
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    *parts[i] = weights.element(i).vector(static_cast<std::size_t>(layer.inputs));
+}
+
+Kind kind_of(const std::string& type) {
+  return type == "lstm" || type == "gru"                       ? Kind::recurrent
+         : type == "dense" || type == "time-distributed-dense" ? Kind::dense
+         : type == "activation" || type == "prelu"             ? Kind::activation
+         : type == "batchnorm"                                 ? Kind::normalization
+                                                               : Kind::other;
+}
+
+// What gives as many values as it reads may say how many these are.
+std::int32_t read_width(const Value& value, const Layer& layer) {
+  const std::optional<Value> shape = value.find("shape");
+  if (shape && shape->last_integer(1, kMaxClasses) != layer.inputs)
+    throw Error(RNN_BAD_FORMAT, "%s ends with %d; the layer reads %d values", shape->path().c_str(),
+                shape->last_integer(1, kMaxClasses), layer.inputs);
+  return layer.inputs;
+}
+
 Layer read_layer(const Value& value, std::int32_t inputs) {
   Layer layer;
   layer.place = value.path();
   layer.type = value.at("type").string();
   layer.inputs = inputs;
-  if (layer.type == "lstm" || layer.type == "gru") {
-    layer.kind = Kind::recurrent;
-    layer.cell = layer.type == "gru" ? RNN_CELL_GRU : RNN_CELL_LSTM;
-  } else if (layer.type == "dense" || layer.type == "time-distributed-dense") {
-    layer.kind = Kind::dense;
-  } else {
-    keras::refuse(layer, kKnown);
-  }
+  layer.kind = kind_of(layer.type);
+  if (layer.kind == Kind::other) keras::refuse(layer, kKnown);
   check_keys(value);
-  layer.units = value.at("shape").last_integer(1, layer.kind == Kind::recurrent ? kMaxSize : kMaxClasses);
+  const bool keeps_width = layer.kind == Kind::activation || layer.kind == Kind::normalization;
+  layer.units =
+      keeps_width ? read_width(value, layer)
+                  : value.at("shape").last_integer(1, layer.kind == Kind::recurrent ? kMaxSize : kMaxClasses);
   check_size(value, "input_size", layer.inputs);
   check_size(value, "hidden_size", layer.units);
   check_size(value, "output_size", layer.units);
   layer.activation = choice(value, "activation");
-  if (layer.kind == Kind::recurrent)
+  if (layer.kind == Kind::recurrent) {
+    layer.cell = layer.type == "gru" ? RNN_CELL_GRU : RNN_CELL_LSTM;
     read_recurrent(value, layer);
-  else
-    read_dense(value, layer);
+    return layer;
+  }
+  const bool has_function = layer.type != "prelu" && layer.kind != Kind::normalization;
+  const std::optional<keras::Function> function = keras::find_function(layer.activation, 0);
+  if (!function || (!has_function && function->activation != RNN_ACTIVATION_NONE))
+    keras::refuse_function(layer, layer.activation, has_function ? nullptr : "\"\"");
+  layer.function = *function;
+  if (layer.kind == Kind::dense) read_dense(value, layer);
+  if (layer.type == "activation") read_activation(value);
+  if (layer.type == "prelu") read_prelu(value, layer);
+  if (layer.kind == Kind::normalization) read_normalization(value, layer);
   return layer;
 }
 
@@ -110,11 +172,11 @@ Model read_layers(const Value& root) {
   std::int32_t width = root.at("in_shape").last_integer(1, kMaxClasses);
   root.at("layers").each([&](std::size_t, const Value& value) {
     layers.push_back(read_layer(value, width));
-    width = layers.back().units;
+    width = layers.back().outputs();
   });
+  check_skip(root, "in_skip", width);
   Model model = keras::make_model(std::move(layers), kKnown);
   model.config.skip = read_skip(root, "in_skip");
-  check_skip(root, "in_skip", model.config);
   model.metadata = read_metadata(root, {"in_shape", "layers", "in_skip"});
   return model;
 }

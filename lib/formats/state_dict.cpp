@@ -43,7 +43,7 @@ void check_model_data(const Value& data, const rnn_config_t& config) {
   check_size(data, "hidden_size", config.hidden_size);
   check_size(data, "num_layers", config.num_layers);
   if (config.output_size != 0) check_size(data, "output_size", config.output_size);
-  check_skip(data, "skip", config);
+  check_skip(data, "skip", config.output_size != 0 ? config.output_size : config.hidden_size);
 }
 
 }  // namespace

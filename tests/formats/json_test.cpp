@@ -43,14 +43,16 @@ void expect_outputs(const std::string& file, const Vector& inputs, const Vector&
   config.struct_size = sizeof config;
   ASSERT_EQ(rnn_get_config(rnn.get(), &config), RNN_OK);
   const auto I = static_cast<std::size_t>(config.input_size);
-  const auto O = static_cast<std::size_t>(config.output_size != 0 ? config.output_size : config.hidden_size);
-  ASSERT_EQ(inputs.size() / I * O, expected.size());
+  const std::size_t T = inputs.size() / I, O = expected.size() / T;
+  ASSERT_EQ(T * O, expected.size());
   const std::vector<float> x(inputs.begin(), inputs.end());
-  std::vector<float> y(O);
-  for (std::size_t t = 0; t < inputs.size() / I; ++t) {
+  constexpr float kUntouched = 1e9f;  // behind the outputs
+  std::vector<float> y(O + 1, kUntouched);
+  for (std::size_t t = 0; t < T; ++t) {
     ASSERT_EQ(rnn_step(rnn.get(), &x[t * I], y.data()), RNN_OK);
     for (std::size_t j = 0; j < O; ++j)
       EXPECT_NEAR(static_cast<double>(y[j]), expected[t * O + j], 1e-6) << "step " << t << ", output " << j;
+    ASSERT_EQ(y[O], kUntouched);
   }
 }
 

@@ -127,17 +127,19 @@ void expect_message(const std::string& file, const std::string& message) {
 
 TEST(Keras, RefusesLayers) {
   const Refusal cases[] = {
-      {"\"Dense\"", "\"Conv1D\"",
-       "unsupported: layer \"d\" is \"Conv1D\"; librnn reads at most one Embedding, then "},
-      {"\"linear\"", "\"softmax\"",
-       "unsupported: layer \"d\".activation is \"softmax\"; it must be \"linear\" or \"\""},
+      {"\"Dense\"", "\"Conv2D\"",
+       "unsupported: layer \"d\" is \"Conv2D\"; librnn reads at most one Embedding, then "},
+      {"\"linear\"", "\"selu\"",
+       "unsupported: layer \"d\".activation is \"selu\"; it must be one of linear, tanh, "},
       {"\"sigmoid\"", "\"hard_sigmoid\"",
        "unsupported: layer \"g\".recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
       {"\"tanh\"", "\"relu\"",
        "unsupported: layer \"g\".activation is \"relu\"; it must be \"tanh\" or \"\""},
       {"\"tanh\"", "null", "unsupported: layer \"g\".activation is \"linear\"; it must be \"tanh\" or \"\""},
       {"\"reset_after\": true", "\"reset_after\": true, \"go_backwards\": true",
-       "unsupported: layer \"g\" (GRU): config.layers[1].config.go_backwards is true; it must be false"},
+       "unsupported: layer \"g\" gives its outputs from the last step to the first; librnn gives them in the "
+       "order "
+       "of the inputs"},
       {"\"reset_after\": true", "\"reset_after\": true, \"tempo\": 3",
        "unsupported: layer \"g\" (GRU): config.layers[1].config.tempo is unknown"},
       {"\"Sequential\"", "\"Bert\"",
@@ -156,6 +158,112 @@ TEST(Keras, RefusesLayers) {
   };
   for (const Refusal& refusal : cases)
     expect_message(legacy(replaced(config(), refusal.from, refusal.to)), refusal.message);
+}
+
+// Sequences that are read from their end.
+TEST(Keras, RefusesOrders) {
+  const auto layer = [](const std::string& name, const std::string& more) {
+    return "{\"class_name\": \"SimpleRNN\", \"config\": {\"name\": \"" + name +
+           "\", \"units\": 1, \"activation\": \"tanh\", \"use_bias\": false" + more + "}}";
+  };
+  const auto both = [&](const std::string& mode, const std::string& more) {
+    return "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"merge_mode\": \"" + mode +
+           "\", \"layer\": " + layer("inner", more) + "}}";
+  };
+  const auto file = [](const std::vector<std::string>& layers) {
+    std::string text = "{\"class_name\": \"Sequential\", \"config\": {\"layers\": [";
+    for (const std::string& entry : layers) text += (text.back() == '[' ? "" : ", ") + entry;
+    Hdf5File f;
+    const auto one = [&] { return f.dataset({1, 1}, {0.5f}); };
+    const auto group = [&](std::size_t matrices) {
+      Links links;
+      std::vector<std::string> names;
+      for (std::size_t i = 0; i < matrices; ++i) {
+        names.push_back(std::string(1, static_cast<char>('0' + i)));
+        links.push_back({names.back(), one()});
+      }
+      return f.group(links, {Hdf5File::fixed("weight_names", names)});
+    };
+    const std::uint64_t weights = f.group({{"b", group(4)}, {"r", group(2)}, {"s", group(2)}});
+    return f.file(f.group({{"model_weights", weights}}, {f.variable("model_config", text + "]}}")}));
+  };
+  const std::string sequences = ", \"return_sequences\": true", backwards = ", \"go_backwards\": true";
+  const std::string relu = "{\"class_name\": \"ReLU\", \"config\": {\"name\": \"relu\"}}";
+  EXPECT_EQ(try_load(file({layer("r", backwards)})), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(file({layer("r", sequences), layer("s", backwards)})), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(file({both("sum", sequences), relu})), RNN_OK) << rnn_last_error();
+  const std::string alone =
+      "reads its sequence backwards and gives its last step alone; behind it may be at most one";
+  const std::pair<std::string, std::string> cases[] = {
+      {file({layer("r", sequences + backwards)}),
+       "unsupported: layer \"r\" gives its outputs from the last step to "},
+      {file({layer("r", sequences + backwards), layer("s", sequences)}),
+       "unsupported: layer \"r\" gives its outputs "},
+      {file({layer("r", sequences + backwards), both("concat", sequences)}),
+       "unsupported: layer \"b\" reads what layer \"r\" gives from the last step to the first"},
+      {file({layer("r", backwards), relu}), "unsupported: layer \"r\" " + alone},
+      {file({both("sum", "")}),
+       "unsupported: layer \"b\" gives one value of the last steps of both directions"},
+      {file({both("ave", "")}),
+       "unsupported: layer \"b\" gives one value of the last steps of both directions"},
+      {file({both("mul", sequences)}), "merge_mode is \"mul\"; it must be \"concat\", \"sum\" or \"ave\""},
+      {file({both("concat", sequences + backwards)}), "go_backwards is true; it must be false"},
+      {file({layer("r", ""), layer("s", "")}),
+       "unsupported: layer \"s\" reads what a layer before it gives for its "},
+      {file({relu}),
+       "unsupported: layer \"relu\" is \"ReLU\", before which there must be a layer with weights"},
+      {file({}), ""},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_NE(try_load(text), RNN_OK) << message;
+    EXPECT_MESSAGE(message);
+  }
+}
+
+TEST(Keras, RefusesFunctions) {
+  const auto with = [](const std::string& entry) {
+    return legacy(replaced(config(), "{\"class_name\": \"Dense\"", entry + ", {\"class_name\": \"Dense\""));
+  };
+  const auto layer = [&](const std::string& kind, const std::string& own) {
+    return with("{\"class_name\": \"" + kind + "\", \"config\": {\"name\": \"f\"" + own + "}}");
+  };
+  EXPECT_EQ(try_load(layer("ReLU", ", \"max_value\": null")), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(layer("Softmax", ", \"axis\": -1")), RNN_OK) << rnn_last_error();
+  const std::string place = "unsupported: layer \"f\" ";
+  expect_message(layer("ReLU", ", \"max_value\": 6.0"),
+                 place + "(ReLU): config.layers[2].config.max_value is 6.0");
+  expect_message(layer("ReLU", ", \"threshold\": 0.5"),
+                 place + "(ReLU): config.layers[2].config.threshold is 0.5");
+  expect_message(layer("Softmax", ", \"axis\": 1"), place + "(Softmax): config.layers[2].config.axis is 1");
+  expect_message(layer("LeakyReLU", ", \"beta\": 1"),
+                 place + "(LeakyReLU): config.layers[2].config.beta is unknown");
+  expect_message(layer("Activation", ", \"activation\": \"mish\""),
+                 "unsupported: layer \"f\".activation is \"mish\"");
+  expect_message(layer("PReLU", ""), "layer \"f\" (PReLU) has 0 variables in the file; it must have 1");
+  expect_message(layer("BatchNormalization", ", \"renorm\": true"),
+                 place + "(BatchNormalization): config.layers[2].config.renorm is true; it must be false");
+  expect_message(layer("BatchNormalization", ", \"epsilon\": -1"),
+                 place + "(BatchNormalization): config.layers[2].config.epsilon is -1; it must be 0 or more");
+  expect_message(layer("BatchNormalization", ", \"axis\": 3"),
+                 "unsupported: config.layers[2].config.axis is 3");
+}
+
+// Keras 2 and 3 compute different ones; neither is said here.
+TEST(Keras, HardSigmoid) {
+  const std::string text = replaced(config(), "\"linear\"", "\"hard_sigmoid\"");
+  for (const char* version : {"2.15.0", "3.10.0"}) {
+    std::string file = legacy(text);
+    file.replace(file.find("2.15.0"), 6, version);
+    const Rnn rnn = load_memory(file);
+    std::vector<float> x(3), y(1), wanted(1);
+    const Vector linear = run(Vector(3));
+    ASSERT_EQ(rnn_step(rnn.get(), x.data(), y.data()), RNN_OK);
+    EXPECT_NEAR(static_cast<double>(y[0]), linear[0] / (version[0] == '2' ? 5 : 6) + 0.5, 1e-6);
+  }
+  std::string unknown = legacy(text);
+  unknown.replace(unknown.find("2.15.0"), 6, "newest");
+  expect_message(unknown,
+                 "unsupported: layer \"d\".activation is \"hard_sigmoid\"; it must be one of linear, ");
 }
 
 TEST(Keras, RefusesBranches) {

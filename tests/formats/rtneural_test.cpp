@@ -1,4 +1,5 @@
 // Models of RTNeural and Keras.
+#include <cmath>
 #include <vector>
 
 #include "tests/formats/json_examples.h"
@@ -15,27 +16,64 @@ struct Layer {
   std::size_t units;
   keras::Weights weights;
   bool reset_after;
+  std::string activation;
+  keras::Normalization normalization;
 };
 
 Layer random(Numbers& numbers, const std::string& type, std::size_t inputs, std::size_t units,
              bool bias = true, bool reset_after = true) {
   const std::size_t columns = units * (type == "lstm" ? 4 : type == "gru" ? 3 : 1);
-  Layer layer{type, inputs, units, {numbers.vector(inputs * columns), {}, {}}, reset_after};
-  if (type != "dense") layer.weights.recurrent = numbers.vector(units * columns);
+  Layer layer{type, inputs, units, {numbers.vector(inputs * columns), {}, {}}, reset_after, {}, {}};
+  if (type != "dense") layer.activation = "tanh", layer.weights.recurrent = numbers.vector(units * columns);
   if (bias) layer.weights.bias = numbers.vector(columns * (type == "gru" && reset_after ? 2 : 1));
   return layer;
 }
 
-std::string text(const Layer& layer) {
+Layer dense(Numbers& numbers, std::size_t inputs, std::size_t units, const std::string& activation,
+            bool bias = true) {
+  Layer layer = random(numbers, "dense", inputs, units, bias);
+  layer.activation = activation;
+  return layer;
+}
+
+Layer activation(const std::string& name, std::size_t width) {
+  return {"activation", width, width, {}, false, name, {}};
+}
+
+Layer prelu(Numbers& numbers, std::size_t width, std::size_t slopes) {
+  return {"prelu", width, width, {numbers.vector(slopes), {}, {}}, false, {}, {}};
+}
+
+Layer normalization(Numbers& numbers, std::size_t width, bool affine = true) {
+  Layer layer{"batchnorm", width, width, {}, false, {}, {{}, {}, numbers.vector(width), {}, 1e-3}};
+  for (const double value : numbers.vector(width))
+    layer.normalization.variance.push_back(std::fabs(value) + 0.3);
+  if (affine)
+    layer.normalization.gamma = numbers.vector(width), layer.normalization.beta = numbers.vector(width);
+  return layer;
+}
+
+std::string weights_of(const Layer& layer) {
   const keras::Weights& w = layer.weights;
+  const keras::Normalization& n = layer.normalization;
+  if (layer.type == "activation") return "";
+  if (layer.type == "prelu") return "[" + list(w.kernel) + "]";
+  if (layer.type == "batchnorm")
+    return (n.gamma.empty() ? "" : list(n.gamma) + ", " + list(n.beta) + ", ") + list(n.mean) + ", " +
+           list(n.variance);
   const std::size_t columns = w.kernel.size() / layer.inputs;
-  std::string out = "{\"type\": \"" + layer.type + "\", \"activation\": \"" +
-                    (layer.type == "dense" ? "" : "tanh") + "\", \"shape\": [null, null, " +
-                    std::to_string(layer.units) + "], \"weights\": [" + rows(w.kernel, columns);
+  std::string out = rows(w.kernel, columns);
   if (!w.recurrent.empty()) out += ", " + rows(w.recurrent, columns);
   if (!w.bias.empty()) out += ", " + (w.bias.size() == columns ? list(w.bias) : rows(w.bias, columns));
-  out += "]";
-  if (layer.type == "gru" && w.bias.empty())
+  return out;
+}
+
+std::string text(const Layer& layer) {
+  std::string out = "{\"type\": \"" + layer.type + "\", \"activation\": \"" + layer.activation +
+                    "\", \"shape\": [null, null, " + std::to_string(layer.units) + "], \"weights\": [" +
+                    weights_of(layer) + "]";
+  if (layer.type == "batchnorm") out += ", \"epsilon\": 0.001";
+  if (layer.type == "gru" && layer.weights.bias.empty())
     out += std::string(", \"reset_after\": ") + (layer.reset_after ? "true" : "false");
   return out + "}";
 }
@@ -47,6 +85,21 @@ std::string file(const std::vector<Layer>& layers) {
   return out + "]}";
 }
 
+// h and c are the layer's states.
+Vector compute(const Layer& layer, const Vector& x, Vector& h, Vector& c) {
+  if (layer.type == "lstm") return h = keras::lstm(layer.weights, x, h, c);
+  if (layer.type == "gru") return h = keras::gru(layer.weights, x, h, layer.reset_after);
+  if (layer.type == "batchnorm") return keras::normalize(layer.normalization, x);
+  if (layer.type == "prelu") {
+    Vector y = x;
+    const Vector& slopes = layer.weights.kernel;
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] *= y[i] > 0 ? 1 : slopes[slopes.size() == 1 ? 0 : i];
+    return y;
+  }
+  return keras::activate(layer.activation, layer.type == "dense" ? keras::dense(layer.weights, x) : x,
+                         layer.activation == "leaky_relu" ? 0.2 : 1);
+}
+
 Vector run(const std::vector<Layer>& layers, const Vector& inputs) {
   std::vector<Vector> h, c;
   for (const Layer& layer : layers) h.emplace_back(layer.units), c.emplace_back(layer.units);
@@ -54,19 +107,16 @@ Vector run(const std::vector<Layer>& layers, const Vector& inputs) {
   const std::size_t I = layers.front().inputs;
   for (std::size_t t = 0; t < inputs.size() / I; ++t) {
     Vector x = keras::gate(inputs, t, I);
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      const Layer& layer = layers[l];
-      if (layer.type == "dense")
-        h[l] = keras::dense(layer.weights, x);
-      else if (layer.type == "lstm")
-        h[l] = keras::lstm(layer.weights, x, h[l], c[l]);
-      else
-        h[l] = keras::gru(layer.weights, x, h[l], layer.reset_after);
-      x = h[l];
-    }
+    for (std::size_t l = 0; l < layers.size(); ++l) x = compute(layers[l], x, h[l], c[l]);
     outputs.insert(outputs.end(), x.begin(), x.end());
   }
   return outputs;
+}
+
+void expect_runs(const std::vector<Layer>& layers, Numbers& numbers) {
+  SCOPED_TRACE(file(layers));
+  const Vector inputs = numbers.vector(12 * layers.front().inputs);
+  expect_outputs(file(layers), inputs, run(layers, inputs));
 }
 
 TEST(RTNeural, Outputs) {
@@ -85,11 +135,63 @@ TEST(RTNeural, Outputs) {
       {make("gru", 2, 3, false, false), make("gru", 3, 3, false, false)},
       {make("gru", 2, 3), make("gru", 3, 3, false), make("dense", 3, 1)},
   };
-  for (const std::vector<Layer>& layers : cases) {
-    SCOPED_TRACE(file(layers));
-    const Vector inputs = numbers.vector(12 * layers.front().inputs);
-    expect_outputs(file(layers), inputs, run(layers, inputs));
+  for (const std::vector<Layer>& layers : cases) expect_runs(layers, numbers);
+}
+
+TEST(RTNeural, Lists) {
+  Numbers numbers(12);
+  const auto make = [&](auto... arguments) { return random(numbers, arguments...); };
+  const auto full = [&](auto... arguments) { return dense(numbers, arguments...); };
+  const std::vector<Layer> cases[] = {
+      {full(3, 4, ""), make("gru", 4, 4)},
+      {full(1, 4, "tanh"), make("lstm", 4, 4), make("dense", 4, 1)},
+      {make("gru", 1, 5), full(5, 4, "sigmoid"), full(4, 1, "")},
+      {make("lstm", 1, 5), full(5, 1, "tanh")},
+      {make("lstm", 1, 8), make("lstm", 8, 4), make("dense", 4, 1)},
+      {make("gru", 2, 3), make("lstm", 3, 4), make("gru", 4, 3, true, false), make("dense", 3, 2)},
+      {make("gru", 2, 3, false), full(3, 5, "relu", false), make("lstm", 5, 2, false)},
+      {make("lstm", 2, 3, false), full(3, 4, "elu"), full(4, 4, "softsign", false), full(4, 3, "softmax")},
+      {full(2, 3, "relu"), full(3, 4, "tanh"), full(4, 2, "")},
+      {full(2, 3, "")},
+  };
+  for (const std::vector<Layer>& layers : cases) expect_runs(layers, numbers);
+}
+
+TEST(RTNeural, Activations) {
+  Numbers numbers(13);
+  for (const char* name : {"tanh", "relu", "sigmoid", "softmax", "elu", "leaky_relu", "softsign", "gelu",
+                           "swish", "silu", "softplus", "linear", ""}) {
+    expect_runs({random(numbers, "gru", 2, 3), dense(numbers, 3, 4, name), dense(numbers, 4, 4, name)},
+                numbers);
+    expect_runs({random(numbers, "gru", 2, 3), activation(name, 3), random(numbers, "dense", 3, 2)}, numbers);
+    expect_runs({dense(numbers, 2, 3, ""), activation(name, 3), activation("tanh", 3)}, numbers);
   }
+  expect_runs({random(numbers, "lstm", 2, 3), random(numbers, "dense", 3, 4), prelu(numbers, 4, 4)}, numbers);
+  expect_runs({random(numbers, "lstm", 2, 3), random(numbers, "dense", 3, 4), prelu(numbers, 4, 1)}, numbers);
+  expect_runs({random(numbers, "lstm", 2, 3), prelu(numbers, 3, 3), random(numbers, "dense", 3, 4)}, numbers);
+}
+
+// It becomes part of the matrix before it, or behind it, or is one.
+TEST(RTNeural, Normalization) {
+  Numbers numbers(14);
+  const auto make = [&](auto... arguments) { return random(numbers, arguments...); };
+  for (const bool affine : {true, false}) {
+    const auto norm = [&](std::size_t width) { return normalization(numbers, width, affine); };
+    const std::vector<Layer> cases[] = {
+        {make("dense", 3, 4), norm(4), activation("tanh", 4), make("lstm", 4, 2)},
+        {make("dense", 3, 4, false), norm(4), norm(4), make("gru", 4, 2, false)},
+        {norm(3), make("lstm", 3, 4), norm(4), make("gru", 4, 3), norm(3), norm(3), make("dense", 3, 2)},
+        {norm(3), make("gru", 3, 4, true, false), norm(4), make("gru", 4, 3, false, false)},
+        {norm(3), make("dense", 3, 4), activation("relu", 4), norm(4), make("dense", 4, 2)},
+        {make("gru", 3, 4), norm(4)},
+        {make("gru", 3, 4), norm(4), activation("relu", 4), prelu(numbers, 4, 4)},
+    };
+    for (const std::vector<Layer>& layers : cases) expect_runs(layers, numbers);
+  }
+  const Rnn folded = load_memory(file({make("dense", 3, 4), normalization(numbers, 4), make("lstm", 4, 2)}));
+  EXPECT_EQ(parameter_names(folded.get()),
+            (std::vector<std::string>{"layers.0.weight", "layers.0.bias", "layers.1.weight_ih",
+                                      "layers.1.weight_hh", "layers.1.bias_ih"}));
 }
 
 TEST(RTNeural, Configuration) {
@@ -180,13 +282,9 @@ TEST(RTNeural, SizesThatAreThereTwice) {
 
 TEST(RTNeural, Refuses) {
   ASSERT_EQ(try_load(kLstmJson), RNN_OK) << rnn_last_error();
-  const char* lstm_or_gru = "; librnn reads lstm or gru layers, then at most one dense";
-  const auto unknown = [&](const char* begin) { return std::string("unsupported: ") + begin + lstm_or_gru; };
-  const std::string after_dense = unknown("layers[2] is \"dense\""),
-                    conv = unknown("layers[0] is \"conv1d\""), prelu = unknown("layers[1] is \"prelu\""),
-                    first = unknown("layers[0] is \"dense\""),
-                    activation = unknown("layers[2] is \"activation\""),
-                    unnamed = unknown("layers[1] is \"unknown\"");
+  const char* known = "; librnn reads lstm, gru, dense, activation, prelu and batchnorm layers";
+  const auto unknown = [&](const char* begin) { return std::string("unsupported: ") + begin + known; };
+  const std::string conv = unknown("layers[0] is \"conv2d\""), unnamed = unknown("layers[1] is \"unknown\"");
   const Refusal cases[] = {
       {"\"in_skip\": 0", "\"in_skip\": 2", "unsupported: in_skip is 2; librnn reads 0 and 1"},
       {"\"in_skip\": 0", "\"in_skip\": -1", "unsupported: in_skip is -1; librnn reads 0 and 1"},
@@ -201,21 +299,38 @@ TEST(RTNeural, Refuses) {
       {"[null, null, 1]", "1", "in_shape is 1; it must be an array"},
       {"\"layers\": [", "\"layers\": [7, ", "layers[0] is 7; it must be an object"},
       {"{\"type\": \"lstm\", ", "{", "layers[0].type is missing"},
-      {"\"lstm\"", "\"conv1d\"", conv.c_str()},
-      {"\"dense\"", "\"prelu\"", prelu.c_str()},
+      {"\"lstm\"", "\"conv2d\"", conv.c_str()},
       {"\"dense\"", "\"unknown\"", unnamed.c_str()},
-      {"\"layers\": [", "\"layers\": [{\"type\": \"dense\", \"shape\": [1], \"weights\": [[[1]]]}, ",
-       first.c_str()},
-      {"[3]]}]}", "[3]]}, {\"type\": \"dense\", \"shape\": [1], \"weights\": [[[1]]]}]}",
-       after_dense.c_str()},
-      {"[3]]}]}", "[3]]}, {\"type\": \"activation\", \"activation\": \"tanh\"}]}", activation.c_str()},
+      {"[3]]}]}", "[3]]}, {\"type\": \"dense\", \"shape\": [1], \"weights\": [[[1], [2]]]}]}",
+       "layers[2].weights[0] is an array of 2; it must be 1 rows of 1"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"activation\", \"activation\": \"tanh\", \"shape\": [2]}]}",
+       "layers[2].shape ends with 2; the layer reads 1 values"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"activation\", \"activation\": \"tanh\", \"weights\": [1]}]}",
+       "layers[2].weights is an array of 1 numbers; it must be empty"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"prelu\", \"weights\": [[[1, 2]]]}]}",
+       "layers[2].weights[0][0] has 2 values; it must be 1"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"prelu\", \"activation\": \"tanh\", \"weights\": [[[1]]]}]}",
+       "unsupported: layers[2].activation is \"tanh\"; it must be \"\""},
+      {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"weights\": [[1], [1]]}]}",
+       "layers[2].epsilon is missing"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"epsilon\": -1, \"weights\": [[1], [1]]}]}",
+       "layers[2].epsilon is -1; it must be 0 or more"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"epsilon\": 0, \"weights\": [[1], [1], [1]]}]}",
+       "layers[2].weights has 3 entries; it must have gamma, beta, mean and variance, or the last two"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"epsilon\": 0, \"weights\": [[1], [1, 2]]}]}",
+       "layers[2].weights[1] has 2 values; it must be 1"},
+      {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"epsilon\": 0, \"weights\": [[1], [-1]]}]}",
+       "head.weight: value 0 is"},
+      {"\"activation\": \"\"", "\"epsilon\": 0", "unsupported: layers[0].epsilon is unknown"},
       {"\"activation\": \"\"", "\"activation\": \"relu\"",
        "unsupported: layers[0].activation is \"relu\"; it must be \"tanh\" or \"\""},
       {"\"activation\": \"\"", "\"recurrent_activation\": \"hard_sigmoid\"",
        "unsupported: layers[0].recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
       {"\"activation\": \"\"", "\"go_backwards\": true", "unsupported: layers[0].go_backwards is unknown"},
-      {"\"linear\"", "\"tanh\"",
-       "unsupported: layers[1].activation is \"tanh\"; it must be \"linear\" or \"\""},
+      {"\"linear\"", "\"selu\"",
+       "unsupported: layers[1].activation is \"selu\"; it must be one of linear, tanh, "},
+      {"\"linear\"", "\"hard_sigmoid\"",
+       "unsupported: layers[1].activation is \"hard_sigmoid\"; it must be one of "},
       {"[null, null, 2]", "[null, null, 3]", "layers[0].weights[0][0] has 8 values; it must be 12"},
       {"[null, null, 2]", "[]", "layers[0].shape is an empty array; it must be an array of 1 or more"},
       {"[0, 1, 0, 1, 0, 1, 0, 1]", "[0, 1]", "layers[0].weights[2] has 2 values; it must be 8"},
@@ -233,13 +348,6 @@ TEST(RTNeural, Refuses) {
       {"[[[1], [2]], [3]]", "[[[1], [2]], [3, 4]]", "layers[1].weights[1] has 2 values; it must be 1"},
       {"[[[1], [2]], [3]]", "[[[1], [2]], [1e39]]",
        "layers[1].weights[1][0] is a number that no float can hold"},
-      {"\"layers\": [",
-       "\"layers\": [{\"type\": \"gru\", \"shape\": [1], \"weights\": [[[1, 2, 3]], [[1, 2, 3]], [1, 2, "
-       "3]]}, ",
-       "unsupported: layers[1] is \"lstm\"; all recurrent layers must be of one type"},
-      {"\"layers\": [",
-       "\"layers\": [{\"type\": \"lstm\", \"shape\": [1], \"weights\": [[[1, 2, 3, 4]], [[1, 2, 3, 4]]]}, ",
-       "unsupported: layers[1] has 2 units; all recurrent layers must have 1 as the first"},
   };
   for (const Refusal& refusal : cases) expect_refused(kLstmJson, refusal);
   EXPECT_EQ(try_load("{\"in_shape\": [1], \"layers\": [null]}"), RNN_BAD_FORMAT);
@@ -260,11 +368,6 @@ TEST(RTNeural, RefusesGru) {
       {"[[7, 8, 9], [10, 11, 12]]", "[7, 8]",
        "layers[0].weights[2] is an array of 2 numbers; it must be 2 rows of 3"},
       {"[[7, 8, 9], [10, 11, 12]]", "[7, 8, 9, 10]", "layers[0].weights[2] has 4 values; it must be 3"},
-      {"[[7, 8, 9], [10, 11, 12]]]}",
-       "[[7, 8, 9], [10, 11, 12]]]}, {\"type\": \"gru\", \"shape\": [1], \"weights\": [[[1, 2, 3]], [[4, 5, "
-       "6]], "
-       "[1, 2, 3]]}",
-       "unsupported: layers[1] differs from the first layer in reset_after"},
   };
   for (const Refusal& refusal : cases) expect_refused(kGruJson, refusal);
 }
@@ -272,11 +375,22 @@ TEST(RTNeural, RefusesGru) {
 TEST(RTNeural, TooManyLayers) {
   Numbers numbers(4);
   std::vector<Layer> layers;
-  for (int i = 0; i < 64; ++i) layers.push_back(random(numbers, "lstm", 1, 1));
+  for (int i = 0; i < 256; ++i) layers.push_back(random(numbers, "lstm", 1, 1));
   EXPECT_EQ(try_load(file(layers)), RNN_OK) << rnn_last_error();
   layers.push_back(layers.back());
   EXPECT_EQ(try_load(file(layers)), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: layers[64] is one too many; a network has at most 64");
+  EXPECT_MESSAGE("unsupported: layers[256] is one too many; a network has at most 256");
+}
+
+// An activation of its own behind another one takes a matrix, which a small file could ask for many times.
+TEST(RTNeural, WideActivations) {
+  std::string text =
+      "{\"in_shape\": [1], \"layers\": [{\"type\": \"dense\", \"activation\": \"tanh\", "
+      "\"shape\": [4096], \"weights\": [[" +
+      list(Vector(4096)) + "]]}";
+  text += ", {\"type\": \"activation\", \"activation\": \"tanh\"}]}";
+  EXPECT_EQ(try_load(text), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: layers[1] would need a matrix of 4096 x 4096");
 }
 
 }  // namespace

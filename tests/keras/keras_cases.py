@@ -11,6 +11,7 @@ import ctypes
 import io
 import itertools
 import json
+import math
 import pathlib
 import sys
 import tempfile
@@ -37,9 +38,36 @@ def sigmoid(v):
     return 1 / (1 + np.exp(-v))
 
 
+ERF = np.vectorize(math.erf)
+
+# Of a number a where the function has one.
+FUNCTIONS = {
+    "linear": lambda v, a: v,
+    "tanh": lambda v, a: np.tanh(v),
+    "relu": lambda v, a: np.maximum(v, 0),
+    "sigmoid": lambda v, a: sigmoid(v),
+    "softmax": lambda v, a: np.exp(v) / np.exp(v).sum(-1, keepdims=True),
+    "elu": lambda v, a: np.where(v > 0, v, a * (np.exp(v) - 1)),
+    "leaky_relu": lambda v, a: np.where(v > 0, v, a * v),
+    "softsign": lambda v, a: v / (1 + np.abs(v)),
+    "gelu": lambda v, a: v * (1 + ERF(v / np.sqrt(2))) / 2,
+    "swish": lambda v, a: v * sigmoid(v),
+    "silu": lambda v, a: v * sigmoid(v),
+    "softplus": lambda v, a: np.log1p(np.exp(v)),
+}
+DEFAULTS = {"elu": 1, "leaky_relu": 0.2}
+
+
+def apply(name, v, keras):
+    if name == "hard_sigmoid":
+        return np.clip(v / (5 if keras == 2 else 6) + 0.5, 0, 1)
+    return FUNCTIONS[name](v, DEFAULTS.get(name))
+
+
 def run(layer, weights, xs):
     """A direction over one sequence."""
     K, U = weights[0].astype(float), weights[1].astype(float)
+    H = len(U)
     b = weights[2].astype(float) if len(weights) == 3 else np.zeros(GATES[layer["class"]] * H)
     h, c, hs = np.zeros(H), np.zeros(H), []
     for x in xs:
@@ -61,20 +89,38 @@ def run(layer, weights, xs):
     return np.array(hs)
 
 
-def compute(layer, xs):
+def compute(layer, xs, keras):
     w = layer["weights"]
     if layer["class"] == "Embedding":
         return w[0].astype(float)[xs]
     if layer["class"] == "Dense":
-        return xs @ w[0].astype(float) + (w[1].astype(float) if len(w) == 2 else 0)
+        return apply(layer["activation"], xs @ w[0].astype(float) + (w[1].astype(float) if len(w) == 2 else 0), keras)
+    if layer["class"] == "BatchNormalization":
+        w = [values.astype(float) for values in w]
+        mean, variance = w[-2:]
+        gamma = w[0] if layer["config"]["scale"] else 1
+        beta = w[-3] if layer["config"]["center"] else 0
+        return gamma * (xs - mean) / np.sqrt(variance + layer["config"]["epsilon"]) + beta
+    if layer["class"] == "Activation":
+        return apply(layer["config"]["activation"], xs, keras)
+    if layer["class"] == "PReLU":
+        return FUNCTIONS["leaky_relu"](xs, w[0].astype(float).flatten())
+    if "function" in layer:
+        return FUNCTIONS[layer["function"]](xs, layer["number"])
+    if layer["class"] not in GATES:
+        return xs
     if not layer["both"]:
-        hs = run(layer, w, xs)
+        hs = run(layer, w, xs[::-1] if layer["backwards"] else xs)
         return hs if layer["sequences"] else hs[-1:]
     half = len(w) // 2
     forward, backward = run(layer, w[:half], xs), run(layer, w[half:], xs[::-1])
     if layer["sequences"]:
-        return np.concatenate([forward, backward[::-1]], axis=1)
-    return np.concatenate([forward[-1:], backward[-1:]], axis=1)
+        backward = backward[::-1]
+    else:
+        forward, backward = forward[-1:], backward[-1:]
+    if layer["both"] == "concat":
+        return np.concatenate([forward, backward], axis=1)
+    return (forward + backward) / (2 if layer["both"] == "ave" else 1)
 
 
 # ---- Layers ----
@@ -84,21 +130,39 @@ def numbers(random, *shape, kind="f4"):
     return random.uniform(-0.7, 0.7, shape).astype(kind)
 
 
-def recurrent(random, kind, inputs, *, bias=True, reset_after=True, sequences=True, both=False, relu=False, dtype="f4"):
-    columns = GATES[kind] * H
+def recurrent(random, kind, inputs, *, units=H, bias=True, reset_after=True, sequences=True, both=None,
+              backwards=False, relu=False, dtype="f4"):
+    """both: the merge_mode of a Bidirectional."""
+    columns = GATES[kind] * units
     weights = []
     for _ in range(2 if both else 1):
-        weights += [numbers(random, inputs, columns, kind=dtype), numbers(random, H, columns, kind=dtype)]
+        weights += [numbers(random, inputs, columns, kind=dtype), numbers(random, units, columns, kind=dtype)]
         if bias:
             two = kind == "GRU" and reset_after
             weights.append(numbers(random, *((2, columns) if two else (columns,)), kind=dtype))
     return {"class": kind, "weights": weights, "bias": bias, "reset_after": reset_after, "sequences": sequences,
-            "both": both, "f": (lambda v: np.maximum(v, 0)) if relu else np.tanh, "relu": relu}
+            "both": both, "units": units, "backwards": backwards, "f": (lambda v: np.maximum(v, 0)) if relu else np.tanh, "relu": relu}
 
 
-def dense(random, inputs, bias=True, distributed=False):
-    weights = [numbers(random, inputs, O)] + ([numbers(random, O)] if bias else [])
-    return {"class": "Dense", "weights": weights, "bias": bias, "distributed": distributed}
+def dense(random, inputs, bias=True, distributed=False, units=O, activation="linear"):
+    weights = [numbers(random, inputs, units)] + ([numbers(random, units)] if bias else [])
+    return {"class": "Dense", "weights": weights, "bias": bias, "distributed": distributed, "units": units,
+            "activation": activation}
+
+
+def normalization(random, width, scale=True, center=True, axis=-1):
+    weights = [numbers(random, width) for _ in range(scale + center + 1)] + [abs(numbers(random, width)) + 0.3]
+    return {"class": "BatchNormalization", "weights": weights,
+            "config": {"axis": axis, "momentum": 0.99, "epsilon": 0.001, "center": center, "scale": scale}}
+
+
+def prelu(random, *shape):
+    return {"class": "PReLU", "weights": [numbers(random, *shape)], "config": {"shared_axes": [1]}}
+
+
+def function(kind, name, number, **config):
+    """A layer that is a function."""
+    return {"class": kind, "weights": [], "function": name, "number": number, "config": config}
 
 
 def embedding(random):
@@ -130,7 +194,7 @@ def config_of(layer, name, keras):
         own.update({"input_length": None} if keras == 2 else {"quantization_config": None})
         return wrapped(kind, {**base, **own}, keras)
     if kind == "Dense":
-        config = {**base, "units": O, "activation": "linear", "use_bias": layer["bias"],
+        config = {**base, "units": layer["units"], "activation": layer["activation"], "use_bias": layer["bias"],
                   "kernel_initializer": initializer("GlorotUniform"), "bias_initializer": initializer("Zeros"),
                   "kernel_regularizer": None, "bias_regularizer": None, "kernel_constraint": None,
                   "bias_constraint": None}
@@ -138,8 +202,8 @@ def config_of(layer, name, keras):
         return wrapped("TimeDistributed", {**base, "layer": inner}, keras) if layer["distributed"] else inner
     if kind not in GATES:
         return wrapped(kind, {**base, **layer["config"]}, keras)
-    config = {**base, "return_sequences": layer["sequences"], "return_state": False, "go_backwards": False,
-              "stateful": False, "unroll": False, "units": H, "activation": "relu" if layer["relu"] else "tanh",
+    config = {**base, "return_sequences": layer["sequences"], "return_state": False, "go_backwards": layer["backwards"],
+              "stateful": False, "unroll": False, "units": layer["units"], "activation": "relu" if layer["relu"] else "tanh",
               "use_bias": layer["bias"], "kernel_initializer": initializer("GlorotUniform"),
               "recurrent_initializer": initializer("Orthogonal"), "bias_initializer": initializer("Zeros"),
               "kernel_regularizer": {"class_name": "L2", "config": {"l2": 1e-05}}, "recurrent_regularizer": None,
@@ -155,7 +219,7 @@ def config_of(layer, name, keras):
     inner = wrapped(kind, config, keras)
     if not layer["both"]:
         return inner
-    own = {"merge_mode": "concat", "layer": inner}
+    own = {"merge_mode": layer["both"], "layer": inner}
     if keras == 3:
         own["layer"] = wrapped(kind, {**config, "name": "forward_x"}, 3)
         own["backward_layer"] = wrapped(kind, {**config, "name": "backward_x", "go_backwards": True}, 3)
@@ -167,8 +231,9 @@ def outer_class(layer):
 
 
 def snake(kind):
-    return {"SimpleRNN": "simple_rnn", "TimeDistributed": "time_distributed", "InputLayer": "input_layer"}.get(
-        kind, kind.lower())
+    return {"SimpleRNN": "simple_rnn", "TimeDistributed": "time_distributed", "InputLayer": "input_layer",
+            "BatchNormalization": "batch_normalization", "PReLU": "p_re_lu", "LeakyReLU": "leaky_re_lu",
+            "ReLU": "re_lu"}.get(kind, kind.lower())
 
 
 def input_layer(keras, indexed):
@@ -229,6 +294,12 @@ def paths(layer, name, keras):
         return [f"{root}{name}/embeddings{end}"]
     if kind == "Dense":
         return [f"{root}{name}/{part}{end}" for part in ["kernel", "bias"][:len(layer["weights"])]]
+    if kind == "PReLU":
+        return [f"{root}{name}/alpha{end}"]
+    if kind == "BatchNormalization":
+        named = {"gamma": layer["config"]["scale"], "beta": layer["config"]["center"], "moving_mean": True,
+                 "moving_variance": True}
+        return [f"{root}{name}/{part}{end}" for part in named if named[part]]
     if kind not in GATES:
         return []
     parts = ["kernel", "recurrent_kernel"] + (["bias"] if layer["bias"] else [])
@@ -265,7 +336,7 @@ def archive(layers, names, config, keras):
     result = io.BytesIO()
     with zipfile.ZipFile(result, "w") as z:
         with z.open("metadata.json", "w") as entry:
-            entry.write(json.dumps({"keras_version": "3.9.0", "date_saved": "2025-01-01@00:00:00"}).encode())
+            entry.write(json.dumps({"keras_version": "2.13.1" if keras == 2 else "3.9.0", "date_saved": "2025-01-01@00:00:00"}).encode())
         with z.open("config.json", "w") as entry:
             entry.write(json.dumps({**config, "build_config": {}, "compile_config": None}).encode())
         z.writestr("model.weights.h5", file.getvalue())
@@ -277,12 +348,12 @@ def archive(layers, names, config, keras):
 
 def cases(random):
     for kind in GATES:
-        for more in ({}, {"bias": False}, {"sequences": False}, {"both": True}, {"both": True, "sequences": False},
+        for more in ({}, {"bias": False}, {"sequences": False}, {"both": "concat"}, {"both": "concat", "sequences": False},
                      {"dtype": "f2"}, {"dtype": "f8"}):
             width = 2 * H if more.get("both") else H
             yield [recurrent(random, kind, I, **more)]
             yield [recurrent(random, kind, I, **more), dense(random, width)]
-        for both in (False, True):
+        for both in (None, "concat"):
             width = 2 * H if both else H
             yield [embedding(random), recurrent(random, kind, I, both=both), passing("Dropout", rate=0.5),
                    recurrent(random, kind, width, both=both), dense(random, width, distributed=True)]
@@ -292,6 +363,49 @@ def cases(random):
            recurrent(random, "SimpleRNN", H, relu=True)]
     yield [recurrent(random, "GRU", I, reset_after=False), recurrent(random, "GRU", H, reset_after=False)]
     yield [recurrent(random, "GRU", I if i == 0 else H) for i in range(20)] + [dense(random, H)]
+    yield from lists(random)
+
+
+def lists(random):
+    for name in [*FUNCTIONS, "hard_sigmoid"]:
+        yield [dense(random, I, units=3, activation=name), recurrent(random, "LSTM", 3), dense(random, H, activation=name)]
+        yield [recurrent(random, "GRU", I), passing("Activation", activation=name), dense(random, H)]
+    yield [recurrent(random, "GRU", I), dense(random, H, units=3), function("LeakyReLU", "leaky_relu", 0.1, alpha=0.1)]
+    yield [recurrent(random, "GRU", I), function("LeakyReLU", "leaky_relu", 0.3, negative_slope=0.3), dense(random, H)]
+    yield [recurrent(random, "GRU", I), function("LeakyReLU", "leaky_relu", 0, negative_slope=0), dense(random, H)]
+    yield [recurrent(random, "GRU", I), function("LeakyReLU", "leaky_relu", 0.3), dense(random, H)]
+    yield [dense(random, I, units=3), function("ELU", "elu", 0.5, alpha=0.5), recurrent(random, "GRU", 3)]
+    yield [dense(random, I, units=3), function("ReLU", "relu", 0, max_value=None, negative_slope=0.0, threshold=0.0)]
+    yield [dense(random, I, units=3), function("ReLU", "leaky_relu", 0.5, negative_slope={"value": 0.5})]
+    yield [dense(random, I, units=3), function("Softmax", "softmax", None, axis=-1)]
+    yield [dense(random, I, units=3), prelu(random, 1, 3), recurrent(random, "LSTM", 3), prelu(random, 1, 1)]
+    yield [recurrent(random, "LSTM", I, sequences=False), dense(random, H, units=3), prelu(random, 3), dense(random, 3)]
+    yield [recurrent(random, "LSTM", I, units=7), recurrent(random, "GRU", 7, units=3),
+           recurrent(random, "SimpleRNN", 3, relu=True), dense(random, H, units=4, activation="relu"),
+           passing("Dropout", rate=0.3), dense(random, 4, activation="softmax")]
+    yield [dense(random, I, units=6, activation="tanh"), dense(random, 6, units=3), recurrent(random, "GRU", 3, bias=False)]
+    for mode in ("sum", "ave", "concat"):
+        width = 2 * H if mode == "concat" else H
+        yield [recurrent(random, "GRU", I, both=mode), dense(random, width, activation="tanh")]
+        yield [dense(random, I, units=3), recurrent(random, "LSTM", 3, both=mode), recurrent(random, "GRU", width, both=mode)]
+        yield [recurrent(random, "LSTM", I, both=mode), recurrent(random, "LSTM", width), dense(random, H)]
+    yield [recurrent(random, "LSTM", I, both="ave"), normalization(random, H), passing("Activation", activation="tanh")]
+    # A layer that goes backwards hands its outputs on in that order.
+    yield [recurrent(random, "LSTM", I, backwards=True), recurrent(random, "GRU", H, backwards=True), dense(random, H)]
+    yield [recurrent(random, "LSTM", I), recurrent(random, "GRU", H, backwards=True, sequences=False), dense(random, H)]
+    yield [recurrent(random, "LSTM", I, backwards=True), recurrent(random, "GRU", H, sequences=False), dense(random, H)]
+    yield [recurrent(random, "LSTM", I, backwards=True), recurrent(random, "GRU", H, backwards=True, sequences=False),
+           dense(random, H, units=3, activation="relu"), dense(random, 3, activation="softmax")]
+    for more in ({}, {"scale": False}, {"center": False}, {"axis": [2]}):
+        yield [dense(random, I, units=3), normalization(random, 3, **more), passing("Activation", activation="relu"),
+               recurrent(random, "LSTM", 3)]
+        yield [normalization(random, I, **more), recurrent(random, "GRU", I), normalization(random, H, **more),
+               recurrent(random, "LSTM", H, both="concat"), normalization(random, 2 * H, **more), dense(random, 2 * H)]
+        yield [normalization(random, I, **more), normalization(random, I), dense(random, I, activation="tanh"),
+               normalization(random, O, **more)]
+    yield [embedding(random), normalization(random, I), recurrent(random, "GRU", I), dense(random, H)]
+    yield [embedding(random), recurrent(random, "GRU", I, sequences=False), normalization(random, H, axis=1),
+           dense(random, H, activation="sigmoid")]
 
 
 def forward(rnn, binding, network, given, pooling, size):
@@ -300,7 +414,7 @@ def forward(rnn, binding, network, given, pooling, size):
     return np.array(y)
 
 
-def check(rnn, binding, path, layers, random):
+def check(rnn, binding, path, layers, keras, random):
     network = rnn.Network(binding, path=str(path))
     if layers[0]["class"] == "Embedding":
         x = random.integers(0, V, (N, T))
@@ -312,8 +426,7 @@ def check(rnn, binding, path, layers, random):
     expected = []
     for xs in x:
         for layer in layers:
-            if layer["weights"]:
-                xs = compute(layer, xs)
+            xs = compute(layer, xs, keras)
         expected.append(xs)
     expected = np.array(expected)
     last = any(not layer.get("sequences", True) for layer in layers)
@@ -336,7 +449,7 @@ def main():
                 path.write_bytes(write(layers, names, config, keras))
                 count += 1
                 try:
-                    problem = check(rnn, binding, path, layers, random)
+                    problem = check(rnn, binding, path, layers, keras, random)
                 except RuntimeError as error:
                     problem = str(error)
                 if problem:

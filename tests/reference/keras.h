@@ -2,8 +2,11 @@
 // z, r, h.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <stdexcept>
+#include <string>
 
 #include "tests/reference/linear.h"
 
@@ -66,6 +69,53 @@ inline Vector gru(const Weights& w, const Vector& x, const Vector& h, bool reset
   Vector next(H);
   for (std::size_t i = 0; i < H; ++i) next[i] = z[i] * h[i] + (1 - z[i]) * candidate[i];
   return next;
+}
+
+// By its name; `a` is alpha or negative_slope, hard_sigmoid is Keras 2's.
+inline Vector activate(const std::string& name, Vector v, double a = 0) {
+  if (name.empty() || name == "linear") return v;
+  double total = 0;
+  for (const double x : v) total += std::exp(x);
+  for (double& x : v) {
+    if (name == "tanh")
+      x = std::tanh(x);
+    else if (name == "relu")
+      x = std::max(x, 0.0);
+    else if (name == "sigmoid")
+      x = sigmoid(x);
+    else if (name == "softmax")
+      x = std::exp(x) / total;
+    else if (name == "elu")
+      x = x > 0 ? x : a * (std::exp(x) - 1);
+    else if (name == "leaky_relu")
+      x = x > 0 ? x : a * x;
+    else if (name == "softsign")
+      x = x / (1 + std::fabs(x));
+    else if (name == "gelu")
+      x = x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+    else if (name == "swish" || name == "silu")
+      x = x * sigmoid(x);
+    else if (name == "softplus")
+      x = std::log1p(std::exp(x));
+    else if (name == "hard_sigmoid")
+      x = std::clamp(0.2 * x + 0.5, 0.0, 1.0);
+    else
+      throw std::invalid_argument(name);
+  }
+  return v;
+}
+
+struct Normalization {
+  Vector gamma, beta, mean, variance;  // gamma and beta empty: 1 and 0
+  double epsilon;
+};
+
+inline Vector normalize(const Normalization& n, Vector v) {
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    v[i] = (v[i] - n.mean.at(i)) / std::sqrt(n.variance.at(i) + n.epsilon);
+    if (!n.gamma.empty()) v[i] = n.gamma.at(i) * v[i] + n.beta.at(i);
+  }
+  return v;
 }
 
 // x K + b
