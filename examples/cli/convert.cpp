@@ -34,6 +34,7 @@ struct Convert {
   std::string format;
   std::vector<std::string> metadata;
   Names from = {};
+  std::optional<std::string> activations;
   bool relu = false;
   Names to = {};
   std::string array;
@@ -86,6 +87,7 @@ rnn::Network load(const Convert& convert) {
   options.layers = pointer(convert.from.layers);
   options.head = pointer(convert.from.head);
   options.embedding = pointer(convert.from.embedding);
+  options.activations = pointer(convert.activations);
   return rnn::Network::load_as(convert.in, options);
 }
 
@@ -152,6 +154,9 @@ void add_format_options(CLI::App& command, Convert& convert) {
   command.add_option("--head", convert.from.head,
                      "What stands before the head's weight, such as fc.; \"\": no head");
   command.add_option("--embedding", convert.from.embedding, "The same for the embedding");
+  command.add_option("--activations", convert.activations,
+                     "IN is a PyTorch state dict of several Linears: what is behind each, such as\n"
+                     "tanh,none");
   command.add_flag("--relu", convert.relu, "IN is a PyTorch state dict of an RNN with nonlinearity='relu'");
   command.add_option("--out-layers", convert.to.layers,
                      "OUT is to have a PyTorch module's names: what stands before its layers'");

@@ -976,7 +976,8 @@ typedef struct rnn_save_options {
 
 typedef struct rnn_load_options {
   size_t struct_size;
-  uint32_t flags;        /* RNN_FLAG_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not say */
+  uint32_t flags;        /* RNN_FLAG_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not
+                            say */
   int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
   /* Which tensors of a PyTorch state dict, in whatever file, are the network: what stands before
    * weight_ih_l0 (of a cell: weight_ih), or before weight; * stands for any characters, ? for one. Other
@@ -985,6 +986,8 @@ typedef struct rnn_load_options {
   const char *layers;    /* "lstm.", "encoder.*", ... */
   const char *head;      /* "fc."; "": none */
   const char *embedding; /* "tokens."; "": none */
+  const char *activations; /* "tanh,none", ...: which one is behind each Linear; see rnn_load. NULL: at most one
+                              Linear, the head, is part of the network, without activation */
 } rnn_load_options_t;
 
 /* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a probe
@@ -1021,34 +1024,43 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
- * RTNeural and Keras, of lstm, gru, dense, activation, prelu and batchnorm layers in any order; GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
- * version, 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of
- * silence first).
- * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one whose
- * layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU, LSTM, Dense,
- * BatchNormalization (of the last axis) and activations that rnn_layer_t has, in any order; what acts in training
- * alone, as Dropout, is left out. Recurrent layers may be Bidirectional with concat, sum or ave, or have
- * go_backwards, whose outputs come in the reverse order: a second one must turn them back, or the last one have
- * return_sequences=False. There, metadata keras.pooling is "last": outputs are those of RNN_POOLING_LAST; if that
- * layer reads backwards, at most one Dense without activation may be behind it. HDF5 is read as h5py writes it by
- * default. Batch normalisation becomes part of the matrix before or behind it, as it is after training.
+ * RTNeural and Keras, of lstm, gru, dense, activation, prelu and batchnorm layers in any order; GuitarML's
+ * models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its version, 0.5 to
+ * 0.7), which starts from the state in the file (that program itself runs half a second of silence first).
+ * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one
+ * whose layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU,
+ * LSTM, Dense, BatchNormalization (of the last axis) and activations that rnn_layer_t has, in any order; what
+ * acts in training alone, as Dropout, is left out. Recurrent layers may be Bidirectional with concat, sum or
+ * ave, or have go_backwards, whose outputs come in the reverse order: a second one must turn them back, or
+ * the last one have return_sequences=False. There, metadata keras.pooling is "last": outputs are those of
+ * RNN_POOLING_LAST; if that layer reads backwards, at most one Dense without activation may be behind it.
+ * HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix before or behind
+ * it, as it is after training.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
- * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. In JSON, modules of
- * layers that are alike read each other in the order in which they stand, and everywhere rnns.0, rnns.1, ... do, as
- * AWD-LSTM has them; elsewhere options must say which module it is. Of a weight-drop wrapper, weight_hh_l0_raw is the
- * parameter, whether or not there is a weight_hh_l0, too. A file of torch.save (PyTorch 1.6 or later) may hold the state dict among other things: the
- * keys of dictionaries are joined by points, and numbers, texts and lists are passed over. Its pickle is
- * read, not run: what is not needed for tensors, such as a module's class, is refused. No tensor is filled
- * in: one that the others imply is refused by its name if it is missing.
+ * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. Several recurrent
+ * modules read each other in JSON, in the order in which they stand, and everywhere if they are rnns.0,
+ * rnns.1, ..., as AWD-LSTM has them; elsewhere options must say which module it is. Of a weight-drop wrapper,
+ * weight_hh_l0_raw is the parameter, whether or not there is a weight_hh_l0, too. A file of torch.save
+ * (PyTorch 1.6 or later) may hold the state dict among other things: the keys of dictionaries are joined by
+ * points, and numbers, texts and lists are passed over. Its pickle is read, not run: what is not needed for
+ * tensors, such as a module's class, is refused. No tensor is filled in: one that the others imply is refused
+ * by its name if it is missing.
+ * With options.activations, all recurrent modules and Linears read each other in the order in which they
+ * stand, in JSON and files of torch.save, and that is what is behind each Linear: "none", "tanh", "relu",
+ * "sigmoid", "softmax", "elu", "elu(0.5)", "leaky_relu" (0.01), "leaky_relu(0.2)", "softsign", "gelu",
+ * "silu", "softplus" or "hard_sigmoid", with commas between them; options.head says which Linears, if not
+ * all; a module without bias and with "emb" in its name is the embedding. Safetensors are sorted, and so have
+ * at most one Linear, behind the others.
  * AIDA-X's in_skip and GuitarML's skip become rnn_config_t.skip: 0, or 1 where there is one output. What
  * changes the output and no network here has is refused. What the file says beside the network becomes its
- * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON
- * may have a byte order mark, and Python's NaN and Infinity, which become text; what has no name is left out.
- * Where the file has a probe, the network must give what it says, within 1e-4 (RNN_COMPUTE_F32), 0.03 (BF16) or 0.05
- * (INT8) of the largest value of each vector, and of 1 at least: instruction sets without fused multiply-add round
- * differently. A network that magnifies this beyond measure needs without_probe of rnn_load_as. A state dict
- * may have one of its own: tensors probe.inputs [steps, I] (with an embedding indices [steps], whole numbers)
- * and probe.outputs [steps, O], what the module gives for that sequence from the initial state.
+ * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON may have a byte
+ * order mark, and Python's NaN and Infinity, which become text; what has no name is left out.
+ * Where the file has a probe, the network must give what it says, within 1e-4 (RNN_COMPUTE_F32), 0.03 (BF16)
+ * or 0.05 (INT8) of the largest value of each vector, and of 1 at least: instruction sets without fused
+ * multiply-add round differently. A network that magnifies this beyond measure needs without_probe of
+ * rnn_load_as. A state dict may have one of its own: tensors probe.inputs [steps, I] (with an embedding
+ * indices [steps], whole numbers) and probe.outputs [steps, O], what the module gives for that sequence from
+ * the initial state.
  *
  * path      UTF-8
  * allocator NULL: the C++ runtime's

@@ -63,9 +63,10 @@ struct Contents {
   std::map<std::string, std::string, std::less<>> metadata;
   std::map<std::string, Tensor, std::less<>> tensors;
   std::shared_ptr<const void> own;  // sources of values that do not stand in the file as they are
-  // The tensors' names as they stand in the file, where that order says which module reads which.
+  // The tensors' names as they stand in the file; empty: it does not keep the order in which a program gave them.
   std::vector<std::string> order;
-  std::int32_t skip = 0;  // rnn_config_t.skip of a state dict, which its tensors do not say
+  bool is_ordered = false;  // the order says which of several recurrent modules reads which
+  std::int32_t skip = 0;    // rnn_config_t.skip of a state dict, which its tensors do not say
   // Throws where the file says something else of a state dict's network than the tensors do; may be empty.
   std::function<void(const rnn_config_t&)> check;
 

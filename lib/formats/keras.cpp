@@ -145,10 +145,11 @@ class Builder {
   std::vector<Layer> layers_;
 };
 
-// "2.15.0" is 2; 0: none.
-int major_version(std::string_view version) {
-  return version.size() > 1 && version[1] == '.' && version[0] >= '1' && version[0] <= '9' ? version[0] - '0'
-                                                                                           : 0;
+// Of "2.15.0", for one, or of a version that is not said.
+const formats::Conventions& conventions_of(std::string_view version) {
+  return version.substr(0, 2) == "2."   ? formats::kKeras2
+         : version.substr(0, 2) == "3." ? formats::kKeras3
+                                        : formats::kKeras;
 }
 
 // ---- .keras ----
@@ -203,7 +204,7 @@ Model read_archive(const Source& source) {
   const json::Tree tree = json::parse(config.data(), config.size());
   Builder builder(variables.size());
   for (ConfiguredLayer& layer :
-       read_config(Value(tree), version != metadata.end() ? major_version(version->second) : 0)) {
+       read_config(Value(tree), conventions_of(version != metadata.end() ? version->second : ""))) {
     const Variables found = variables_of(file, layer);
     builder.add(std::move(layer), found);
   }
@@ -242,7 +243,7 @@ Model read_legacy(const Source& source) {
   const json::Tree tree = json::parse(config->data(), config->size());
   Builder builder(source.size());
   const std::optional<std::string> version = text_of(file, kVersion);
-  for (ConfiguredLayer& layer : read_config(Value(tree), version ? major_version(*version) : 0)) {
+  for (ConfiguredLayer& layer : read_config(Value(tree), conventions_of(version ? *version : ""))) {
     Variables variables;
     if (const std::optional<Hdf5::Address> group = file.find(*groups, layer.name))
       for (const std::string& name : list_of(file, *group, "weight_names")) {

@@ -65,8 +65,8 @@ std::string snake_case(std::string_view name) {
 // A layer's entry among a model's layers.
 class Reader {
  public:
-  Reader(const Value& entry, const std::string& class_name, int version)
-      : config_(entry.at("config")), version_(version) {
+  Reader(const Value& entry, const std::string& class_name, const formats::Conventions& conventions)
+      : config_(entry.at("config")), conventions_(conventions) {
     out_.name = config_.at("name").string();
     out_.layer.place = "layer " + quote(out_.name);
     out_.layer.type = class_name;
@@ -132,7 +132,7 @@ class Reader {
 
   Function known_function(const Value& config) const {
     const std::string name = function(config, "activation");
-    const std::optional<Function> known = find_function(name, version_);
+    const std::optional<Function> known = formats::find_function(name, conventions_);
     if (!known) refuse_function(out_.layer, name);
     return *known;
   }
@@ -155,11 +155,11 @@ class Reader {
     }
     if (type == "LeakyReLU") {
       check_keys(config_, {"alpha", "negative_slope"});
-      return leaky_relu(number(config_, "negative_slope", number(config_, "alpha", 0.3)));
+      return formats::leaky_relu(number(config_, "negative_slope", number(config_, "alpha", 0.3)));
     }
     if (type == "ELU") {
       check_keys(config_, {"alpha"});
-      return elu(number(config_, "alpha", 1));
+      return formats::elu(number(config_, "alpha", 1));
     }
     if (type == "PReLU") {
       check_keys(config_, {"shared_axes"});
@@ -169,7 +169,7 @@ class Reader {
       check_keys(config_, {"max_value", "negative_slope", "threshold"});
       if (const std::optional<Value> most = config_.find("max_value")) refuse_value(*most, "null");
       if (number(config_, "threshold", 0) != 0) refuse_value(config_.at("threshold"), "0");
-      return leaky_relu(number(config_, "negative_slope", 0));
+      return formats::leaky_relu(number(config_, "negative_slope", 0));
     }
     if (type == "Softmax") {
       check_keys(config_, {"axis"});
@@ -304,7 +304,7 @@ class Reader {
   }
 
   const Value config_;
-  const int version_;
+  const formats::Conventions& conventions_;
   ConfiguredLayer out_;
 };
 
@@ -374,7 +374,7 @@ std::vector<std::size_t> find_chain(const Value& config, const std::vector<Value
 
 }  // namespace
 
-std::vector<ConfiguredLayer> read_config(const Value& model, int version) {
+std::vector<ConfiguredLayer> read_config(const Value& model, const formats::Conventions& conventions) {
   const std::string type(model.at("class_name").string());
   const Value config = model.at("config");
   const bool is_list = config.kind() == JsonKind::array;  // of Keras before 2.2.3
@@ -400,7 +400,7 @@ std::vector<ConfiguredLayer> read_config(const Value& model, int version) {
   std::vector<ConfiguredLayer> layers;
   for (const std::size_t i : order) {
     std::optional<ConfiguredLayer> layer =
-        Reader(entries[i], std::string(entries[i].at("class_name").string()), version).read();
+        Reader(entries[i], std::string(entries[i].at("class_name").string()), conventions).read();
     if (!layer) continue;
     layer->path = paths[i];
     layers.push_back(std::move(*layer));

@@ -22,7 +22,7 @@ struct ConfiguredLayer {
 };
 
 // The layers in the order in which data pass them, each of which reads the one before: of a Sequential or a Functional
-// model, {"class_name", "config"}. version: as find_function has it. Throws as keras.h says.
-std::vector<ConfiguredLayer> read_config(const json::Value& model, int version);
+// model, {"class_name", "config"}. conventions: of its version. Throws as keras.h says.
+std::vector<ConfiguredLayer> read_config(const json::Value& model, const formats::Conventions& conventions);
 
 }  // namespace rnn::keras

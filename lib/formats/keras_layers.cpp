@@ -355,7 +355,8 @@ void refuse(const Layer& layer, const char* known) {
 
 void refuse_function(const Layer& layer, const std::string& name, const char* wanted) {
   throw Error(RNN_UNSUPPORTED, "unsupported: %s.activation is %s; it must be %s", layer.place.c_str(),
-              quote(name).c_str(), wanted != nullptr ? wanted : ("one of " + function_names()).c_str());
+              quote(name).c_str(),
+              wanted != nullptr ? wanted : ("one of " + formats::function_names()).c_str());
 }
 
 }  // namespace rnn::keras

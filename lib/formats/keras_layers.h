@@ -17,10 +17,12 @@
 #include <string>
 #include <vector>
 
-#include "lib/formats/keras_functions.h"
+#include "lib/formats/functions.h"
 #include "lib/formats/model.h"
 
 namespace rnn::keras {
+
+using formats::Function;
 
 struct Weights {
   std::vector<float> kernel;     // also an Embedding's

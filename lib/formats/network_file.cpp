@@ -123,11 +123,12 @@ rnn_config_t check_config(const rnn_config_t& stated, Names& names, const Conten
 
 // Options that only a state dict needs.
 void refuse_options(const rnn_load_options_t& options) {
-  const char* name = options.layers != nullptr      ? "layers"
-                     : options.head != nullptr      ? "head"
-                     : options.embedding != nullptr ? "embedding"
-                     : options.flags != 0           ? "flags"
-                                                    : nullptr;
+  const char* name = options.layers != nullptr        ? "layers"
+                     : options.head != nullptr        ? "head"
+                     : options.embedding != nullptr   ? "embedding"
+                     : options.activations != nullptr ? "activations"
+                     : options.flags != 0             ? "flags"
+                                                      : nullptr;
   if (name != nullptr)
     throw Error(RNN_INVALID_ARGUMENT, "options.%s is given; this file says itself what network it holds",
                 name);

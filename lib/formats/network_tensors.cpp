@@ -242,7 +242,8 @@ std::string Names::of(const Parameter& parameter) const {
 
 void Names::name_list(const rnn_config_t& config) {
   is_list = true;
-  head = layers + place(make_head(config).index);
+  const std::size_t index = make_head(config).index;
+  head = is_dict() ? module(index).prefix : layers + place(index);
 }
 
 Module Names::module(std::size_t layer) const {
@@ -254,8 +255,8 @@ Module Names::module(std::size_t layer) const {
 
 std::string Names::strand(const char* base, std::size_t layer, bool backward) const {
   const Module own = module(layer);
-  if (is_list) return layers + place(layer) + base + std::string(backward ? kReverse : "");
-  if (own.is_cell) return own.prefix + base;
+  if (is_list && !is_dict()) return layers + place(layer) + base + std::string(backward ? kReverse : "");
+  if (own.is_cell || own.is_dense) return own.prefix + base;
   return own.prefix + base + "_l" + std::to_string(layer - own.first) + (backward ? "_reverse" : "");
 }
 

@@ -16,8 +16,9 @@ namespace rnn::formats {
 struct Module {
   std::string prefix;
   std::size_t first = 0;
-  bool is_cell = false;  // an RNNCell, GRUCell or LSTMCell: one layer, whose names have no "_l0"
-  bool is_bare = false;  // no biases, though the network has some; they are 0
+  bool is_cell = false;   // an RNNCell, GRUCell or LSTMCell: one layer, whose names have no "_l0"
+  bool is_bare = false;   // no biases, though the network has some; they are 0
+  bool is_dense = false;  // a Linear: one layer of a list, or the head
 };
 
 // What stands before PyTorch's names: the paths of the modules.

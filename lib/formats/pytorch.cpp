@@ -11,243 +11,24 @@
 #include <utility>
 #include <vector>
 
+#include "lib/formats/functions.h"
+#include "lib/formats/pytorch_layers.h"
 #include "lib/network/config.h"
 #include "lib/network/error.h"
+#include "lib/network/layer_list.h"
 #include "lib/network/pattern.h"
 
 namespace rnn::formats {
 namespace {
 
-using Prefixes = std::vector<std::string>;
-
 constexpr char kMatrix[] = "weight";
-constexpr std::size_t kMaxLayers = 64;
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-std::string list(const Prefixes& prefixes) {
-  constexpr std::size_t kMost = 8;
-  if (prefixes.empty()) return "nothing";
-  std::string text;
-  for (std::size_t i = 0; i < std::min(prefixes.size(), kMost); ++i)
-    text += (i == 0 ? "" : ", ") + quote(prefixes[i]);
-  return text + (prefixes.size() > kMost ? ", ..." : "");
-}
-
-// The one that was found; `what` says what it is, and `option` chooses among them.
-const std::string& only(const Prefixes& found, const char* what, const char* option) {
-  if (found.size() > 1)
-    throw Error(RNN_INVALID_ARGUMENT, "%zu modules could be %s: %s; options.%s of rnn_load_as says which",
-                found.size(), what, list(found).c_str(), option);
-  return found.front();
-}
-
-std::int32_t narrow(const char* name, std::uint64_t size, std::int32_t most = kMaxSize) {
-  if (size == 0) throw Error(RNN_BAD_FORMAT, "%s is 0; it must be 1..%d", name, most);
-  if (size > static_cast<std::uint64_t>(most))
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %ju; it must be 1..%d", name, std::uintmax_t{size},
-                most);
-  return static_cast<std::int32_t>(size);
-}
-
-// ---- Layers ----
-
-// The name of a tensor of layers: "gru.weight_ih_l1_reverse" is "gru.", "weight_ih", 1 and reverse.
-struct LayerTensor {
-  std::string_view prefix, base;
-  std::optional<std::size_t> layer;  // none in a cell
-  bool reverse = false;
-};
-
-std::optional<LayerTensor> layer_tensor(std::string_view name) {
-  const std::size_t point = name.rfind('.');
-  LayerTensor tensor;
-  tensor.prefix = name.substr(0, point == std::string_view::npos ? 0 : point + 1);
-  std::string_view rest = name.substr(tensor.prefix.size());
-  for (const std::string_view base : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"})
-    if (rest.substr(0, base.size()) == base) tensor.base = base;
-  if (tensor.base.empty()) return std::nullopt;
-  rest.remove_prefix(tensor.base.size());
-  if (rest.empty() && tensor.base != "weight_hr") return tensor;
-  constexpr std::string_view kLayer = "_l", kReverse = "_reverse";
-  if (rest.substr(0, kLayer.size()) != kLayer) return std::nullopt;
-  rest.remove_prefix(kLayer.size());
-  std::size_t layer = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
-  const std::string digits(rest.data(), end);
-  rest.remove_prefix(digits.size());
-  tensor.reverse = rest == kReverse;
-  if (error != std::errc() || digits != std::to_string(layer) || (!rest.empty() && !tensor.reverse))
-    return std::nullopt;
-  tensor.layer = layer;
-  return tensor;
-}
-
-// What the names of a module's tensors say: each that one of them implies must be there.
-struct Layout {
-  std::string prefix;
-  std::size_t layers = 0;
-  bool is_cell = false, is_stack = false, reverse = false, biases = false, projection = false;
-
-  void add(const LayerTensor& tensor) {
-    layers = std::max(layers, tensor.layer.value_or(0) + 1);
-    is_cell = is_cell || !tensor.layer;
-    is_stack = is_stack || tensor.layer;
-    reverse = reverse || tensor.reverse;
-    biases = biases || tensor.base.substr(0, 4) == "bias";
-    projection = projection || tensor.base == "weight_hr";
-  }
-  void check() const {
-    if (!is_prefix(prefix))
-      throw Error(RNN_UNSUPPORTED, "unsupported: module %s: the name must be printable and short",
-                  quote(prefix).c_str());
-    if (is_cell && is_stack)
-      throw Error(RNN_BAD_FORMAT, "module %s has names of a cell (weight_ih) and of layers (weight_ih_l0)",
-                  quote(prefix).c_str());
-    if (layers > kMaxLayers)
-      throw Error(RNN_UNSUPPORTED, "unsupported: module %s has %zu layers; there may be %zu",
-                  quote(prefix).c_str(), layers, kMaxLayers);
-  }
-};
-
-// The modules that the pattern (null: any) fits, in the order in which they stand in the file.
-std::vector<Layout> find_layouts(const Contents& contents, const char* pattern) {
-  std::vector<Layout> layouts;
-  std::map<std::string, std::size_t, std::less<>> places;
-  const auto add = [&](const std::string& name) {
-    const std::optional<LayerTensor> tensor = layer_tensor(name);
-    if (!tensor) return;
-    const std::string prefix(tensor->prefix);
-    if (pattern != nullptr && !fits(pattern, prefix.c_str())) return;
-    const auto [place, is_new] = places.emplace(prefix, layouts.size());
-    if (is_new) layouts.push_back({prefix});
-    layouts[place->second].add(*tensor);
-  };
-  for (const std::string& name : contents.order) add(name);
-  for (const auto& entry : contents.tensors)
-    if (contents.order.empty()) add(entry.first);
-  return layouts;
-}
-
-Prefixes prefixes_of(const std::vector<Layout>& layouts) {
-  Prefixes prefixes;
-  for (const Layout& layout : layouts) prefixes.push_back(layout.prefix);
-  return prefixes;
-}
-
-// Modules rnns.0., rnns.1., ..., or rnns.0.module. and so on, are a stack: sorted by their numbers. Or nothing.
-bool sort_stack(std::vector<Layout>& layouts) {
-  constexpr std::string_view kList = "rnns.";
-  std::map<std::size_t, Layout> sorted;
-  std::string begin, end;
-  for (const Layout& layout : layouts) {
-    const std::size_t list = layout.prefix.rfind(kList);
-    if (list == std::string::npos || (list > 0 && layout.prefix[list - 1] != '.')) return false;
-    const char* const digits = layout.prefix.data() + list + kList.size();
-    std::size_t place = 0;
-    const char* const rest = std::from_chars(digits, layout.prefix.data() + layout.prefix.size(), place).ptr;
-    const std::string own_begin = layout.prefix.substr(0, list), own_end = rest;
-    if (sorted.empty()) begin = own_begin, end = own_end;
-    if (rest == digits || own_begin != begin || own_end != end || (end != "." && end != ".module."))
-      return false;
-    sorted.emplace(place, layout);
-  }
-  if (sorted.size() != layouts.size() || sorted.rbegin()->first + 1 != layouts.size()) return false;
-  layouts.clear();
-  for (auto& [place, layout] : sorted) layouts.push_back(std::move(layout));
-  return true;
-}
-
-// The modules of layers, by their order.
-std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options_t& options) {
-  std::vector<Layout> found = find_layouts(contents, options.layers);
-  if (found.empty() && options.layers != nullptr)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "options.layers is %s; what stands before \"weight_ih_l0\" in the file is %s",
-                quote(options.layers).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
-  if (found.empty())
-    throw Error(RNN_UNSUPPORTED,
-                "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with "
-                "weight_ih_l0, or "
-                "weight_ih of a cell");
-  for (const Layout& layout : found) layout.check();
-  const bool stacked = sort_stack(found);
-  if (contents.order.empty() && !stacked) only(prefixes_of(found), "the layers", "layers");
-  return found;
-}
-
-const Tensor& need_matrix(const Contents& contents, const std::string& name) {
-  const Tensor* tensor = find_matrix(contents, name);
-  if (tensor == nullptr) throw Error(RNN_BAD_FORMAT, "tensor %s is missing", name.c_str());
-  return *tensor;
-}
-
-// A module's cell and its widths, from the number of gates: weight_hh is [G*H, H], or [4*H, P] in an LSTM
-// with a projection.
-void infer_cell(const Contents& contents, const Names& names, const Layout& layout, std::size_t first,
-                rnn_config_t& config) {
-  const std::string name = names.strand("weight_hh", first, false);
-  const Tensor& recurrent = need_matrix(contents, name);
-  const Tensor* projection =
-      layout.projection ? &need_matrix(contents, names.strand("weight_hr", first, false)) : nullptr;
-  const std::uint64_t rows = recurrent.shape[0], columns = recurrent.shape[1];
-  const std::uint64_t hidden_size = projection != nullptr ? projection->shape[1] : columns;
-  config.hidden_size = narrow("hidden_size", hidden_size);
-  config.projection_size = projection != nullptr ? narrow("projection_size", columns) : 0;
-  if (projection == nullptr && rows == hidden_size)
-    config.cell = RNN_CELL_VANILLA;
-  else if (projection == nullptr && rows == 3 * hidden_size)
-    config.cell = RNN_CELL_GRU;
-  else if (rows == 4 * hidden_size)
-    config.cell = RNN_CELL_LSTM;
-  else if (projection == nullptr)
-    throw Error(RNN_BAD_FORMAT,
-                "tensor %s has shape %s; its rows must be 1 (RNN), 3 (GRU) or 4 (LSTM) times "
-                "its columns",
-                name.c_str(), to_string(recurrent.shape).c_str());
-  else
-    throw Error(RNN_BAD_FORMAT, "tensor %s has shape %s; with %s of %s its rows must be 4 times %ju",
-                name.c_str(), to_string(recurrent.shape).c_str(),
-                names.strand("weight_hr", first, false).c_str(), to_string(projection->shape).c_str(),
-                std::uintmax_t{hidden_size});
-}
-
 const char* unit(std::int32_t cell) {
   return cell == RNN_CELL_VANILLA ? "an RNN" : cell == RNN_CELL_GRU ? "a GRU" : "an LSTM";
-}
-
-std::string describe(const rnn_config_t& config, const Layout& layout) {
-  std::string text = std::string(unit(config.cell)) + (layout.reverse ? ", bidirectional, of " : " of ") +
-                     std::to_string(config.hidden_size);
-  if (config.projection_size != 0) text += " projected to " + std::to_string(config.projection_size);
-  return text;
-}
-
-// All modules must be alike.
-void infer_layers(const Contents& contents, const std::vector<Layout>& layouts, StateDict& dict) {
-  Names& names = dict.selection.names;
-  rnn_config_t& config = dict.config;
-  std::size_t num_layers = 0;
-  for (const Layout& layout : layouts) {
-    names.modules.push_back({layout.prefix, num_layers, layout.is_cell, !layout.biases});
-    num_layers += layout.layers;
-  }
-  if (num_layers > kMaxLayers)
-    throw Error(RNN_UNSUPPORTED, "unsupported: %zu layers; there may be %zu", num_layers, kMaxLayers);
-  config.num_layers = static_cast<std::int32_t>(num_layers);
-  if (layouts.front().reverse) config.flags |= RNN_FLAG_BIDIRECTIONAL;
-  infer_cell(contents, names, layouts.front(), 0, config);
-  const std::string first = describe(config, layouts.front());
-  for (std::size_t i = 1; i < layouts.size(); ++i) {
-    rnn_config_t own{};
-    infer_cell(contents, names, layouts[i], names.modules[i].first, own);
-    if (describe(own, layouts[i]) != first)
-      throw Error(RNN_UNSUPPORTED, "unsupported: module %s is %s, and %s %s; they must be alike",
-                  quote(layouts[i].prefix).c_str(), describe(own, layouts[i]).c_str(),
-                  quote(layouts.front().prefix).c_str(), first.c_str());
-  }
 }
 
 // ---- Head and embedding ----
@@ -311,43 +92,228 @@ std::string chosen(const Contents& contents, const char* pattern, const char* wh
   return only(found, what, option);
 }
 
-void infer_modules(const Contents& contents, const rnn_load_options_t& options, std::uint64_t width,
-                   const Tensor& input, StateDict& dict) {
-  constexpr char kHead[] = "the head", kEmbedding[] = "the embedding";
-  Names& names = dict.selection.names;
-  std::string head, embedding;
-  if (options.head != nullptr) head = chosen(contents, options.head, kHead, "head");
-  if (options.embedding != nullptr) embedding = chosen(contents, options.embedding, kEmbedding, "embedding");
-  Prefixes taken = {head, embedding};
-  for (const Module& module : names.modules) taken.push_back(module.prefix);
-  const Candidates found = find_modules(contents, taken, options.head == nullptr ? width : 0,
-                                        options.embedding == nullptr ? input.shape[1] : 0);
-  if (!found.heads.empty()) head = only(found.heads, kHead, "head");
-  if (!found.embeddings.empty()) embedding = only(found.embeddings, kEmbedding, "embedding");
+struct Chosen {
+  std::string head, embedding;  // empty: none
+};
 
-  dict.config.input_size = narrow("input_size", input.shape[1], kMaxClasses);
-  if (!head.empty()) {
-    names.head = head;
-    dict.config.output_size =
-        narrow("output_size", find_matrix(contents, head + kMatrix)->shape[0], kMaxClasses);
-  }
-  if (embedding.empty()) return;
-  names.embedding = embedding;
-  const Tensor& matrix = *find_matrix(contents, embedding + kMatrix);
-  dict.config.input_size = narrow("input_size", matrix.shape[0], kMaxClasses);
-  dict.config.embedding_size = narrow("embedding_size", matrix.shape[1]);
+Chosen infer_modules(const Contents& contents, const rnn_load_options_t& options, std::uint64_t width,
+                     std::uint64_t inputs, const Prefixes& recurrent) {
+  constexpr char kHead[] = "the head", kEmbedding[] = "the embedding";
+  Chosen modules;
+  if (options.head != nullptr) modules.head = chosen(contents, options.head, kHead, "head");
+  if (options.embedding != nullptr)
+    modules.embedding = chosen(contents, options.embedding, kEmbedding, "embedding");
+  Prefixes taken = {modules.head, modules.embedding};
+  taken.insert(taken.end(), recurrent.begin(), recurrent.end());
+  const Candidates found = find_modules(contents, taken, options.head == nullptr ? width : 0,
+                                        options.embedding == nullptr ? inputs : 0);
+  if (!found.heads.empty()) modules.head = only(found.heads, kHead, "head");
+  if (!found.embeddings.empty()) modules.embedding = only(found.embeddings, kEmbedding, "embedding");
+  return modules;
 }
 
-// A module may lack the biases that another has.
-void infer_biases(const Contents& contents, StateDict& dict) {
-  Selection& selection = dict.selection;
-  std::vector<Module>& modules = selection.names.modules;
-  const bool layers =
-      std::any_of(modules.begin(), modules.end(), [](const Module& module) { return !module.is_bare; });
-  const bool has_head = dict.config.output_size != 0;
-  const bool head = has_head && contents.find(selection.names.head + "bias") != nullptr;
-  if (!layers && !head) dict.config.flags |= RNN_FLAG_NO_BIAS;
-  selection.bare_head = has_head && layers && !head;
+// ---- Several Linears ----
+
+// A Linear that is left over and could read what the head gives, or give what the first layer reads: nobody has said
+// which activations are between them.
+void check_rest(const Contents& contents, const Chosen& modules, const Prefixes& recurrent,
+                std::uint64_t inputs) {
+  const Tensor* const head = modules.head.empty() ? nullptr : contents.find(modules.head + kMatrix);
+  Prefixes linears;
+  for (const std::string& prefix : find_prefixes(contents, nullptr)) {
+    const Tensor& matrix = *contents.find(prefix + kMatrix);
+    if (prefix == modules.head || prefix == modules.embedding || matrix.shape.size() != 2 ||
+        std::find(recurrent.begin(), recurrent.end(), prefix) != recurrent.end())
+      continue;
+    if (matrix.shape[0] == inputs || (head != nullptr && matrix.shape[1] == head->shape[0]))
+      linears.push_back(prefix);
+  }
+  if (head != nullptr && !linears.empty()) linears.insert(linears.begin(), modules.head);
+  if (linears.size() < 2) return;
+  throw Error(
+      RNN_UNSUPPORTED,
+      "unsupported: %s could be Linears of the network; options.activations of rnn_load_as says what is "
+      "behind each of them",
+      list(linears).c_str());
+}
+
+// "elu(0.5)"
+std::optional<Function> parse_function(std::string_view text) {
+  const std::size_t open = text.find('(');
+  if (open == std::string_view::npos || text.back() != ')') return find_function(text, kPyTorch);
+  const std::string_view name = text.substr(0, open), digits = text.substr(open + 1, text.size() - open - 2);
+  double number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(number))
+    return std::nullopt;
+  if (name == "elu") return elu(number);
+  if (name == "leaky_relu") return leaky_relu(number);
+  return std::nullopt;
+}
+
+// "tanh, none"; "" has none.
+std::vector<Function> parse_functions(const char* text) {
+  std::vector<Function> functions;
+  if (*text == '\0') return functions;
+  std::string_view rest = text;
+  for (bool more = true; more;) {
+    const std::size_t comma = rest.find(',');
+    std::string_view name = rest.substr(0, comma);
+    more = comma != std::string_view::npos;
+    rest.remove_prefix(more ? comma + 1 : rest.size());
+    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
+    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+    const std::optional<Function> function = name.empty() ? std::nullopt : parse_function(name);
+    if (!function)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "options.activations has %s; each must be one of %s, elu(a number) or leaky_relu(a number)",
+                  quote(name).c_str(), function_names().c_str());
+    functions.push_back(*function);
+  }
+  return functions;
+}
+
+// Where the first tensor of each module stands in the file.
+class Places {
+ public:
+  explicit Places(const Contents& contents) {
+    for (std::size_t i = 0; i < contents.order.size(); ++i) places_.emplace(contents.order[i], i);
+  }
+  bool known() const noexcept { return !places_.empty(); }
+  std::size_t of(const std::string& prefix) const {
+    std::size_t first = places_.size();
+    for (auto at = places_.lower_bound(prefix); at != places_.end() && at->first.rfind(prefix, 0) == 0; ++at)
+      if (at->first.find('.', prefix.size()) == std::string::npos) first = std::min(first, at->second);
+    return first;
+  }
+
+ private:
+  std::map<std::string, std::size_t> places_;
+};
+
+// The embedding where no option says it: what has no bias and "emb" in its name.
+std::string find_embedding(const Contents& contents, const rnn_load_options_t& options) {
+  if (options.embedding != nullptr) return chosen(contents, options.embedding, "the embedding", "embedding");
+  Prefixes found;
+  for (const std::string& prefix : find_prefixes(contents, nullptr))
+    if (prefix.find("emb") != std::string::npos && contents.find(prefix + "bias") == nullptr &&
+        contents.find(prefix + kMatrix)->shape.size() == 2)
+      found.push_back(prefix);
+  return found.empty() ? "" : only(found, "the embedding", "embedding");
+}
+
+// A recurrent module or a Linear, in the order in which data pass them.
+struct Piece {
+  std::string prefix;
+  const Layout* layout = nullptr;  // null: a Linear
+  Function function;               // behind a Linear
+  std::size_t place = 0;
+};
+
+// With options.activations: all of them, by their places in the file.
+std::vector<Piece> order_pieces(const Contents& contents, const rnn_load_options_t& options,
+                                const std::vector<Layout>& layouts, const std::string& embedding) {
+  const Places places(contents);
+  std::vector<Piece> pieces;
+  std::size_t last = 0;
+  for (const Layout& layout : layouts) {  // whose order may be that of numbers in their names
+    last = std::max(last, places.of(layout.prefix));
+    pieces.push_back({layout.prefix, &layout, {}, last});
+  }
+  Prefixes linears;
+  for (const std::string& prefix : find_prefixes(contents, options.head)) {
+    const bool recurrent = std::any_of(layouts.begin(), layouts.end(),
+                                       [&](const Layout& layout) { return layout.prefix == prefix; });
+    if (!recurrent && prefix != embedding && contents.find(prefix + kMatrix)->shape.size() == 2)
+      linears.push_back(prefix);
+  }
+  std::stable_sort(linears.begin(), linears.end(),
+                   [&](const auto& a, const auto& b) { return places.of(a) < places.of(b); });
+  if (!places.known() && linears.size() > 1)
+    throw Error(RNN_UNSUPPORTED,
+                "unsupported: the file does not keep the order of its modules %s; a file of torch.save does",
+                list(linears).c_str());
+  const std::vector<Function> functions = parse_functions(options.activations);
+  if (functions.size() != linears.size())
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "options.activations is %s, which is %zu; there must be one for each of the %zu Linears in the "
+        "file, %s",
+        quote(options.activations).c_str(), functions.size(), linears.size(), list(linears).c_str());
+  for (std::size_t i = 0; i < linears.size(); ++i)
+    pieces.push_back({linears[i], nullptr, functions[i], places.known() ? places.of(linears[i]) : last + 1});
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const Piece& a, const Piece& b) { return a.place < b.place; });
+  return pieces;
+}
+
+// ---- The network ----
+
+rnn_layer_t dense_layer(const Contents& contents, const Piece& piece) {
+  rnn_layer_t layer{};
+  layer.struct_size = sizeof layer;
+  layer.kind = RNN_LAYER_DENSE;
+  layer.size = narrow("output_size", need_matrix(contents, piece.prefix + kMatrix).shape[0], kMaxClasses);
+  layer.activation = piece.function.activation;
+  layer.alpha = piece.function.alpha;
+  layer.beta = piece.function.beta;
+  return layer;
+}
+
+void infer_layers(const Contents& contents, const std::vector<Piece>& pieces, StateDict& dict) {
+  Names& names = dict.selection.names;
+  for (const Piece& piece : pieces) {
+    const std::size_t first = dict.layers.size(), count = piece.layout != nullptr ? piece.layout->layers : 1;
+    const bool bare =
+        piece.layout != nullptr ? !piece.layout->biases : contents.find(piece.prefix + "bias") == nullptr;
+    names.modules.push_back({piece.prefix, first, piece.layout != nullptr && piece.layout->is_cell, bare,
+                             piece.layout == nullptr});
+    const rnn_layer_t layer = piece.layout != nullptr ? infer_layer(contents, names, *piece.layout, first)
+                                                      : dense_layer(contents, piece);
+    if (first + count > kMaxListed)
+      throw Error(RNN_UNSUPPORTED, "unsupported: there are more than %zu layers", kMaxListed);
+    dict.layers.insert(dict.layers.end(), count, layer);
+  }
+  // A module may lack the biases that another has.
+  const bool biases = std::any_of(names.modules.begin(), names.modules.end(),
+                                  [](const Module& module) { return !module.is_bare; });
+  for (rnn_layer_t& layer : dict.layers) layer.flags |= biases ? 0 : RNN_FLAG_NO_BIAS;
+  const Piece& last = pieces.back();
+  if (last.layout != nullptr || last.function.activation != RNN_ACTIVATION_NONE) return;
+  names.head = last.prefix;
+  dict.selection.bare_head = biases && names.modules.back().is_bare;
+}
+
+void set_flags(const rnn_load_options_t& options, StateDict& dict) {
+  bool vanilla = false;
+  for (rnn_layer_t& layer : dict.layers) {
+    if (layer.kind != RNN_CELL_VANILLA) continue;
+    layer.flags |= options.flags;
+    vanilla = true;
+  }
+  if ((options.flags & RNN_FLAG_RELU) == 0 || vanilla) return;
+  const auto recurrent = std::find_if(dict.layers.begin(), dict.layers.end(),
+                                      [](const rnn_layer_t& layer) { return layer.kind != RNN_LAYER_DENSE; });
+  throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_FLAG_RELU; the file holds %s",
+              unit(recurrent->kind));
+}
+
+// The list, or the fields that can stand for it.
+void set_config(const Contents& contents, StateDict& dict) {
+  rnn_config_t config = dict.config;
+  config.struct_size = sizeof config;
+  config.layers = dict.layers.data();
+  config.layer_count = dict.layers.size();
+  try {
+    dict.config = resolve(config);
+  } catch (const Error& error) {
+    throw Error(RNN_UNSUPPORTED, "unsupported: configuration: %s", error.what());
+  }
+  dict.config.skip = contents.skip;
+  if (!contents.check) return;
+  if (dict.config.layers != nullptr)
+    throw Error(RNN_UNSUPPORTED, "unsupported: the file says that its layers are alike, and they are not");
+  contents.check(dict.config);
 }
 
 // A vector, of whole numbers where it is one of floats: JSON has no types.
@@ -405,19 +371,41 @@ StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& op
   StateDict dict;
   dict.selection.partial = options.layers != nullptr;
   const std::vector<Layout> layouts = find_layers(contents, options);
-  infer_layers(contents, layouts, dict);
-  rnn_config_t& config = dict.config;
-  const Tensor& input = need_matrix(contents, dict.selection.names.strand("weight_ih", 0, false));
-  const std::int32_t width = config.projection_size != 0 ? config.projection_size : config.hidden_size;
-  infer_modules(contents, options, static_cast<std::uint64_t>(width) * (layouts.front().reverse ? 2 : 1),
-                input, dict);
-  infer_biases(contents, dict);
-  if ((options.flags & RNN_FLAG_RELU) != 0 && config.cell != RNN_CELL_VANILLA)
-    throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_FLAG_RELU; the file holds %s",
-                unit(config.cell));
-  config.flags |= options.flags;
-  config.skip = contents.skip;
-  if (contents.check) contents.check(config);
+  Names& names = dict.selection.names;
+  std::vector<Piece> pieces;
+  std::string embedding;
+  if (options.activations != nullptr) {
+    embedding = find_embedding(contents, options);
+    pieces = order_pieces(contents, options, layouts, embedding);
+  } else {
+    Prefixes recurrent;
+    for (const Layout& layout : layouts) {
+      recurrent.push_back(layout.prefix);
+      pieces.push_back({layout.prefix, &layout, {}, 0});
+    }
+    StateDict alone;
+    infer_layers(contents, pieces, alone);
+    const Names& own = alone.selection.names;
+    const std::uint64_t inputs = need_matrix(contents, own.strand("weight_ih", 0, false)).shape[1];
+    const Chosen modules =
+        infer_modules(contents, options, layer_outputs(alone.layers.back()), inputs, recurrent);
+    if (options.layers == nullptr && options.head == nullptr)
+      check_rest(contents, modules, recurrent, modules.embedding.empty() ? inputs : 0);
+    embedding = modules.embedding;
+    if (!modules.head.empty()) pieces.push_back({modules.head, nullptr, {}, 0});
+  }
+  infer_layers(contents, pieces, dict);
+  const char* const first = names.modules.front().is_dense ? kMatrix : "weight_ih";
+  dict.config.input_size =
+      narrow("input_size", need_matrix(contents, names.strand(first, 0, false)).shape[1], kMaxClasses);
+  if (!embedding.empty()) {
+    names.embedding = embedding;
+    const Tensor& matrix = need_matrix(contents, embedding + kMatrix);
+    dict.config.input_size = narrow("input_size", matrix.shape[0], kMaxClasses);
+    dict.config.embedding_size = narrow("embedding_size", matrix.shape[1]);
+  }
+  set_flags(options, dict);
+  set_config(contents, dict);
   return dict;
 }
 

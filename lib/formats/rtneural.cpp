@@ -154,7 +154,7 @@ Layer read_layer(const Value& value, std::int32_t inputs) {
     return layer;
   }
   const bool has_function = layer.type != "prelu" && layer.kind != Kind::normalization;
-  const std::optional<keras::Function> function = keras::find_function(layer.activation, 0);
+  const std::optional<formats::Function> function = formats::find_function(layer.activation, formats::kKeras);
   if (!function || (!has_function && function->activation != RNN_ACTIVATION_NONE))
     keras::refuse_function(layer, layer.activation, has_function ? nullptr : "\"\"");
   layer.function = *function;

@@ -56,6 +56,7 @@ bool is_state_dict(const Value& object) {
 
 Contents read_state_dict(const Value& root, const Source& numbers) {
   Contents contents;
+  contents.is_ordered = true;
   const std::optional<Value> inner = root.find("state_dict");
   const Value& dict = inner ? *inner : root;
   dict.each_member([&](std::string_view key, const Value& value) {

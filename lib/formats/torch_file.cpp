@@ -101,6 +101,7 @@ class Reader {
       place(tensor, find_storage(std::string(storage.text)), integer(name, pickle_[value.items[1]]),
             integers(name, value.items[3]));
     }
+    contents.order.push_back(name);
     if (!contents.tensors.emplace(name, std::move(tensor)).second)
       throw Error(RNN_BAD_FORMAT, "tensor %s is there twice", quote(name).c_str());
   }

@@ -62,7 +62,7 @@ class SaveOptions(Struct):
 
 
 class LoadOptions(Struct):
-    _fields_ = fields("uint: flags; int: without_probe; string: layers head embedding")
+    _fields_ = fields("uint: flags; int: without_probe; string: layers head embedding activations")
 
 
 class Progress(Struct):

@@ -5,6 +5,7 @@
 
 #include "tests/formats/json_test.h"
 #include "tests/reference/gru.h"
+#include "tests/reference/keras.h"
 #include "tests/reference/lstm.h"
 #include "tests/reference/vanilla.h"
 
@@ -358,24 +359,185 @@ TEST(Dict, ModulesOfLayers) {
   Kind many = Kind();
   many.gates = many.hidden = many.inputs = 1;
   many.outputs = 0;
-  many.layers = 65;
+  many.layers = 256;
+  EXPECT_EQ(try_load(json(make(many, numbers))), RNN_OK) << rnn_last_error();
+  many.layers = 257;
   EXPECT_EQ(try_load(json(make(many, numbers))), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: module \"net.rnn.\" has 65 layers; there may be 64");
-  many.layers = 40;
+  EXPECT_MESSAGE("unsupported: module \"net.rnn.\" has 257 layers; there may be 256");
+  many.layers = 140;
   dict = make(many, numbers);
   many.prefix = "net.rnn2.";
   const Dict second = make(many, numbers);
   dict.insert(dict.end(), second.begin(), second.end());
   EXPECT_EQ(try_load(json(dict)), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: 80 layers; there may be 64");
+  EXPECT_MESSAGE("unsupported: there are more than 256 layers");
   many.reverse = true;
   many.layers = 1;
   const Dict third = make(many, numbers);
   dict = make(Kind(), numbers);
   dict.insert(dict.end(), third.begin(), third.end());
+  EXPECT_EQ(try_load(json(dict)), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("tensor net.rnn2.weight_ih_l0 has shape [1, 1]; it must be [1, 4]");
+}
+
+// ---- Several Linears ----
+
+struct Part {
+  Kind kind;           // of a recurrent module,
+  std::string linear;  // or the name of a Linear,
+  std::string function;
+};
+
+Part recurrent(const Kind& kind) { return {kind, {}, {}}; }
+Part dense(const std::string& name, const std::string& function) { return {Kind(), name, function}; }
+
+void add(Dict& dict, const Dict& more) { dict.insert(dict.end(), more.begin(), more.end()); }
+
+Dict linear(const std::string& name, std::size_t inputs, std::size_t outputs, bool bias, Numbers& numbers) {
+  Dict dict = {{name + ".weight", {{outputs, inputs}, numbers.vector(outputs * inputs)}}};
+  if (bias) dict.push_back({name + ".bias", {{outputs}, numbers.vector(outputs)}});
+  return dict;
+}
+
+Kind module(const std::string& prefix, std::size_t gates, std::size_t inputs, std::size_t hidden) {
+  Kind kind;
+  kind.prefix = prefix, kind.gates = gates, kind.inputs = inputs, kind.hidden = hidden, kind.outputs = 0;
+  return kind;
+}
+
+std::vector<Vector> run(const std::vector<Part>& parts, const Dict& dict, std::vector<Vector> x) {
+  for (const Part& part : parts) {
+    if (part.linear.empty()) x = run(part.kind, dict, x);
+    for (Vector& step : x) {
+      if (part.linear.empty()) break;
+      const Vector weight = find(dict, part.linear + ".weight", 0);
+      step = product(weight, step);
+      step = keras::activate(part.function, sum(step, find(dict, part.linear + ".bias", step.size())), 0.5);
+    }
+  }
+  return x;
+}
+
+void expect_runs(const std::string& file, const std::vector<Part>& parts, const Dict& dict,
+                 const rnn_load_options_t& options, std::size_t inputs, Numbers& numbers) {
+  Rnn rnn(nullptr, &rnn_destroy);
+  ASSERT_EQ(load(file, options, rnn), RNN_OK) << rnn_last_error();
+  std::vector<Vector> x;
+  for (std::size_t t = 0; t < kSteps; ++t) x.push_back(numbers.vector(inputs));
+  const std::vector<Vector> expected = run(parts, dict, x);
+  for (std::size_t t = 0; t < kSteps; ++t) {
+    const std::vector<float> in(x[t].begin(), x[t].end());
+    std::vector<float> y(expected[t].size() + 1, 1e9f);
+    ASSERT_EQ(rnn_step(rnn.get(), in.data(), y.data()), RNN_OK);
+    for (std::size_t i = 0; i < expected[t].size(); ++i)
+      EXPECT_NEAR(static_cast<double>(y[i]), expected[t][i], 2e-6) << "step " << t;
+    EXPECT_EQ(y.back(), 1e9f);
+  }
+}
+
+// Names whose alphabetical order is another one.
+TEST(Dict, Linears) {
+  Numbers numbers(31);
+  for (const bool bias : {true, false}) {
+    const Kind first = module("rnn.", 3, 4, 5), second = module("net.", 4, 5, 2);
+    Dict dict = linear("z", 3, 4, true, numbers);
+    add(dict, make(first, numbers));
+    add(dict, make(second, numbers));
+    add(dict, linear("y", 2, 6, bias, numbers));
+    add(dict, linear("x", 6, 3, bias, numbers));
+    rnn_load_options_t options = no_options();
+    const std::string last = bias ? "none" : "softmax";
+    const std::string names = "tanh, elu(0.5)," + last;
+    options.activations = names.c_str();
+    expect_runs(json(dict),
+                {dense("z", "tanh"), recurrent(first), recurrent(second), dense("y", "elu"),
+                 dense("x", bias ? "" : last)},
+                dict, options, 3, numbers);
+  }
+}
+
+TEST(Dict, EachActivation) {
+  Numbers numbers(32);
+  const Kind gru = module("rnn.", 3, 2, 3);
+  Dict dict = make(gru, numbers);
+  add(dict, linear("fc", 3, 4, true, numbers));
+  for (const char* name : {"none", "linear", "tanh", "relu", "sigmoid", "softmax", "elu(0.5)",
+                           "leaky_relu(0.5)", "softsign", "gelu", "swish", "silu", "softplus"}) {
+    rnn_load_options_t options = no_options();
+    options.activations = name;
+    std::string own = name;
+    own = own == "none" ? "" : own.substr(0, own.find('('));
+    expect_runs(json(dict), {recurrent(gru), dense("fc", own)}, dict, options, 2, numbers);
+    expect_runs(safetensors(dict), {recurrent(gru), dense("fc", own)}, dict, options, 2, numbers);
+  }
+  rnn_load_options_t options = no_options();
+  options.activations = "none";
+  Rnn plain(nullptr, &rnn_destroy);
+  ASSERT_EQ(load(json(dict), options, plain), RNN_OK) << rnn_last_error();
+  expect_equal(plain.get(), load_memory(json(dict)).get());
+  // PyTorch's: x / 6 + 1 / 2
+  dict[dict.size() - 2].second.numbers = Vector(12);
+  dict.back().second.numbers = {0, 1.5, 3, -3};
+  options.activations = "hard_sigmoid";
+  Rnn hard(nullptr, &rnn_destroy);
+  ASSERT_EQ(load(json(dict), options, hard), RNN_OK) << rnn_last_error();
+  const std::vector<float> x(2);
+  std::vector<float> y(4);
+  ASSERT_EQ(rnn_step(hard.get(), x.data(), y.data()), RNN_OK);
+  EXPECT_NEAR(static_cast<double>(y[1]), 0.75, 1e-6);
+  EXPECT_NEAR(static_cast<double>(y[2] + y[3]), 1.0, 1e-6);
+}
+
+TEST(Dict, ModulesThatDiffer) {
+  Numbers numbers(33);
+  const Kind first = module("a.", 3, 2, 3), second = module("b.", 1, 3, 4), third = module("c.", 4, 4, 2);
+  Dict dict = make(first, numbers);
+  add(dict, make(second, numbers));
+  add(dict, make(third, numbers));
+  const std::vector<Part> parts = {recurrent(first), recurrent(second), recurrent(third)};
+  expect_runs(json(dict), parts, dict, no_options(), 2, numbers);
+  rnn_load_options_t options = no_options();
+  options.activations = "";
+  expect_runs(json(dict), parts, dict, options, 2, numbers);
+  EXPECT_EQ(try_load(safetensors(dict)), RNN_INVALID_ARGUMENT);
+}
+
+TEST(Dict, RefusesLinears) {
+  Numbers numbers(34);
+  const Kind gru = module("rnn.", 3, 2, 3);
+  Dict dict = make(gru, numbers);
+  add(dict, linear("a", 3, 4, true, numbers));
+  add(dict, linear("b", 4, 1, true, numbers));
   EXPECT_EQ(try_load(json(dict)), RNN_UNSUPPORTED);
   EXPECT_MESSAGE(
-      "unsupported: module \"net.rnn2.\" is an RNN, bidirectional, of 1, and \"net.rnn.\" an LSTM of 4");
+      "unsupported: \"a.\", \"b.\" could be Linears of the network; options.activations of rnn_load_as "
+      "says ");
+  const auto expect = [&](const std::string& file, const char* activations, rnn_status_t status,
+                          const std::string& message) {
+    rnn_load_options_t options = no_options();
+    options.activations = activations;
+    Rnn rnn(nullptr, &rnn_destroy);
+    EXPECT_EQ(load(file, options, rnn), status) << activations;
+    if (status != RNN_OK) {
+      EXPECT_MESSAGE(message);
+    }
+  };
+  expect(json(dict), "tanh,none", RNN_OK, "");
+  expect(json(dict), "tanh", RNN_INVALID_ARGUMENT,
+         "options.activations is \"tanh\", which is 1; there must be one for each of the 2 Linears in the "
+         "file, ");
+  expect(json(dict), "", RNN_INVALID_ARGUMENT,
+         "options.activations is \"\", which is 0; there must be one for each");
+  for (const char* wrong : {"tanh,", ",tanh", "tanh,selu", "tanh,elu(x)", "tanh,elu()", "tanh,elu(1",
+                            "tanh,tanh(1)", "tanh,leaky_relu(nan)", "tanh none", " "})
+    expect(json(dict), wrong, RNN_INVALID_ARGUMENT, "options.activations has \"");
+  expect(safetensors(dict), "tanh,none", RNN_UNSUPPORTED,
+         "unsupported: the file does not keep the order of its modules \"a.\", \"b.\"");
+  std::swap(dict[dict.size() - 4], dict[dict.size() - 2]);
+  std::swap(dict[dict.size() - 3], dict[dict.size() - 1]);
+  expect(json(dict), "tanh,none", RNN_BAD_FORMAT, "tensor b.weight has shape [1, 4]; it must be [1, 3]");
+  expect(save_memory(create().get()), "tanh", RNN_INVALID_ARGUMENT,
+         "options.activations is given; this file says itself what network it holds");
 }
 
 }  // namespace

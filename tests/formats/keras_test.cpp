@@ -130,7 +130,7 @@ TEST(Keras, RefusesLayers) {
       {"\"Dense\"", "\"Conv2D\"",
        "unsupported: layer \"d\" is \"Conv2D\"; librnn reads at most one Embedding, then "},
       {"\"linear\"", "\"selu\"",
-       "unsupported: layer \"d\".activation is \"selu\"; it must be one of linear, tanh, "},
+       "unsupported: layer \"d\".activation is \"selu\"; it must be one of none, linear, tanh, "},
       {"\"sigmoid\"", "\"hard_sigmoid\"",
        "unsupported: layer \"g\".recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
       {"\"tanh\"", "\"relu\"",
@@ -263,7 +263,7 @@ TEST(Keras, HardSigmoid) {
   std::string unknown = legacy(text);
   unknown.replace(unknown.find("2.15.0"), 6, "newest");
   expect_message(unknown,
-                 "unsupported: layer \"d\".activation is \"hard_sigmoid\"; it must be one of linear, ");
+                 "unsupported: layer \"d\".activation is \"hard_sigmoid\"; it must be one of none, linear, ");
 }
 
 TEST(Keras, RefusesBranches) {

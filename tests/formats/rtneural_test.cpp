@@ -328,7 +328,7 @@ TEST(RTNeural, Refuses) {
        "unsupported: layers[0].recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
       {"\"activation\": \"\"", "\"go_backwards\": true", "unsupported: layers[0].go_backwards is unknown"},
       {"\"linear\"", "\"selu\"",
-       "unsupported: layers[1].activation is \"selu\"; it must be one of linear, tanh, "},
+       "unsupported: layers[1].activation is \"selu\"; it must be one of none, linear, tanh, "},
       {"\"linear\"", "\"hard_sigmoid\"",
        "unsupported: layers[1].activation is \"hard_sigmoid\"; it must be one of "},
       {"[null, null, 2]", "[null, null, 3]", "layers[0].weights[0][0] has 8 values; it must be 12"},

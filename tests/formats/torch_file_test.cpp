@@ -169,6 +169,30 @@ TEST(TorchFile, ReadsHalves) {
   }
 }
 
+TEST(TorchFile, KeepsTheOrderOfModules) {
+  const std::vector<Module> linears = {{"z.weight", {3, 2}}, {"a.weight", {1, 4}}};
+  std::string pairs;
+  const auto add = [&](const std::string& name, const Module& m) {
+    pairs += text(name) + tensor({m.name, m.shape, row_major(m.shape)});
+  };
+  add("z.weight", linears[0]);
+  for (const Module& m : kLstm) add(std::string("lstm.") + m.name, m);
+  add("a.weight", linears[1]);
+  std::vector<ZipEntry> entries;
+  for (const Module& m : linears) entries.push_back({std::string("model/data/") + m.name, bytes(values(m))});
+  const std::string file = archive(kDictionary + items(pairs), entries);
+  rnn_load_options_t options{};
+  options.struct_size = sizeof options;
+  options.activations = "tanh,relu";
+  rnn_t* loaded = nullptr;
+  ASSERT_EQ(rnn_load_memory_as(file.data(), file.size(), &options, nullptr, &loaded), RNN_OK)
+      << rnn_last_error();
+  const Rnn rnn(loaded, &rnn_destroy);
+  EXPECT_EQ(parameter(rnn.get(), "layers.0.weight"), values(linears[0]));
+  EXPECT_EQ(parameter(rnn.get(), "layers.1.weight_ih"), values(kLstm[0]));
+  EXPECT_EQ(parameter(rnn.get(), "layers.2.weight"), values(linears[1]));
+}
+
 void expect_refused(const std::string& file, rnn_status_t status, const char* message) {
   EXPECT_EQ(try_load(file), status) << message;
   EXPECT_MESSAGE(message);
