@@ -177,7 +177,8 @@ FIELD(rnn_load_options_t, without_probe, 12);
 FIELD(rnn_load_options_t, layers, 16);
 FIELD(rnn_load_options_t, head, 24);
 FIELD(rnn_load_options_t, embedding, 32);
-SIZE(rnn_load_options_t, 40);
+FIELD(rnn_load_options_t, activations, 40);
+SIZE(rnn_load_options_t, 48);
 
 PIN(RNN_OK, RNN_OK == 0);
 PIN(RNN_INVALID_ARGUMENT, RNN_INVALID_ARGUMENT == 1);
