@@ -66,18 +66,19 @@ class Builder {
     if (width_ == 0 && layer.kind == Kind::activation)
       throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s, before which there must be a layer with weights",
                   layer.place.c_str(), quote(layer.type).c_str());
-    if (width_ == 0 && !variables.empty()) layer.inputs = inputs_of(layer, variables[0]);
+    const std::size_t axis = layer.kind == Kind::convolution ? 1 : 0;
+    if (width_ == 0 && !variables.empty()) layer.inputs = inputs_of(layer, variables[0], axis);
     if (layer.kind == Kind::activation || layer.kind == Kind::normalization) layer.units = layer.inputs;
   }
 
-  static std::int32_t inputs_of(const Layer& layer, const Tensor& variable) {
-    if (variable.shape.empty() || variable.shape[0] == 0)
+  static std::int32_t inputs_of(const Layer& layer, const Tensor& variable, std::size_t axis) {
+    if (variable.shape.size() <= axis || variable.shape[axis] == 0)
       throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be of inputs", quote(variable.name).c_str(),
                   to_string(variable.shape).c_str());
-    if (variable.shape[0] > std::uint64_t{kMaxClasses})
+    if (variable.shape[axis] > std::uint64_t{kMaxClasses})
       throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
-                  std::uintmax_t{variable.shape[0]}, kMaxClasses);
-    return static_cast<std::int32_t>(variable.shape[0]);
+                  std::uintmax_t{variable.shape[axis]}, kMaxClasses);
+    return static_cast<std::int32_t>(variable.shape[axis]);
   }
 
   static std::vector<Slot> slots_of(ConfiguredLayer& configured, const Variables& variables) {
@@ -94,6 +95,10 @@ class Builder {
           if (configured.has_bias)
             slots.push_back({two ? Shape{2, columns} : Shape{columns}, &layer.weights[d].bias});
         }
+        break;
+      case Kind::convolution:
+        slots.push_back({{static_cast<std::uint64_t>(layer.kernel_size), X, H}, &layer.weights[0].kernel});
+        if (configured.has_bias) slots.push_back({{H}, &layer.weights[0].bias});
         break;
       case Kind::normalization:
         if (configured.has_scale) slots.push_back({{X}, &layer.normalization.gamma});

@@ -86,6 +86,8 @@ class Reader {
       read_bidirectional();
     else if (type == "TimeDistributed")
       read_distributed();
+    else if (type == "Conv1D")
+      read_convolution();
     else if (type == "BatchNormalization")
       read_normalization();
     else if (!read_function())
@@ -216,6 +218,31 @@ class Reader {
     out_.layer.units = config.at("units").integer(1, kMaxClasses);
     out_.layer.function = known_function(config);
     out_.has_bias = is_true(config, "use_bias", true);
+  }
+
+  // A number alone, or in a list of one.
+  static std::int32_t single(const Value& config, const char* key, std::int32_t most) {
+    const std::optional<Value> found = config.find(key);
+    if (!found) return 1;
+    return found->kind() == JsonKind::number ? found->integer(1, most) : found->last_integer(1, most);
+  }
+
+  void read_convolution() {
+    check_keys(config_, {"filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
+                         "groups", "activation", "use_bias"});
+    Layer& layer = out_.layer;
+    layer.kind = Kind::convolution;
+    layer.units = config_.at("filters").integer(1, kMaxSize);
+    layer.kernel_size = single(config_, "kernel_size", kMaxSize);
+    layer.dilation = single(config_, "dilation_rate", kMaxSize);
+    const std::optional<Value> padding = config_.find("padding"), format = config_.find("data_format");
+    if (layer.kernel_size > 1 && (!padding || padding->string() != "causal"))
+      refuse_value(padding ? *padding : config_, "\"causal\"");
+    if (format && format->string() != "channels_last") refuse_value(*format, "\"channels_last\"");
+    for (const char* key : {"strides", "groups"})
+      if (single(config_, key, kMaxSize) != 1) refuse_value(config_.at(key), "1");
+    layer.function = known_function(config_);
+    out_.has_bias = is_true(config_, "use_bias", true);
   }
 
   void read_normalization() {

@@ -128,7 +128,7 @@ class Chain {
     for (const Weights& weights : layer.weights) held_ += weights.kernel.size() + weights.recurrent.size();
     if (layer.kind == Kind::embedding) add_embedding(layer);
     if (layer.kind == Kind::recurrent) add_recurrent(layer);
-    if (layer.kind == Kind::dense) add_dense(layer);
+    if (layer.kind == Kind::dense || layer.kind == Kind::convolution) add_dense(layer);
     if (layer.kind == Kind::activation) add_function(layer, std::move(layer.function));
     if (layer.kind == Kind::normalization) add_normalization(layer);
     width_ = static_cast<std::size_t>(layer.outputs());
@@ -243,8 +243,11 @@ class Chain {
     own["bias_ih" + suffix] = std::move(sum);
   }
 
+  // A convolution's matrix is [O, K X]; one of a single step is a dense layer.
   void add_dense(Layer& layer) {
-    const auto X = static_cast<std::size_t>(layer.inputs), O = static_cast<std::size_t>(layer.units);
+    if (layer.kernel_size > 1) check_convolution(layer);
+    const auto X = static_cast<std::size_t>(layer.inputs) * static_cast<std::size_t>(layer.kernel_size);
+    const auto O = static_cast<std::size_t>(layer.units);
     std::vector<float> weight = transposed(layer.weights[0].kernel, X, O, kPlain);
     std::vector<float> bias = std::move(layer.weights[0].bias);
     bias.resize(O);
@@ -252,6 +255,11 @@ class Chain {
     pending_ = {};
     push_dense(O, std::move(weight), std::move(bias));
     add_function(layer, std::move(layer.function));
+  }
+
+  void check_convolution(const Layer& layer) const {
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s has kernel_size %d; it must be 1", layer.place.c_str(),
+                layer.kernel_size);
   }
 
   void push_dense(std::size_t size, std::vector<float> weight, std::vector<float> bias) {

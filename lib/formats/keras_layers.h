@@ -6,6 +6,7 @@
 //   GRU        [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; biases of W x and of U h: reset_after, Keras' default
 //                                [3H]      one bias: reset_after=False
 //   Dense      [X, O], [O]
+//   Conv1D     [K, X, O], [O]              the oldest step first; padding="causal"
 //   Embedding  [V, E]                      as ours
 //
 // What a layer gives goes through its activation, which may also be a layer of its own. A normalisation by constants
@@ -38,7 +39,7 @@ struct Normalization {
   std::int32_t axis = -1;  // of [batch, steps, X], or [batch, X] of the last step alone; -1: the last
 };
 
-enum class Kind { other, embedding, recurrent, dense, activation, normalization };
+enum class Kind { other, embedding, recurrent, dense, convolution, activation, normalization };
 
 // How what both directions give becomes one.
 enum class Merge { none, concatenation, sum, mean };
@@ -51,12 +52,14 @@ struct Layer {
   std::int32_t inputs = 0;  // that it reads: features, or of an Embedding the number of indices
   std::int32_t units = 0;   // that it gives, in each direction
   std::string activation, recurrent_activation;  // of a recurrent layer; empty: its default
-  Function function;                             // of a dense layer, and all of an activation
-  bool reset_after = true;                       // of a GRU
-  bool last_step = false;                        // what it gives for a sequence is that of its last step
-  bool backwards = false;     // it reads the sequence from its end, and gives its outputs in that order
-  Merge merge = Merge::none;  // of a layer of both directions
-  Weights weights[2];         // of each direction
+  Function function;             // of a dense layer or a convolution, and all of an activation
+  std::int32_t kernel_size = 1;  // K of a convolution
+  std::int32_t dilation = 1;     // and how many steps are from one of what it multiplies to the next
+  bool reset_after = true;       // of a GRU
+  bool last_step = false;        // what it gives for a sequence is that of its last step
+  bool backwards = false;        // it reads the sequence from its end, and gives its outputs in that order
+  Merge merge = Merge::none;     // of a layer of both directions
+  Weights weights[2];            // of each direction
   Normalization normalization;
 
   bool is_bidirectional() const noexcept { return merge != Merge::none; }
@@ -69,8 +72,8 @@ std::size_t gate_count(std::int32_t cell) noexcept;
 
 // What a reader's network is made of, for messages.
 constexpr char kLayers[] =
-    "librnn reads at most one Embedding, then SimpleRNN, GRU, LSTM, Dense, BatchNormalization and activation "
-    "layers";
+    "librnn reads at most one Embedding, then SimpleRNN, GRU, LSTM, Dense, Conv1D, BatchNormalization "
+    "and activation layers";
 
 // `known` says in messages which layers there may be. The weights' sizes must be those that the layers say, each
 // layer's inputs what the one before it gives. metadata keras.pooling is "last" where the last recurrent layer gives

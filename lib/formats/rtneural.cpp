@@ -2,6 +2,7 @@
 // RTNeural reads it and its scripts write it from Keras: keras_layers.h says how weights lie. A bias that a layer does
 // not have is absent from them. Besides, a layer can be
 //
+//   conv1d      [[[kernel]], bias], kernel_size, dilation
 //   activation  of what it reads; no weights
 //   prelu       [[[slopes]]], one for all or one for each element
 //   batchnorm   [gamma, beta, mean, variance], or [mean, variance]
@@ -9,6 +10,7 @@
 // AIDA-X's files have "in_skip", by which the input is added to the output.
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,7 +27,7 @@ using keras::Kind;
 using keras::Layer;
 using keras::Weights;
 
-constexpr char kKnown[] = "librnn reads lstm, gru, dense, activation, prelu and batchnorm layers";
+constexpr char kKnown[] = "librnn reads lstm, gru, dense, conv1d, activation, prelu and batchnorm layers";
 
 std::string choice(const Value& layer, const char* key) {
   const std::optional<Value> found = layer.find(key);
@@ -38,7 +40,9 @@ void check_keys(const Value& layer) {
     for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape", "weights",
                               "name", "input_size", "hidden_size", "output_size"})
       if (key == known) return;
-    if (key == "epsilon" && layer.at("type").string() == "batchnorm") return;
+    const std::string_view type = layer.at("type").string();
+    if (key == "epsilon" && type == "batchnorm") return;
+    if ((key == "kernel_size" || key == "dilation" || key == "groups") && type == "conv1d") return;
     throw Error(RNN_UNSUPPORTED, "unsupported: %s is unknown", value.path().c_str());
   });
 }
@@ -85,6 +89,33 @@ void read_dense(const Value& value, Layer& layer) {
   if (weights.size() == 2) layer.weights[0].bias = weights.element(1).vector(O);
 }
 
+// A number alone, or in a list of one.
+std::int32_t single(const Value& value) {
+  return value.kind() == json::Kind::number ? value.integer(1, kMaxSize) : value.last_integer(1, kMaxSize);
+}
+
+void read_convolution(const Value& value, Layer& layer) {
+  layer.kernel_size = single(value.at("kernel_size"));
+  layer.dilation = single(value.at("dilation"));
+  if (const std::optional<Value> groups = value.find("groups"); groups && single(*groups) != 1)
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; it must be 1", groups->path().c_str(),
+                groups->describe().c_str());
+  const Value weights = value.at("weights");
+  if (weights.size() != 1 && weights.size() != 2)
+    throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel and a bias",
+                weights.path().c_str(), weights.size());
+  const Value kernel = weights.element(0);
+  const auto X = static_cast<std::size_t>(layer.inputs), O = static_cast<std::size_t>(layer.units);
+  if (kernel.size() != static_cast<std::size_t>(layer.kernel_size))
+    throw Error(RNN_BAD_FORMAT, "%s is %s; it must have as many as kernel_size, %d", kernel.path().c_str(),
+                kernel.describe().c_str(), layer.kernel_size);
+  kernel.each([&](std::size_t, const Value& step) {
+    const std::vector<float> values = step.matrix(X, O);
+    layer.weights[0].kernel.insert(layer.weights[0].kernel.end(), values.begin(), values.end());
+  });
+  if (weights.size() == 2) layer.weights[0].bias = weights.element(1).vector(O);
+}
+
 void read_activation(const Value& value) {
   const std::optional<Value> weights = value.find("weights");
   if (weights && weights->size() != 0)
@@ -118,6 +149,7 @@ void read_normalization(const Value& value, Layer& layer) {
 Kind kind_of(const std::string& type) {
   return type == "lstm" || type == "gru"                       ? Kind::recurrent
          : type == "dense" || type == "time-distributed-dense" ? Kind::dense
+         : type == "conv1d"                                    ? Kind::convolution
          : type == "activation" || type == "prelu"             ? Kind::activation
          : type == "batchnorm"                                 ? Kind::normalization
                                                                : Kind::other;
@@ -159,6 +191,7 @@ Layer read_layer(const Value& value, std::int32_t inputs) {
     keras::refuse_function(layer, layer.activation, has_function ? nullptr : "\"\"");
   layer.function = *function;
   if (layer.kind == Kind::dense) read_dense(value, layer);
+  if (layer.kind == Kind::convolution) read_convolution(value, layer);
   if (layer.type == "activation") read_activation(value);
   if (layer.type == "prelu") read_prelu(value, layer);
   if (layer.kind == Kind::normalization) read_normalization(value, layer);

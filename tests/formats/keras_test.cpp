@@ -239,6 +239,15 @@ TEST(Keras, RefusesFunctions) {
                  place + "(LeakyReLU): config.layers[2].config.beta is unknown");
   expect_message(layer("Activation", ", \"activation\": \"mish\""),
                  "unsupported: layer \"f\".activation is \"mish\"");
+  const std::string conv = ", \"filters\": 2, \"kernel_size\": [2], \"padding\": ";
+  expect_message(layer("Conv1D", conv + "\"same\""),
+                 place + "(Conv1D): config.layers[2].config.padding is \"same\"; it must be \"causal\"");
+  expect_message(layer("Conv1D", conv + "\"causal\", \"strides\": [2]"),
+                 place + "(Conv1D): config.layers[2].config.strides");
+  expect_message(layer("Conv1D", conv + "\"causal\", \"groups\": 2"),
+                 place + "(Conv1D): config.layers[2].config.groups is 2; it must be 1");
+  expect_message(layer("Conv1D", conv + "\"causal\", \"data_format\": \"channels_first\""),
+                 place + "(Conv1D): config.layers[2].config.data_format is \"channels_first\"");
   expect_message(layer("PReLU", ""), "layer \"f\" (PReLU) has 0 variables in the file; it must have 1");
   expect_message(layer("BatchNormalization", ", \"renorm\": true"),
                  place + "(BatchNormalization): config.layers[2].config.renorm is true; it must be false");

@@ -282,7 +282,7 @@ TEST(RTNeural, SizesThatAreThereTwice) {
 
 TEST(RTNeural, Refuses) {
   ASSERT_EQ(try_load(kLstmJson), RNN_OK) << rnn_last_error();
-  const char* known = "; librnn reads lstm, gru, dense, activation, prelu and batchnorm layers";
+  const char* known = "; librnn reads lstm, gru, dense, conv1d, activation, prelu and batchnorm layers";
   const auto unknown = [&](const char* begin) { return std::string("unsupported: ") + begin + known; };
   const std::string conv = unknown("layers[0] is \"conv2d\""), unnamed = unknown("layers[1] is \"unknown\"");
   const Refusal cases[] = {
@@ -380,6 +380,37 @@ TEST(RTNeural, TooManyLayers) {
   layers.push_back(layers.back());
   EXPECT_EQ(try_load(file(layers)), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: layers[256] is one too many; a network has at most 256");
+}
+
+TEST(RTNeural, Convolutions) {
+  const std::string text =
+      "{\"in_shape\": [2], \"layers\": [{\"type\": \"conv1d\", \"activation\": \"\", \"kernel_size\": [1], "
+      "\"dilation\": 1, \"groups\": 1, \"shape\": [3], \"weights\": [[[[1, 2, 3], [4, 5, 6]]], [7, 8, 9]]}, "
+      "{\"type\": \"lstm\", \"shape\": [1], \"weights\": [[[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]], [[1, "
+      "2, 3, "
+      "4]]]}]}";
+  const Rnn rnn = load_memory(text);  // a single step: a dense layer
+  EXPECT_EQ(parameter(rnn.get(), "layers.0.weight"), (std::vector<float>{1, 4, 2, 5, 3, 6}));
+  EXPECT_EQ(parameter(rnn.get(), "layers.0.bias"), (std::vector<float>{7, 8, 9}));
+  const Refusal cases[] = {
+      {"\"kernel_size\": [1]", "\"kernel_size\": [2]",
+       "layers[0].weights[0] is an array of 1; it must have as many as kernel_size, 2"},
+      {"\"kernel_size\": [1]", "\"kernel_size\": 0",
+       "layers[0].kernel_size is 0; it must be an integer, 1..65536"},
+      {"\"kernel_size\": [1], ", "", "layers[0].kernel_size is missing"},
+      {"\"dilation\": 1", "\"dilation\": [0]", "layers[0].dilation[0] is 0; it must be an integer, 1..65536"},
+      {"\"groups\": 1", "\"groups\": 2", "unsupported: layers[0].groups is 2; it must be 1"},
+      {"\"groups\": 1", "\"stride\": 2", "unsupported: layers[0].stride is unknown"},
+      {"[[[[1, 2, 3], [4, 5, 6]]], [7, 8, 9]]", "[]",
+       "layers[0].weights has 0 entries; it must have a kernel and a bias"},
+      {"[[1, 2, 3], [4, 5, 6]]", "[[1, 2, 3]]",
+       "layers[0].weights[0][0] is an array of 1; it must be 2 rows of 3"},
+      {"[7, 8, 9]", "[7]", "layers[0].weights[1] has 1 values; it must be 3"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(text, refusal);
+  EXPECT_EQ(try_load("{\"input_size\": 120, \"conv1d_stride\": 12, \"conv1d\": {}, \"lstm\": {}}"),
+            RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: the model is SmartAmpPro's");
 }
 
 // An activation of its own behind another one takes a matrix, which a small file could ask for many times.

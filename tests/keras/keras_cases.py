@@ -95,6 +95,12 @@ def compute(layer, xs, keras):
         return w[0].astype(float)[xs]
     if layer["class"] == "Dense":
         return apply(layer["activation"], xs @ w[0].astype(float) + (w[1].astype(float) if len(w) == 2 else 0), keras)
+    if layer["class"] == "Conv1D":
+        kernel, dilation, sums = w[0].astype(float), layer["config"]["dilation_rate"][0], 0
+        for k in range(len(kernel)):
+            back = (len(kernel) - 1 - k) * dilation
+            sums = sums + np.vstack([np.zeros((back, xs.shape[1])), xs])[:len(xs)] @ kernel[k]
+        return apply(layer["config"]["activation"], sums + (w[1].astype(float) if len(w) == 2 else 0), keras)
     if layer["class"] == "BatchNormalization":
         w = [values.astype(float) for values in w]
         mean, variance = w[-2:]
@@ -148,6 +154,14 @@ def dense(random, inputs, bias=True, distributed=False, units=O, activation="lin
     weights = [numbers(random, inputs, units)] + ([numbers(random, units)] if bias else [])
     return {"class": "Dense", "weights": weights, "bias": bias, "distributed": distributed, "units": units,
             "activation": activation}
+
+
+def convolution(random, inputs, units, size=1, dilation=1, bias=True, activation="linear"):
+    weights = [numbers(random, size, inputs, units)] + ([numbers(random, units)] if bias else [])
+    config = {"filters": units, "kernel_size": [size], "strides": [1], "padding": "causal" if size > 1 else "valid",
+              "data_format": "channels_last", "dilation_rate": [dilation], "groups": 1, "activation": activation,
+              "use_bias": bias}
+    return {"class": "Conv1D", "weights": weights, "config": config, "bias": bias}
 
 
 def normalization(random, width, scale=True, center=True, axis=-1):
@@ -294,6 +308,8 @@ def paths(layer, name, keras):
         return [f"{root}{name}/embeddings{end}"]
     if kind == "Dense":
         return [f"{root}{name}/{part}{end}" for part in ["kernel", "bias"][:len(layer["weights"])]]
+    if kind == "Conv1D":
+        return [f"{root}{name}/{part}{end}" for part in ["kernel", "bias"][:len(layer["weights"])]]
     if kind == "PReLU":
         return [f"{root}{name}/alpha{end}"]
     if kind == "BatchNormalization":
@@ -384,6 +400,9 @@ def lists(random):
            recurrent(random, "SimpleRNN", 3, relu=True), dense(random, H, units=4, activation="relu"),
            passing("Dropout", rate=0.3), dense(random, 4, activation="softmax")]
     yield [dense(random, I, units=6, activation="tanh"), dense(random, 6, units=3), recurrent(random, "GRU", 3, bias=False)]
+    for more in ({}, {"bias": False}, {"activation": "relu"}):
+        yield [convolution(random, I, 3, **more), recurrent(random, "LSTM", 3), convolution(random, H, 2, **more)]
+        yield [normalization(random, I), convolution(random, I, 3, **more), normalization(random, 3), dense(random, 3)]
     for mode in ("sum", "ave", "concat"):
         width = 2 * H if mode == "concat" else H
         yield [recurrent(random, "GRU", I, both=mode), dense(random, width, activation="tanh")]
