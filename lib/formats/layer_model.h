@@ -6,32 +6,53 @@
 #include <string>
 #include <vector>
 
+#include "lib/formats/functions.h"
 #include "lib/formats/model.h"
 
 namespace rnn {
 
+// y[i] = scale[i] x[i] + shift[i]; empty: y = x.
+struct Affine {
+  std::vector<double> scale, shift;
+
+  bool empty() const noexcept { return scale.empty(); }
+  Affine after(const Affine& first) const;
+};
+
 class LayerModel {
  public:
-  // A layer's, by their names in a list without what stands before: "weight_ih", "weight_ih_reverse", "bias_hn"; of a
-  // dense layer "weight", "bias", "slope".
+  // A layer's, by their names in a list without what stands before and "_reverse" behind: "weight_ih", "bias_hn"; of a
+  // dense layer "weight", "bias", "slope". A bias may be left out.
   using Parameters = std::map<std::string, std::vector<float>>;
 
   Model model;  // without layers and their parameters
 
   std::size_t count() const noexcept { return layers_.size(); }
-  rnn_layer_t& last() noexcept { return layers_.back(); }
   const rnn_layer_t& last() const noexcept { return layers_.back(); }
-  Parameters& last_parameters() noexcept { return parameters_.back(); }
 
-  // Behind those that are there; last_parameters() are then its own, and empty.
-  void add(const rnn_layer_t& layer);
+  // Each reads what is there so far; of its layer, flags without RNN_FLAG_NO_BIAS. place: in messages.
+  void add_recurrent(const std::string& place, rnn_layer_t layer, std::vector<Parameters> directions);
+  void add_dense(const std::string& place, rnn_layer_t layer, std::vector<float> weight,
+                 std::vector<float> bias);
+  // Of `width` values: part of the dense layer before it, or one of its own.
+  void add_function(const std::string& place, formats::Function function, std::size_t width);
+  // Part of the dense layer before it, or of what comes behind it.
+  void add_affine(const Affine& affine);
 
-  // At least one layer has been added. Throws Error(RNN_UNSUPPORTED) where a configuration may not be so.
-  Model build() &&;
+  // Throws Error(RNN_UNSUPPORTED) where there is no layer, or where a configuration may not be so.
+  Model build(const std::string& place) &&;
 
  private:
+  void add(const std::string& place, const rnn_layer_t& layer, Parameters parameters);
+  void add_diagonal(const std::string& place, formats::Function function, std::size_t width);
+  void set_function(formats::Function function);
+  void settle_biases();
+
   std::vector<rnn_layer_t> layers_;
   std::vector<Parameters> parameters_;
+  bool is_open_ = false;                  // the last layer is W x + b, and may still change
+  Affine pending_;                        // of what the last layer gives, to be part of what reads it
+  std::size_t held_ = 0, diagonals_ = 0;  // numbers of matrices, and of those among them that no file had
 };
 
 }  // namespace rnn
