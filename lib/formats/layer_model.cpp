@@ -165,8 +165,17 @@ void LayerModel::add_affine(const Affine& affine) {
   if (own["bias"].empty()) own.erase("bias");
 }
 
+void LayerModel::tie_head() {
+  model.config.flags |= RNN_FLAG_TIED_HEAD;
+  parameters_.back().erase("weight");
+  is_open_ = false;
+}
+
 // All layers have biases, or none has: what lacks it while others have it gets zeros, which is the same.
 void LayerModel::settle_biases() {
+  const auto is_tied = [&](std::size_t l) {
+    return (model.config.flags & RNN_FLAG_TIED_HEAD) != 0 && l + 1 == layers_.size();
+  };
   bool biases = false;
   for (const Parameters& own : parameters_)
     for (const auto& entry : own) biases = biases || entry.first.rfind("bias", 0) == 0;
@@ -179,7 +188,7 @@ void LayerModel::settle_biases() {
     Parameters& own = parameters_[l];
     const cells::Cell& cell = *cells::find(layer);
     for (const std::string& way : {std::string(), std::string(kReverse)}) {
-      if (own.count(cell.input + way) == 0) continue;
+      if (own.count(cell.input + way) == 0 && !(is_tied(l) && way.empty())) continue;
       for (std::size_t i = 0; i < cell.vector_count; ++i)
         if (cell.vectors[i].start == cells::Vector::Start::bias)
           own[cell.vectors[i].name + way].resize(cell.vectors[i].gates *

@@ -39,6 +39,9 @@ class LayerModel {
   // Part of the dense layer before it, or of what comes behind it.
   void add_affine(const Affine& affine);
 
+  // The last layer's matrix is the embedding, and the layer the head.
+  void tie_head();
+
   // Throws Error(RNN_UNSUPPORTED) where there is no layer, or where a configuration may not be so.
   Model build(const std::string& place) &&;
 

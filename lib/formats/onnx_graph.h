@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "lib/formats/functions.h"
+#include "lib/formats/layer_model.h"
 #include "lib/formats/onnx_value.h"
 
 namespace rnn::onnx_import {
@@ -30,14 +32,27 @@ struct GraphStrand {
   Content reads;
 };
 
+// What a node does with the features of each time step.
+struct GraphStep {
+  enum class Kind { product, affine, function };
+  Kind kind;
+  std::string node;
+  Content reads;
+  std::size_t width = 0;                          // how many values it gives
+  std::optional<Constant> weight = std::nullopt;  // product: [O, F] or, transposed, [F, O]
+  bool transposed = false;
+  bool is_bias = false;  // affine: the constant is added, no more
+  std::optional<Constant> bias = std::nullopt;
+  Affine affine = {};
+  formats::Function function = {};
+};
+
 // What the nodes so far tell of the network.
 struct Parts {
   std::vector<GraphStrand> strands;
-  std::optional<Constant> embedding;  // [V, E]
-  std::int64_t depth = 0;             // of a OneHot node
-  std::optional<Constant> head;       // [O, F] or, transposed, [F, O]
-  bool head_transposed = false;
-  std::optional<Constant> head_bias;
+  std::vector<GraphStep> steps;
+  std::optional<Constant> embedding;   // [V, E]
+  std::int64_t depth = 0;              // of a OneHot node
   std::vector<Axis::Kind> input_axes;  // of the graph's input, once a recurrent node has told
 };
 
@@ -87,6 +102,8 @@ using Outputs = std::vector<std::optional<Value>>;
 // See onnx_recurrent.cpp.
 bool is_recurrent(const std::string& domain, const std::string& type);
 Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
+// See onnx_steps.cpp: what does the same with each time step's features. Nothing for another type.
+std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget);
 // See onnx_operators.cpp.
 Outputs read_operator(const Node& node, Parts& parts, Budget& budget);
 

@@ -206,40 +206,63 @@ class Graph {
 
 // ---- The network ----
 
-// The forward strand of a layer, and the backward one if it has two.
+// The strand of a layer, and the backward one if it has two.
 struct GraphLayer {
   const GraphStrand* strands[2];
+  std::int32_t direction;
   bool residual;
 };
 
 GraphLayer find_layer(const Content& content, const Parts& parts) {
   const std::vector<StrandRef>& refs = content.strands;
-  GraphLayer layer{{&parts.strands[refs[0].index], nullptr}, content.residual};
+  GraphLayer layer{{&parts.strands[refs[0].index], nullptr},
+                   refs[0].reverse ? RNN_DIRECTION_REVERSE : RNN_DIRECTION_FORWARD,
+                   content.residual};
   const std::string& node = layer.strands[0]->node;
   const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
-  if (!pair && (refs.size() != 1 || refs[0].reverse))
-    throw Error(RNN_UNSUPPORTED,
-                "%s: its output is used as something else than a forward direction or a forward one and "
-                "then a reverse one",
-                node.c_str());
+  if (!pair && refs.size() != 1)
+    throw Error(
+        RNN_UNSUPPORTED,
+        "%s: its output is used as something else than one direction or a forward one and then a reverse one",
+        node.c_str());
   if (!pair) return layer;
+  layer.direction = RNN_DIRECTION_BOTH;
   layer.strands[1] = &parts.strands[refs[1].index];
-  if (!(layer.strands[0]->reads == layer.strands[1]->reads))
+  const GraphStrand &first = *layer.strands[0], &second = *layer.strands[1];
+  if (!(first.reads == second.reads))
     throw Error(RNN_UNSUPPORTED, "%s and %s: they read different values; directions of a layer read one",
-                node.c_str(), layer.strands[1]->node.c_str());
+                node.c_str(), second.node.c_str());
+  if (first.cell != second.cell || first.flags != second.flags || first.hidden_size != second.hidden_size)
+    throw Error(
+        RNN_UNSUPPORTED,
+        "%s: it must have the type, hidden_size, activations and linear_before_reset of %s, whose other "
+        "direction it is",
+        second.node.c_str(), node.c_str());
   return layer;
 }
 
-// From the first layer to the last; each strand reads strands before it.
-std::vector<GraphLayer> find_layers(const Content& output, const Parts& parts) {
-  std::vector<GraphLayer> layers;
-  const Content* content = &output;
-  while (!content->strands.empty()) {
-    layers.push_back(find_layer(*content, parts));
-    content = &layers.back().strands[0]->reads;
+// A recurrent layer, or what another node does with its output.
+struct Element {
+  std::optional<GraphLayer> layer;
+  const GraphStep* step = nullptr;
+
+  const Content& reads() const { return layer ? layer->strands[0]->reads : step->reads; }
+  const std::string& place() const { return layer ? layer->strands[0]->node : step->node; }
+};
+
+// From the first to the last; each reads what is before it.
+std::vector<Element> find_elements(const Content& output, const Parts& parts) {
+  std::vector<Element> elements;
+  for (const Content* content = &output;; content = &elements.back().reads()) {
+    if (content->stage == Stage::step)
+      elements.push_back({std::nullopt, &parts.steps[content->step]});
+    else if (content->stage == Stage::hidden)
+      elements.push_back({find_layer(*content, parts)});
+    else
+      break;
   }
-  std::reverse(layers.begin(), layers.end());
-  return layers;
+  std::reverse(elements.begin(), elements.end());
+  return elements;
 }
 
 class Builder {
@@ -247,54 +270,54 @@ class Builder {
   Builder(const Parts& parts, const Flow& output, std::size_t file_size)
       : parts_(parts),
         output_(output),
-        layers_(find_layers(output.content, parts)),
+        elements_(find_elements(output.content, parts)),
         budget_(file_size + 65536) {}
 
   Model build() {
-    if (layers_.empty()) throw Error(RNN_UNSUPPORTED, "a graph without RNN, GRU or LSTM nodes");
     configure();
-    if (embedded()) model_.parameters["embedding.weight"] = *parts_.embedding->floats;
-    for (std::size_t l = 0; l < layers_.size(); ++l)
-      for (std::size_t d = 0; d < directions(); ++d) add_strand(*layers_[l].strands[d], l, d);
-    if (has_head()) add_head();
-    if (output_.content.last) model_.metadata[kPoolingKey] = "last";
-    return std::move(model_);
+    for (std::size_t i = 0; i < elements_.size(); ++i) {
+      const Element& element = elements_[i];
+      if (element.layer) {
+        add_layer(*element.layer);
+      } else if (element.step->kind == GraphStep::Kind::product) {
+        const GraphStep* next = i + 1 < elements_.size() ? elements_[i + 1].step : nullptr;
+        const bool biased = next != nullptr && next->is_bias;
+        add_dense(*element.step, biased ? next : nullptr);
+        if (biased) ++i;
+      } else if (element.step->kind == GraphStep::Kind::affine) {
+        list_.add_affine(element.step->affine);
+      } else {
+        list_.add_function(element.place(), element.step->function, element.step->width);
+      }
+    }
+    if (output_.content.last) pool();
+    return std::move(list_).build(elements_.back().place());
   }
 
  private:
-  std::size_t directions() const { return layers_[0].strands[1] != nullptr ? 2 : 1; }
-  bool embedded() const { return layers_[0].strands[0]->reads.stage == Stage::embedded; }
-  bool has_head() const { return output_.content.stage != Stage::hidden; }
-  bool has_head_bias() const { return output_.content.stage == Stage::output; }
-  bool has(std::uint32_t flag) const { return (model_.config.flags & flag) != 0; }
+  bool embedded() const { return elements_[0].reads().stage == Stage::embedded; }
 
   void configure() {
-    const GraphStrand& first = *layers_[0].strands[0];
-    rnn_config_t& config = model_.config;
-    config.cell = first.cell;
-    config.flags = first.flags | (directions() == 2 ? RNN_FLAG_BIDIRECTIONAL : 0);
-    config.hidden_size = static_cast<std::int32_t>(first.hidden_size);
-    config.num_layers = static_cast<std::int32_t>(std::min<std::size_t>(layers_.size(), 65536));
-    config.input_size = static_cast<std::int32_t>(first.input_size);
-    if (embedded()) {
-      config.embedding_size = config.input_size;
-      config.input_size = narrow("the embedding's rows", parts_.embedding->shape[0]);
+    bool states = false, recurrent = false;
+    for (const Element& element : elements_) {
+      if (!element.layer) continue;
+      recurrent = true;
+      for (const GraphStrand* strand : element.layer->strands)
+        states = states || (strand != nullptr && (strand->states[0] || strand->states[1]));
     }
-    if (has_head()) config.output_size = narrow("the head's outputs", output_.axes.back().size);
-    check_layers();
-    bool biases = has_head_bias(), states = false;
-    for (const GraphLayer& layer : layers_)
-      for (std::size_t d = 0; d < directions(); ++d) {
-        biases = biases || layer.strands[d]->bias;
-        states = states || layer.strands[d]->states[0] || layer.strands[d]->states[1];
-      }
-    if (!biases) config.flags |= RNN_FLAG_NO_BIAS;
-    if (states) config.initial_state = RNN_INITIAL_FIXED;
-    if (layers_.size() > 1 && layers_[1].residual) config.flags |= RNN_FLAG_RESIDUAL;
-    if (has_head()) head_ = head_matrix();
-    if (has_head() && embedded() && head_ == *parts_.embedding->floats &&
-        config.embedding_size == static_cast<std::int32_t>(directions()) * config.hidden_size)
-      config.flags |= RNN_FLAG_TIED_HEAD;
+    if (!recurrent) throw Error(RNN_UNSUPPORTED, "a graph without RNN, GRU or LSTM nodes");
+    if (states) config_.initial_state = RNN_INITIAL_FIXED;
+    const Element& first = elements_[0];
+    config_.input_size = first.layer ? static_cast<std::int32_t>(first.layer->strands[0]->input_size)
+                                     : narrow("the inputs", inputs_of(*first.step));
+    if (!embedded()) return;
+    config_.embedding_size = config_.input_size;
+    config_.input_size = narrow("the embedding's rows", parts_.embedding->shape[0]);
+    list_.model.parameters["embedding.weight"] = *parts_.embedding->floats;
+  }
+
+  static std::int64_t inputs_of(const GraphStep& step) {
+    return step.weight ? step.weight->shape[step.transposed ? 0 : 1] : static_cast<std::int64_t>(step.width);
   }
 
   static std::int32_t narrow(const char* what, std::int64_t size) {
@@ -304,26 +327,19 @@ class Builder {
     return static_cast<std::int32_t>(size);
   }
 
-  // A network's layers are alike.
-  void check_layers() const {
-    const GraphStrand& first = *layers_[0].strands[0];
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const GraphStrand& forward = *layers_[l].strands[0];
-      if ((layers_[l].strands[1] != nullptr) != (directions() == 2))
-        refuse(forward, "directions as the layer before, or all one");
-      if (l > 1 && layers_[l].residual != layers_[1].residual)
-        refuse(forward, "its input added to its output as all other layers, or none");
-      for (std::size_t d = 0; d < directions(); ++d) {
-        const GraphStrand& strand = *layers_[l].strands[d];
-        if (strand.cell != first.cell || strand.flags != first.flags ||
-            strand.hidden_size != first.hidden_size)
-          refuse(strand, "the type, hidden_size, activations and linear_before_reset of the first layer");
-      }
-    }
-  }
-
-  [[noreturn]] static void refuse(const GraphStrand& strand, const char* what) {
-    throw Error(RNN_UNSUPPORTED, "%s: it must have %s", strand.node.c_str(), what);
+  // What the last step alone gives must be what pooling gives.
+  void pool() {
+    const Element* last = nullptr;
+    for (const Element& element : elements_)
+      if (element.layer) last = &element;
+    const std::size_t behind = list_.count() - 1 - recurrent_;
+    const bool head = behind == 0 || (behind == 1 && list_.last().activation == RNN_ACTIVATION_NONE);
+    if (last->layer->direction != RNN_DIRECTION_FORWARD && !head)
+      throw Error(
+          RNN_UNSUPPORTED,
+          "%s: it reads backwards and its last step alone is used; behind it may be at most one matrix",
+          last->place().c_str());
+    list_.model.metadata[kPoolingKey] = "last";
   }
 
   // ---- Parameters ----
@@ -347,71 +363,89 @@ class Builder {
     return result;
   }
 
-  std::vector<float>& parameter(const char* base, std::size_t l, std::size_t d) {
-    return model_.parameters[std::string(base) + "_l" + std::to_string(l) + (d == 1 ? "_reverse" : "")];
+  void add_layer(const GraphLayer& graph) {
+    const GraphStrand& first = *graph.strands[0];
+    rnn_layer_t layer{};
+    layer.kind = first.cell;
+    layer.size = static_cast<std::int32_t>(first.hidden_size);
+    layer.direction = graph.direction;
+    layer.flags = first.flags | (graph.residual ? RNN_FLAG_RESIDUAL : 0);
+    std::vector<LayerModel::Parameters> directions;
+    for (const GraphStrand* strand : graph.strands)
+      if (strand != nullptr) directions.push_back(parameters_of(*strand));
+    recurrent_ = list_.count();
+    list_.add_recurrent(first.node, layer, std::move(directions));
   }
 
-  void add_strand(const GraphStrand& strand, std::size_t l, std::size_t d) {
+  LayerModel::Parameters parameters_of(const GraphStrand& strand) {
     budget_.take(strand.input.count() + strand.recurrent.count());  // which other layers may have, too
-    parameter("weight_ih", l, d) = gates_of(strand, strand.input, strand.gates, 0);
-    parameter("weight_hh", l, d) = gates_of(strand, strand.recurrent, strand.gates, 0);
-    if (!has(RNN_FLAG_NO_BIAS)) add_bias(strand, l, d);
-    if (model_.config.initial_state == RNN_INITIAL_ZERO) return;
+    LayerModel::Parameters own;
+    own["weight_ih"] = gates_of(strand, strand.input, strand.gates, 0);
+    own["weight_hh"] = gates_of(strand, strand.recurrent, strand.gates, 0);
+    if (strand.bias) add_bias(strand, own);
+    if (config_.initial_state == RNN_INITIAL_ZERO) return own;
     const char* names[] = {"initial_h", "initial_c"};
     for (std::size_t part = 0; part < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++part) {
       const auto H = static_cast<std::size_t>(strand.hidden_size);
-      std::vector<float>& values = parameter(names[part], l, d);
+      std::vector<float>& values = own[names[part]];
       values.assign(H, 0.0f);
       if (strand.states[part])
         std::copy_n(&(*strand.states[part]->floats)[strand.direction * H], H, values.data());
     }
+    return own;
   }
 
   // One bias is the sum of the two, but for the GRU's h behind the product.
-  void add_bias(const GraphStrand& strand, std::size_t l, std::size_t d) {
+  static void add_bias(const GraphStrand& strand, LayerModel::Parameters& own) {
     const std::size_t rows = strand.gates * static_cast<std::size_t>(strand.hidden_size);
-    std::vector<float> bias(rows, 0.0f), second(rows, 0.0f);
-    if (strand.bias) {
-      bias = gates_of(strand, *strand.bias, 2 * strand.gates, 0);
-      second = gates_of(strand, *strand.bias, 2 * strand.gates, strand.gates);
-    }
-    if (strand.cell == RNN_CELL_GRU && !has(RNN_FLAG_RESET_BEFORE)) {
-      const auto own = second.begin() + static_cast<std::ptrdiff_t>(rows - rows / 3);
-      parameter("bias_hn", l, d).assign(own, second.end());
-      std::fill(own, second.end(), 0.0f);
+    std::vector<float> bias = gates_of(strand, *strand.bias, 2 * strand.gates, 0),
+                       second = gates_of(strand, *strand.bias, 2 * strand.gates, strand.gates);
+    if (strand.cell == RNN_CELL_GRU && (strand.flags & RNN_FLAG_RESET_BEFORE) == 0) {
+      const auto apart = second.begin() + static_cast<std::ptrdiff_t>(rows - rows / 3);
+      own["bias_hn"].assign(apart, second.end());
+      std::fill(apart, second.end(), 0.0f);
     }
     for (std::size_t i = 0; i < rows; ++i)
       if (second[i] != 0) bias[i] += second[i];  // our own files come back to the bit, -0 too
-    parameter("bias_ih", l, d) = std::move(bias);
+    own["bias_ih"] = std::move(bias);
+  }
+
+  void add_dense(const GraphStep& step, const GraphStep* bias) {
+    budget_.take(step.weight->count());
+    rnn_layer_t layer{};
+    layer.kind = RNN_LAYER_DENSE;
+    layer.size = narrow("the outputs", static_cast<std::int64_t>(step.width));
+    std::vector<float> weight = matrix_of(step), values;
+    if (bias != nullptr) {
+      const std::vector<float>& given = *bias->bias->floats;
+      for (std::size_t i = 0; i < step.width; ++i) values.push_back(given[given.size() == 1 ? 0 : i]);
+    }
+    const bool last = &step == elements_.back().step || (bias != nullptr && bias == elements_.back().step);
+    const bool tied = last && embedded() && elements_.back().reads().strands.size() > 0 &&
+                      config_.embedding_size == static_cast<std::int32_t>(inputs_of(step)) &&
+                      weight == *parts_.embedding->floats;
+    list_.add_dense(step.node, layer, std::move(weight), std::move(values));
+    if (tied) list_.tie_head();
   }
 
   // [O, F]
-  std::vector<float> head_matrix() const {
-    const Constant& weight = *parts_.head;
+  static std::vector<float> matrix_of(const GraphStep& step) {
+    const Constant& weight = *step.weight;
     const auto rows = static_cast<std::size_t>(weight.shape[0]),
                columns = static_cast<std::size_t>(weight.shape[1]);
     std::vector<float> values = *weight.floats;
-    for (std::size_t i = 0; parts_.head_transposed && i < rows; ++i)
+    for (std::size_t i = 0; step.transposed && i < rows; ++i)
       for (std::size_t j = 0; j < columns; ++j) values[j * rows + i] = (*weight.floats)[i * columns + j];
     return values;
   }
 
-  void add_head() {
-    if (!has(RNN_FLAG_TIED_HEAD)) model_.parameters["head.weight"] = std::move(head_);
-    if (has(RNN_FLAG_NO_BIAS)) return;
-    std::vector<float>& bias = model_.parameters["head.bias"];
-    bias.assign(static_cast<std::size_t>(model_.config.output_size), 0.0f);
-    if (!has_head_bias()) return;
-    const std::vector<float>& given = *parts_.head_bias->floats;
-    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = given[given.size() == 1 ? 0 : i];
-  }
-
   const Parts& parts_;
   const Flow& output_;
-  std::vector<GraphLayer> layers_;
-  std::vector<float> head_;
+  std::vector<Element> elements_;
+  std::size_t recurrent_ = 0;  // the last recurrent layer's place in the list
   Budget budget_;
-  Model model_;
+  LayerModel list_;
+  rnn_config_t& config_ = list_.model.config;
 };
 
 void add_metadata(const ::onnx::ModelProto& proto, Model& model) {

@@ -1,4 +1,4 @@
-// The nodes around the layers: the embedding, the head, and what exporters put between.
+// The nodes around the layers: constants, the embedding, and what exporters put between.
 #include <algorithm>
 
 #include "lib/formats/onnx_graph.h"
@@ -288,86 +288,6 @@ Outputs read_concat(const Node& node, Parts&, Budget& budget) {
   return {concat(flows, axis)};
 }
 
-// ---- The head ----
-
-// y = x W; then a bias may come.
-Outputs read_product(const Flow& x, const Constant& weight, bool transposed, Parts& parts) {
-  if (x.content.stage != Stage::hidden || x.content.opaque)
-    throw Error(RNN_UNSUPPORTED, "of something that is not the last layer's output; it may only be the head");
-  if (parts.head) throw Error(RNN_UNSUPPORTED, "a second head");
-  const bool apart =
-      std::any_of(x.axes.begin(), x.axes.end(), [](const Axis& a) { return a.kind == Kind::direction; });
-  if (!weight.floats || weight.shape.size() != 2 || apart || x.axes.empty() ||
-      x.axes.back().kind != Kind::features)
-    throw Error(RNN_UNSUPPORTED, "a head is a matrix of floats that is multiplied by the features");
-  const std::int64_t reads = weight.shape[transposed ? 0 : 1];
-  if (reads != x.axes.back().size)
-    throw Error(RNN_BAD_FORMAT, "the matrix of shape %s reads %jd features; there are %jd",
-                to_string(weight.shape).c_str(), std::intmax_t{reads}, std::intmax_t{x.axes.back().size});
-  parts.head = weight;
-  parts.head_transposed = transposed;
-  Flow result = x;
-  result.content.stage = Stage::product;
-  result.axes.back().size = weight.shape[transposed ? 1 : 0];
-  return {result};
-}
-
-Flow with_bias(const Flow& product, const Constant& bias, Parts& parts) {
-  const std::int64_t outputs = product.axes.back().size;
-  const auto n = static_cast<std::int64_t>(bias.count());
-  const bool row = n == outputs && !bias.shape.empty() && bias.shape.back() == n;
-  if (!bias.floats || (!row && n != 1) || bias.shape.size() > product.axes.size() ||
-      product.axes.back().kind != Kind::features)
-    throw Error(RNN_UNSUPPORTED, "a constant of shape %s; the head's bias is one of [%jd]",
-                to_string(bias.shape).c_str(), std::intmax_t{outputs});
-  parts.head_bias = bias;
-  Flow result = product;
-  result.content.stage = Stage::output;
-  return result;
-}
-
-Outputs read_matmul(const Node& node, Parts& parts, Budget&) {
-  const Flow* x = as_flow(node.input(0));
-  if (x == nullptr) throw Error(RNN_UNSUPPORTED, "its first factor is constant; it must be what is computed");
-  return read_product(*x, node.constant(1, "the second factor"), true, parts);
-}
-
-Outputs read_gemm(const Node& node, Parts& parts, Budget&) {
-  const Flow* x = as_flow(node.input(0));
-  if (x == nullptr) throw Error(RNN_UNSUPPORTED, "A is constant; it must be what is computed");
-  if (node.integer("transA", 0) != 0 || node.number("alpha", 1) != 1 || node.number("beta", 1) != 1)
-    throw Error(RNN_UNSUPPORTED, "transA must be 0, alpha 1 and beta 1");
-  if (x->axes.size() != 2 && !x->content.opaque)
-    throw Error(RNN_BAD_FORMAT, "A has %zu axes; it must have 2", x->axes.size());
-  Outputs outputs = read_product(*x, node.constant(1, "B"), node.integer("transB", 0) == 0, parts);
-  if (node.optional_input(2) == nullptr) return outputs;
-  return {with_bias(std::get<Flow>(*outputs[0]), node.constant(2, "C"), parts)};
-}
-
-// The sum of a layer's output and what the layer reads.
-Flow residual(const Flow& a, const Flow& b, const Parts& parts) {
-  const auto adds = [&](const Flow& sum, const Flow& read) {
-    const Content& content = sum.content;
-    return content.stage == Stage::hidden && read.content.stage == Stage::hidden && !content.residual &&
-           !content.opaque && !content.last && parts.strands[content.strands[0].index].reads == read.content;
-  };
-  if (a.axes != b.axes || (!adds(a, b) && !adds(b, a)))
-    throw Error(RNN_UNSUPPORTED, "it may add the head's bias, or to a layer's output the layer's input");
-  Flow result = adds(a, b) ? a : b;
-  result.content.residual = true;
-  return result;
-}
-
-Outputs read_add(const Node& node, Parts& parts, Budget&) {
-  const Flow *a = as_flow(node.input(0)), *b = as_flow(node.input(1));
-  if (a != nullptr && b != nullptr) return {residual(*a, *b, parts)};
-  const Flow* flow = a != nullptr ? a : b;
-  if (flow == nullptr) throw Error(RNN_UNSUPPORTED, "of constants");
-  if (flow->content.stage != Stage::product)
-    throw Error(RNN_UNSUPPORTED, "a constant may only be added to the head's product");
-  return {with_bias(*flow, node.constant(a != nullptr ? 1 : 0, "a term"), parts)};
-}
-
 Outputs read_one_hot(const Node& node, Parts& parts, Budget&) {
   const Flow* flow = as_flow(node.input(0));
   const Constant &depth = node.constant(1, "depth"), &values = node.constant(2, "values");
@@ -398,7 +318,6 @@ struct Operator {
 };
 
 constexpr Operator kOperators[] = {
-    {"Add", read_add, "", false},
     {"Cast", read_cast, "to saturate ", true},
     {"Concat", read_concat, "axis ", true},
     {"Constant", read_constant, "value value_int value_ints value_float value_floats ", false},
@@ -407,9 +326,7 @@ constexpr Operator kOperators[] = {
     {"Dropout", read_dropout, "ratio seed ", true},
     {"Expand", read_expand, "", false},
     {"Gather", read_gather, "axis ", true},
-    {"Gemm", read_gemm, "alpha beta transA transB ", false},
     {"Identity", read_identity, "", true},
-    {"MatMul", read_matmul, "", false},
     {"OneHot", read_one_hot, "axis ", false},
     {"Reshape", read_reshape, "allowzero shape ", true},
     {"Shape", read_shape, "", false},
@@ -430,6 +347,7 @@ Outputs read_operator(const Node& node, Parts& parts, Budget& budget) {
     if (first != nullptr && first->content.opaque) return Outputs(node.output_count(), Value(*first));
     return known.read(node, parts, budget);
   }
+  if (std::optional<Outputs> outputs = read_step(node, parts, budget)) return std::move(*outputs);
   throw Error(RNN_UNSUPPORTED, "no such operator here");
 }
 

@@ -237,11 +237,9 @@ const Flow& read_x(const Node& node, const Settings& settings, std::int64_t inpu
   const Content& content = x->content;
   if (content.opaque || content.last)
     throw Error(RNN_UNSUPPORTED, "X is a part, or of the last step only; it must be a whole sequence");
-  if (content.stage == Stage::product || content.stage == Stage::output)
-    throw Error(RNN_UNSUPPORTED, "X comes from the head; it must be the graph's input or a layer's output");
   if (x->axes.size() != 3) throw Error(RNN_UNSUPPORTED, "X has %zu axes; it must have 3", x->axes.size());
   const Shape order = settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2};
-  if (content.stage == Stage::hidden)
+  if (!content.strands.empty())
     check_layer_axes(*x, order);
   else
     check_input_axes(*x, order, parts);

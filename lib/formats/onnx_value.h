@@ -113,18 +113,20 @@ struct StrandRef {
 // How far the network has come in a value. The strands stand one after the other along the features, or along
 // the axis of directions.
 struct Content {
-  enum class Stage { input, one_hot, embedded, hidden, product, output };
+  enum class Stage { input, one_hot, embedded, hidden, step };
   Stage stage = Stage::input;
   int source = 0;                  // which of the graph's inputs
-  std::vector<StrandRef> strands;  // of the last layer so far
+  std::vector<StrandRef> strands;  // of the last recurrent layer so far
+  std::size_t step = 0;            // behind it, of Stage::step: index of Parts::steps
   bool residual = false;           // the last layer's input is added
   bool last = false;               // of the last step only
   bool opaque =
       false;  // a part, or another state than h: may be a state or an output that is left out, no more
 
   bool operator==(const Content& other) const noexcept {
-    return std::tie(stage, source, strands, residual, last, opaque) ==
-           std::tie(other.stage, other.source, other.strands, other.residual, other.last, other.opaque);
+    return std::tie(stage, source, strands, step, residual, last, opaque) ==
+           std::tie(other.stage, other.source, other.strands, other.step, other.residual, other.last,
+                    other.opaque);
   }
 };
 

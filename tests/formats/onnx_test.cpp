@@ -1,11 +1,15 @@
 // ONNX files: what we write comes back, and what cannot be a network is refused.
 #include <onnx/onnx_pb.h>
 
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "lib/formats/onnx_fields.h"
 #include "tests/formats/formats_test.h"
@@ -205,13 +209,10 @@ void expect_refused(const Case& c) {
 
 TEST(Onnx, NodesThatAreNoNetworkHere) {
   const Case cases[] = {
-      {[](auto& m) { find_node(m, "Add").set_op_type("Sub"); },
-       "unsupported: node \"head bias\" (Sub): no such operator here"},
+      {[](auto& m) { find_node(m, "Add").set_op_type("Pow"); },
+       "unsupported: node \"head bias\" (Pow): no such operator here"},
       {[](auto& m) { find_node(m, "LSTM").set_domain("com.example"); },
        "unsupported: node \"layer_l0\" (LSTM): of domain \"com.example\""},
-      {[](auto& m) { set_text(m, "direction", "reverse"); },
-       "unsupported: node \"layer_l0\" (LSTM): its output is used as something else than a forward "
-       "direction"},
       {[](auto& m) { set_text(m, "direction", "sideways"); },
        "node \"layer_l0\" (LSTM): direction is \"sideways\"; it must be forward, reverse or bidirectional"},
       {[](auto& m) { attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(2); },
@@ -260,10 +261,10 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        },
        "unsupported: output \"mask\" cannot be followed"},
       {[](auto& m) { find_node(m, "Add").set_input(1, "joined_l1"); },
-       "unsupported: node \"head bias\" (Add): it may add the head's bias, or to a layer's output the "
-       "layer's input"},
+       "unsupported: node \"head bias\" (Add): it may add a constant, or to a layer's output the layer's "
+       "input"},
       {[](auto& m) { find_node(m, "MatMul").set_input(0, "x"); },
-       "unsupported: node \"head\" (MatMul): of something that is not the last layer's output"},
+       "node \"head\" (MatMul): the matrix of shape [4, 2] reads 4 features; there are 3"},
       {[](auto& m) { find_tensor(m, "W_l0").set_data_location(onnx::TensorProto::EXTERNAL); },
        "unsupported: tensor \"W_l0\" has its values in another file; they must be in this one"},
       {[](auto& m) { find_tensor(m, "W_l0").set_data_type(onnx::TensorProto::INT16); },
@@ -279,6 +280,112 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        "unsupported: output \"x\" comes from no network"},
   };
   for (const Case& c : cases) expect_refused(c);
+}
+
+// ---- Lists of layers ----
+
+// What ends in y goes through this node, which gives y.
+onnx::NodeProto& append(onnx::ModelProto& model, const std::string& type) {
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node())
+    for (std::string& output : *node.mutable_output())
+      if (output == "y") output = "before";
+  onnx::NodeProto& node = *model.mutable_graph()->add_node();
+  node.set_op_type(type);
+  node.set_name("added");
+  node.add_input("before");
+  node.add_output("y");
+  return node;
+}
+
+void add_floats(onnx::ModelProto& model, onnx::NodeProto& node, const std::vector<std::int64_t>& shape,
+                const std::vector<float>& values) {
+  onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
+  tensor.set_name("constant" + std::to_string(node.input_size()));
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  for (const std::int64_t n : shape) tensor.add_dims(n);
+  for (const float value : values) tensor.add_float_data(value);
+  node.add_input(tensor.name());
+}
+
+// Bit for bit where the head keeps its matrix.
+TEST(Onnx, ActivationsBehindTheHead) {
+  const Rnn plain = create([](rnn_config_t& c) { c.cell = RNN_CELL_GRU; });
+  for (const char* type : {"Tanh", "Relu", "Sigmoid", "Softsign"}) {
+    onnx::ModelProto model = parse(save_onnx(plain.get()));
+    append(model, type);
+    const Rnn rnn = load_memory(model.SerializeAsString());
+    ASSERT_NE(rnn, nullptr) << rnn_last_error();
+    EXPECT_EQ(parameter(rnn.get(), "layers.1.weight"), parameter(plain.get(), "head.weight"));
+    EXPECT_EQ(parameter(rnn.get(), "layers.1.bias"), parameter(plain.get(), "head.bias"));
+    const float x[] = {0.5f, -0.25f, 1.0f};
+    float y[2], z[2];
+    ASSERT_EQ(rnn_step(plain.get(), x, y), RNN_OK);
+    ASSERT_EQ(rnn_step(rnn.get(), x, z), RNN_OK);
+    ASSERT_EQ(rnn_reset(plain.get()), RNN_OK);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const double v = static_cast<double>(y[i]), name = type[0];
+      const double expected = name == 'T'      ? std::tanh(v)
+                              : name == 'R'    ? std::max(v, 0.0)
+                              : type[1] == 'i' ? 1 / (1 + std::exp(-v))
+                                               : v / (1 + std::fabs(v));
+      EXPECT_NEAR(static_cast<double>(z[i]), expected, 1e-6) << type;
+    }
+  }
+}
+
+TEST(Onnx, RefusesSteps) {
+  const auto with = [](const std::string& type,
+                       const std::function<void(onnx::ModelProto&, onnx::NodeProto&)>& change) {
+    onnx::ModelProto model = parse(save_onnx(create().get()));
+    change(model, append(model, type));
+    return model.SerializeAsString();
+  };
+  const std::string place = "node \"added\" ";
+  const std::pair<std::string, std::string> cases[] = {
+      {with("Add",
+            [](auto& m, auto& node) {
+              add_floats(m, node, {3}, {1, 2, 3});
+            }),
+       "unsupported: " + place + "(Add): a constant of shape [3]; it must be of [2]"},
+      {with("Mul",
+            [](auto& m, auto& node) {
+              add_floats(m, node, {2, 1}, {1, 2});
+            }),
+       "unsupported: " + place + "(Mul): a constant of shape [2, 1]; it must be of [2]"},
+      {with("Mul", [](auto&, auto& node) { node.add_input("before"); }),
+       "unsupported: " + place + "(Mul): of two values that are computed; it may be of x and Sigmoid(x)"},
+      {with("Softmax",
+            [](auto&, auto& node) {
+              onnx::AttributeProto& axis = *node.add_attribute();
+              axis.set_name("axis");
+              axis.set_type(onnx::AttributeProto::INT);
+              axis.set_i(0);
+            }),
+       "unsupported: " + place + "(Softmax): of something that is not a layer's output as [..., features]"},
+      {with("MatMul",
+            [](auto& m, auto& node) {
+              add_floats(m, node, {3, 1}, {1, 2, 3});
+            }),
+       place + "(MatMul): the matrix of shape [3, 1] reads 3 features; there are 2"},
+      {with("BatchNormalization",
+            [](auto& m, auto& node) {
+              for (int i = 0; i < 4; ++i) add_floats(m, node, {2}, {1, 2});
+            }),
+       "unsupported: " + place + "(BatchNormalization): of something that is not a layer's output"},
+      {with("Gelu",
+            [](auto&, auto& node) {
+              onnx::AttributeProto& how = *node.add_attribute();
+              how.set_name("approximate");
+              how.set_type(onnx::AttributeProto::STRING);
+              how.set_s("tanh");
+            }),
+       "unsupported: " + place + "(Gelu): it is approximate; it must be none"},
+  };
+  for (const auto& [file, message] : cases) {
+    EXPECT_EQ(try_load(file), message.rfind("unsupported", 0) == 0 ? RNN_UNSUPPORTED : RNN_BAD_FORMAT)
+        << message;
+    EXPECT_MESSAGE(message);
+  }
 }
 
 // ---- Weights of 8 bits ----

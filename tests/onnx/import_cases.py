@@ -53,7 +53,7 @@ def step(node, x, h, c):
 def run(node, x, reverse):
     """[T, H] from [T, X]."""
     h, c = node["h"].copy(), node["c"].copy()
-    y = np.zeros((len(x), H))
+    y = np.zeros((len(x), len(h)))
     for t in reversed(range(len(x))) if reverse else range(len(x)):
         h, c = step(node, x[t], h, c)
         y[t] = h
@@ -127,7 +127,7 @@ class Graph:
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
 
-    def weights(self, width, directions):
+    def weights(self, width, directions, H=H):
         made = []
         for _ in range(directions):
             rows = GATES[self.op] * H
@@ -151,14 +151,14 @@ class Graph:
         inputs += [lengths] + self.states(made, layout)
         if peepholes:
             inputs += [""] * (7 - len(inputs)) + [self.constant(np.zeros((directions, 3 * H)))]
-        attributes = {"hidden_size": H}
+        attributes = {"hidden_size": len(made[0]["h"])}
         if direction != "forward":
             attributes["direction"] = direction
         if layout:
             attributes["layout"] = layout
-        if self.options.get("linear_before_reset"):
+        if self.op == "GRU" and self.options.get("linear_before_reset"):
             attributes["linear_before_reset"] = 1
-        if self.options.get("relu"):
+        if self.op == "RNN" and self.options.get("relu"):
             attributes["activations"] = ["Relu"] * directions
         outputs = self.node(self.op, inputs, 3 if self.op == "LSTM" else 2, **attributes)
         reverse = [direction == "reverse"] if directions == 1 else [False, True]
@@ -384,6 +384,108 @@ def one_feature(g):
     return g.model(g.axes("Squeeze", g.layer(g.axes("Unsqueeze", "x", [2]))[0], [1]))
 
 
+# ---- Layers that differ ----
+
+
+def squeezed(g, x, direction="forward", hidden=H):
+    """A recurrent layer, [T, N, hidden]."""
+    y, _ = g.layer(x, direction, weights=g.weights(g.flow[0].shape[1], 1, hidden))
+    return g.axes("Squeeze", y, [1])
+
+
+def dense(g, x, outputs):
+    W, b = g.values(outputs, g.flow[0].shape[1]), g.values(outputs)
+    g.flow = [h @ W.T + b for h in g.flow]
+    return g.node("Add", [g.node("MatMul", [x, g.constant(W.T)]), g.constant(b)])
+
+
+def apply(g, x, f, op, inputs=(), **attributes):
+    g.flow = [f(h) for h in g.flow]
+    return g.node(op, [x, *inputs], **attributes)
+
+
+def normalize(g, x):
+    """[T, N, F], whose features are on the second axis of a normalisation."""
+    F = g.flow[0].shape[1]
+    scale, b, mean, variance = g.values(F), g.values(F), g.values(F), abs(g.values(F)) + 0.25
+    g.flow = [scale * (h - mean) / np.sqrt(variance + 1e-3) + b for h in g.flow]
+    x = g.node("Transpose", [x], perm=[1, 2, 0])
+    x = g.node("BatchNormalization", [x, *(g.constant(v) for v in (scale, b, mean, variance))], epsilon=1e-3)
+    return g.node("Transpose", [x], perm=[2, 0, 1])
+
+
+def dense_before_and_behind(g):
+    x = apply(g, dense(g, "x", 3), np.tanh, "Tanh")
+    y = apply(g, squeezed(g, x), lambda v: np.maximum(v, 0), "Relu")
+    y = apply(g, dense(g, y, 5), sigmoid, "Sigmoid")
+    return g.model(dense(g, y, O))
+
+
+def widths_and_cells(g):
+    y = squeezed(g, "x", hidden=5)
+    own = g.op
+    g.op = "LSTM" if own == "GRU" else "GRU"
+    y = squeezed(g, y, hidden=3)
+    g.op = own
+    return g.model(dense(g, squeezed(g, y, hidden=4), O))
+
+
+def reverse_alone(g):
+    y = squeezed(g, "x", "reverse", 5)
+    return g.model(dense(g, squeezed(g, y, "forward", 4), O))
+
+
+def activations(g):
+    y = dense(g, squeezed(g, "x"), 4)
+    y = apply(g, y, lambda v: np.where(v > 0, v, 0.5 * (np.exp(v) - 1)), "Elu", alpha=0.5)
+    y = dense(g, y, 4)
+    y = apply(g, y, lambda v: np.where(v > 0, v, 0.25 * v), "LeakyRelu", alpha=0.25)
+    y = dense(g, y, 4)
+    slopes = g.values(4)
+    y = apply(g, y, lambda v: np.where(v > 0, v, slopes * v), "PRelu", [g.constant(slopes)])
+    y = apply(g, y, lambda v: v / (1 + abs(v)), "Softsign")
+    y = dense(g, y, 4)
+    y = apply(g, y, lambda v: np.log1p(np.exp(v)), "Softplus")
+    y = dense(g, y, 4)
+    y = apply(g, y, lambda v: np.clip(0.25 * v + 0.5, 0, 1), "HardSigmoid", alpha=0.25, beta=0.5)
+    z = dense(g, y, 4)
+    y = g.node("Mul", [g.node("Sigmoid", [z]), z])
+    g.flow = [h * sigmoid(h) for h in g.flow]
+    y = dense(g, y, 3)
+    return g.model(apply(g, y, lambda v: np.exp(v) / np.exp(v).sum(1, keepdims=True), "Softmax", axis=2))
+
+
+def affine(g):
+    a, b, c, d = g.values(H), g.values(H), g.values(H), abs(g.values(1)) + 0.5
+    y = squeezed(g, "x")
+    y = apply(g, y, lambda v: v * a, "Mul", [g.constant(a)])
+    y = apply(g, y, lambda v: v + b, "Add", [g.constant(b)])
+    y = squeezed(g, apply(g, y, lambda v: v - c, "Sub", [g.constant(c)]))
+    y = apply(g, y, lambda v: v / d, "Div", [g.constant(d)])
+    g.flow = [b - h for h in g.flow]
+    y = g.node("Sub", [g.constant(b), y])
+    y = dense(g, y, 3)
+    return g.model(apply(g, y, lambda v: v * 0.5, "Mul", [g.constant(np.array(0.5))]))
+
+
+def normalized(g):
+    x = normalize(g, apply(g, dense(g, "x", 3), np.tanh, "Tanh"))
+    y = normalize(g, squeezed(g, x))
+    y = apply(g, normalize(g, dense(g, y, 4)), lambda v: np.maximum(v, 0), "Relu")
+    return g.model(normalize(g, y))
+
+
+def classifier(g):
+    """Of the last step, with a hidden layer."""
+    _, h = g.layer("x")
+    g.last()
+    y = apply(g, g.head(g.axes("Squeeze", h, [0]), "gemm", H), np.tanh, "Tanh")
+    W = g.values(3, O)
+    g.flow = [v @ W.T for v in g.flow]
+    return g.model(apply(g, g.node("MatMul", [y, g.constant(W.T)]),
+                         lambda v: np.exp(v) / np.exp(v).sum(1, keepdims=True), "Softmax", axis=1), 2)
+
+
 OPERATORS = {"RNN": ("RNN", {}), "RNN_relu": ("RNN", {"relu": True}), "GRU": ("GRU", {}),
              "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {})}
 CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "data"}), (plain, {"tensors": "nodes"}),
@@ -399,7 +501,11 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (last_of_y_h, {}), (states_alone, {}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}),
          (two_nodes, {"initial": True}),
          (split_directions, {"opset": 12}), (gathered_directions, {}), (forward_half, {}), (residual, {}),
-         (lengths_input, {}), (lengths_constant, {}), (embedding, {}), (one_hot, {}), (one_feature, {})]
+         (lengths_input, {}), (lengths_constant, {}), (embedding, {}), (one_hot, {}), (one_feature, {}),
+         (dense_before_and_behind, {}), (dense_before_and_behind, {"shape": [T, N, I]}),
+         (dense_before_and_behind, {"initial": True}), (widths_and_cells, {}),
+         (reverse_alone, {}), (activations, {}), (affine, {}), (normalized, {}), (normalized, {"no_bias": True}),
+         (classifier, {})]
 
 
 def check(rnn, binding, folder, g, model):
