@@ -1,7 +1,7 @@
 // State dicts of PyTorch: which tensors are a network, and what network they are. A torch.nn.RNN, GRU or
 // LSTM, or one of their cells, and around it, where they are there, a torch.nn.Embedding and a
 // torch.nn.Linear, each under the name of any module. Where the file has an order, several modules of layers
-// read each other in it.
+// read each other in it, and several Linears, too, if an option says which activations are behind them.
 #pragma once
 
 #include <string_view>
