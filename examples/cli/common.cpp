@@ -107,7 +107,9 @@ rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
   config.embedding_size = embedding;
   config.projection_size = projection;
   config.flags = (residual ? std::uint32_t{RNN_FLAG_RESIDUAL} : 0) |
-                 (layer_norm ? std::uint32_t{RNN_FLAG_LAYER_NORM} : 0);
+                 (layer_norm ? std::uint32_t{RNN_FLAG_LAYER_NORM} : 0) |
+                 (peepholes ? std::uint32_t{RNN_FLAG_PEEPHOLES} : 0) |
+                 (coupled ? std::uint32_t{RNN_FLAG_COUPLED_GATES} : 0);
   config.seed = seed;
   return config;
 }
@@ -129,6 +131,8 @@ void add_shape_options(CLI::App& command, Shape& shape) {
       ->capture_default_str();
   command.add_flag("--residual", shape.residual, "Add the input of each layer but the first to its output");
   command.add_flag("--layer-norm", shape.layer_norm, "Normalise what enters the gates");
+  command.add_flag("--peepholes", shape.peepholes, "LSTM: the gates read the cell");
+  command.add_flag("--coupled", shape.coupled, "LSTM: the forget gate is 1 minus the input gate");
   command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")
       ->check(compute_names())
       ->capture_default_str();
@@ -156,6 +160,8 @@ void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t
   size("--projection", shape.projection, config.projection_size);
   flag("--residual", shape.residual, RNN_FLAG_RESIDUAL);
   flag("--layer-norm", shape.layer_norm, RNN_FLAG_LAYER_NORM);
+  flag("--peepholes", shape.peepholes, RNN_FLAG_PEEPHOLES);
+  flag("--coupled", shape.coupled, RNN_FLAG_COUPLED_GATES);
   check("--compute", shape.compute, name_of_compute(config.compute));
   check("--seed", std::to_string(shape.seed), std::to_string(config.seed));
 }

@@ -46,6 +46,8 @@ struct Shape {
   int projection = 0;
   bool residual = false;
   bool layer_norm = false;
+  bool peepholes = false;
+  bool coupled = false;
   std::uint64_t seed = 1;
 
   rnn_config_t config(std::int32_t inputs, std::int32_t outputs) const;

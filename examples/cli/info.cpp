@@ -18,10 +18,15 @@ struct Flag {
   const char* name;
 };
 
-constexpr Flag kFlags[] = {{RNN_FLAG_NO_BIAS, "no_bias"},           {RNN_FLAG_RELU, "relu"},
-                           {RNN_FLAG_RESET_BEFORE, "reset_before"}, {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
-                           {RNN_FLAG_RESIDUAL, "residual"},         {RNN_FLAG_LAYER_NORM, "layer_norm"},
-                           {RNN_FLAG_TIED_HEAD, "tied_head"}};
+constexpr Flag kFlags[] = {{RNN_FLAG_NO_BIAS, "no_bias"},
+                           {RNN_FLAG_RELU, "relu"},
+                           {RNN_FLAG_RESET_BEFORE, "reset_before"},
+                           {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
+                           {RNN_FLAG_RESIDUAL, "residual"},
+                           {RNN_FLAG_LAYER_NORM, "layer_norm"},
+                           {RNN_FLAG_TIED_HEAD, "tied_head"},
+                           {RNN_FLAG_PEEPHOLES, "peepholes"},
+                           {RNN_FLAG_COUPLED_GATES, "coupled_gates"}};
 constexpr const char* kActivations[] = {"none",  "tanh",         "relu",    "sigmoid",  "softmax",
                                         "elu",   "leaky_relu",   "prelu",   "softsign", "gelu",
                                         "swish", "hard_sigmoid", "softplus"};

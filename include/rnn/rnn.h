@@ -143,7 +143,9 @@ enum {
   RNN_CELL_GRU = 2,
   /* Hochreiter & Schmidhuber 1997, Gers et al. 2000. Gates i, f, g, o:
    *   i, f, o = s(W_i. x + W_h. h + b.)    g = tanh(W_ig x + W_hg h + b_g)
-   *   c' = f * c + i * g    h' = o * tanh(c'), or W_hr (o * tanh(c')) with projection_size */
+   *   c' = f * c + i * g    h' = o * tanh(c'), or W_hr (o * tanh(c')) with projection_size
+   * with RNN_FLAG_PEEPHOLES s also has p_i * c in i, p_f * c in f and p_o * c' in o;
+   * with RNN_FLAG_COUPLED_GATES f = 1 - i. Gates are then i, g, o: f has no rows, no bias and no peephole. */
   RNN_CELL_LSTM = 3,
   /* The minimal GRU, whose gates do not read h: no weight_hh. Feng, Tung, Ahmed, Bengio & Hajimirsadegh 2024
    * (arXiv:2410.01201v1), with the candidate made positive by g, as in its appendix B.3. Gates z, c:
@@ -196,8 +198,11 @@ enum { /* rnn_config_t.flags, added together */
   RNN_FLAG_RESIDUAL = 16,     /* the output of each layer but the first is the sum of h and the layer's input */
   RNN_FLAG_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) / sqrt(variance + 1e-5)
                             times a gain before they are added; not with RNN_FLAG_RESET_BEFORE. Ba et al. 2016 */
-  RNN_FLAG_TIED_HEAD = 64     /* the head's matrix is the embedding: embedding_size must be the width of the last
+  RNN_FLAG_TIED_HEAD = 64,    /* the head's matrix is the embedding: embedding_size must be the width of the last
                             layer's output, and output_size input_size. Press & Wolf 2017 */
+  RNN_FLAG_PEEPHOLES = 128,   /* LSTM: the gates read c, by element. The peepholes begin as biases do, and are
+                            there with RNN_FLAG_NO_BIAS, too. Gers & Schmidhuber 2000 */
+  RNN_FLAG_COUPLED_GATES = 256 /* LSTM: the forget gate is 1 - i; not with forget_bias. Greff et al. 2017 */
 };
 
 /* rnn_layer_t.kind: RNN_CELL_..., or one of these. */
@@ -445,7 +450,8 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
  * bias_ih_l0 [G H], and so on for _l0_reverse, _l1 (whose weight_ih is [G H, D P]), ...; head.weight [O, D P],
  * head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose b_hn is
  * bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
- * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H].
+ * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H];
+ * peepholes, peephole_i_l0, peephole_f_l0 (not with RNN_FLAG_COUPLED_GATES) and peephole_o_l0 [H].
  * minGRU and minLSTM have no weight_hh. Of a list of layers the names are layers.0.weight_ih,
  * layers.0.weight_ih_reverse, layers.1.initial_h, ..., and of a dense layer with X inputs layers.2.weight [size, X],
  * layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at 0.25. Initialised by

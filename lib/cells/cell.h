@@ -12,7 +12,7 @@
 //             without any such product has one stage of 0 gates, whose kernels do all, and no W_hh; it carries
 //             h, by which alone its gradient goes back in time.
 //   vectors   Kernels read vectors[i], and backwards leave what its gradient is the sum of: mostly that is
-//             the gradient of the gates. Each peephole of an LSTM would be a vector of one gate, and one more
+//             the gradient of the gates. Each peephole of an LSTM is a vector of one gate, and one more
 //             vector in `kept`, where backward writes d_gate * c.
 //   gates     A gate that follows from another, as f = 1 - i, is one only in the kernels.
 #pragma once
@@ -35,8 +35,9 @@ using kernels::kMaxVectors;
 
 // A parameter beside the matrices, [gates * H].
 struct Vector {
-  // How it begins: as rnn_config_t has biases, which RNN_FLAG_NO_BIAS leaves out; as ones; as slopes of 1/4.
-  enum class Start { bias, ones, slopes };
+  // How it begins: as rnn_config_t has biases, which RNN_FLAG_NO_BIAS leaves out; like them, but always there; as
+  // ones; as slopes of 1/4.
+  enum class Start { bias, weights, ones, slopes };
   // What its gradient is the sum of over all steps, as a backward step leaves it.
   enum class Sum {
     gates,               // the gradient of W_ih x + b
@@ -68,7 +69,7 @@ struct Stage {
 struct Cell {
   std::int32_t id = 0;              // RNN_CELL_..., or RNN_LAYER_DENSE
   const char* constant = nullptr;   // that constant's name
-  std::uint32_t variant = 0;        // the flag that makes this cell of it, as RNN_FLAG_RELU; or 0
+  std::uint32_t variant = 0;        // the flags that make this cell of it, as RNN_FLAG_RELU; or 0
   const char* name = nullptr;       // as in files
   const char* input = "weight_ih";  // the name of W_ih
   std::size_t gates = 0;            // G

@@ -14,11 +14,14 @@
 namespace rnn::cells {
 namespace {
 
-const Cell* const kCells[] = {&vanilla, &relu, &gru, &gru_reset_before, &lstm, &mingru, &minlstm, &dense};
+const Cell* const kCells[] = {&vanilla, &relu,          &gru,          &gru_reset_before,
+                              &lstm,    &lstm_peephole, &lstm_coupled, &lstm_coupled_peephole,
+                              &mingru,  &minlstm,       &dense};
 
 }  // namespace
 
-const std::uint32_t kVariants = RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE;
+const std::uint32_t kVariants =
+    RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE | RNN_FLAG_PEEPHOLES | RNN_FLAG_COUPLED_GATES;
 
 CellList all() { return {std::begin(kCells), std::end(kCells)}; }
 

@@ -7,5 +7,8 @@
 namespace rnn::cells {
 
 extern const Cell lstm;
+extern const Cell lstm_peephole;
+extern const Cell lstm_coupled;
+extern const Cell lstm_coupled_peephole;
 
 }  // namespace rnn::cells

@@ -313,6 +313,10 @@ void check(const Weights& weights) {
     if (const cells::Cell& cell = *weights.layer(l).cell; find_operator(cell) == nullptr)
       throw Error(RNN_UNSUPPORTED, "unsupported: cell is %d (%s); ONNX has no operator for it", cell.id,
                   cell.constant);
+  for (const std::uint32_t flag : {RNN_FLAG_PEEPHOLES, RNN_FLAG_COUPLED_GATES})
+    if (weights.has(flag))
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s; librnn writes LSTMs without it as ONNX",
+                  flag == RNN_FLAG_PEEPHOLES ? "RNN_FLAG_PEEPHOLES" : "RNN_FLAG_COUPLED_GATES");
   if (weights.config().projection_size != 0)
     throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
                 weights.config().projection_size);

@@ -378,6 +378,135 @@ struct LstmBackward {
   }
 };
 
+// The gates of an LSTM's variants: coupled, f = 1 - i is none of them. vectors[1] and those behind it are the
+// peepholes of i, of f, if it is a gate, and of o.
+template <bool coupled>
+struct LstmGates {
+  static constexpr std::size_t count = coupled ? 3 : 4, i = 0, f = 1, g = count - 2, o = count - 1;
+  static constexpr std::size_t peephole_i = 1, peephole_f = 2, peephole_o = count - 1;
+};
+
+// i, f = sigmoid(gates + s + p * c), or f = 1 - i    g = tanh(gates + s)    c' = f * c + i * g
+// o = sigmoid(gates + s + p * c')    h = o * tanh(c')    p = 0 without peepholes
+template <bool coupled, bool peepholes, class Units>
+struct LstmVariantForward {
+  using Gates = LstmGates<coupled>;
+  static constexpr std::size_t gates = Gates::count;
+  const CellForward& step;
+  Units n;
+
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, gates);
+    visit(step.c_prev, 1);
+    visit(step.c, 1);
+    visit(step.h, 1);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[gates]) const noexcept {
+    using V = Vec<Arch>;
+    const V c_prev = load_units<Arch>(step.c_prev, m, 0, unit, n);
+    V gate[gates];
+    gate[Gates::i] = open<Arch, Gates::peephole_i>(m, Gates::i, unit, sum[Gates::i], c_prev);
+    gate[Gates::g] = vtanh<Arch>(load_input<Arch, gates>(step, m, Gates::g, unit, n) + sum[Gates::g]);
+    V c;
+    if constexpr (coupled) {
+      c = vfma<Arch>(gate[Gates::i], gate[Gates::g] - c_prev, c_prev);
+    } else {
+      gate[Gates::f] = open<Arch, Gates::peephole_f>(m, Gates::f, unit, sum[Gates::f], c_prev);
+      c = vfma<Arch>(gate[Gates::f], c_prev, gate[Gates::i] * gate[Gates::g]);
+    }
+    gate[Gates::o] = open<Arch, Gates::peephole_o>(m, Gates::o, unit, sum[Gates::o], c);
+    if constexpr (!is_step<Units>) {
+      RNN_UNROLL for (std::size_t g = 0; g < gates; ++g)
+          store_units<Arch>(step.gates, m, g, unit, n, gate[g]);
+    }
+    store_units<Arch>(step.c, m, 0, unit, n, c);
+    store_units<Arch>(step.h, m, 0, unit, n, gate[Gates::o] * vtanh<Arch>(c));
+  }
+
+ private:
+  // The sigmoid of gate g, whose peephole, if there are any, reads c.
+  template <class Arch, std::size_t peephole>
+  [[gnu::always_inline]] Vec<Arch> open(std::size_t m, std::size_t g, std::size_t unit, Vec<Arch> sum,
+                                        Vec<Arch> c) const noexcept {
+    Vec<Arch> x = load_input<Arch, gates>(step, m, g, unit, n) + sum;
+    if constexpr (peepholes) x = vfma<Arch>(load_vector<Arch>(step.vectors[peephole], unit, n), c, x);
+    return vsigmoid<Arch>(x);
+  }
+};
+
+// d = d_h + s    d_o = d * tanh(c') * o'    d_c = carry + d * o * (1 - tanh(c')^2) + p_o * d_o
+// d_i = d_c * g * i', coupled d_c * (g - c) * i'    d_f = d_c * c * f'    d_g = d_c * i * g'
+// carry = d_c * f + p_i * d_i + p_f * d_f    kept = d_i * c, d_f * c, d_o * c', of which d_p is the sum
+template <bool coupled, bool peepholes, class Units>
+struct LstmVariantBackward {
+  using Gates = LstmGates<coupled>;
+  static constexpr std::size_t gates = 1;
+  const CellBackward& step;
+  Units n;
+
+  template <class Visit>
+  [[gnu::always_inline]] void visit(const Visit& visit) const noexcept {
+    visit(step.gates, Gates::count);
+    visit(step.c_prev, 1);
+    visit(step.c, 1);
+    visit(step.d_h, 1);
+    visit(step.carry_c, 1);
+    if constexpr (peepholes) visit(step.kept, Gates::peephole_o);
+  }
+  template <class Arch>
+  [[gnu::always_inline]] void finish(std::size_t m, std::size_t unit,
+                                     const Vec<Arch> (&sum)[1]) const noexcept {
+    using V = Vec<Arch>;
+    const auto load_gate = [&](std::size_t gate) { return load_units<Arch>(step.gates, m, gate, unit, n); };
+    const V i = load_gate(Gates::i), g = load_gate(Gates::g), o = load_gate(Gates::o);
+    const V c_prev = load_units<Arch>(step.c_prev, m, 0, unit, n);
+    const V c = load_units<Arch>(step.c, m, 0, unit, n), tanh_c = vtanh<Arch>(c);
+    const V d = load_gradient<Arch>(step, m, unit, n) + sum[0];
+    V d_c = vfma<Arch>(d * o, tanh_slope<Arch>(tanh_c), load_units<Arch>(step.carry_c, m, 0, unit, n));
+    close<Arch, Gates::peephole_o>(m, Gates::o, unit, d * tanh_c * sigmoid_slope<Arch>(o), c, d_c);
+    V carry;
+    if constexpr (coupled) {
+      carry = d_c * (V(1.0f) - i);
+      close<Arch, Gates::peephole_i>(m, Gates::i, unit, d_c * (g - c_prev) * sigmoid_slope<Arch>(i), c_prev,
+                                     carry);
+    } else {
+      const V f = load_gate(Gates::f);
+      carry = d_c * f;
+      close<Arch, Gates::peephole_i>(m, Gates::i, unit, d_c * g * sigmoid_slope<Arch>(i), c_prev, carry);
+      close<Arch, Gates::peephole_f>(m, Gates::f, unit, d_c * c_prev * sigmoid_slope<Arch>(f), c_prev, carry);
+    }
+    store_units<Arch>(step.gates, m, Gates::g, unit, n, d_c * i * tanh_slope<Arch>(g));
+    store_units<Arch>(step.carry_c, m, 0, unit, n, carry);
+  }
+
+ private:
+  // Stores the gradient of a gate and what the peephole's is the sum of, and adds to that of c, which it reads.
+  template <class Arch, std::size_t peephole>
+  [[gnu::always_inline]] void close(std::size_t m, std::size_t g, std::size_t unit, Vec<Arch> d, Vec<Arch> c,
+                                    Vec<Arch>& d_c) const noexcept {
+    store_units<Arch>(step.gates, m, g, unit, n, d);
+    if constexpr (!peepholes) return;
+    store_units<Arch>(step.kept, m, peephole - 1, unit, n, d * c);
+    d_c = vfma<Arch>(load_vector<Arch>(step.vectors[peephole], unit, n), d, d_c);
+  }
+};
+
+template <class Units>
+using LstmPeepholeForward = LstmVariantForward<false, true, Units>;
+template <class Units>
+using LstmPeepholeBackward = LstmVariantBackward<false, true, Units>;
+template <class Units>
+using LstmCoupledForward = LstmVariantForward<true, false, Units>;
+template <class Units>
+using LstmCoupledBackward = LstmVariantBackward<true, false, Units>;
+template <class Units>
+using LstmCoupledPeepholeForward = LstmVariantForward<true, true, Units>;
+template <class Units>
+using LstmCoupledPeepholeBackward = LstmVariantBackward<true, true, Units>;
+
 // r, z = sigmoid(gates + s)    kept = s + bias    n = tanh(gates + r * kept)    h = n + z * (h - n)
 template <class Units>
 struct GruForward {

@@ -92,7 +92,7 @@ struct CellForward {
   MutableRows gates;  // [M, G*H]  in: W_ih x + b; out: the activated gates (but one that is h)
   Rows h_prev;        // [M, H]  GRU
   Rows c_prev;        // [M, H]  LSTM
-  const float* vectors[kMaxVectors];  // those of the cell, never null: b [G*H], then its own; GRU: b_hn [H]
+  const float* vectors[kMaxVectors];  // those of the cell, never null: b [G*H], then its own, [H] each
   MutableRows kept;  // [M, H]  GRU: W_hn h + b_hn for backward, written if not null; reset before: r * h_prev
   MutableRows h;     // [M, H]  written; LSTM: o * tanh(c')
   MutableRows c;     // [M, H]  LSTM: written
@@ -132,6 +132,7 @@ struct CellBackward {
   Rows c_prev, c;     // [M, H]  LSTM
   const float* vectors[kMaxVectors];  // as CellForward has them
   MutableRows kept;     // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
+                        // [M, n*H]  n peepholes: out: each one's share of its gradient
   MutableRows carry_h;  // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
                         // out: of h for the one before
   MutableRows carry_c;  // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
@@ -193,6 +194,15 @@ struct Products {
   void (*lstm_forward)(const CellForward& step);
   void (*lstm_backward)(const CellBackward& step);
   StepFunction lstm_step;
+  void (*lstm_peephole_forward)(const CellForward& step);
+  void (*lstm_peephole_backward)(const CellBackward& step);
+  StepFunction lstm_peephole_step;
+  void (*lstm_coupled_forward)(const CellForward& step);  // of three gates, i, g, o
+  void (*lstm_coupled_backward)(const CellBackward& step);
+  StepFunction lstm_coupled_step;
+  void (*lstm_coupled_peephole_forward)(const CellForward& step);
+  void (*lstm_coupled_peephole_backward)(const CellBackward& step);
+  StepFunction lstm_coupled_peephole_step;
   void (*gru_forward)(const CellForward& step);
   void (*gru_backward)(const CellBackward& step);
   StepFunction gru_step;

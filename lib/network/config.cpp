@@ -55,15 +55,21 @@ void check_forget_bias(const rnn_config_t& config) {
   const auto bias = static_cast<double>(config.forget_bias);
   if (bias == 0) return;
   if (!std::isfinite(bias)) throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be finite", bias);
-  bool found = false;
+  bool found = false, coupled = false;
   for (std::size_t l = 0; l < layer_count(config); ++l) {
     const rnn_layer_t layer = layer_at(config, l);
+    coupled = coupled || (layer.flags & RNN_FLAG_COUPLED_GATES) != 0;
     if (cells::find(layer)->forget_gate == cells::kNone) continue;
     found = true;
     if ((layer.flags & RNN_FLAG_NO_BIAS) != 0)
       throw Error(RNN_INVALID_ARGUMENT, "forget_bias is %g; it must be 0 with RNN_FLAG_NO_BIAS", bias);
   }
   if (found) return;
+  if (coupled)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "forget_bias is %g; it must be 0 with RNN_FLAG_COUPLED_GATES, by which the forget gate has no bias",
+        bias);
   const std::string names =
       name_cells([](const cells::Cell& cell) { return cell.forget_gate != cells::kNone; });
   if (config.layers != nullptr)

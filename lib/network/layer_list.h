@@ -19,11 +19,15 @@ struct FlagName {
 };
 
 // All flags, in the order of their values.
-constexpr FlagName kFlags[] = {
-    {RNN_FLAG_NO_BIAS, "RNN_FLAG_NO_BIAS"},           {RNN_FLAG_RELU, "RNN_FLAG_RELU"},
-    {RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE"}, {RNN_FLAG_BIDIRECTIONAL, "RNN_FLAG_BIDIRECTIONAL"},
-    {RNN_FLAG_RESIDUAL, "RNN_FLAG_RESIDUAL"},         {RNN_FLAG_LAYER_NORM, "RNN_FLAG_LAYER_NORM"},
-    {RNN_FLAG_TIED_HEAD, "RNN_FLAG_TIED_HEAD"}};
+constexpr FlagName kFlags[] = {{RNN_FLAG_NO_BIAS, "RNN_FLAG_NO_BIAS"},
+                               {RNN_FLAG_RELU, "RNN_FLAG_RELU"},
+                               {RNN_FLAG_RESET_BEFORE, "RNN_FLAG_RESET_BEFORE"},
+                               {RNN_FLAG_BIDIRECTIONAL, "RNN_FLAG_BIDIRECTIONAL"},
+                               {RNN_FLAG_RESIDUAL, "RNN_FLAG_RESIDUAL"},
+                               {RNN_FLAG_LAYER_NORM, "RNN_FLAG_LAYER_NORM"},
+                               {RNN_FLAG_TIED_HEAD, "RNN_FLAG_TIED_HEAD"},
+                               {RNN_FLAG_PEEPHOLES, "RNN_FLAG_PEEPHOLES"},
+                               {RNN_FLAG_COUPLED_GATES, "RNN_FLAG_COUPLED_GATES"}};
 
 // What messages call the fields of a layer.
 struct LayerFields {

@@ -203,7 +203,9 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
     s.d_product = all.from(first - layer.hidden);
   } else {
     s.gates = s.d_product = take(rows, gates);
-    if (cell.kept > 0) s.kept = take(rows, Dimensions::stride(layer.kept()));
+    // Sums over the columns of the last vector also read what pads it.
+    if (cell.kept > 0)
+      s.kept = take(rows, Dimensions::stride(layer.kept() - layer.hidden + kernels::padded(layer.hidden)));
   }
   for (std::size_t p = 0; p < cell.states; ++p)
     s.states[p] = take(segment_capacity_ + rows, Dimensions::stride(layer.state_size(p)));

@@ -36,10 +36,16 @@ struct Kind {
   uint32_t flags;
   int32_t projection;
 };
-constexpr Kind kKinds[] = {{RNN_CELL_VANILLA, 0, 0}, {RNN_CELL_VANILLA, RNN_FLAG_RELU, 0},
-                           {RNN_CELL_GRU, 0, 0},     {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, 0},
-                           {RNN_CELL_LSTM, 0, 0},    {RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7},
-                           {RNN_CELL_MIN_GRU, 0, 0}, {RNN_CELL_MIN_LSTM, 0, 0}};
+constexpr Kind kKinds[] = {{RNN_CELL_VANILLA, 0, 0},
+                           {RNN_CELL_VANILLA, RNN_FLAG_RELU, 0},
+                           {RNN_CELL_GRU, 0, 0},
+                           {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, 0},
+                           {RNN_CELL_LSTM, 0, 0},
+                           {RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7},
+                           {RNN_CELL_MIN_GRU, 0, 0},
+                           {RNN_CELL_MIN_LSTM, 0, 0},
+                           {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES, 0},
+                           {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES, 0}};
 
 rnn_config_t config_of(const Kind& kind, int32_t inputs, int32_t hidden, int32_t outputs, int32_t layers) {
   rnn_config_t c = config(inputs, hidden, outputs, layers);

@@ -131,8 +131,8 @@ TEST(Create, RefusesEachField) {
   (c = good).compute = 3;
   expect_refused(
       c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
-  (c = good).flags = 128;
-  expect_refused(c, "flags is 128; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1");
+  (c = good).flags = 512;
+  expect_refused(c, "flags is 512; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1");
 }
 
 TEST(Create, RefusesWhatContradicts) {
@@ -150,6 +150,17 @@ TEST(Create, RefusesWhatContradicts) {
     (c = cell).flags = RNN_FLAG_RESET_BEFORE;
     expect_refused(c, "flags has RNN_FLAG_RESET_BEFORE");
   }
+  for (const rnn_config_t& cell : {good, gru}) {
+    (c = cell).flags = RNN_FLAG_PEEPHOLES;
+    expect_refused(c, ("flags has RNN_FLAG_PEEPHOLES and cell is " + std::to_string(std::max(c.cell, 1)) +
+                       "; cell must then be 3 (RNN_CELL_LSTM)")
+                          .c_str());
+    (c = cell).flags = RNN_FLAG_COUPLED_GATES;
+    expect_refused(c, "flags has RNN_FLAG_COUPLED_GATES");
+  }
+  (c = lstm).flags = RNN_FLAG_COUPLED_GATES;
+  c.forget_bias = 1;
+  expect_refused(c, "forget_bias is 1; it must be 0 with RNN_FLAG_COUPLED_GATES");
   (c = gru).flags = RNN_FLAG_RESET_BEFORE + RNN_FLAG_LAYER_NORM;
   expect_refused(c, "flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM");
   for (const rnn_config_t& cell : {good, gru}) {
@@ -310,6 +321,12 @@ TEST_F(Refused, SyncOfAnotherArchitecture) {
   c.embedding_size = 0;
   c.cell = RNN_CELL_LSTM;
   const Network plain = create(c);
+  for (const uint32_t flag : {RNN_FLAG_PEEPHOLES, RNN_FLAG_COUPLED_GATES}) {
+    c.flags = flag;
+    EXPECT_FAILS(RNN_MISMATCH, flag == RNN_FLAG_PEEPHOLES ? "PEEPHOLES" : "COUPLED",
+                 rnn_sync(plain.get(), create(c).get()));
+  }
+  c.flags = 0;
   c.projection_size = 2;
   EXPECT_FAILS(RNN_MISMATCH, "projection_size", rnn_sync(plain.get(), create(c).get()));
   c = config(3, 4, 3, 2);

@@ -243,11 +243,16 @@ void creation(Calls& calls) {
 }
 
 void steps(Calls& calls) {
-  for (const int32_t cell :
-       {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM, RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM})
+  const struct {
+    int32_t cell;
+    uint32_t flags;
+  } kinds[] = {{RNN_CELL_VANILLA, 0}, {RNN_CELL_GRU, 0},      {RNN_CELL_LSTM, 0},
+               {RNN_CELL_MIN_GRU, 0}, {RNN_CELL_MIN_LSTM, 0}, {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES}};
+  for (const auto& kind : kinds)
     for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
       rnn_config_t c = config(5, 20, 5, 2);
-      c.cell = cell;
+      c.cell = kind.cell;
+      c.flags = kind.flags;
       const Network source = create(c);
       rnn_t *network = nullptr, *other = nullptr, *copy = nullptr;
       OK(rnn_convert, source.get(), compute, &network);

@@ -394,7 +394,7 @@ TEST(Layers, RefuseEachField) {
       expect_refused(in_the_middle(with(layer, [&](auto& l) { l.alpha = number; })), "layers[1].alpha is");
       expect_refused(in_the_middle(with(layer, [&](auto& l) { l.beta = number; })), "layers[1].beta is");
     }
-    for (const uint32_t flag : {uint32_t{RNN_FLAG_BIDIRECTIONAL}, uint32_t{RNN_FLAG_TIED_HEAD}, 128u}) {
+    for (const uint32_t flag : {uint32_t{RNN_FLAG_BIDIRECTIONAL}, uint32_t{RNN_FLAG_TIED_HEAD}, 512u}) {
       const std::string text = "layers[1].flags is " + std::to_string(flag) + "; it must be 0 or a sum of";
       expect_refused(in_the_middle(with(layer, [&](auto& l) { l.flags = flag; })), text.c_str());
     }
@@ -433,6 +433,9 @@ TEST(Layers, RefuseWhatTheKindDoesNotHave) {
     expect_refused(with(layer, [](auto& l) { l.flags = RNN_FLAG_RELU; }), "layers[1].flags");
   for (const rnn_layer_t& layer : {dense, vanilla, lstm})
     expect_refused(with(layer, [](auto& l) { l.flags = RNN_FLAG_RESET_BEFORE; }), "layers[1].flags");
+  for (const rnn_layer_t& layer : {dense, vanilla, gru})
+    for (const uint32_t flag : {RNN_FLAG_PEEPHOLES, RNN_FLAG_COUPLED_GATES})
+      expect_refused(with(layer, [&](auto& l) { l.flags = flag; }), "layers[1].flags");
   expect_refused(with(dense, [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM; }), "layers[1].flags is 32");
   expect_refused(with(cell_layer(RNN_CELL_MIN_GRU, 4), [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM; }),
                  "layers[1].flags has RNN_FLAG_LAYER_NORM");

@@ -278,7 +278,9 @@ INSTANTIATE_TEST_SUITE_P(
                     with(RNN_CELL_GRU, RNN_FLAG_LAYER_NORM), with(RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7),
                     with(RNN_CELL_GRU, 0, 0, 9), with(RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 9, 9),
                     with(RNN_CELL_MIN_GRU), with(RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL, 0, 9),
-                    with(RNN_CELL_MIN_LSTM)),
+                    with(RNN_CELL_MIN_LSTM), with(RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES),
+                    with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES),
+                    with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES + RNN_FLAG_PEEPHOLES)),
     [](const auto& info) {
       const rnn_config_t& c = info.param;
       return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +

@@ -62,56 +62,69 @@ INSTANTIATE_TEST_SUITE_P(Network, RoundTrip,
                                          }));
 
 // Every cell and option, alone and together.
-INSTANTIATE_TEST_SUITE_P(Kinds, RoundTrip,
-                         testing::Values([](rnn_config_t& c) { c.flags = RNN_FLAG_RELU; },
-                                         [](rnn_config_t& c) { c.cell = RNN_CELL_GRU; },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_BIDIRECTIONAL;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_FLAG_NO_BIAS | RNN_FLAG_LAYER_NORM;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_GRU;
-                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL |
-                                                     RNN_FLAG_LAYER_NORM;
-                                           c.num_layers = 3;
-                                           c.initial_state = RNN_INITIAL_TRAINED;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_LSTM;
-                                           c.forget_bias = 0.1f;
-                                           c.initial_state = RNN_INITIAL_FIXED;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_LSTM;
-                                           c.projection_size = 3;
-                                           c.embedding_size = 5;
-                                           c.num_layers = 2;
-                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL |
-                                                     RNN_FLAG_LAYER_NORM;
-                                           c.initial_state = RNN_INITIAL_TRAINED;
-                                         },
-                                         [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_MIN_LSTM;
-                                           c.forget_bias = 1;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.cell = RNN_CELL_MIN_GRU;
-                                           c.num_layers = 2;
-                                           c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_NO_BIAS;
-                                           c.initial_state = RNN_INITIAL_TRAINED;
-                                         },
-                                         [](rnn_config_t& c) {
-                                           c.embedding_size = 8;
-                                           c.output_size = c.input_size;
-                                           c.flags =
-                                               RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RELU;
-                                         },
-                                         [](rnn_config_t& c) { c.skip = 2; }));
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, RoundTrip,
+    testing::Values([](rnn_config_t& c) { c.flags = RNN_FLAG_RELU; },
+                    [](rnn_config_t& c) { c.cell = RNN_CELL_GRU; },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_GRU;
+                      c.flags = RNN_FLAG_RESET_BEFORE | RNN_FLAG_BIDIRECTIONAL;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_GRU;
+                      c.flags = RNN_FLAG_NO_BIAS | RNN_FLAG_LAYER_NORM;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_GRU;
+                      c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
+                      c.num_layers = 3;
+                      c.initial_state = RNN_INITIAL_TRAINED;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_LSTM;
+                      c.forget_bias = 0.1f;
+                      c.initial_state = RNN_INITIAL_FIXED;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_LSTM;
+                      c.projection_size = 3;
+                      c.embedding_size = 5;
+                      c.num_layers = 2;
+                      c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
+                      c.initial_state = RNN_INITIAL_TRAINED;
+                    },
+                    [](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_MIN_LSTM;
+                      c.forget_bias = 1;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_MIN_GRU;
+                      c.num_layers = 2;
+                      c.flags = RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_NO_BIAS;
+                      c.initial_state = RNN_INITIAL_TRAINED;
+                    },
+                    [](rnn_config_t& c) {
+                      c.embedding_size = 8;
+                      c.output_size = c.input_size;
+                      c.flags = RNN_FLAG_TIED_HEAD | RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RELU;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_LSTM;
+                      c.flags = RNN_FLAG_PEEPHOLES | RNN_FLAG_BIDIRECTIONAL;
+                      c.forget_bias = 1;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_LSTM;
+                      c.flags = RNN_FLAG_COUPLED_GATES | RNN_FLAG_LAYER_NORM;
+                      c.projection_size = 3;
+                    },
+                    [](rnn_config_t& c) {
+                      c.cell = RNN_CELL_LSTM;
+                      c.num_layers = 2;
+                      c.flags = RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES | RNN_FLAG_NO_BIAS;
+                    },
+                    [](rnn_config_t& c) { c.skip = 2; }));
 
 // A cell without W_hh has no second bias.
 TEST(NetworkFile, MinGru) {

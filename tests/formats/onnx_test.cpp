@@ -139,6 +139,18 @@ TEST(Onnx, CannotBeWritten) {
   EXPECT_MESSAGE("unsupported: cell is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
   save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_LSTM; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: cell is 5 (RNN_CELL_MIN_LSTM); ONNX has no operator for it");
+  save_onnx(create([](rnn_config_t& c) {
+              c.cell = RNN_CELL_LSTM;
+              c.flags = RNN_FLAG_PEEPHOLES;
+            }).get(),
+            RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: RNN_FLAG_PEEPHOLES; librnn writes LSTMs without it as ONNX");
+  save_onnx(create([](rnn_config_t& c) {
+              c.cell = RNN_CELL_LSTM;
+              c.flags = RNN_FLAG_COUPLED_GATES;
+            }).get(),
+            RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: RNN_FLAG_COUPLED_GATES; librnn writes LSTMs without it as ONNX");
   save_onnx(create([](rnn_config_t& c) { c.skip = 1; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: skip is 1; librnn writes networks without it as ONNX");
 }

@@ -212,6 +212,8 @@ rnn_config_t World::random_config() {
   if (r.once_in(5)) c.flags |= RNN_FLAG_BIDIRECTIONAL;
   if (c.cell == RNN_CELL_VANILLA && r.once_in(2)) c.flags |= RNN_FLAG_RELU;
   if (c.cell == RNN_CELL_GRU && r.once_in(2)) c.flags |= RNN_FLAG_RESET_BEFORE;
+  if (c.cell == RNN_CELL_LSTM && r.once_in(3)) c.flags |= RNN_FLAG_PEEPHOLES;
+  if (c.cell == RNN_CELL_LSTM && r.once_in(3)) c.flags |= RNN_FLAG_COUPLED_GATES;
   if (c.cell == RNN_CELL_MIN_GRU || c.cell == RNN_CELL_MIN_LSTM)
     c.recurrent_init = 0;
   else if ((c.flags & RNN_FLAG_RESET_BEFORE) == 0 && r.once_in(4))

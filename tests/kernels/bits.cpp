@@ -120,9 +120,10 @@ void lowp_products(Format format, const char* name, const char* tn_name) {
 // One step of a cell with G gates and what it leaves, forward and then backward.
 class Step {
  public:
-  Step(const Table& table, std::size_t gates)
+  Step(const Table& table, std::size_t gates, std::size_t kept = 1)
       : table_(table),
         G(gates),
+        kept_stride_(kept * H),
         w_(table, gates * H, H, gates, numbers(gates * H * H, 11, 0.2f)),
         reset_(table, 2 * H, H, 2, numbers(2 * H * H, 11, 0.2f)),
         candidate_(table, H, H, 0, numbers(H * H, 12, 0.2f)),
@@ -131,9 +132,9 @@ class Step {
         c_prev_(numbers(M * H, 15)),
         d_(numbers(M * gates * H, 16)),
         d_h_(numbers(M * H, 17)),
-        bias_(numbers(H, 18)),
+        vectors_(numbers(3 * H, 18)),
         gates_(numbers(M * gates * H, 19)),
-        kept_(M * H),
+        kept_(M * kept_stride_),
         h_(M * H),
         c_(M * H),
         carry_(numbers(M * H, 20)) {}
@@ -172,8 +173,8 @@ class Step {
             writable(gates_, G * H),
             rows(h_prev_, H),
             rows(c_prev_, H),
-            {nullptr, bias_.data()},
-            writable(kept_, H),
+            {nullptr, &vectors_[0], &vectors_[H], &vectors_[2 * H]},
+            writable(kept_, kept_stride_),
             writable(h_, H),
             writable(c_, H),
             nullptr,
@@ -192,23 +193,29 @@ class Step {
             rows(h_, H),
             rows(c_prev_, H),
             rows(c_, H),
-            {},
-            writable(kept_, H),
+            {nullptr, &vectors_[0], &vectors_[H], &vectors_[2 * H]},
+            writable(kept_, kept_stride_),
             writable(carry_, H),
             writable(carry_, H),
             {}};
   }
 
   const Table& table_;
-  const std::size_t G;
+  const std::size_t G, kept_stride_;
   const Packed w_, reset_, candidate_, back_;
-  const std::vector<float> h_prev_, c_prev_, d_, d_h_, bias_;
+  const std::vector<float> h_prev_, c_prev_, d_, d_h_, vectors_;
   std::vector<float> gates_, kept_, h_, c_, carry_;
 };
 
 void cells(const Table& table) {
   Step(table, 1).run("relu", "relu_back", &Table::relu_forward, &Table::relu_backward);
   Step(table, 4).run("lstm", "lstm_back", &Table::lstm_forward, &Table::lstm_backward);
+  Step(table, 4, 3)
+      .run("peephole", "peephole_back", &Table::lstm_peephole_forward, &Table::lstm_peephole_backward);
+  Step(table, 3).run("coupled", "coupled_back", &Table::lstm_coupled_forward, &Table::lstm_coupled_backward);
+  Step(table, 3, 2)
+      .run("coupled_peep", "coupled_peep_back", &Table::lstm_coupled_peephole_forward,
+           &Table::lstm_coupled_peephole_backward);
   Step(table, 3).run("gru", "gru_back", &Table::gru_forward, &Table::gru_backward);
   Step(table, 3).run_before("gru_reset", "gru_reset_back");
   Step(table, 2).run("mingru", "mingru_back", &Table::mingru_forward, &Table::mingru_backward);
@@ -396,6 +403,9 @@ int main(int argc, char** argv) {
   network("network_gru", "trained_gru", RNN_CELL_GRU, RNN_FLAG_LAYER_NORM);
   network("network_reset", "trained_reset", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE);
   network("network_lstm", "trained_lstm", RNN_CELL_LSTM, RNN_FLAG_BIDIRECTIONAL);
+  network("network_peephole", "trained_peephole", RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES | RNN_FLAG_LAYER_NORM);
+  network("network_coupled", "trained_coupled", RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_RESIDUAL);
+  network("network_both", "trained_both", RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES);
   network("network_mingru", "trained_mingru", RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL);
   network("network_minlstm", "trained_minlstm", RNN_CELL_MIN_LSTM, RNN_FLAG_RESIDUAL);
   if (argc > 1) return compare(argv[1]);

@@ -15,8 +15,9 @@ struct BackwardKind {
                     // of r * h
   bool carries_c;
   bool carries_h;
-  bool kept;           // writes the gradient of kept, the last gate's sum
-  bool alone = false;  // there is no product
+  bool kept;                  // writes the gradient of kept, the last gate's sum
+  bool alone = false;         // there is no product
+  std::size_t peepholes = 0;  // whose shares of the gradient are written to kept
 };
 
 void PrintTo(const BackwardKind& kind, std::ostream* out) { *out << kind.name; }
@@ -25,6 +26,10 @@ const BackwardKind kBackward[] = {
     {"vanilla", &Table::vanilla_backward, &vanilla, 1, false, false, false, false},
     {"relu", &Table::relu_backward, &relu, 1, false, false, false, false},
     {"lstm", &Table::lstm_backward, &lstm, 4, false, true, false, false},
+    {"lstm_peephole", &Table::lstm_peephole_backward, &lstm_peephole, 4, false, true, false, false, false, 3},
+    {"lstm_coupled", &Table::lstm_coupled_backward, &lstm_coupled, 3, false, true, false, false},
+    {"lstm_coupled_peephole", &Table::lstm_coupled_peephole_backward, &lstm_coupled_peephole, 3, false, true,
+     false, false, false, 2},
     {"gru", &Table::gru_backward, &gru, 3, false, false, true, true},
     {"gru_before_state", &Table::gru_before_backward_state, &gru_before_state, 3, false, false, true, false},
     {"gru_before", &Table::gru_before_backward, &gru_before, 3, true, false, true, false},
@@ -45,7 +50,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           by_pointer(random() % 2 == 0),
           zero_d_h(random() % 4 == 0),
           w(randoms(H * K, random)),
-          bias(randoms(H, random)),
+          vectors(randoms(kVectors * H, random)),
           x(M, K, by_pointer, random),
           d_h(M, H, by_pointer, random),
           gates(M, k.gates * H, by_pointer, random),
@@ -53,7 +58,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           h(M, H, by_pointer, random),
           c_prev(M, H, by_pointer, random),
           c(M, H, by_pointer, random),
-          kept(M, H, by_pointer, random),
+          kept(M, std::max<std::size_t>(k.peepholes, 1) * H, by_pointer, random),
           carry(M, H, by_pointer, random),
           carry_before(carry.values()) {
       run_forward();
@@ -74,12 +79,12 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           for (double& a : u.a) a += std::fabs(a) < 1e-3 ? 0.01 : 0.0;
           u.h = h_prev.row(m)[i];
           u.c = c_prev.row(m)[i];
-          u.b = bias[i];
+          for (std::size_t v = 0; v < kVectors; ++v) u.b[v] = vectors[v * H + i];
           units.push_back(u);
           const Result y = kind.unit(u);
           for (std::size_t g = 0; g < kind.gates; ++g)
             gates.row(m)[g * H + i] = static_cast<float>(y.gates[g]);
-          kept.row(m)[i] = static_cast<float>(y.kept);
+          if (kind.peepholes == 0) kept.row(m)[i] = static_cast<float>(y.kept);
           h.row(m)[i] = static_cast<float>(y.h);
           c.row(m)[i] = static_cast<float>(y.c);
         }
@@ -93,7 +98,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
               x.rows(),         zero_d_h ? zero : d_h.rows(),
               gates.writable(), h_prev.rows(),
               h.rows(),         c_prev.rows(),
-              c.rows(),         {},
+              c.rows(),         {nullptr, &vectors[0], &vectors[H], &vectors[2 * H]},
               kept.writable(),  carry.writable(),
               carry.writable(), {}};
     }
@@ -154,6 +159,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           4 * (m < M_product ? sums.bound(m, i) : 0.0) + 20 * kRoundoff * (1 + std::fabs(d)) + 1e-9;
       const auto a = [](Unit& unit, std::size_t g) -> double& { return unit.a[g]; };
       const auto s = [](Unit& unit, std::size_t g) -> double& { return unit.s[g]; };
+      const auto vector = [](Unit& unit, std::size_t v) -> double& { return unit.b[v]; };
       const auto h_of = [](Unit& unit, std::size_t) -> double& { return unit.h; };
       const auto c_of = [](Unit& unit, std::size_t) -> double& { return unit.c; };
       for (std::size_t g = 0; g < kind.gates; ++g) {
@@ -165,10 +171,13 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
         }
         ASSERT_NEAR(gates.row(m)[g * H + i], expected, bound) << "gate " << g;
       }
-      if (kind.kept)
+      if (kind.kept) {
         ASSERT_NEAR(kept.row(m)[i], difference(u, s, 2, d, d_c), bound);
-      else
+      } else if (kind.peepholes == 0) {
         ASSERT_EQ(kept.row(m)[i], kept_before[m * H + i]);
+      }
+      for (std::size_t v = 0; v < kind.peepholes; ++v)
+        ASSERT_NEAR(kept.row(m)[v * H + i], difference(u, vector, v, d, d_c), bound) << "peephole " << v;
       double expected = brought;
       if (kind.carries_c) expected = difference(u, c_of, 0, d, d_c);
       if (kind.carries_h) expected = difference(u, h_of, 0, d, d_c) + (kind.first_half ? brought : 0.0);
@@ -179,7 +188,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
     std::size_t M, M_product, H, K;
     std::mt19937 random;
     bool by_pointer, zero_d_h;
-    std::vector<float> w, bias;
+    std::vector<float> w, vectors;
     Block x, d_h, gates, h_prev, h, c_prev, c, kept, carry;
     std::vector<float> gates_before, kept_before, carry_before;
     std::vector<Unit> units;

@@ -20,6 +20,9 @@ const ForwardKind kForward[] = {
     {"vanilla", &Table::vanilla_forward, &vanilla, 1, 1},
     {"relu", &Table::relu_forward, &relu, 1, 1},
     {"lstm", &Table::lstm_forward, &lstm, 4, 4},
+    {"lstm_peephole", &Table::lstm_peephole_forward, &lstm_peephole, 4, 4},
+    {"lstm_coupled", &Table::lstm_coupled_forward, &lstm_coupled, 3, 3},
+    {"lstm_coupled_peephole", &Table::lstm_coupled_peephole_forward, &lstm_coupled_peephole, 3, 3},
     {"gru", &Table::gru_forward, &gru, 3, 3},
     {"gru_before", &Table::gru_before_forward, &gru_before, 2, 3},
     {"gru_before_state", &Table::gru_before_forward_state, &gru_before_state, 1, 3},
@@ -39,7 +42,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
           random(static_cast<unsigned>(M * 1000 + H)),
           by_pointer(random() % 2 == 0),
           w(randoms(k.product_gates * H * K, random)),
-          bias(H),
+          vectors(kVectors * H),
           x(M, K, by_pointer, random),
           gates(M, k.gates * H, by_pointer, random),
           h_prev(M, H, by_pointer, random),
@@ -48,7 +51,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
           h(M, H, by_pointer, random),
           c(M, H, by_pointer, random),
           gates_before(gates.values()) {
-      fill(bias, random);
+      fill(vectors, random);
     }
 
     // gates, kept, h, c
@@ -72,7 +75,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               gates.writable(),
               h_prev.rows(),
               c_prev.rows(),
-              {nullptr, bias.data()},
+              {nullptr, &vectors[0], &vectors[H], &vectors[2 * H]},
               kept.writable(),
               h.writable(),
               c.writable(),
@@ -90,7 +93,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
               gates.writable_from(m),
               h_prev.from(m),
               c_prev.from(m),
-              {nullptr, bias.data()},
+              {nullptr, &vectors[0], &vectors[H], &vectors[2 * H]},
               kept.writable_from(m),
               h.writable_from(m),
               c.writable_from(m),
@@ -112,7 +115,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
           }
           u.h = h_prev.row(m)[i];
           u.c = c_prev.row(m)[i];
-          u.b = bias[i];
+          for (std::size_t v = 0; v < kVectors; ++v) u.b[v] = vectors[v * H + i];
           const Result y = kind.unit(u);
           for (std::size_t g = 0; g < kind.gates; ++g)
             ASSERT_NEAR(gates.row(m)[g * H + i], y.gates[g], bound);
@@ -127,7 +130,7 @@ class ForwardStep : public testing::TestWithParam<ForwardKind> {
     std::size_t M, H, K;
     std::mt19937 random;
     bool by_pointer;
-    std::vector<float> w, bias;
+    std::vector<float> w, vectors;
     Block x, gates, h_prev, c_prev, kept, h, c;
     std::vector<float> gates_before;
   };

@@ -9,13 +9,14 @@
 
 namespace rnn::kernels {
 
-constexpr std::size_t kGates = 4;  // the most
+constexpr std::size_t kGates = 4, kVectors = 3;  // the most, the latter beside the bias
 
-// What a unit of one row computes with: the gates buffer, the product's sums, the state, b_hn.
+// What a unit of one row computes with: the gates buffer, the product's sums, the state, b_hn or peepholes.
 struct Unit {
   std::array<double, kGates> a{};
   std::array<double, kGates> s{};
-  double h = 0, c = 0, b = 0;
+  double h = 0, c = 0;
+  std::array<double, kVectors> b{};
 };
 
 // What it comes to. What a kernel does not write stays.
@@ -49,10 +50,38 @@ inline Result lstm(const Unit& u) {
   return y;
 }
 
+// Peepholes of i, f, o.
+inline Result lstm_peephole(const Unit& u) {
+  Result y = unchanged(u);
+  for (const std::size_t g : {0, 1}) y.gates[g] = sigmoid(u.a[g] + u.s[g] + u.b[g] * u.c);
+  y.gates[2] = std::tanh(u.a[2] + u.s[2]);
+  y.c = y.gates[1] * u.c + y.gates[0] * y.gates[2];
+  y.gates[3] = sigmoid(u.a[3] + u.s[3] + u.b[2] * y.c);
+  y.h = y.gates[3] * std::tanh(y.c);
+  return y;
+}
+
+// Gates i, g, o; peepholes of i, o.
+inline Result lstm_coupled_peephole(const Unit& u) {
+  Result y = unchanged(u);
+  y.gates[0] = sigmoid(u.a[0] + u.s[0] + u.b[0] * u.c);
+  y.gates[1] = std::tanh(u.a[1] + u.s[1]);
+  y.c = (1 - y.gates[0]) * u.c + y.gates[0] * y.gates[1];
+  y.gates[2] = sigmoid(u.a[2] + u.s[2] + u.b[1] * y.c);
+  y.h = y.gates[2] * std::tanh(y.c);
+  return y;
+}
+
+inline Result lstm_coupled(const Unit& u) {
+  Unit without = u;
+  without.b = {};
+  return lstm_coupled_peephole(without);
+}
+
 inline Result gru(const Unit& u) {
   Result y = unchanged(u);
   for (const std::size_t g : {0, 1}) y.gates[g] = sigmoid(u.a[g] + u.s[g]);
-  y.kept = u.s[2] + u.b;
+  y.kept = u.s[2] + u.b[0];
   y.gates[2] = std::tanh(u.a[2] + y.gates[0] * y.kept);
   y.h = (1 - y.gates[1]) * y.gates[2] + y.gates[1] * u.h;
   return y;

@@ -1,5 +1,6 @@
 // Whole steps of every cell, with projection and layer normalisation, over a few steps of time: forward
 // against its formulas in double, backward against their central differences.
+#include <array>
 #include <ostream>
 
 #include "lib/cells/cell.h"
@@ -37,7 +38,7 @@ struct Problem {
     w_hh = kernels::randoms(GH * P, random);
     w_hr = kernels::randoms(P * H, random);
     gain = kernels::randoms(padded(GH), random);
-    bias = kernels::randoms(padded(H), random);
+    for (std::vector<float>& v : vectors) v = kernels::randoms(padded(H), random);
     a = kernels::randoms(kSteps * kMost * GH, random);
     h0 = kernels::randoms(kMost * P, random);
     c0 = kernels::randoms(kMost * H, random);
@@ -88,7 +89,8 @@ struct Problem {
       }
     } else {
       for (std::size_t i = 0; i < H; ++i)
-        next[i] = unit(in + i, s.data() + i, h[i < P ? i : 0], c[i], bias[i]);
+        next[i] =
+            unit(in + i, s.data() + i, h[i < P ? i : 0], c[i], {vectors[0][i], vectors[1][i], vectors[2][i]});
     }
     h = next;
     if (!projects()) return;
@@ -97,7 +99,7 @@ struct Problem {
       for (std::size_t i = 0; i < H; ++i) h[p] += static_cast<double>(w_hr[p * H + i]) * next[i];
   }
 
-  double unit(const double* in, const double* s, double h, double& c, double b) const {
+  double unit(const double* in, const double* s, double h, double& c, const std::array<double, 3>& b) const {
     if (is("vanilla")) return std::tanh(in[0] + s[0]);
     if (is("relu")) return std::max(0.0, in[0] + s[0]);
     if (is("mingru")) {
@@ -110,10 +112,15 @@ struct Problem {
     }
     if (is("gru")) {
       const double r = sigmoid(in[0] + s[0]), z = sigmoid(in[H] + s[H]);
-      return (1 - z) * std::tanh(in[2 * H] + r * (s[2 * H] + b)) + z * h;
+      return (1 - z) * std::tanh(in[2 * H] + r * (s[2 * H] + b[0])) + z * h;
     }
-    c = sigmoid(in[H] + s[H]) * c + sigmoid(in[0] + s[0]) * std::tanh(in[2 * H] + s[2 * H]);
-    return sigmoid(in[3 * H] + s[3 * H]) * std::tanh(c);
+    const bool coupled = cell.gates == 3;
+    const std::size_t g = coupled ? H : 2 * H, o = g + H;
+    const double peepholes = cell.vector_count > 1 ? 1 : 0;
+    const double i = sigmoid(in[0] + s[0] + peepholes * b[0] * c);
+    const double f = coupled ? 1 - i : sigmoid(in[H] + s[H] + peepholes * b[1] * c);
+    c = f * c + i * std::tanh(in[g] + s[g]);
+    return sigmoid(in[o] + s[o] + peepholes * b[coupled ? 1 : 2] * c) * std::tanh(c);
   }
 
   // The sum of d_h h over all steps, and of d_c c at the end.
@@ -150,7 +157,7 @@ struct Problem {
   std::size_t H, P, GH;
   bool layer_norm;
   std::mt19937 random;
-  std::vector<float> w_hh, w_hr, gain, bias, a, h0, c0, d_h, d_c;
+  std::vector<float> w_hh, w_hr, gain, vectors[3], a, h0, c0, d_h, d_c;
 };
 
 // The weights of a problem packed for a table.
@@ -164,7 +171,7 @@ class PackedProblem {
         product_t_(kernels::Packed::transposed(table, p.P, first_, p.w_back().data())),
         second_t_(kernels::Packed::transposed(table, p.P, p.H, &p.w_hh[p.GH * p.P - p.H * p.P])),
         projection_t_(kernels::Packed::transposed(table, p.H, p.P, p.w_hr.data())) {
-    forward.vectors[1] = p.bias.data();
+    for (std::size_t v = 0; v < 3; ++v) forward.vectors[1 + v] = p.vectors[v].data();
     if (first_ > 0) {
       forward.products[0] = product_.panels();
       backward.products[0] = product_t_.panels();
@@ -208,7 +215,7 @@ class Recurrence {
         p_(problem),
         w_(table, problem),
         c_(problem.H),
-        kept_(problem.H),
+        kept_(std::max<std::size_t>(problem.cell.kept, 1) * problem.H),
         unprojected_(problem.H),
         product_(problem.GH),
         normalized_(problem.GH),
@@ -315,6 +322,14 @@ const Case kCases[] = {
     {"lstm", true, 18, 18},
     {"lstm", false, 7, 3},
     {"lstm", true, 20, 9},
+    {"lstm_peephole", false, 5, 5},
+    {"lstm_peephole", true, 18, 18},
+    {"lstm_peephole", true, 20, 9},
+    {"lstm_coupled", false, 17, 17},
+    {"lstm_coupled", true, 18, 18},
+    {"lstm_coupled", false, 7, 3},
+    {"lstm_coupled_peephole", false, 17, 17},
+    {"lstm_coupled_peephole", true, 20, 9},
     {"mingru", false, 5, 5},
     {"mingru", false, 17, 17},
     {"minlstm", false, 5, 5},
@@ -377,12 +392,13 @@ TEST_P(CellStep, BackwardIsTheCentralDifference) {
 }
 
 TEST(Cells, AreFoundByIdentifierAndVariantOrByName) {
-  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm", "mingru", "minlstm"}) {
+  for (const char* name : {"vanilla", "relu", "gru", "gru_reset_before", "lstm", "lstm_peephole",
+                           "lstm_coupled", "lstm_coupled_peephole", "mingru", "minlstm"}) {
     const Cell* const cell = find(name);
     ASSERT_NE(cell, nullptr);
     EXPECT_STREQ(cell->name, name);
     EXPECT_EQ(find(cell->id, cell->variant), cell);
-    EXPECT_EQ(find(cell->id, cell->variant | (~kVariants & 0xffu)), cell);
+    EXPECT_EQ(find(cell->id, cell->variant | (~kVariants & 0xfffu)), cell);
     EXPECT_EQ(find(cell->id, kVariants), nullptr);
   }
   EXPECT_EQ(find("elman"), nullptr);

@@ -47,6 +47,10 @@ class Strand {
   }
 
  private:
+  Peepholes peepholes() const {
+    return {get("peephole_i", layer_.size), get("peephole_f", layer_.size), get("peephole_o", layer_.size)};
+  }
+
   Vector cell(const Vector& x, State& state) const {
     const bool norm = layer_.has(RNN_FLAG_LAYER_NORM);
     Vector v = product((*this)["weight_ih"], x);
@@ -67,7 +71,7 @@ class Strand {
         state.h = gru(v, u, get("bias_hn", layer_.size), state.h);
         break;
       case RNN_CELL_LSTM:
-        state.h = lstm(v, u, state.c);
+        state.h = lstm(v, u, peepholes(), layer_.has(RNN_FLAG_COUPLED_GATES), state.c);
         break;
       default:
         throw std::invalid_argument("no such cell");

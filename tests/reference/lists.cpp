@@ -65,6 +65,8 @@ class Maker {
     if (kind_.whole) layer.direction = pick(4);
     if (layer.kind == RNN_CELL_VANILLA && chance(3)) layer.flags |= RNN_FLAG_RELU;
     if (layer.kind == RNN_CELL_GRU && chance(3)) layer.flags |= RNN_FLAG_RESET_BEFORE;
+    if (layer.kind == RNN_CELL_LSTM && chance(3)) layer.flags |= RNN_FLAG_PEEPHOLES;
+    if (layer.kind == RNN_CELL_LSTM && chance(3)) layer.flags |= RNN_FLAG_COUPLED_GATES;
     const bool joint = (layer.flags & RNN_FLAG_RESET_BEFORE) == 0 && layer.kind <= RNN_CELL_LSTM;
     if (joint && chance(5)) {
       layer.flags |= RNN_FLAG_LAYER_NORM;
@@ -110,7 +112,8 @@ class Maker {
   bool has_forget_bias() const {
     bool found = false;
     for (const rnn_layer_t& layer : layers_) {
-      if (layer.kind != RNN_CELL_LSTM && layer.kind != RNN_CELL_MIN_LSTM) continue;
+      const bool coupled = (layer.flags & RNN_FLAG_COUPLED_GATES) != 0;
+      if ((layer.kind != RNN_CELL_LSTM || coupled) && layer.kind != RNN_CELL_MIN_LSTM) continue;
       if ((layer.flags & RNN_FLAG_NO_BIAS) != 0) return false;
       found = true;
     }
@@ -134,11 +137,10 @@ std::string text_of(const rnn_layer_t& layer) {
   const struct {
     std::uint32_t flag;
     const char* name;
-  } flags[] = {{RNN_FLAG_NO_BIAS, "no bias"},
-               {RNN_FLAG_RELU, "ReLU"},
-               {RNN_FLAG_RESET_BEFORE, "before"},
-               {RNN_FLAG_RESIDUAL, "residual"},
-               {RNN_FLAG_LAYER_NORM, "layer norm"}};
+  } flags[] = {{RNN_FLAG_NO_BIAS, "no bias"},       {RNN_FLAG_RELU, "ReLU"},
+               {RNN_FLAG_RESET_BEFORE, "before"},   {RNN_FLAG_RESIDUAL, "residual"},
+               {RNN_FLAG_LAYER_NORM, "layer norm"}, {RNN_FLAG_PEEPHOLES, "peepholes"},
+               {RNN_FLAG_COUPLED_GATES, "coupled"}};
   for (const auto& flag : flags)
     if ((layer.flags & flag.flag) != 0) text += std::string(", ") + flag.name;
   return "[" + text + "]";

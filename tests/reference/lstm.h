@@ -1,5 +1,5 @@
 // Long short-term memory, Hochreiter & Schmidhuber 1997, with a forget gate, Gers et al. 2000. Gates i, f, g,
-// o.
+// o. With peepholes, Gers & Schmidhuber 2000; with coupled gates, Greff et al. 2017, there is no f.
 #pragma once
 
 #include <cmath>
@@ -9,25 +9,35 @@
 
 namespace rnn::reference {
 
-// i, f, o = s(v + u)    g = tanh(v_g + u_g)
-// c' = f * c + i * g    h' = o * tanh(c')
+// Each [H], of zeros where there is none.
+struct Peepholes {
+  Vector i, f, o;
+};
+
+// i, f = s(v + u + p * c), or f = 1 - i    g = tanh(v_g + u_g)    c' = f * c + i * g
+// o = s(v_o + u_o + p_o * c')    h' = o * tanh(c')
 //
-// v  [4H]  W_ih x + b
-// u  [4H]  W_hh h
+// v  [4H], or coupled [3H]  W_ih x + b
+// u  as v  W_hh h
 // c  [H]   in: c; out: c'
 // Returns h', before projection.
-inline Vector lstm(const Vector& v, const Vector& u, Vector& c) {
-  const std::size_t H = c.size();
+inline Vector lstm(const Vector& v, const Vector& u, const Peepholes& p, bool coupled, Vector& c) {
+  const std::size_t H = c.size(), O = coupled ? 2 * H : 3 * H;  // o begins there
   Vector h(H);
   for (std::size_t k = 0; k < H; ++k) {
-    const double i = sigmoid(v.at(k) + u.at(k));
-    const double f = sigmoid(v.at(H + k) + u.at(H + k));
-    const double g = std::tanh(v.at(2 * H + k) + u.at(2 * H + k));
-    const double o = sigmoid(v.at(3 * H + k) + u.at(3 * H + k));
+    const double i = sigmoid(v.at(k) + u.at(k) + p.i.at(k) * c[k]);
+    const double f = coupled ? 1 - i : sigmoid(v.at(H + k) + u.at(H + k) + p.f.at(k) * c[k]);
+    const double g = std::tanh(v.at(O - H + k) + u.at(O - H + k));
     c[k] = f * c[k] + i * g;
-    h[k] = o * std::tanh(c[k]);
+    h[k] = sigmoid(v.at(O + k) + u.at(O + k) + p.o.at(k) * c[k]) * std::tanh(c[k]);
   }
   return h;
+}
+
+// With neither.
+inline Vector lstm(const Vector& v, const Vector& u, Vector& c) {
+  const Vector none(c.size());
+  return lstm(v, u, {none, none, none}, false, c);
 }
 
 }  // namespace rnn::reference

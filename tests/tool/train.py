@@ -43,6 +43,8 @@ def check_cells(tool):
     for number, options in enumerate((["--cell", "vanilla"], ["--cell", "lstm", "--projection", "8"],
                                       ["--cell", "gru", "--layers", "2", "--residual", "--dropout", "0.1"],
                                       ["--cell", "mingru", "--layers", "2"], ["--cell", "minlstm"],
+                                      ["--cell", "lstm", "--peepholes"],
+                                      ["--cell", "lstm", "--coupled", "--peepholes"],
                                       ["--embedding", "5", "--layer-norm", "--average", "0.9"],
                                       ["--compute", "bf16", "--threads", "1"])):
         name = f"cell{number}.safetensors"

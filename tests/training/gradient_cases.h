@@ -76,10 +76,11 @@ inline std::string describe(const rnn_config_t& n) {
   const struct {
     std::uint32_t flag;
     const char* name;
-  } flags[] = {{RNN_FLAG_NO_BIAS, "no bias"},     {RNN_FLAG_RELU, "ReLU"},
-               {RNN_FLAG_RESET_BEFORE, "before"}, {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
-               {RNN_FLAG_RESIDUAL, "residual"},   {RNN_FLAG_LAYER_NORM, "layer norm"},
-               {RNN_FLAG_TIED_HEAD, "tied"}};
+  } flags[] = {{RNN_FLAG_NO_BIAS, "no bias"},      {RNN_FLAG_RELU, "ReLU"},
+               {RNN_FLAG_RESET_BEFORE, "before"},  {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
+               {RNN_FLAG_RESIDUAL, "residual"},    {RNN_FLAG_LAYER_NORM, "layer norm"},
+               {RNN_FLAG_TIED_HEAD, "tied"},       {RNN_FLAG_PEEPHOLES, "peepholes"},
+               {RNN_FLAG_COUPLED_GATES, "coupled"}};
   for (const auto& flag : flags)
     if ((n.flags & flag.flag) != 0) text += std::string(", ") + flag.name;
   return text;
@@ -264,10 +265,16 @@ inline void check(const Case& c, std::size_t sample, std::int32_t threads = 1) {
   check_padding(weights, result.gradients);
 }
 
-constexpr std::int32_t kCells[][2] = {
-    {RNN_CELL_VANILLA, 0}, {RNN_CELL_VANILLA, RNN_FLAG_RELU},     {RNN_CELL_LSTM, 0},
-    {RNN_CELL_GRU, 0},     {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE}, {RNN_CELL_MIN_GRU, 0},
-    {RNN_CELL_MIN_LSTM, 0}};
+constexpr std::int32_t kCells[][2] = {{RNN_CELL_VANILLA, 0},
+                                      {RNN_CELL_VANILLA, RNN_FLAG_RELU},
+                                      {RNN_CELL_LSTM, 0},
+                                      {RNN_CELL_GRU, 0},
+                                      {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE},
+                                      {RNN_CELL_MIN_GRU, 0},
+                                      {RNN_CELL_MIN_LSTM, 0},
+                                      {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES},
+                                      {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES},
+                                      {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES}};
 
 // Layer normalisation is of all gates of one product with W_hh.
 inline bool can_normalize(const rnn_config_t& c) {
@@ -321,6 +328,9 @@ inline Case random_case(rnn_config_t network, std::uint64_t seed, Random& random
     network.cell = cells.below(2) == 0 ? RNN_CELL_MIN_GRU : RNN_CELL_MIN_LSTM;
     network.flags &= ~std::uint32_t{RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE};
   }
+  Random variants(seed + 3000000);
+  if (!list && network.cell == RNN_CELL_LSTM)
+    network.flags |= static_cast<std::uint32_t>(variants.below(4)) * RNN_FLAG_PEEPHOLES;
   if (!list && kind.pooling == RNN_POOLING_NONE && skips.below(2) == 0)
     network.skip = static_cast<std::int32_t>(skips.below(static_cast<std::size_t>(most_skip(network)) + 1));
   kind.masks = pick(2) == 0;

@@ -50,7 +50,8 @@ TEST(Gradient, OfLargerNetworks) {
   std::vector<std::size_t> lengths;
   for (std::size_t n = 0; n < 19; ++n) lengths.push_back(n == 3 ? 70 : 3 + n / 2);
   for (const bool one_hot : {false, true}) {
-    for (const auto& cell : {kCells[0], kCells[2], kCells[3], kCells[4], kCells[5], kCells[6]}) {
+    for (const auto& cell :
+         {kCells[0], kCells[2], kCells[3], kCells[4], kCells[5], kCells[6], kCells[7], kCells[9]}) {
       rnn_config_t n = config(70, 67, 65, 2);
       n.cell = cell[0];
       n.flags = static_cast<std::uint32_t>(cell[1]);

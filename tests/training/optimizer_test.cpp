@@ -203,6 +203,7 @@ TEST(TwoBiases, LearnAsTheirSum) {
   const Network networks[] = {{RNN_CELL_VANILLA, 0, 5},
                               {RNN_CELL_VANILLA, RNN_FLAG_BIDIRECTIONAL, 17},
                               {RNN_CELL_LSTM, 0, 6},
+                              {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES, 4},
                               {RNN_CELL_GRU, 0, 5},
                               {RNN_CELL_GRU, 0, 8},
                               {RNN_CELL_GRU, 0, 21},

@@ -87,7 +87,7 @@ TEST(Gradient, OfTapesOfEveryCell) {
       rnn_config_t n = config_of(cell, config(4, 5, around ? 0 : 3, 2));
       n.skip = around ? 4 : 2;
       if (around) n.flags |= RNN_FLAG_BIDIRECTIONAL | RNN_FLAG_RESIDUAL;
-      if (around && can_normalize(n)) n.flags |= RNN_FLAG_LAYER_NORM;
+      if (around && can_normalize(n)) n.flags |= RNN_FLAG_LAYER_NORM, n.hidden_size += 3;
       if (around && n.cell == RNN_CELL_LSTM) n.projection_size = 3;
       n.initial_state = around ? RNN_INITIAL_FIXED : RNN_INITIAL_ZERO;
       DataKind kind;

@@ -82,9 +82,11 @@ TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
             "cell is 6; it must be 1 (RNN_CELL_VANILLA), 2 (RNN_CELL_GRU), 3 (RNN_CELL_LSTM), 4 "
             "(RNN_CELL_MIN_GRU) or 5 (RNN_CELL_MIN_LSTM)");
   EXPECT_EQ(
-      refused([](C& c) { c.flags = 128 + 1; }),
-      "flags is 129; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1, RNN_FLAG_RELU 2, RNN_FLAG_RESET_BEFORE 4, "
-      "RNN_FLAG_BIDIRECTIONAL 8, RNN_FLAG_RESIDUAL 16, RNN_FLAG_LAYER_NORM 32, RNN_FLAG_TIED_HEAD 64");
+      refused([](C& c) { c.flags = 512 + 1; }),
+      "flags is 513; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1, RNN_FLAG_RELU 2, RNN_FLAG_RESET_BEFORE 4, "
+      "RNN_FLAG_BIDIRECTIONAL 8, RNN_FLAG_RESIDUAL 16, RNN_FLAG_LAYER_NORM 32, RNN_FLAG_TIED_HEAD 64, "
+      "RNN_FLAG_PEEPHOLES 128, "
+      "RNN_FLAG_COUPLED_GATES 256");
   EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.flags = RNN_FLAG_RELU; }),
             "flags has RNN_FLAG_RELU and cell is 3; cell must then be 1 (RNN_CELL_VANILLA)");
   EXPECT_EQ(refused([](C& c) { c.flags = RNN_FLAG_RESET_BEFORE; }),
@@ -112,6 +114,11 @@ TEST(Config, CombinationsThatDoNotGoTogetherAreRefused) {
   EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1, c.flags = RNN_FLAG_NO_BIAS; }),
             "forget_bias is 1; it must be 0 with RNN_FLAG_NO_BIAS");
   EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = -1; }), "accepted");
+  EXPECT_EQ(
+      refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1, c.flags = RNN_FLAG_COUPLED_GATES; }),
+      "forget_bias is 1; it must be 0 with RNN_FLAG_COUPLED_GATES, by which the forget gate has no bias");
+  EXPECT_EQ(refused([](C& c) { c.cell = RNN_CELL_LSTM, c.forget_bias = 1, c.flags = RNN_FLAG_PEEPHOLES; }),
+            "accepted");
 
   EXPECT_EQ(
       refused([](C& c) { c.flags = RNN_FLAG_TIED_HEAD; }),

@@ -13,14 +13,21 @@ struct Kind {
   std::uint32_t flags;
   bool projection;
 };
-constexpr Kind kKinds[] = {{"vanilla", RNN_CELL_VANILLA, 0, false},
-                           {"relu", RNN_CELL_VANILLA, RNN_FLAG_RELU, false},
-                           {"gru", RNN_CELL_GRU, 0, false},
-                           {"gru, reset before", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, false},
-                           {"lstm", RNN_CELL_LSTM, 0, false},
-                           {"lstm with projection", RNN_CELL_LSTM, 0, true},
-                           {"mingru", RNN_CELL_MIN_GRU, 0, false},
-                           {"minlstm", RNN_CELL_MIN_LSTM, 0, false}};
+constexpr Kind kKinds[] = {
+    {"vanilla", RNN_CELL_VANILLA, 0, false},
+    {"relu", RNN_CELL_VANILLA, RNN_FLAG_RELU, false},
+    {"gru", RNN_CELL_GRU, 0, false},
+    {"gru, reset before", RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE, false},
+    {"lstm", RNN_CELL_LSTM, 0, false},
+    {"lstm with projection", RNN_CELL_LSTM, 0, true},
+    {"mingru", RNN_CELL_MIN_GRU, 0, false},
+    {"minlstm", RNN_CELL_MIN_LSTM, 0, false},
+    {"lstm with peepholes", RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES, false},
+    {"coupled lstm", RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES, true},
+    {"coupled lstm with peepholes", RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES, false}};
+
+constexpr std::uint32_t kVariants =
+    RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE | RNN_FLAG_PEEPHOLES | RNN_FLAG_COUPLED_GATES;
 
 // Layer normalisation is of all gates of one product with W_hh.
 bool can_normalize(const Kind& kind) {
@@ -109,7 +116,7 @@ std::string describe(const rnn_config_t& c) {
   if (c.layers != nullptr) return reference::text_of(c);
   std::string text;
   for (const Kind& kind : kKinds)
-    if (kind.cell == c.cell && (c.flags & (RNN_FLAG_RELU | RNN_FLAG_RESET_BEFORE)) == kind.flags &&
+    if (kind.cell == c.cell && (c.flags & kVariants) == kind.flags &&
         kind.projection <= (c.projection_size != 0))
       text = kind.name;
   const auto add = [&](const char* name, std::int32_t size) { text += name + std::to_string(size); };

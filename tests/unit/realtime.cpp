@@ -193,7 +193,7 @@ rnn_config_t make_config(std::int32_t inputs, std::int32_t hidden, std::int32_t 
 
 // Every cell, with the options that change a step.
 std::vector<rnn_config_t> kinds() {
-  std::vector<rnn_config_t> list(7, make_config(7, 33, 7, 3));
+  std::vector<rnn_config_t> list(10, make_config(7, 33, 7, 3));
   list[0].flags = RNN_FLAG_RELU | RNN_FLAG_RESIDUAL | RNN_FLAG_LAYER_NORM;
   list[1].cell = list[2].cell = RNN_CELL_GRU;
   list[1].flags = RNN_FLAG_LAYER_NORM;
@@ -203,6 +203,10 @@ std::vector<rnn_config_t> kinds() {
   list[4].projection_size = 12;
   list[5].cell = RNN_CELL_MIN_GRU;
   list[6].cell = RNN_CELL_MIN_LSTM;
+  list[7].cell = list[8].cell = list[9].cell = RNN_CELL_LSTM;
+  list[7].flags = RNN_FLAG_PEEPHOLES;
+  list[8].flags = RNN_FLAG_COUPLED_GATES;
+  list[9].flags = RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES;
   return list;
 }
 

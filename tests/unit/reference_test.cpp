@@ -157,6 +157,44 @@ TEST(Reference, LstmByHand) {
   expect_near(forward(network, sequences).states, {o * std::tanh(-2 * f + i * g), -2 * f + i * g});
 }
 
+// i and f read the cell before the step, o the one behind it.
+TEST(Reference, PeepholesByHand) {
+  Network network = small_lstm();
+  network.layers[0].flags = RNN_FLAG_PEEPHOLES;
+  network.parameters["peephole_i_l0"] = {0.3};
+  network.parameters["peephole_f_l0"] = {-0.7};
+  network.parameters["peephole_o_l0"] = {2};
+  Sequences sequences;
+  sequences.lengths = {1};
+  sequences.inputs = {0.8};
+  sequences.initial_states = {-0.5, -2};
+  const double i = sigmoid(0.4 - 0.75 + 0.1 - 0.6), f = sigmoid(-0.8 - 0.125 - 0.2 + 1.4);
+  const double c = f * -2 + i * std::tanh(1.6 + 1.5 + 0.3);
+  const double h = sigmoid(0.6 - 0.5 + 0.4 + 2 * c) * std::tanh(c);
+  expect_near(forward(network, sequences).states, {h, c});
+}
+
+TEST(Reference, CoupledGatesByHand) {
+  Network network;
+  network.inputs = 1;
+  network.layers = {cell(RNN_CELL_LSTM, 1, RNN_FLAG_COUPLED_GATES)};
+  network.parameters = {
+      {"weight_ih_l0", {0.5, 2, 0.75}}, {"weight_hh_l0", {1.5, -3, 1}}, {"bias_ih_l0", {0.1, 0.3, 0.4}}};
+  Sequences sequences;
+  sequences.lengths = {1};
+  sequences.inputs = {0.8};
+  sequences.initial_states = {-0.5, -2};
+  const double i = sigmoid(0.4 - 0.75 + 0.1), g = std::tanh(1.6 + 1.5 + 0.3);
+  const double c = (1 - i) * -2 + i * g;
+  expect_near(forward(network, sequences).states, {sigmoid(0.6 - 0.5 + 0.4) * std::tanh(c), c});
+
+  network.layers[0].flags |= RNN_FLAG_PEEPHOLES;
+  network.parameters["peephole_i_l0"] = {0.3};
+  network.parameters["peephole_o_l0"] = {2};
+  const double j = sigmoid(0.4 - 0.75 + 0.1 - 0.6), d = (1 - j) * -2 + j * g;
+  expect_near(forward(network, sequences).states, {sigmoid(0.6 - 0.5 + 0.4 + 2 * d) * std::tanh(d), d});
+}
+
 TEST(Reference, MinGruByHand) {
   Network network;
   network.inputs = 1;

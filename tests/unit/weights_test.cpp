@@ -81,6 +81,22 @@ TEST(Weights, NamesAndShapesOfGru) {
   EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "initial_h_l0 5 1"}));
 }
 
+TEST(Weights, NamesAndShapesOfLstmWithPeepholesAndCoupledGates) {
+  rnn_config_t config = make_config(3, 5, 0, 1);
+  config.cell = RNN_CELL_LSTM;
+  config.flags = RNN_FLAG_PEEPHOLES;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 20 3", "weight_hh_l0 20 5", "bias_ih_l0 20 1",
+                                         "peephole_i_l0 5 1", "peephole_f_l0 5 1", "peephole_o_l0 5 1"}));
+  config.flags |= RNN_FLAG_NO_BIAS;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 20 3", "weight_hh_l0 20 5", "peephole_i_l0 5 1",
+                                         "peephole_f_l0 5 1", "peephole_o_l0 5 1"}));
+  config.flags = RNN_FLAG_COUPLED_GATES;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1"}));
+  config.flags |= RNN_FLAG_PEEPHOLES;
+  EXPECT_EQ(names(*make(config)), (Names{"weight_ih_l0 15 3", "weight_hh_l0 15 5", "bias_ih_l0 15 1",
+                                         "peephole_i_l0 5 1", "peephole_o_l0 5 1"}));
+}
+
 TEST(Weights, NamesAndShapesOfLstmWithEveryOption) {
   rnn_config_t config = make_config(7, 5, 4, 2);
   config.cell = RNN_CELL_LSTM;
@@ -232,7 +248,7 @@ void expect_all_packed(const Weights& weights) {
 }
 
 std::vector<rnn_config_t> kinds() {
-  std::vector<rnn_config_t> list(8, make_config(9, 70, 130, 3));
+  std::vector<rnn_config_t> list(10, make_config(9, 70, 130, 3));
   list[1].cell = RNN_CELL_GRU;
   list[2].cell = RNN_CELL_GRU;
   list[2].flags = RNN_FLAG_RESET_BEFORE;
@@ -246,6 +262,9 @@ std::vector<rnn_config_t> kinds() {
   list[5].output_size = 9;
   list[6].cell = RNN_CELL_MIN_GRU;
   list[7].cell = RNN_CELL_MIN_LSTM;
+  list[8].cell = list[9].cell = RNN_CELL_LSTM;
+  list[8].flags = RNN_FLAG_PEEPHOLES;
+  list[9].flags = RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES;
   return list;
 }
 
