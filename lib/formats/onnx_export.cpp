@@ -28,18 +28,24 @@ struct Length {
   std::size_t size = 0;
 };
 
-// What ONNX computes a cell with, and which of our gates its are: z r h of a GRU, i o f c of an LSTM.
+// What ONNX computes a cell with, and which of our gates its are: z r h of a GRU, i o f c of an LSTM, where a
+// coupled one has no f: zeros stand for it.
+constexpr std::size_t kNoGate = static_cast<std::size_t>(-1);
 struct Operator {
   std::int32_t cell;
+  std::uint32_t variant;  // RNN_FLAG_COUPLED_GATES
   const char* type;
+  std::size_t count;
   std::size_t gates[4];
 };
-constexpr Operator kOperators[] = {
-    {RNN_CELL_VANILLA, "RNN", {0}}, {RNN_CELL_GRU, "GRU", {1, 0, 2}}, {RNN_CELL_LSTM, "LSTM", {0, 3, 1, 2}}};
+constexpr Operator kOperators[] = {{RNN_CELL_VANILLA, 0, "RNN", 1, {0}},
+                                   {RNN_CELL_GRU, 0, "GRU", 3, {1, 0, 2}},
+                                   {RNN_CELL_LSTM, 0, "LSTM", 4, {0, 3, 1, 2}},
+                                   {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES, "LSTM", 4, {0, 2, kNoGate, 1}}};
 
 const Operator* find_operator(const cells::Cell& cell) {
   for (const Operator& op : kOperators)
-    if (op.cell == cell.id) return &op;
+    if (op.cell == cell.id && op.variant == (cell.variant & RNN_FLAG_COUPLED_GATES)) return &op;
   return nullptr;
 }
 
@@ -136,10 +142,11 @@ class Exporter {
   }
 
   std::vector<float> reordered(const std::vector<float>& ours, std::size_t layer) const {
-    const std::size_t* order = find_operator(cell(layer))->gates;
-    const std::size_t gates = cell(layer).gates, block = ours.size() / gates;
-    std::vector<float> result(ours.size());
-    for (std::size_t g = 0; g < gates; ++g) std::copy_n(&ours[order[g] * block], block, &result[g * block]);
+    const Operator& op = *find_operator(cell(layer));
+    const std::size_t block = ours.size() / cell(layer).gates;
+    std::vector<float> result(op.count * block);
+    for (std::size_t g = 0; g < op.count; ++g)
+      if (op.gates[g] != kNoGate) std::copy_n(&ours[op.gates[g] * block], block, &result[g * block]);
     return result;
   }
 
@@ -172,12 +179,26 @@ class Exporter {
     std::vector<float> all(weights_.layer(layer).gates());
     for (std::size_t i = 0; i < cell(layer).vector_count; ++i) {
       const Parameter& parameter = *weights_.find(Kind::vector, strand, i);
-      if (parameter.vector.of_recurrent != of_recurrent) continue;
+      if (!parameter.is_bias() || parameter.vector.of_recurrent != of_recurrent) continue;
       const std::vector<float> values = values_of(parameter);
       std::copy(values.begin(), values.end(),
                 &all[parameter.vector.first_gate * weights_.layer(layer).hidden]);
     }
     return all;
+  }
+
+  // Those of i, o and f, of both directions; zeros for a coupled f.
+  std::vector<float> peepholes(std::size_t layer) const {
+    std::vector<float> result;
+    for (const char* direction : {"", "_reverse"})
+      for (const char* name : {"peephole_i", "peephole_o", "peephole_f"}) {
+        if (result.size() == directions() * 3 * hidden()) break;
+        const Parameter* const parameter = weights_.find((indexed(name, layer) + direction).c_str());
+        const std::vector<float> values =
+            parameter != nullptr ? values_of(*parameter) : std::vector<float>(hidden());
+        result.insert(result.end(), values.begin(), values.end());
+      }
+    return result;
   }
 
   // ---- The network ----
@@ -226,7 +247,7 @@ class Exporter {
 
   // Reads x [T, N, X]; returns what the next layer reads, [T, N, D*H].
   std::string add_layer(std::size_t l, const std::string& x) {
-    const std::size_t rows = weights_.layer(l).gates();
+    const std::size_t rows = find_operator(cell(l))->count * hidden();
     add_floats(indexed("W", l), {directions(), rows, weights_.layer(l).inputs}, gates_of(Kind::input, l));
     add_floats(indexed("R", l), {directions(), rows, hidden()}, gates_of(Kind::recurrent, l));
     if (!weights_.has(RNN_FLAG_NO_BIAS)) add_floats(indexed("B", l), {directions(), 2 * rows}, biases(l));
@@ -237,12 +258,17 @@ class Exporter {
       inputs.push_back(add_initial(part, l));
       outputs.push_back(state_name("final", part, l));
     }
+    if ((cell(l).variant & RNN_FLAG_PEEPHOLES) != 0) {
+      add_floats(indexed("P", l), {directions(), 3 * hidden()}, peepholes(l));
+      inputs.push_back(indexed("P", l));
+    }
     NodeProto& node = add_node(find_operator(cell(l))->type, indexed("layer", l), inputs, outputs);
     add_integer(node, "hidden_size", hidden());
     if (directions() == 2)
       add_attribute(node, "direction", ::onnx::AttributeProto::STRING).set_s("bidirectional");
     if (cell(l).id == RNN_CELL_GRU)
       add_integer(node, "linear_before_reset", cell(l).variant == RNN_FLAG_RESET_BEFORE ? 0 : 1);
+    if ((cell(l).variant & RNN_FLAG_COUPLED_GATES) != 0) add_integer(node, "input_forget", 1);
     if (cell(l).variant == RNN_FLAG_RELU) {
       ::onnx::AttributeProto& activations =
           add_attribute(node, "activations", ::onnx::AttributeProto::STRINGS);
@@ -313,10 +339,6 @@ void check(const Weights& weights) {
     if (const cells::Cell& cell = *weights.layer(l).cell; find_operator(cell) == nullptr)
       throw Error(RNN_UNSUPPORTED, "unsupported: cell is %d (%s); ONNX has no operator for it", cell.id,
                   cell.constant);
-  for (const std::uint32_t flag : {RNN_FLAG_PEEPHOLES, RNN_FLAG_COUPLED_GATES})
-    if (weights.has(flag))
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s; librnn writes LSTMs without it as ONNX",
-                  flag == RNN_FLAG_PEEPHOLES ? "RNN_FLAG_PEEPHOLES" : "RNN_FLAG_COUPLED_GATES");
   if (weights.config().projection_size != 0)
     throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
                 weights.config().projection_size);

@@ -20,14 +20,15 @@ namespace rnn::onnx_import {
 struct GraphStrand {
   std::string node;
   std::int32_t cell;    // RNN_CELL_...
-  std::uint32_t flags;  // RNN_FLAG_RELU, RNN_FLAG_RESET_BEFORE
-  std::size_t gates;
+  std::uint32_t flags;  // those of the cell
+  std::size_t gates;    // G, of the constants
   std::int64_t hidden_size;
   std::int64_t input_size;
   std::size_t direction;              // which part of the constants is this one's
   Constant input;                     // [D, G*H, X]
   Constant recurrent;                 // [D, G*H, H]
   std::optional<Constant> bias;       // [D, 2*G*H]
+  std::optional<Constant> peepholes;  // [D, 3*H]  i o f
   std::optional<Constant> states[2];  // [D, 1, H]  initial; none: zero, or an input of the graph
   Content reads;
 };

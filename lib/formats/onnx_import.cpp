@@ -235,8 +235,8 @@ GraphLayer find_layer(const Content& content, const Parts& parts) {
   if (first.cell != second.cell || first.flags != second.flags || first.hidden_size != second.hidden_size)
     throw Error(
         RNN_UNSUPPORTED,
-        "%s: it must have the type, hidden_size, activations and linear_before_reset of %s, whose other "
-        "direction it is",
+        "%s: it must have the type, hidden_size, activations, linear_before_reset, input_forget and P "
+        "(zero or not) of %s, whose other direction it is",
         second.node.c_str(), node.c_str());
   return layer;
 }
@@ -344,9 +344,15 @@ class Builder {
 
   // ---- Parameters ----
 
-  // ONNX's gates, z r h and i o f c, in our order, r z n and i f g o.
+  static bool is_coupled(const GraphStrand& strand) { return (strand.flags & RNN_FLAG_COUPLED_GATES) != 0; }
+
+  // ONNX's gates, z r h and i o f c, in our order, r z n and i f g o; coupled, f is there for nothing.
+  static std::size_t our_gates(const GraphStrand& strand) {
+    return is_coupled(strand) ? strand.gates - 1 : strand.gates;
+  }
   static std::size_t their_gate(const GraphStrand& strand, std::size_t gate) {
-    constexpr std::size_t kGru[] = {1, 0, 2}, kLstm[] = {0, 2, 3, 1};
+    constexpr std::size_t kGru[] = {1, 0, 2}, kLstm[] = {0, 2, 3, 1}, kCoupled[] = {0, 3, 1};
+    if (is_coupled(strand)) return kCoupled[gate];
     return strand.cell == RNN_CELL_LSTM ? kLstm[gate] : strand.cell == RNN_CELL_GRU ? kGru[gate] : gate;
   }
 
@@ -355,7 +361,7 @@ class Builder {
                                      std::size_t first) {
     const std::size_t block = constant.count() / static_cast<std::size_t>(constant.shape[0]) / blocks;
     std::vector<float> result;
-    for (std::size_t g = 0; g < strand.gates; ++g) {
+    for (std::size_t g = 0; g < our_gates(strand); ++g) {
       const float* from =
           constant.floats->data() + (strand.direction * blocks + first + their_gate(strand, g)) * block;
       result.insert(result.end(), from, from + block);
@@ -383,6 +389,7 @@ class Builder {
     own["weight_ih"] = gates_of(strand, strand.input, strand.gates, 0);
     own["weight_hh"] = gates_of(strand, strand.recurrent, strand.gates, 0);
     if (strand.bias) add_bias(strand, own);
+    if (strand.peepholes) add_peepholes(strand, own);
     if (config_.initial_state == RNN_INITIAL_ZERO) return own;
     const char* names[] = {"initial_h", "initial_c"};
     for (std::size_t part = 0; part < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++part) {
@@ -397,9 +404,9 @@ class Builder {
 
   // One bias is the sum of the two, but for the GRU's h behind the product.
   static void add_bias(const GraphStrand& strand, LayerModel::Parameters& own) {
-    const std::size_t rows = strand.gates * static_cast<std::size_t>(strand.hidden_size);
     std::vector<float> bias = gates_of(strand, *strand.bias, 2 * strand.gates, 0),
                        second = gates_of(strand, *strand.bias, 2 * strand.gates, strand.gates);
+    const std::size_t rows = bias.size();
     if (strand.cell == RNN_CELL_GRU && (strand.flags & RNN_FLAG_RESET_BEFORE) == 0) {
       const auto apart = second.begin() + static_cast<std::ptrdiff_t>(rows - rows / 3);
       own["bias_hn"].assign(apart, second.end());
@@ -408,6 +415,14 @@ class Builder {
     for (std::size_t i = 0; i < rows; ++i)
       if (second[i] != 0) bias[i] += second[i];  // our own files come back to the bit, -0 too
     own["bias_ih"] = std::move(bias);
+  }
+
+  static void add_peepholes(const GraphStrand& strand, LayerModel::Parameters& own) {
+    const auto H = static_cast<std::size_t>(strand.hidden_size);
+    const float* const values = strand.peepholes->floats->data() + strand.direction * 3 * H;
+    own["peephole_i"].assign(values, values + H);
+    own["peephole_o"].assign(values + H, values + 2 * H);
+    if (!is_coupled(strand)) own["peephole_f"].assign(values + 2 * H, values + 3 * H);
   }
 
   void add_dense(const GraphStep& step, const GraphStep* bias) {

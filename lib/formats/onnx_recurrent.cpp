@@ -94,7 +94,11 @@ Settings read_settings(const Node& node) {
     settings.flags |= RNN_FLAG_RESET_BEFORE;
   const float clip = node.number("clip", 0);
   if (clip != 0) throw Error(RNN_UNSUPPORTED, "clip is %g; it must be 0", static_cast<double>(clip));
-  if (node.integer("input_forget", 0) != 0) throw Error(RNN_UNSUPPORTED, "input_forget is not 0; it must be");
+  if (node.integer("input_forget", 0) != 0) {
+    if (settings.op->cell != RNN_CELL_LSTM)
+      throw Error(RNN_BAD_FORMAT, "input_forget is not 0; only an LSTM may have it");
+    settings.flags |= RNN_FLAG_COUPLED_GATES;
+  }
   return settings;
 }
 
@@ -163,10 +167,14 @@ void check_lengths(const Node& node, std::int64_t steps) {
                   "sequence_lens has constants that differ from each other or from the steps");
 }
 
-void check_peepholes(const Node& node) {
-  if (node.optional_input(kPeepholes) == nullptr) return;
-  for (const float value : *node.floats(kPeepholes, "P").floats)
-    if (value != 0) throw Error(RNN_UNSUPPORTED, "it has peepholes, P");
+// None if they are zero, as some exporters write them.
+std::optional<Constant> read_peepholes(const Node& node, const Settings& settings, std::int64_t hidden_size) {
+  if (settings.op->cell != RNN_CELL_LSTM || node.optional_input(kPeepholes) == nullptr) return std::nullopt;
+  const Constant& peepholes = node.floats(kPeepholes, "P");
+  expect_shape(peepholes, "P", {static_cast<std::int64_t>(settings.directions), 3 * hidden_size});
+  const std::vector<float>& values = *peepholes.floats;
+  if (std::all_of(values.begin(), values.end(), [](float v) { return v == 0; })) return std::nullopt;
+  return peepholes;
 }
 
 // The same for all sequences, [D, 1, H]; none if it is zero or given when the graph is run.
@@ -301,7 +309,6 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const Flow& x = read_x(node, settings, input_size, parts);
   for (const std::size_t i : {kLengths, kInitialH, kInitialC, kPeepholes}) take_constant(node, i, budget);
   check_lengths(node, x.axes[settings.batch_first ? 1 : 0].size);
-  check_peepholes(node);
 
   GraphStrand strand{node.label(),
                      settings.op->cell,
@@ -313,8 +320,10 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
                      input,
                      recurrent,
                      std::nullopt,
+                     read_peepholes(node, settings, hidden_size),
                      {},
                      x.content};
+  if (strand.peepholes) strand.flags |= RNN_FLAG_PEEPHOLES;
   if (node.optional_input(kB) != nullptr) {
     strand.bias = node.floats(kB, "B");
     expect_shape(*strand.bias, "B", {D, 2 * rows});

@@ -5,6 +5,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint8
 
 VANILLA, GRU, LSTM = 1, 2, 3
 NO_BIAS, RELU, RESET_BEFORE, BIDIRECTIONAL, RESIDUAL, TIED_HEAD = 1, 2, 4, 8, 16, 64
+PEEPHOLES, COUPLED_GATES = 128, 256
 INITIAL_FIXED = 1
 SQUARED_ERROR = 2
 ADAM, SGD = 1, 3

@@ -56,7 +56,10 @@ TEST(Onnx, RoundTrip) {
                               {RNN_CELL_VANILLA, RNN_FLAG_RELU},
                               {RNN_CELL_GRU, 0},
                               {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE},
-                              {RNN_CELL_LSTM, 0}};
+                              {RNN_CELL_LSTM, 0},
+                              {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES},
+                              {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES},
+                              {RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES}};
   for (const Variant& v : variants)
     for (const std::int32_t layers : {1, 2, 3})
       for (const std::uint32_t flags : kDirections)
@@ -139,18 +142,6 @@ TEST(Onnx, CannotBeWritten) {
   EXPECT_MESSAGE("unsupported: cell is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
   save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_LSTM; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: cell is 5 (RNN_CELL_MIN_LSTM); ONNX has no operator for it");
-  save_onnx(create([](rnn_config_t& c) {
-              c.cell = RNN_CELL_LSTM;
-              c.flags = RNN_FLAG_PEEPHOLES;
-            }).get(),
-            RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: RNN_FLAG_PEEPHOLES; librnn writes LSTMs without it as ONNX");
-  save_onnx(create([](rnn_config_t& c) {
-              c.cell = RNN_CELL_LSTM;
-              c.flags = RNN_FLAG_COUPLED_GATES;
-            }).get(),
-            RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: RNN_FLAG_COUPLED_GATES; librnn writes LSTMs without it as ONNX");
   save_onnx(create([](rnn_config_t& c) { c.skip = 1; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: skip is 1; librnn writes networks without it as ONNX");
 }
@@ -219,6 +210,33 @@ void expect_refused(const Case& c) {
   EXPECT_MESSAGE(c.message);
 }
 
+// P holds i, o, f. With input_forget f is 1 - i, whatever W, R, B and P say of it.
+TEST(Onnx, PeepholesAndCoupledGates) {
+  const Rnn plain = create([](rnn_config_t& c) { c.cell = RNN_CELL_LSTM; });
+  onnx::ModelProto model = parse(save_onnx(plain.get()));
+  add_floats(model, "P", {1, 12}, 0.5f);
+  for (int k = 0; k < 12; ++k) find_tensor(model, "P").set_float_data(k, static_cast<float>(k));
+  find_node(model, "LSTM").add_input("P");
+  const Rnn peepholes = load_memory(model.SerializeAsString());
+  EXPECT_EQ(parameter(peepholes.get(), "peephole_i_l0"), (std::vector<float>{0, 1, 2, 3}));
+  EXPECT_EQ(parameter(peepholes.get(), "peephole_o_l0"), (std::vector<float>{4, 5, 6, 7}));
+  EXPECT_EQ(parameter(peepholes.get(), "peephole_f_l0"), (std::vector<float>{8, 9, 10, 11}));
+  EXPECT_EQ(parameter(peepholes.get(), "weight_ih_l0"), parameter(plain.get(), "weight_ih_l0"));
+
+  set_integer(model, "input_forget", 1);
+  const Rnn coupled = load_memory(model.SerializeAsString());
+  EXPECT_EQ(parameter_names(coupled.get()),
+            (std::vector<std::string>{"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "peephole_i_l0",
+                                      "peephole_o_l0", "head.weight", "head.bias"}));
+  EXPECT_EQ(parameter(coupled.get(), "peephole_o_l0"), (std::vector<float>{4, 5, 6, 7}));
+  for (const char* name : {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0"}) {
+    std::vector<float> values = parameter(plain.get(), name);
+    const auto gate = static_cast<std::ptrdiff_t>(values.size() / 4);
+    values.erase(values.begin() + gate, values.begin() + 2 * gate);
+    EXPECT_EQ(parameter(coupled.get(), name), values) << name;
+  }
+}
+
 TEST(Onnx, NodesThatAreNoNetworkHere) {
   const Case cases[] = {
       {[](auto& m) { find_node(m, "Add").set_op_type("Pow"); },
@@ -229,7 +247,6 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        "node \"layer_l0\" (LSTM): direction is \"sideways\"; it must be forward, reverse or bidirectional"},
       {[](auto& m) { attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(2); },
        "unsupported: node \"layer_l0\" (LSTM): clip is 2; it must be 0"},
-      {[](auto& m) { set_integer(m, "input_forget", 1); }, "input_forget is not 0; it must be"},
       {[](auto& m) { set_integer(m, "invented", 1); },
        "unsupported: node \"layer_l0\" (LSTM): attribute \"invented\""},
       {[](auto& m) {
@@ -238,10 +255,10 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        },
        "activations \"sigmoid tanh relu \"; they must be the default ones"},
       {[](auto& m) {
-         add_floats(m, "P", {1, 12}, 0.5f);
+         add_floats(m, "P", {1, 16}, 0.5f);
          find_node(m, "LSTM").add_input("P");
        },
-       "unsupported: node \"layer_l0\" (LSTM): it has peepholes, P"},
+       "node \"layer_l0\" (LSTM): P has shape [1, 16]; it must be [1, 12]"},
       {[](auto& m) {
          add_floats(m, "h", {1, 2, 4}, 0.5f);
          find_tensor(m, "h").set_float_data(5, 0.25f);

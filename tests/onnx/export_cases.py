@@ -21,7 +21,9 @@ def variants(rnn):
     """{name: configuration}"""
     cells = {"vanilla": {"cell": rnn.VANILLA}, "relu": {"cell": rnn.VANILLA, "flags": rnn.RELU},
              "gru": {"cell": rnn.GRU}, "gru_reset_before": {"cell": rnn.GRU, "flags": rnn.RESET_BEFORE},
-             "lstm": {"cell": rnn.LSTM}}
+             "lstm": {"cell": rnn.LSTM}, "lstm_peepholes": {"cell": rnn.LSTM, "flags": rnn.PEEPHOLES},
+             "lstm_coupled": {"cell": rnn.LSTM, "flags": rnn.COUPLED_GATES},
+             "lstm_coupled_peepholes": {"cell": rnn.LSTM, "flags": rnn.COUPLED_GATES + rnn.PEEPHOLES}}
     result = {}
     for name, cell in cells.items():
         for layers in 1, 2, 3:

@@ -46,8 +46,11 @@ def step(node, x, h, c):
             n = np.tanh(Wh @ x + bh + Rh @ (r * h) + ch)
         return (1 - z) * n + z * h, c
     i, o, f, g = np.split(W @ x + R @ h + Wb + Rb, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
+    Pi, Po, Pf = node["P"]
+    i = sigmoid(i + Pi * c)
+    f = 1 - i if node["input_forget"] else sigmoid(f + Pf * c)
+    c = f * c + i * np.tanh(g)
+    return sigmoid(o + Po * c) * np.tanh(c), c
 
 
 def run(node, x, reverse):
@@ -135,7 +138,9 @@ class Graph:
             made.append({"op": self.op, "W": self.values(rows, width), "R": self.values(rows, H),
                          "Wb": self.values(rows) * biased, "Rb": self.values(rows) * biased,
                          "h": np.zeros(H), "c": np.zeros(H), "f": np.tanh,
-                         "linear_before_reset": self.options.get("linear_before_reset", 0)})
+                         "linear_before_reset": self.options.get("linear_before_reset", 0),
+                         "P": self.values(3, H) * self.options.get("peepholes", False),
+                         "input_forget": self.options.get("input_forget", 0)})
             if self.options.get("relu"):
                 made[-1]["f"] = lambda v: np.maximum(v, 0)
             if self.options.get("initial"):
@@ -149,8 +154,8 @@ class Graph:
         inputs = [x, self.stacked(made, "W"), self.stacked(made, "R")]
         inputs.append("" if self.options.get("no_bias") else self.bias(made))
         inputs += [lengths] + self.states(made, layout)
-        if peepholes:
-            inputs += [""] * (7 - len(inputs)) + [self.constant(np.zeros((directions, 3 * H)))]
+        if peepholes or (self.op == "LSTM" and self.options.get("peepholes")):
+            inputs += [""] * (7 - len(inputs)) + [self.constant(np.stack([one["P"].flatten() for one in made]))]
         attributes = {"hidden_size": len(made[0]["h"])}
         if direction != "forward":
             attributes["direction"] = direction
@@ -158,6 +163,8 @@ class Graph:
             attributes["layout"] = layout
         if self.op == "GRU" and self.options.get("linear_before_reset"):
             attributes["linear_before_reset"] = 1
+        if self.op == "LSTM" and self.options.get("input_forget"):
+            attributes["input_forget"] = 1
         if self.op == "RNN" and self.options.get("relu"):
             attributes["activations"] = ["Relu"] * directions
         outputs = self.node(self.op, inputs, 3 if self.op == "LSTM" else 2, **attributes)
@@ -487,7 +494,9 @@ def classifier(g):
 
 
 OPERATORS = {"RNN": ("RNN", {}), "RNN_relu": ("RNN", {"relu": True}), "GRU": ("GRU", {}),
-             "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {})}
+             "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {}),
+             "LSTM_peepholes": ("LSTM", {"peepholes": True}),
+             "LSTM_input_forget": ("LSTM", {"peepholes": True, "input_forget": 1})}
 CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "data"}), (plain, {"tensors": "nodes"}),
          (plain, {"tensors": "float16"}), (plain, {"tensors": "float16_data"}), (plain, {"tensors": "bfloat16"}),
          (plain, {"tensors": "double_data"}), (plain, {"initial": True}), (plain, {"computed_zeros": True}),

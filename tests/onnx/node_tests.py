@@ -54,12 +54,8 @@ class Case:
         """Why librnn cannot do this, or None."""
         operator = self.node.operator
         known = [one * self.directions for one in ACTIVATIONS[operator]]
-        if "P" in self.inputs:
-            return "peepholes"
         if "clip" in self.attributes:
             return "clip"
-        if self.attributes.get("input_forget", 0) != 0:
-            return "input_forget"
         if self.activations() and self.activations() not in known:
             return "activations " + ", ".join(self.activations())
         return None
@@ -102,6 +98,8 @@ class Frames:
 def set_parameters(network, case, hidden):
     order = OPERATORS[case.node.operator][1]
     gates = len(order)
+    if case.attributes.get("input_forget", 0) != 0:
+        order = [0, 3, 1]
 
     def permuted(block):
         width = len(block) // gates
@@ -109,6 +107,11 @@ def set_parameters(network, case, hidden):
 
     for d in range(case.directions):
         suffix = "_l0" + ("_reverse" if d else "")
+        if "P" in case.inputs:
+            peepholes = case.inputs["P"].block(d)
+            for i, name in enumerate(("peephole_i", "peephole_o", "peephole_f")):
+                if name + suffix in network.names():
+                    network.set(name + suffix, peepholes[i * hidden:(i + 1) * hidden])
         network.set("weight_ih" + suffix, permuted(case.inputs["W"].block(d)))
         network.set("weight_hh" + suffix, permuted(case.inputs["R"].block(d)))
         if "B" not in case.inputs:
@@ -130,6 +133,10 @@ def make_network(binding, rnn, case):
         flags |= rnn.NO_BIAS
     if operator == "GRU" and case.attributes.get("linear_before_reset", 0) == 0:
         flags |= rnn.RESET_BEFORE
+    if "P" in case.inputs:
+        flags |= rnn.PEEPHOLES
+    if case.attributes.get("input_forget", 0) != 0:
+        flags |= rnn.COUPLED_GATES
     if "Relu" in case.activations():
         flags |= rnn.RELU
     hidden = case.inputs["R"].shape[2]
