@@ -22,7 +22,7 @@ inline constexpr std::size_t kMinimumSize<rnn_allocator_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_config_t> = 72;
 template <>
-inline constexpr std::size_t kMinimumSize<rnn_layer_t> = 40;
+inline constexpr std::size_t kMinimumSize<rnn_layer_t> = 48;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_parameter_t> = 32;
 template <>

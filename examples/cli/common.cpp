@@ -195,7 +195,9 @@ std::int32_t compute_of(const std::string& name) { return value_in(kComputes, na
 std::string name_of_compute(std::int32_t compute) { return name_in(kComputes, compute); }
 std::string name_of_cell(std::int32_t cell) { return name_in(kCells, cell); }
 
-std::string name_of_kind(std::int32_t kind) { return kind == RNN_LAYER_DENSE ? "dense" : name_of_cell(kind); }
+std::string name_of_kind(std::int32_t kind) {
+  return kind == RNN_LAYER_DENSE ? "dense" : kind == RNN_LAYER_CONV1D ? "conv1d" : name_of_cell(kind);
+}
 
 std::string summary(const rnn_config_t& config) {
   std::string text;

@@ -51,6 +51,8 @@ Json layers_of(const rnn_config_t& config) {
     if (layer.beta != 0) described["beta"] = layer.beta;
     if (layer.direction != 0) described["direction"] = kDirections[layer.direction];
     if (layer.projection_size != 0) described["projection_size"] = layer.projection_size;
+    if (layer.kernel_size != 0) described["kernel_size"] = layer.kernel_size;
+    if (layer.dilation != 0) described["dilation"] = layer.dilation;
     if (layer.flags != 0) described["options"] = options_of(layer.flags);
     layers.push_back(described);
   }

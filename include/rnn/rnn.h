@@ -207,7 +207,10 @@ enum { /* rnn_config_t.flags, added together */
 
 /* rnn_layer_t.kind: RNN_CELL_..., or one of these. */
 enum {
-  RNN_LAYER_DENSE = 64 /* y_t = f(W x_t + b), where f is the activation */
+  RNN_LAYER_DENSE = 64, /* y_t = f(W x_t + b), where f is the activation */
+  /* A causal convolution over the steps: y_t = f(sum over k of W_k x_{t - (K - 1 - k) dilation} + b), where K is the
+   * kernel_size. Inputs before the first step are those of the state, 0 at first. */
+  RNN_LAYER_CONV1D = 65
 };
 
 /* rnn_layer_t.activation: f(z), by element but for the softmax; a is alpha, b is beta. */
@@ -255,15 +258,18 @@ typedef struct rnn_allocator {
 /* One layer of a list: rnn_config_t.layers. All elements of the list have the same struct_size. */
 typedef struct rnn_layer {
   size_t struct_size;
-  int32_t kind;            /* RNN_CELL_... or RNN_LAYER_DENSE */
-  int32_t size;            /* H, or a dense layer's outputs: 1..65536; of a head 1..1048576 */
-  int32_t activation;      /* RNN_ACTIVATION_... of a dense layer; 0 for a cell */
-  int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for a dense layer */
+  int32_t kind;            /* RNN_CELL_... or RNN_LAYER_... */
+  int32_t size;            /* H, or the outputs of another layer: 1..65536; of a head 1..1048576 */
+  int32_t activation;      /* RNN_ACTIVATION_... of a dense layer or a convolution; 0 for a cell */
+  int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for other layers */
   int32_t projection_size; /* P of an LSTM: 1..H-1; 0: no projection */
   uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as wide
                               as its input); of a cell RNN_FLAG_LAYER_NORM and its own; 0: none */
   float alpha;             /* a and b of the activation; both 0: its defaults. 0 where it has none */
   float beta;
+  int32_t kernel_size;     /* K of a convolution: 1..65536; K times its inputs at most 2^24; 0 for other layers */
+  int32_t dilation;        /* of a convolution: 1..65536; (K - 1) dilation times its inputs at most 2^24; 0 for
+                              other layers */
 } rnn_layer_t;
 
 typedef struct rnn_config {
@@ -406,8 +412,8 @@ RNN_API rnn_status_t rnn_step_many_index(rnn_t *const *streams, size_t count, co
 /* ---- State ------------------------------------------------------------------------------------- */
 
 /* The number S of floats in a state: h of each layer and direction, [L, D, P], and behind them c of each,
- * [L, D, H], if the cell is an LSTM. Of a list of layers: h of those that are cells, and behind them c of those
- * that are LSTMs.
+ * [L, D, H], if the cell is an LSTM. Of a list of layers: of each in turn, h of a cell, or the last
+ * (K - 1) dilation inputs of a convolution, [(K - 1) dilation, X], the oldest first; behind them c of each LSTM.
  *
  * size     written on success
  * Errors   RNN_INVALID_ARGUMENT
@@ -454,8 +460,9 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
  * peepholes, peephole_i_l0, peephole_f_l0 (not with RNN_FLAG_COUPLED_GATES) and peephole_o_l0 [H].
  * minGRU and minLSTM have no weight_hh. Of a list of layers the names are layers.0.weight_ih,
  * layers.0.weight_ih_reverse, layers.1.initial_h, ..., and of a dense layer with X inputs layers.2.weight [size, X],
- * layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at 0.25. Initialised by
- * default, W and b of a dense layer have U(-1/sqrt(X), 1/sqrt(X)). */
+ * layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at 0.25; of a convolution
+ * layers.3.weight [size, K X], W_0 first. Initialised by default, W and b of both have U(-1/sqrt(n), 1/sqrt(n)), where n
+ * is the number of columns of W. */
 typedef struct rnn_parameter {
   size_t struct_size;
   const char *name; /* lives as long as a handle over the same weights */
@@ -1030,12 +1037,12 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
- * RTNeural and Keras, of lstm, gru, dense, activation, prelu and batchnorm layers in any order; GuitarML's
+ * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order; GuitarML's
  * models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its version, 0.5 to
  * 0.7), which starts from the state in the file (that program itself runs half a second of silence first).
  * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one
  * whose layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU,
- * LSTM, Dense, BatchNormalization (of the last axis) and activations that rnn_layer_t has, in any order; what
+ * LSTM, Dense, causal Conv1D, BatchNormalization (of the last axis) and activations of rnn_layer_t, in any order; what
  * acts in training alone, as Dropout, is left out. Recurrent layers may be Bidirectional with concat, sum or
  * ave, or have go_backwards, whose outputs come in the reverse order: a second one must turn them back, or
  * the last one have return_sequences=False. There, metadata keras.pooling is "last": outputs are those of

@@ -67,7 +67,7 @@ struct Stage {
 };
 
 struct Cell {
-  std::int32_t id = 0;              // RNN_CELL_..., or RNN_LAYER_DENSE
+  std::int32_t id = 0;              // RNN_CELL_..., or RNN_LAYER_...
   const char* constant = nullptr;   // that constant's name
   std::uint32_t variant = 0;        // the flags that make this cell of it, as RNN_FLAG_RELU; or 0
   const char* name = nullptr;       // as in files

@@ -16,7 +16,7 @@ namespace {
 
 const Cell* const kCells[] = {&vanilla, &relu,          &gru,          &gru_reset_before,
                               &lstm,    &lstm_peephole, &lstm_coupled, &lstm_coupled_peephole,
-                              &mingru,  &minlstm,       &dense};
+                              &mingru,  &minlstm,       &dense,        &conv1d};
 
 }  // namespace
 
@@ -32,7 +32,9 @@ const Cell* find(std::int32_t id, std::uint32_t flags) {
 }
 
 const Cell* find(const rnn_layer_t& layer) {
-  if (layer.kind == RNN_LAYER_DENSE) return layer.activation == RNN_ACTIVATION_PRELU ? &dense_prelu : &dense;
+  const bool has_slopes = layer.activation == RNN_ACTIVATION_PRELU;
+  if (layer.kind == RNN_LAYER_DENSE) return has_slopes ? &dense_prelu : &dense;
+  if (layer.kind == RNN_LAYER_CONV1D) return has_slopes ? &conv1d_prelu : &conv1d;
   return find(layer.kind, layer.flags);
 }
 

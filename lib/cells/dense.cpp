@@ -7,8 +7,9 @@ namespace {
 
 using kernels::Table;
 
-constexpr Cell describe_dense() {
-  Cell cell = joint_cell(RNN_LAYER_DENSE, "RNN_LAYER_DENSE", "dense", 1);
+// A convolution is the same over a window of its inputs.
+constexpr Cell describe(std::int32_t id, const char* constant, const char* name) {
+  Cell cell = joint_cell(id, constant, name, 1);
   cell.input = "weight";
   cell.keeps_h = false;
   cell.stages[0].gates = 0;
@@ -19,8 +20,7 @@ constexpr Cell describe_dense() {
 }
 
 // Kept is what the slopes' gradient is the sum of.
-constexpr Cell describe_dense_prelu() {
-  Cell cell = describe_dense();
+constexpr Cell with_slopes(Cell cell) {
   cell.kept = 1;
   Vector& slope = cell.vectors[cell.vector_count++];
   slope.name = "slope";
@@ -32,7 +32,9 @@ constexpr Cell describe_dense_prelu() {
 
 }  // namespace
 
-constexpr Cell dense = describe_dense();
-constexpr Cell dense_prelu = describe_dense_prelu();
+constexpr Cell dense = describe(RNN_LAYER_DENSE, "RNN_LAYER_DENSE", "dense");
+constexpr Cell dense_prelu = with_slopes(dense);
+constexpr Cell conv1d = describe(RNN_LAYER_CONV1D, "RNN_LAYER_CONV1D", "conv1d");
+constexpr Cell conv1d_prelu = with_slopes(conv1d);
 
 }  // namespace rnn::cells

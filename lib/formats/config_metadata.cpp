@@ -65,6 +65,8 @@ void visit_layer(Visitor& visitor, Layer& layer, std::size_t index) {
   visitor.option(key("beta"), layer.beta);
   visitor.choice(key("direction"), layer.direction, kDirections);
   visitor.option(key("projection_size"), layer.projection_size);
+  visitor.option(key("kernel_size"), layer.kernel_size);
+  visitor.option(key("dilation"), layer.dilation);
   visitor.flag(key("bias"), layer.flags, RNN_FLAG_NO_BIAS, true);
   visitor.option_flag(key("residual"), layer.flags, RNN_FLAG_RESIDUAL);
   visitor.option_flag(key("layer_norm"), layer.flags, RNN_FLAG_LAYER_NORM);

@@ -95,10 +95,7 @@ class Chain {
     const bool relu = layer.cell == RNN_CELL_VANILLA && layer.activation == "relu";
     if (!relu) check_choice(layer, "activation", layer.activation, "tanh");
     check_choice(layer, "recurrent_activation", layer.recurrent_activation, "sigmoid");
-    if (pooled_)
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s reads what a layer before it gives for its last step alone",
-                  layer.place.c_str());
+    check_not_pooled(layer);
     const bool before = layer.cell == RNN_CELL_GRU && !layer.reset_after;
     rnn_layer_t own{};
     own.kind = layer.cell;
@@ -181,20 +178,28 @@ class Chain {
 
   // A convolution's matrix is [O, K X]; one of a single step is a dense layer.
   void add_dense(Layer& layer) {
-    if (layer.kernel_size > 1) check_convolution(layer);
     const auto X = static_cast<std::size_t>(layer.inputs) * static_cast<std::size_t>(layer.kernel_size);
     const auto O = static_cast<std::size_t>(layer.units);
     rnn_layer_t own{};
     own.kind = RNN_LAYER_DENSE;
     own.size = layer.units;
+    if (layer.kernel_size > 1) {
+      check_not_reversed(layer);
+      check_not_pooled(layer);
+      own.kind = RNN_LAYER_CONV1D;
+      own.kernel_size = layer.kernel_size;
+      own.dilation = layer.dilation;
+    }
     list_.add_dense(layer.place, own, transposed(layer.weights[0].kernel, X, O, kPlain),
                     std::move(layer.weights[0].bias));
     list_.add_function(layer.place, std::move(layer.function), O);
   }
 
-  void check_convolution(const Layer& layer) const {
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s has kernel_size %d; it must be 1", layer.place.c_str(),
-                layer.kernel_size);
+  void check_not_pooled(const Layer& layer) const {
+    if (pooled_)
+      throw Error(RNN_UNSUPPORTED,
+                  "unsupported: %s reads what a layer before it gives for its last step alone",
+                  layer.place.c_str());
   }
 
   void add_normalization(const Layer& layer) {

@@ -109,6 +109,8 @@ void LayerModel::add_recurrent(const std::string& place, rnn_layer_t layer,
 
 void LayerModel::add_dense(const std::string& place, rnn_layer_t layer, std::vector<float> weight,
                            std::vector<float> bias) {
+  // The steps before the first are zeros behind the affine map, not before it.
+  if (!pending_.empty() && layer.kind == RNN_LAYER_CONV1D) add_diagonal(place, {}, pending_.scale.size());
   if (!pending_.empty()) apply_before(pending_, weight, bias);
   Parameters own;
   own["weight"] = std::move(weight);

@@ -32,6 +32,7 @@ class LayerModel {
 
   // Each reads what is there so far; of its layer, flags without RNN_FLAG_NO_BIAS. place: in messages.
   void add_recurrent(const std::string& place, rnn_layer_t layer, std::vector<Parameters> directions);
+  // Of a convolution, too, whose weight is [size, K X].
   void add_dense(const std::string& place, rnn_layer_t layer, std::vector<float> weight,
                  std::vector<float> bias);
   // Of `width` values: part of the dense layer before it, or one of its own.

@@ -32,7 +32,7 @@ void check_size(const rnn_config_t& config, const Model& model) {
   std::uint64_t least = 0, width = 0;
   for (const Layer& layer : layers) {
     const std::uint64_t recurrent = layer.cell->recurrent_gates() * layer.hidden * layer.projected;
-    least += layer.directions * (recurrent + layer.gates() * layer.inputs);
+    least += layer.directions * (recurrent + layer.gates() * layer.columns());
     width = layer.outputs();
   }
   least += make_head(config).outputs * width;

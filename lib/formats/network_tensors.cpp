@@ -294,7 +294,7 @@ void check_matrices(const rnn_config_t& config, const Names& names, const Conten
       const auto expect_matrix = [&](const char* base, std::uint64_t rows, std::uint64_t columns) {
         expect(contents, names, names.strand(base, layer.index, layer.reverse || d != 0), {rows, columns});
       };
-      expect_matrix(cell.input, cell.gates * H, layer.inputs);
+      expect_matrix(cell.input, cell.gates * H, layer.columns());
       if (cell.recurrent_gates() > 0) expect_matrix("weight_hh", cell.recurrent_gates() * H, P);
       if (layer.has_projection()) expect_matrix("weight_hr", P, H);
     }

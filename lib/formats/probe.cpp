@@ -125,6 +125,10 @@ void compare_states(const Weights& weights, const Run& found, const float* expec
         const std::size_t at = t * weights.state_size() + strand.states[part].offset;
         compare(found.states.data() + at, expected + at, strand.states[part].size, tolerance, t, place);
       }
+    for (std::size_t t = 0; t < kSteps; ++t) {
+      const std::size_t at = t * weights.state_size() + strand.past.offset;
+      compare(found.states.data() + at, expected + at, strand.past.size, tolerance, t, place);
+    }
   }
 }
 

@@ -153,7 +153,9 @@ Difference find_difference(const rnn_layer_t& a, const rnn_layer_t& b, const std
       {"projection_size", double(a.projection_size), double(b.projection_size)},
       {"flags", double(a.flags), double(b.flags)},
       {"alpha", double(a.alpha), double(b.alpha)},
-      {"beta", double(a.beta), double(b.beta)}};
+      {"beta", double(a.beta), double(b.beta)},
+      {"kernel_size", double(a.kernel_size), double(b.kernel_size)},
+      {"dilation", double(a.dilation), double(b.dilation)}};
   for (const Compared<double>& field : fields)
     if (field.a != field.b) return {place + "." + field.name, field.a, field.b};
   return {};

@@ -55,6 +55,9 @@ class ForwardPass {
   float* state(std::size_t part, const Strand& strand, std::size_t row) noexcept {
     return part != 0 ? c_ + row * width_ : o_ + row * stride_ + strand.column;
   }
+  float* past(const Strand& strand, std::size_t i) noexcept {
+    return pasts_ + strand.past.place * block_ + i * strand.past.size;
+  }
   std::size_t state_stride(std::size_t part) const noexcept { return part == 0 ? stride_ : width_; }
 
   void allocate();
@@ -65,6 +68,10 @@ class ForwardPass {
   void point_to_inputs(const Window& window) noexcept;
   kernels::Rows previous(const Window& window, std::size_t part, const Strand& strand,
                          std::size_t t) noexcept;
+  void copy_input(const Window& window, const Strand& strand, std::size_t i, std::size_t position,
+                  float* to) noexcept;
+  void make_windows(const Window& window, const Strand& strand) noexcept;
+  void carry_past(const Window& window, const Strand& strand) noexcept;
   void carry(const Window& window, const Strand& strand) noexcept;
   void write_states(const Window& window, const Strand& strand) noexcept;
   void write_outputs(const Window& window) noexcept;
@@ -83,6 +90,7 @@ class ForwardPass {
   std::size_t kept_width_ = 0;                             // padded kept, if a step reads it
   std::size_t unprojected_width_ = 0, product_width_ = 0;  // padded H and G*H, if there are some
   std::size_t stride_ = 0;                                 // padded D*P
+  std::size_t window_width_ = 0;                           // padded K*X of a convolution
   std::size_t parts_ = 1;                                  // most vectors of a strand's state
   bool whole_;          // segments go through the layers whole, for there is a reverse strand
   std::size_t layers_;  // 2 if a layer may not write where it reads
@@ -97,7 +105,9 @@ class ForwardPass {
   float* c_ = nullptr;        // [rows, padded H]  of the strand in work
   float* x_ = nullptr;        // [rows, padded D*P]  what a layer after the first reads
   float* o_ = nullptr;        // [rows, padded D*P]  and what it writes; may be the same
-  float* carried_ = nullptr;  // [vectors, block, padded H]  each segment's state between windows
+  float* carried_ = nullptr;  // [vectors, block, padded H]  each segment's state between windows,
+  float* pasts_ = nullptr;    // [convolutions, block, reach, X]  and the inputs before the next one
+  float* windows_ = nullptr;  // [rows, padded K*X]  of the convolution in work
   float *kept_ = nullptr, *unprojected_ = nullptr, *product_ = nullptr;  // [block, padded]  of one step
   float* pooled_ = nullptr;                                              // [block, padded D*P]
   float* final_states_ = nullptr;     // [N, S]  apart from the caller's, which may be the initial ones
@@ -130,6 +140,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     if (layer.has_projection()) room(unprojected_width_, layer.hidden);
     if (layer.layer_norm) room(product_width_, layer.gates());
     if (layer.residual) layers_ = 2;
+    if (layer.has_window()) room(window_width_, layer.columns());
     parts_ = std::max(parts_, layer.cell->states);
   }
   Buffer<Slice> slices(weights.allocator(), in.count);
@@ -141,7 +152,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
 
 void ForwardPass::allocate() {
   const Allocator& allocator = weights_.allocator();
-  const std::size_t row = gates_width_ + (parts_ - 1) * width_ + layers_ * stride_;
+  const std::size_t row = gates_width_ + (parts_ - 1) * width_ + layers_ * stride_ + window_width_;
   if (!whole_) {
     const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
     block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
@@ -182,6 +193,8 @@ std::size_t ForwardPass::place_numbers(float* base) {
   x_ = take(rows_, stride_);
   o_ = layers_ > 1 ? take(rows_, stride_) : x_;
   carried_ = take(weights_.padded_state_size(), block_);
+  pasts_ = take(weights_.past_size(), block_);
+  windows_ = take(rows_, window_width_);
   kept_ = take(block_, kept_width_);
   unprojected_ = take(block_, unprojected_width_);
   product_ = take(block_, product_width_);
@@ -213,6 +226,12 @@ struct ForwardPass::WindowBuffers {
   template <class Visit>
   void for_rows(const Visit& visit) const noexcept {
     visit(0, window.rows);
+  }
+  void make_windows(std::size_t l) const noexcept {
+    pass.make_windows(window, pass.weights_.strand(pass.weights_.layer(l).first_strand));
+  }
+  kernels::Rows windows(std::size_t, std::size_t) const noexcept {
+    return {pass.windows_, pass.window_width_, nullptr};
   }
   kernels::Rows input(std::size_t l, std::size_t) const noexcept {
     if (l > 0) return {pass.x_, pass.stride_, nullptr};
@@ -304,6 +323,14 @@ void ForwardPass::start(const Window& window) noexcept {
         std::copy_n(initial, state.size, carried(part, strand, i));
       }
     }
+    for (std::size_t i = 0; strand.past.size != 0 && i < window.count; ++i) {
+      const Segment& segment = plan_.segment(window.first + i);
+      if (segment.starts_slice && initial_states_ != nullptr)
+        std::copy_n(initial_states_ + segment.slice * weights_.state_size() + strand.past.offset,
+                    strand.past.size, past(strand, i));
+      else
+        std::fill_n(past(strand, i), strand.past.size, 0.0f);
+    }
   }
 }
 
@@ -349,6 +376,52 @@ kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, cons
   for (std::size_t i = 0; i < rows; ++i)
     pointers[i] = i < going_on ? last + i * stride : start.base + i * start.stride;
   return {nullptr, 0, pointers};
+}
+
+// The input at a position: the past has the first ones, and step t of the window the one behind them and t more.
+void ForwardPass::copy_input(const Window& window, const Strand& strand, std::size_t i, std::size_t position,
+                             float* to) noexcept {
+  const Layer& layer = *strand.layer;
+  const std::size_t X = layer.inputs, reach = layer.reach();
+  if (position < reach) {
+    std::copy_n(past(strand, i) + position * X, X, to);
+    return;
+  }
+  const std::size_t row = offsets_[position - reach] + i;
+  if (layer.index > 0) {
+    std::copy_n(x_ + row * stride_, X, to);
+  } else if (inputs_.size() != 0) {
+    std::copy_n(inputs_[row], X, to);
+  } else {
+    std::fill_n(to, X, 0.0f);
+    to[indices_[row]] = 1.0f;
+  }
+}
+
+// What the taps of a convolution read at each step of the window.
+void ForwardPass::make_windows(const Window& window, const Strand& strand) noexcept {
+  const Layer& layer = *strand.layer;
+  for (std::size_t t = window.begin; t < window.end; ++t)
+    for (std::size_t i = 0; i < active(window, t); ++i)
+      for (std::size_t k = 0; k < layer.taps; ++k)
+        copy_input(window, strand, i, t - window.begin + k * layer.dilation,
+                   windows_ + (offsets_[t - window.begin] + i) * window_width_ + k * layer.inputs);
+  carry_past(window, strand);
+}
+
+// Write the past after each step, if it is wanted, and keep that after each segment's last one.
+void ForwardPass::carry_past(const Window& window, const Strand& strand) noexcept {
+  const std::size_t X = strand.layer->inputs, S = weights_.state_size();
+  for (std::size_t i = 0; i < active(window, window.begin); ++i) {
+    const std::size_t steps = std::min(plan_.segment(window.first + i).length, window.end) - window.begin;
+    for (std::size_t t = options_.states != nullptr ? 0 : steps; t < steps; ++t) {
+      float* const out = options_.states + plan_.frame(window.begin + t, window.first + i) * S;
+      for (std::size_t j = 0; j < strand.layer->reach(); ++j)
+        copy_input(window, strand, i, t + 1 + j, out + strand.past.offset + j * X);
+    }
+    for (std::size_t j = 0; j < strand.layer->reach(); ++j)
+      copy_input(window, strand, i, steps + j, past(strand, i) + j * X);
+  }
 }
 
 // Keep the last state in the window of each segment that has a step in it.
@@ -428,6 +501,7 @@ void ForwardPass::finish(const Window& window) noexcept {
       for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
            ++part)
         std::copy_n(carried(part, strand, i), strand.states[part].size, out + strand.states[part].offset);
+      std::copy_n(past(strand, i), strand.past.size, out + strand.past.offset);
     }
   }
 }

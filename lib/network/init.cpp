@@ -142,7 +142,7 @@ class Initializer {
 
   // As torch.nn.LSTM and torch.nn.Linear do it; the head of a uniform stack as its cells.
   double pytorch_limit() const noexcept {
-    const std::size_t columns = of_listed_head_ ? layer_->outputs() : layer_->inputs;
+    const std::size_t columns = of_listed_head_ ? layer_->outputs() : layer_->columns();
     const bool by_columns = of_listed_head_ || !layer_->cell->keeps_h;
     return 1.0 / std::sqrt(static_cast<double>(by_columns ? columns : layer_->hidden));
   }

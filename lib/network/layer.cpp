@@ -15,6 +15,8 @@ Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator
     layer.index = l;
     layer.first_strand = strands;
     layer.inputs = layer_inputs(config, l);
+    layer.taps = given.kernel_size != 0 ? static_cast<std::size_t>(given.kernel_size) : 1;
+    layer.dilation = static_cast<std::size_t>(given.dilation);
     layer.hidden = static_cast<std::size_t>(given.size);
     layer.projected =
         given.projection_size != 0 ? static_cast<std::size_t>(given.projection_size) : layer.hidden;

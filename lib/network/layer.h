@@ -14,6 +14,8 @@ struct Layer {
   std::size_t index;               // l
   std::size_t first_strand;        // of its D strands, which stand one after the other
   std::size_t inputs;              // X
+  std::size_t taps;                // K: inputs that a step reads, 1 but of a convolution,
+  std::size_t dilation;            // so many steps apart, up to its own
   std::size_t hidden;              // H
   std::size_t projected;           // P, the width of h; H without a projection, else less
   std::size_t directions;          // D
@@ -27,6 +29,12 @@ struct Layer {
   std::size_t kept() const noexcept { return cell->kept * hidden; }      // of each step
   std::size_t width() const noexcept { return directions * projected; }  // D*P: all h, one beside the other
   std::size_t outputs() const noexcept { return sums ? projected : width(); }
+  bool has_window() const noexcept { return taps > 1; }
+  std::size_t columns() const noexcept { return taps * inputs; }  // of W_ih
+  std::size_t reach() const noexcept {
+    return (taps - 1) * dilation;
+  }                                                               // steps before its own that a step reads
+  std::size_t past() const noexcept { return reach() * inputs; }  // what the state has of these
   // See Cell::kept_leads; layer normalisation has the gradient of the product elsewhere.
   bool kept_leads() const noexcept { return cell->kept_leads() && !layer_norm; }
   bool has_projection() const noexcept { return projected != hidden; }
@@ -51,6 +59,8 @@ struct Strand {
   std::size_t column;  // where h stands among those of the layer
   cells::LayerWeights weights;
   State states[cells::kMaxStates];
+  State
+      past;  // of a convolution: the last inputs, the oldest first, 0 at first; its place is among those alone
 };
 
 // The linear map from the last layer's output to the network's.

@@ -48,21 +48,22 @@ class Checker {
       : config_(config), index_(index), layer_(config.layers[index]) {}
 
   void check() const {
-    const bool dense = layer_.kind == RNN_LAYER_DENSE;
+    const bool cell = is_cell(layer_);
     if (cells::find(layer_.kind, 0) == nullptr)
       throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %s", name("kind").c_str(), layer_.kind,
                   name_cells([](const cells::Cell&) { return true; }).c_str());
     const bool head = index_ > 0 && index_ + 1 == config_.layer_count && is_head(layer_);
     check_range("size", layer_.size, 1, head ? kMaxClasses : kMaxSize);
-    check_range("activation", layer_.activation, 0, dense ? RNN_ACTIVATION_SOFTPLUS : 0);
-    check_range("direction", layer_.direction, 0, dense ? 0 : RNN_DIRECTION_SUM);
+    check_range("activation", layer_.activation, 0, cell ? 0 : RNN_ACTIVATION_SOFTPLUS);
+    check_range("direction", layer_.direction, 0, cell ? RNN_DIRECTION_SUM : 0);
     const LayerFields fields{name("kind"), name("size"), name("flags"), name("projection_size")};
     constexpr std::uint32_t kOfAll = RNN_FLAG_NO_BIAS | RNN_FLAG_RESIDUAL;
-    check_flags(layer_, dense ? kOfAll : kOfAll | cells::kVariants | RNN_FLAG_LAYER_NORM, fields);
-    if (dense)
-      check_range("projection_size", layer_.projection_size, 0, 0);
-    else
+    check_flags(layer_, cell ? kOfAll | cells::kVariants | RNN_FLAG_LAYER_NORM : kOfAll, fields);
+    if (cell)
       check_projection(layer_, fields);
+    else
+      check_range("projection_size", layer_.projection_size, 0, 0);
+    check_window();
     const Defaults defaults = defaults_of(layer_.activation);
     check_number("alpha", layer_.alpha, defaults.alpha != 0.0f);
     check_number("beta", layer_.beta, defaults.beta != 0.0f);
@@ -89,6 +90,27 @@ class Checker {
       throw Error(RNN_INVALID_ARGUMENT, "%s is %g and %s is %d, which has none; it must then be 0",
                   name(field).c_str(), static_cast<double>(value), name("activation").c_str(),
                   layer_.activation);
+  }
+
+  void check_window() const {
+    const bool window = layer_.kind == RNN_LAYER_CONV1D;
+    check_range("kernel_size", layer_.kernel_size, window ? 1 : 0, window ? kMaxSize : 0);
+    check_range("dilation", layer_.dilation, window ? 1 : 0, window ? kMaxSize : 0);
+    if (!window) return;
+    const auto taps = static_cast<std::size_t>(layer_.kernel_size);
+    const std::size_t reach = (taps - 1) * static_cast<std::size_t>(layer_.dilation);
+    const std::size_t inputs = layer_inputs(config_, index_);
+    if (taps > kMaxWindow / inputs)
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "%s is %d and the layer has %zu inputs; their product must be at most %zu",
+                  name("kernel_size").c_str(), layer_.kernel_size, inputs, kMaxWindow);
+    if (reach > kMaxWindow / inputs)
+      throw Error(
+          RNN_INVALID_ARGUMENT,
+          "%s is %d, %s %d, and the layer has %zu inputs; (kernel_size - 1) dilation inputs must be at "
+          "most %zu",
+          name("kernel_size").c_str(), layer_.kernel_size, name("dilation").c_str(), layer_.dilation, inputs,
+          kMaxWindow);
   }
 
   void check_residual() const {

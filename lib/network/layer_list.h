@@ -11,7 +11,8 @@
 
 namespace rnn {
 
-constexpr std::size_t kMaxListed = 256;  // layers of rnn_config_t.layers
+constexpr std::size_t kMaxListed = 256;                   // layers of rnn_config_t.layers
+constexpr std::size_t kMaxWindow = std::size_t{1} << 24;  // columns of a convolution's W, and its past
 
 struct FlagName {
   std::uint32_t value;

@@ -1,7 +1,7 @@
 // The walk through the layers: the same for a step of one stream, a step of many streams, a window of whole
 // sequences, and a block of steps in training. A row is one step of one of them.
 //
-//   gates = W_ih x + b              of all rows at once
+//   gates = W_ih x + b              of all rows at once; of a convolution x is a window of its inputs
 //   h, gates = cell(gates, h)       step by step; of a reverse strand the last step first
 //   o = [h forward, h backward]     or their sum; + x if the layer is residual: what the next layer reads, and
 //                                   the head
@@ -11,6 +11,7 @@
 //   step_at_once(s)                 takes the strand's step by one kernel; false: there is none
 //   projects(s)                     false if steps take one-hot inputs from W_ih themselves
 //   for_rows(visit)                 visit(first, count) for all rows, some that stand one after the other at a time
+//   make_windows(l)                 of a convolution: gather what each row reads, which windows(l, first) then is
 //   input(l, first)                 x; or, where not null, indices(l, first): one-hot
 //   gates(s, first)
 //   normalized(s, first)
@@ -83,13 +84,16 @@ inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const std::size_t first_strand = layer.first_strand, end_strand = first_strand + layer.directions;
+    if (layer.has_window()) buffers.make_windows(l);
     for (std::size_t s = first_strand; s < end_strand; ++s) {
       const Strand& strand = weights.strand(s);
       if (!buffers.step_at_once(s)) {
         if (buffers.projects(s))
           buffers.for_rows([&](std::size_t first, std::size_t count) {
-            project(table, strand, count, buffers.input(l, first), buffers.indices(l, first),
-                    buffers.gates(s, first), buffers.normalized(s, first));
+            const bool windows = layer.has_window();
+            project(table, strand, count, windows ? buffers.windows(l, first) : buffers.input(l, first),
+                    windows ? nullptr : buffers.indices(l, first), buffers.gates(s, first),
+                    buffers.normalized(s, first));
           });
         buffers.for_steps(s, [&](const cells::ForwardStep& step) {
           cells::forward(*layer.cell, table, strand.weights, step);

@@ -23,7 +23,9 @@ constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 
 Network::Network(WeightsRef weights)
     : allocator_(weights->allocator()),
       weights_(std::move(weights)),
-      states_(allocator_, checked_product(2, weights_->padded_state_size())) {
+      states_(allocator_, checked_product(2, weights_->padded_state_size())),
+      pasts_(allocator_, weights_->past_size()),
+      oldest_(allocator_, weights_->num_layers()) {
   lay_out_scratch();
   connect();
   reset();
@@ -33,15 +35,19 @@ Network::Network(const Network& other)
     : allocator_(other.allocator_),
       weights_(other.weights_),
       states_(allocator_, other.states_.size()),
+      pasts_(allocator_, other.pasts_.size()),
+      oldest_(allocator_, other.oldest_.size()),
       half_(other.half_) {
   lay_out_scratch();
   connect();
   std::copy(other.states_.begin(), other.states_.end(), states_.begin());
+  std::copy(other.pasts_.begin(), other.pasts_.end(), pasts_.begin());
+  std::copy(other.oldest_.begin(), other.oldest_.end(), oldest_.begin());
 }
 
 void Network::lay_out_scratch() {
   const Weights& weights = *weights_;
-  std::size_t gates = 0, kept = 0, unprojected = 0, product = 0, output = 0;
+  std::size_t gates = 0, kept = 0, unprojected = 0, product = 0, output = 0, window = 0;
   const auto room = [](std::size_t& size, std::size_t wanted) { size = std::max(size, wanted); };
   bool one_kernel = false;  // of some layer's step
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
@@ -52,9 +58,10 @@ void Network::lay_out_scratch() {
     if (layer.has_projection()) room(unprojected, width);
     if (layer.layer_norm) room(product, kernels::padded(layer.gates()));
     if (layer.residual) room(output, kernels::padded(layer.outputs()));
+    if (layer.has_window()) room(window, kernels::padded(layer.columns()));
     one_kernel = one_kernel || (layer.has_step() && !weights.has_reverse());
   }
-  scratch_ = Buffer<float>(allocator_, gates + kept + unprojected + product + output);
+  scratch_ = Buffer<float>(allocator_, gates + kept + unprojected + product + output + window);
   float* next = scratch_.data();
   const auto take = [&next](std::size_t size) {
     float* const taken = size != 0 ? next : nullptr;
@@ -67,6 +74,7 @@ void Network::lay_out_scratch() {
   step_.unprojected.base = take(unprojected);
   step_.product.base = take(product);
   output_ = take(output);
+  window_ = take(window);
   if (one_kernel) steps_ = Buffer<kernels::CellStep>(allocator_, 2 * weights.num_layers());
 }
 
@@ -140,6 +148,10 @@ struct Network::StreamBuffers {
   void for_rows(const Visit& visit) const noexcept {
     visit(0, 1);
   }
+  void make_windows(std::size_t l) const noexcept {
+    network.make_window(network.weights_->strand(l), x, index);
+  }
+  kernels::Rows windows(std::size_t, std::size_t) const noexcept { return one(network.window_); }
   kernels::Rows input(std::size_t, std::size_t) const noexcept { return one(x); }
   const std::int32_t* indices(std::size_t, std::size_t) const noexcept {
     return x == nullptr ? &index : nullptr;
@@ -256,6 +268,14 @@ struct Network::BlockBuffers {
   void for_rows(const Visit& visit) const noexcept {
     visit(0, count);
   }
+  void make_windows(std::size_t l) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+      networks[i]->make_window(weights.strand(l), one_hot == nullptr ? row_of(o, i) : nullptr,
+                               one_hot != nullptr ? one_hot[i] : 0);
+      windows_[i] = networks[i]->window_;
+    }
+  }
+  kernels::Rows windows(std::size_t, std::size_t) const noexcept { return {nullptr, 0, windows_}; }
   kernels::Rows input(std::size_t, std::size_t) const noexcept { return o; }
   const std::int32_t* indices(std::size_t, std::size_t) const noexcept { return one_hot; }
   kernels::MutableRows gates(std::size_t, std::size_t) const noexcept { return step.gates; }
@@ -290,6 +310,7 @@ struct Network::BlockBuffers {
   kernels::Rows o;              // what the next layer reads
   const std::int32_t* one_hot;  // [count]  or these
   const float* inputs[kBlock];  // where o points
+  const float* windows_[kBlock];
   const float* previous[cells::kMaxStates][kBlock];
   float* next[cells::kMaxStates][kBlock];
   float *gates_[kBlock], *kept[kBlock], *unprojected[kBlock], *product[kBlock], *outputs[kBlock];
@@ -317,16 +338,54 @@ void Network::visit_states(const Visit& visit) const noexcept {
   }
 }
 
+template <class Visit>
+void Network::visit_pasts(const Visit& visit) const noexcept {
+  for (std::size_t s = 0; pasts_.size() != 0 && s < weights_->strands(); ++s)
+    if (weights_->strand(s).past.size != 0) visit(weights_->strand(s));
+}
+
+// What the taps of a convolution read, to window_, from x or, where that is null, one-hot; x becomes the youngest
+// of the past.
+void Network::make_window(const Strand& strand, const float* x, std::int32_t index) noexcept {
+  const Layer& layer = *strand.layer;
+  const std::size_t X = layer.inputs, reach = layer.reach();
+  float* const past = &pasts_[strand.past.place];
+  std::size_t& oldest = oldest_[layer.index];
+  float* to = window_;
+  for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X) {
+    const std::size_t row = oldest + k * layer.dilation;
+    std::copy_n(past + (row < reach ? row : row - reach) * X, X, to);
+  }
+  if (x != nullptr) {
+    std::copy_n(x, X, to);
+  } else {
+    std::fill_n(to, X, 0.0f);
+    to[index] = 1.0f;
+  }
+  std::copy_n(to, X, past + oldest * X);
+  oldest = oldest + 1 < reach ? oldest + 1 : 0;
+}
+
 void Network::reset() noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state(half_, s)); });
+  std::fill(pasts_.begin(), pasts_.end(), 0.0f);
 }
 
 void Network::get_state(float* out) const noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(state(half_, s), s.size, out + s.offset); });
+  visit_pasts([&](const Strand& strand) {
+    const float* const past = &pasts_[strand.past.place];
+    const std::size_t first = oldest_[strand.layer->index] * strand.layer->inputs;
+    std::rotate_copy(past, past + first, past + strand.past.size, out + strand.past.offset);
+  });
 }
 
 void Network::set_state(const float* in) noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state(half_, s)); });
+  visit_pasts([&](const Strand& strand) {
+    std::copy_n(in + strand.past.offset, strand.past.size, &pasts_[strand.past.place]);
+    oldest_[strand.layer->index] = 0;
+  });
 }
 
 }  // namespace rnn

@@ -92,13 +92,20 @@ class Network {
   }
   template <class Visit>
   void visit_states(const Visit& visit) const noexcept;
+  void make_window(const Strand& strand, const float* x, std::int32_t index) noexcept;
+  template <class Visit>
+  void visit_pasts(const Visit& visit) const noexcept;
 
   Allocator allocator_;
   WeightsRef weights_;
-  Buffer<float> states_;       // [2, padded S]
-  Buffer<float> scratch_;      // what step_ and output_ point to
+  Buffer<float> states_;  // [2, padded S]
+  // The last inputs of each convolution, a ring whose oldest entry is oldest_, by layers.
+  Buffer<float> pasts_;
+  Buffer<std::size_t> oldest_;
+  Buffer<float> scratch_;      // what step_, output_ and window_ point to
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
+  float* window_ = nullptr;    // [padded K*X]  of the convolution in work
   std::size_t half_ = 0;       // which half is current
   // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;

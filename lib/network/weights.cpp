@@ -88,7 +88,7 @@ void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
     if (vector.start == cells::Vector::Start::bias && !layer.bias) return;
     add(Kind::vector, vector.name, vector.gates * H, 1, index, vector);
   };
-  add(Kind::input, cell.input, layer.gates(), layer.inputs);
+  add(Kind::input, cell.input, layer.gates(), layer.columns());
   if (cell.recurrent_gates() > 0) add(Kind::recurrent, "weight_hh", cell.recurrent_gates() * H, P);
   if (layer.has_projection()) add(Kind::projection, "weight_hr", P, H);
   for (std::size_t i = 0; i < cell.vector_count; ++i) add_vector(cell.vectors[i], i);
@@ -153,6 +153,10 @@ void Weights::lay_out_strands() {
       strand.states[part] = {length, state_size_, padded_state_size_, nullptr};
       if (part >= strand.layer->cell->first_kept_state()) state_size_ += length;
       padded_state_size_ += padded(length);
+      if (part > 0) continue;
+      strand.past = {strand.layer->past(), state_size_, past_size_, nullptr};
+      state_size_ += strand.past.size;
+      past_size_ += strand.past.size;
     }
   }
 }

@@ -78,7 +78,10 @@ class Weights {
 
   // The state: one vector for each strand, first of h, then of c. S floats, or padded.
   std::size_t state_size() const noexcept { return state_size_; }
-  std::size_t padded_state_size() const noexcept { return padded_state_size_; }
+  std::size_t padded_state_size() const noexcept {
+    return padded_state_size_;
+  }                                                              // without the past of convolutions
+  std::size_t past_size() const noexcept { return past_size_; }  // which is that
 
   std::size_t parameter_count() const noexcept { return parameters_.size(); }
   const Parameter& parameter(std::size_t index) const noexcept { return parameters_[index]; }
@@ -133,6 +136,7 @@ class Weights {
   bool has_reverse_ = false;
   std::size_t state_size_ = 0;
   std::size_t padded_state_size_ = 0;
+  std::size_t past_size_ = 0;
   Buffer<Parameter> parameters_;
   Buffer<float> values_;
   PackedMatrices matrices_;  // [strands, kPlaces] and the head's; those that are not there have no rows

@@ -105,6 +105,9 @@ class Bptt {
   void forward_group(const Group& g) noexcept;
   void load_initial_states(const Group& g) noexcept;
   void load_inputs(const Group& g, Block block) noexcept;
+  const float* input_at(const Group& g, std::size_t layer, std::size_t i,
+                        std::size_t position) const noexcept;
+  void make_windows(const Group& g, Block block, std::size_t layer) noexcept;
   void drop(std::size_t layer, std::size_t first, std::size_t rows, const kernels::Rows& x,
             const kernels::MutableRows& y) noexcept;
   void store_final_states(const Group& g) noexcept;
@@ -141,7 +144,7 @@ class Bptt {
   void backward_block(const Group& g, Block block) noexcept;
   void backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
   void load_carry(const Group& g) noexcept;
-  const float* final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept;
+  const float* final_gradient(std::size_t b, std::size_t strand, const Strand::State& state) const noexcept;
   void add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
                            std::size_t strand) noexcept;
   void divide_sum(const Layer& layer, const BlockGradients& d_o) noexcept;
@@ -150,11 +153,16 @@ class Bptt {
   void sweep_backward(const Group& g, Block block, const BlockGradients& d_o, std::size_t strand) noexcept;
   void step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
                      const cells::BackwardWeights& weights) noexcept;
+  void project_windows(const Group& g, Block block, std::size_t layer) noexcept;
+  void add_windows(const Group& g, std::size_t layer, std::size_t position, std::size_t count,
+                   const kernels::MutableRows& d_x) noexcept;
+  void gather_windows(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
   void project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
   void project_to_embedding(const Group& g, Block block) noexcept;
   void project_to_inputs(const Group& g, Block block) noexcept;
   void compute_initial_gradients(const Group& g) noexcept;
   void store_initial_gradients(const Group& g) noexcept;
+  void store_past_gradients(const Group& g, const Layer& layer) noexcept;
 
   // Steps take the projection of one-hot inputs from W_ih themselves.
   bool picks_inputs(std::size_t strand) const noexcept {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
 
 namespace rnn {
@@ -43,8 +44,14 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
     if (cotangents_.final_states != nullptr) add_final_gradients(g, block, d_o, strand);
     sweep_backward(g, block, d_o, strand);
   }
+  const bool wanted = l > 0 || w_.dimensions.embedding || cotangents_.inputs != nullptr ||
+                      cotangents_.initial_states != nullptr;
+  if (layer.has_window() && wanted) project_windows(g, block, l);
   if (l == 0) return;
-  project_down(g, block, d_o, l);
+  if (layer.has_window())
+    gather_windows(g, block, d_o, l);
+  else
+    project_down(g, block, d_o, l);
   if (!w_.dropout) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
     drop(l - 1, first, rows, d_o.below.read(before), d_o.below.rows(before));
@@ -67,7 +74,7 @@ void Bptt::load_carry(const Group& g) noexcept {
     const Layer& layer = *weights.strand(s).layer;
     for (std::size_t part = layer.cell->carries_h ? 0 : 1; part < layer.cell->states; ++part) {
       for (std::size_t b = g.first; b < g.last; ++b) {
-        const float* source = part > 0 ? final_gradient(b, part, s) : nullptr;
+        const float* source = part > 0 ? final_gradient(b, s, weights.strand(s).states[part]) : nullptr;
         float* const target = w_.strands[s].carry[part].at(b);
         if (source != nullptr)
           std::copy_n(source, layer.hidden, target);
@@ -79,13 +86,13 @@ void Bptt::load_carry(const Group& g) noexcept {
 }
 
 // Of the state after the segment, from the outside; null if there is none.
-const float* Bptt::final_gradient(std::size_t b, std::size_t part, std::size_t strand) const noexcept {
+const float* Bptt::final_gradient(std::size_t b, std::size_t strand,
+                                  const Strand::State& state) const noexcept {
   const Segment& segment = w_.plan.segment(b);
   const bool ends = w_.strands[strand].reverse ? segment.opens_slice : segment.ends_slice;
   if (cotangents_.final_states == nullptr || !ends) return nullptr;
   const Weights& weights = *pass_.weights;
-  return cotangents_.final_states + pass_.items[segment.slice].state * weights.state_size() +
-         weights.strand(strand).states[part].offset;
+  return cotangents_.final_states + pass_.items[segment.slice].state * weights.state_size() + state.offset;
 }
 
 void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients& d_o,
@@ -95,7 +102,7 @@ void Bptt::add_final_gradients(const Group& g, Block block, const BlockGradients
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
     const std::size_t t = shape.reverse ? 0 : w_.plan.segment(g.first + i).length - 1;
     if (t < block.first || t >= block.last) continue;
-    const float* const source = final_gradient(g.first + i, 0, strand);
+    const float* const source = final_gradient(g.first + i, strand, shape.states[0]);
     float* const target = d_o.above.at(d_o.local[t - block.first] + i, shape.column);
     for (std::size_t j = 0; source != nullptr && j < shape.layer->projected; ++j) target[j] += source[j];
   }
@@ -188,8 +195,55 @@ void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, 
   });
 }
 
+// ---- Convolutions ----------------------------------------------------------------------------------
+
+void Bptt::project_windows(const Group& g, Block block, std::size_t l) noexcept {
+  const Layer& layer = w_.shapes[l];
+  for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
+    pass_.weights->table().gemm(transposed_.input(layer.first_strand), rows,
+                                w_.strands[layer.first_strand].d_projection.read(first), {},
+                                kernels::padded(layer.columns()), w_.layers[l].d_windows.rows(first));
+  });
+}
+
+// d_x of the inputs at a position of the group's first `count` segments: that of final states, and of each tap
+// that read them, the first tap's first.
+void Bptt::add_windows(const Group& g, std::size_t l, std::size_t position, std::size_t count,
+                       const kernels::MutableRows& d_x) noexcept {
+  const Layer& layer = w_.shapes[l];
+  const std::size_t X = layer.inputs;
+  const Strand& strand = pass_.weights->strand(layer.first_strand);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t length = w_.plan.segment(g.first + i).length;
+    const float* const source = final_gradient(g.first + i, layer.first_strand, strand.past);
+    if (source == nullptr || position < length) continue;
+    for (std::size_t j = 0; j < X; ++j) row_of(d_x, i)[j] += source[(position - length) * X + j];
+  }
+  for (std::size_t k = 0; k < layer.taps && position >= k * layer.dilation; ++k) {
+    const std::size_t t = position - k * layer.dilation, rows = std::min(count, active(g, t));
+    if (rows == 0) continue;
+    pass_.weights->table().add(rows, X, as_input(d_x), w_.layers[l].d_windows.read(row(g, t), k * X), d_x);
+  }
+}
+
+// The gradients of a convolution's inputs; those of later steps' windows are there.
+void Bptt::gather_windows(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
+  const Layer& layer = w_.shapes[l];
+  if (!layer.residual) std::fill_n(d_o.below.data, d_o.rows * d_o.below.stride, 0.0f);
+  for (std::size_t t = block.first; t < block.last; ++t)
+    add_windows(g, l, t + layer.reach(), active(g, t), d_o.below.rows(d_o.local[t - block.first]));
+}
+
 void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
+  if (w_.shapes[0].has_window()) {
+    for (std::size_t t = block.first; t < block.last; ++t) {
+      const std::size_t first = row(g, t), rows = active(g, t);
+      std::fill_n(w_.d_embedded.at(first), rows * w_.d_embedded.stride, 0.0f);
+      add_windows(g, 0, t + w_.shapes[0].reach(), rows, w_.d_embedded.rows(first));
+    }
+    return;
+  }
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
@@ -207,7 +261,11 @@ void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
     float** const to = &d_input_rows_[first];
     for (std::size_t i = 0; i < rows; ++i)
       to[i] = cotangents_.inputs + w_.plan.frame(t, g.first + i) * d.inputs;
-    for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
+    if (w_.shapes[0].has_window()) {
+      for (std::size_t i = 0; i < rows; ++i) std::fill_n(to[i], d.inputs, 0.0f);
+      add_windows(g, 0, t + w_.shapes[0].reach(), rows, {nullptr, 0, to});
+    }
+    for (std::size_t strand = 0; !w_.shapes[0].has_window() && strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(
           transposed_.input(strand), rows, w_.strands[strand].d_projection.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
@@ -251,6 +309,25 @@ void Bptt::store_initial_gradients(const Group& g) noexcept {
       for (std::size_t p = strand.layer->cell->first_kept_state(); p < strand.layer->cell->states; ++p)
         std::copy_n(w_.strands[s].d_initial[p].at(b), strand.states[p].size, out + strand.states[p].offset);
     }
+  }
+  for (const Layer& layer : w_.shapes)
+    if (layer.has_window()) store_past_gradients(g, layer);
+}
+
+// Those of segments that a reset begins go nowhere: their past is 0.
+void Bptt::store_past_gradients(const Group& g, const Layer& layer) noexcept {
+  const Weights& weights = *pass_.weights;
+  const Strand& strand = weights.strand(layer.first_strand);
+  const std::size_t X = layer.inputs, count = g.last - g.first;
+  Matrix& past = w_.layers[layer.index].past;
+  std::fill_n(past.at(g.first), count * past.stride, 0.0f);
+  for (std::size_t position = 0; position < layer.reach(); ++position)
+    add_windows(g, layer.index, position, count, past.rows(g.first, position * X));
+  for (std::size_t b = g.first; b < g.last; ++b) {
+    const Segment& segment = w_.plan.segment(b);
+    if (!segment.starts_slice) continue;
+    float* const out = cotangents_.initial_states + pass_.items[segment.slice].state * weights.state_size();
+    std::copy_n(past.at(b), strand.past.size, out + strand.past.offset);
   }
 }
 

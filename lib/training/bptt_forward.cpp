@@ -31,6 +31,10 @@ struct Bptt::GroupBuffers {
     bptt.for_spans(group, block,
                    [&](std::size_t first, std::size_t count, std::size_t) { visit(first, count); });
   }
+  void make_windows(std::size_t l) const noexcept { bptt.make_windows(group, block, l); }
+  kernels::Rows windows(std::size_t l, std::size_t first) const noexcept {
+    return w.layers[l].windows.read(first);
+  }
   kernels::Rows input(std::size_t l, std::size_t first) const noexcept {
     return w.layers[l].inputs.read(first);
   }
@@ -131,6 +135,12 @@ void Bptt::load_initial_states(const Group& g) noexcept {
         std::copy_n(given != nullptr ? given + state.offset : state.initial, state.size,
                     w_.strands[s].states[p].at(b));
       }
+      if (strand.past.size == 0) continue;
+      float* const past = w_.layers[strand.layer->index].past.at(b);
+      if (given != nullptr)
+        std::copy_n(given + strand.past.offset, strand.past.size, past);
+      else
+        std::fill_n(past, strand.past.size, 0.0f);
     }
   }
 }
@@ -150,9 +160,30 @@ void Bptt::load_inputs(const Group& g, Block block) noexcept {
         std::copy_n(pass_.weights->embedding(index), d.layer_inputs, inputs.at(first + i));
       } else if (data.indices == nullptr) {
         std::copy_n(data.inputs + frame * d.inputs, d.inputs, inputs.at(first + i));
+      } else if (!w_.one_hot) {
+        std::fill_n(inputs.at(first + i), d.inputs, 0.0f);
+        inputs.at(first + i)[data.indices[frame]] = 1.0f;
       }
     }
   }
+}
+
+// The input of a convolution at a position of the group's segment i: the past has the first ones, then come
+// those of the steps.
+const float* Bptt::input_at(const Group& g, std::size_t l, std::size_t i,
+                            std::size_t position) const noexcept {
+  const std::size_t reach = w_.shapes[l].reach();
+  if (position < reach) return w_.layers[l].past.at(g.first + i, position * w_.shapes[l].inputs);
+  return w_.layers[l].inputs.at(row(g, position - reach) + i);
+}
+
+void Bptt::make_windows(const Group& g, Block block, std::size_t l) noexcept {
+  const Layer& layer = w_.shapes[l];
+  for (std::size_t t = block.first; t < block.last; ++t)
+    for (std::size_t i = 0; i < active(g, t); ++i)
+      for (std::size_t k = 0; k < layer.taps; ++k)
+        std::copy_n(input_at(g, l, i, t + k * layer.dilation), layer.inputs,
+                    w_.layers[l].windows.at(row(g, t) + i, k * layer.inputs));
 }
 
 // The outputs of a layer from row `first` on, or the gradients of what is left of them.
@@ -178,6 +209,10 @@ void Bptt::store_final_states(const Group& g) noexcept {
       for (std::size_t p = strand.layer->cell->first_kept_state(); p < strand.layer->cell->states; ++p)
         std::copy_n(w_.strands[s].states[p].at(w_.plan.segments() + last), strand.states[p].size,
                     out + strand.states[p].offset);
+      const Layer& layer = *strand.layer;
+      for (std::size_t j = 0; j < layer.reach(); ++j)
+        std::copy_n(input_at(g, layer.index, b - g.first, segment.length + j), layer.inputs,
+                    out + strand.past.offset + j * layer.inputs);
     }
   }
 }

@@ -167,7 +167,7 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
         add_to_columns(rows_, columns);
         return add_columns(columns);
       }
-      return add_product(strand().d_projection, w_.layers[layer().index].inputs, rows_);
+      return add_product(strand().d_projection, w_.layers[layer().index].read(), rows_);
     case Kind::recurrent:
       return add_recurrent();
     case Kind::projection:

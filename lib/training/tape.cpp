@@ -100,7 +100,9 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
     throw Error(RNN_INVALID_ARGUMENT, "d_inputs must be NULL: the recorded inputs are indices");
 
   const kernels::FloatMode mode;
-  const bool with_inputs = d_inputs != nullptr;
+  // The past of a convolution is made of inputs.
+  const bool past = d_initial_states != nullptr && self.weights->layer(0).has_window();
+  const bool with_inputs = d_inputs != nullptr || past;
   if (!self.packed || (with_inputs && !self.packed_inputs))
     self.bptt.transposed().pack(*self.weights, with_inputs);
   self.packed = true;

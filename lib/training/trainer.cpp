@@ -156,6 +156,7 @@ bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequ
            ++part)
         std::copy_n(strand.states[part].initial, strand.states[part].size,
                     states + strand.states[part].offset);
+      std::fill_n(states + strand.past.offset, strand.past.size, 0.0f);
     }
   }
   return some;

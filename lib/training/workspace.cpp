@@ -119,7 +119,7 @@ std::size_t Workspace::row_floats(const Weights& weights) {
 }
 
 void Workspace::begin(const Pass& pass) {
-  one_hot = pass.data->indices != nullptr && !dimensions.embedding;
+  one_hot = pass.data->indices != nullptr && !dimensions.embedding && !shapes[0].has_window();
   pooling = pass.loss != 0 ? pass.data->pooling : 0;
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
   given_states = pass.initial_states != nullptr;
@@ -233,6 +233,11 @@ std::size_t Workspace::lay_out(float* base) {
   const Taker take{base, &used};
   for (StrandRows& strand : strands) lay_out_strand(strand, take);
   for (std::size_t l = 0; l < d.layers; ++l) {
+    const bool window = shapes[l].has_window();
+    const std::size_t columns = Dimensions::stride(shapes[l].columns());
+    layers[l].windows = window ? take(row_capacity_, columns) : Matrix{};
+    layers[l].d_windows = window ? take(row_capacity_, columns) : Matrix{};
+    layers[l].past = window ? take(segment_capacity_, shapes[l].past()) : Matrix{};
     rooms_[l].outputs = joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
     rooms_[l].dropped =
         room_for_dropout_ && l + 1 < d.layers ? take(row_capacity_, d.layer_stride) : Matrix{};

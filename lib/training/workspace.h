@@ -110,6 +110,13 @@ struct StrandRows {
 struct LayerRows {
   Matrix inputs;  // of the lowest layer absent with one-hot inputs
   Matrix outputs;
+  // Of a convolution:
+  Matrix windows;    // [rows, K*X]  what its taps read,
+  Matrix d_windows;  // [rows, K*X]  and the gradient of that
+  Matrix past;       // [segments, reach * X]  the inputs before the first step
+
+  // What W_ih is multiplied by.
+  const Matrix& read() const noexcept { return windows.data != nullptr ? windows : inputs; }
 };
 
 // Consecutive rows of which row + i follows on state row previous + i.
@@ -164,7 +171,7 @@ struct Workspace {
 
   const Dimensions dimensions;
   Plan plan;
-  bool one_hot = false;      // inputs are indices, and there is no embedding
+  bool one_hot = false;  // inputs are indices, and there is no embedding, and the first layer no convolution
   std::int32_t pooling = 0;  // RNN_POOLING_...
   bool dropout = false;
   bool given_states = false;

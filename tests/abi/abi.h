@@ -26,7 +26,9 @@ FIELD(rnn_layer_t, projection_size, 24);
 FIELD(rnn_layer_t, flags, 28);
 FIELD(rnn_layer_t, alpha, 32);
 FIELD(rnn_layer_t, beta, 36);
-SIZE(rnn_layer_t, 40);
+FIELD(rnn_layer_t, kernel_size, 40);
+FIELD(rnn_layer_t, dilation, 44);
+SIZE(rnn_layer_t, 48);
 
 FIELD(rnn_config_t, struct_size, 0);
 FIELD(rnn_config_t, cell, 8);
@@ -219,6 +221,7 @@ PIN(RNN_FLAG_TIED_HEAD, RNN_FLAG_TIED_HEAD == 64);
 PIN(RNN_FLAG_PEEPHOLES, RNN_FLAG_PEEPHOLES == 128);
 PIN(RNN_FLAG_COUPLED_GATES, RNN_FLAG_COUPLED_GATES == 256);
 PIN(RNN_LAYER_DENSE, RNN_LAYER_DENSE == 64);
+PIN(RNN_LAYER_CONV1D, RNN_LAYER_CONV1D == 65);
 PIN(RNN_ACTIVATION_NONE, RNN_ACTIVATION_NONE == 0);
 PIN(RNN_ACTIVATION_TANH, RNN_ACTIVATION_TANH == 1);
 PIN(RNN_ACTIVATION_RELU, RNN_ACTIVATION_RELU == 2);

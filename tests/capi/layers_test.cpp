@@ -224,7 +224,7 @@ TEST(Layers, MayBeLarger) {
   EXPECT_TRUE(same_bits(weights(create(larger)), weights(create(c))));
   layers[2].more[1] = 1;
   rnn_t* out = nullptr;
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "layers[2] has the value 1 at byte 48", rnn_create(&larger, &out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "layers[2] has the value 1 at byte 56", rnn_create(&larger, &out));
 }
 
 // ---- A list that the other fields can say ------------------------------------------------------------
@@ -344,7 +344,7 @@ TEST(Layers, RefuseSizesOfTheStruct) {
     Layers layers(2, dense_layer(4));
     layers[0].struct_size = size;
     expect_refused(layers,
-                   ("layers[0].struct_size is " + std::to_string(size) + "; it must be 40..").c_str());
+                   ("layers[0].struct_size is " + std::to_string(size) + "; it must be 48..").c_str());
     if (size == 0) continue;
     layers = Layers(2, dense_layer(4));
     layers[1].struct_size = size;
@@ -355,11 +355,11 @@ TEST(Layers, RefuseSizesOfTheStruct) {
   rnn_config_t c = list(3, layers);
   c.layer_count = 2;
   Layers unequal(2, dense_layer(4));
-  unequal[1].struct_size = 48;
+  unequal[1].struct_size = 56;
   unequal.push_back(rnn_layer_t());  // whose first bytes are those of the one before
   c = list(3, unequal);
   c.layer_count = 2;
-  expect_refused(c, "layers[1].struct_size is 48, and that of [0] is 40; they must be the same");
+  expect_refused(c, "layers[1].struct_size is 56, and that of [0] is 48; they must be the same");
 }
 
 TEST(Layers, RefuseEachField) {
@@ -408,6 +408,38 @@ TEST(Layers, RefuseEachField) {
                  "layers[1].size is 65537; it must be 1..65536");
   expect_refused({dense_layer(65537)}, "layers[0].size is 65537; it must be 1..65536");
   EXPECT_NE(create(list(1, {dense_layer(1), dense_layer(1048576)})), nullptr);
+}
+
+TEST(Layers, RefuseWindows) {
+  rnn_layer_t conv = dense_layer(4);
+  conv.kind = RNN_LAYER_CONV1D;
+  conv.kernel_size = 3;
+  conv.dilation = 2;
+  const auto with = [&](int32_t kernel_size, int32_t dilation) {
+    rnn_layer_t layer = conv;
+    layer.kernel_size = kernel_size;
+    layer.dilation = dilation;
+    return Layers{dense_layer(256), layer};
+  };
+  EXPECT_NE(create(list(3, with(3, 2))), nullptr);
+  EXPECT_NE(create(list(3, with(1, 65536))), nullptr);
+  for (const int32_t value : {-1, 0, 65537}) {
+    const std::string is = std::to_string(value) + "; it must be 1..65536";
+    expect_refused(with(value, 2), ("layers[1].kernel_size is " + is).c_str());
+    expect_refused(with(3, value), ("layers[1].dilation is " + is).c_str());
+  }
+  expect_refused(with(3, 65536),
+                 "layers[1].kernel_size is 3, layers[1].dilation 65536, and the layer has 256 inputs");
+  Layers wide = with(257, 1);
+  wide[0].size = 65536;
+  expect_refused(wide, "layers[1].kernel_size is 257 and the layer has 65536 inputs");
+  for (rnn_layer_t layer : {dense_layer(4), cell_layer(RNN_CELL_LSTM, 4)}) {
+    layer.kernel_size = 2;
+    expect_refused({dense_layer(4), layer}, "layers[1].kernel_size is 2 and layers[1].kind is");
+    layer.kernel_size = 0;
+    layer.dilation = 1;
+    expect_refused({dense_layer(4), layer}, "layers[1].dilation is 1 and layers[1].kind is");
+  }
 }
 
 TEST(Layers, RefuseWhatTheKindDoesNotHave) {

@@ -382,6 +382,45 @@ TEST(RTNeural, TooManyLayers) {
   EXPECT_MESSAGE("unsupported: layers[256] is one too many; a network has at most 256");
 }
 
+// Against sums over the steps that the kernel sees; before the first are zeros.
+TEST(RTNeural, ConvolutionsOverSteps) {
+  Numbers numbers(15);
+  for (const std::size_t dilation : {1, 2})
+    for (const bool normal : {false, true}) {
+      constexpr std::size_t kSteps = 12, K = 3, X = 2, O = 3;
+      const Vector kernel = numbers.vector(K * X * O), bias = numbers.vector(O),
+                   x = numbers.vector(kSteps * X);
+      const Layer norm = normalization(numbers, X), lstm = random(numbers, "lstm", O, 2);
+      std::string steps;
+      for (std::size_t k = 0; k < K; ++k)
+        steps +=
+            (k > 0 ? "," : "") + rows(Vector(kernel.begin() + static_cast<std::ptrdiff_t>(k * X * O),
+                                             kernel.begin() + static_cast<std::ptrdiff_t>((k + 1) * X * O)),
+                                      O);
+      const std::string conv =
+          "{\"type\": \"conv1d\", \"activation\": \"tanh\", \"kernel_size\": [3], \"dilation\": [" +
+          std::to_string(dilation) + "], \"groups\": 1, \"shape\": [3], \"weights\": [[" + steps + "], " +
+          list(bias) + "]}";
+      Vector h(2), c(2), expected;
+      for (std::size_t t = 0; t < kSteps; ++t) {
+        Vector sums = bias;
+        for (std::size_t k = 0; k < K; ++k) {
+          const std::size_t back = (K - 1 - k) * dilation;
+          if (back > t) continue;
+          Vector seen = keras::gate(x, t - back, X);
+          if (normal) seen = keras::normalize(norm.normalization, seen);
+          const auto first = kernel.begin() + static_cast<std::ptrdiff_t>(k * X * O);
+          sums = sum(sums, keras::times(seen, Vector(first, first + static_cast<std::ptrdiff_t>(X * O))));
+        }
+        const Vector y = compute(lstm, keras::activate("tanh", sums), h, c);
+        expected.insert(expected.end(), y.begin(), y.end());
+      }
+      expect_outputs("{\"in_shape\": [2], \"layers\": [" + (normal ? text(norm) + ", " : "") + conv + ", " +
+                         text(lstm) + "]}",
+                     x, expected);
+    }
+}
+
 TEST(RTNeural, Convolutions) {
   const std::string text =
       "{\"in_shape\": [2], \"layers\": [{\"type\": \"conv1d\", \"activation\": \"\", \"kernel_size\": [1], "

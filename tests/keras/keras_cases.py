@@ -403,6 +403,10 @@ def lists(random):
     for more in ({}, {"bias": False}, {"activation": "relu"}):
         yield [convolution(random, I, 3, **more), recurrent(random, "LSTM", 3), convolution(random, H, 2, **more)]
         yield [normalization(random, I), convolution(random, I, 3, **more), normalization(random, 3), dense(random, 3)]
+    for more in ({}, {"dilation": 2}, {"activation": "tanh", "bias": False}):
+        yield [convolution(random, I, 3, 3, **more), recurrent(random, "GRU", 3), dense(random, H)]
+        yield [normalization(random, I), convolution(random, I, 3, 2, **more), normalization(random, 3),
+               passing("Activation", activation="relu"), convolution(random, 3, 4, 3), recurrent(random, "LSTM", 4)]
     for mode in ("sum", "ave", "concat"):
         width = 2 * H if mode == "concat" else H
         yield [recurrent(random, "GRU", I, both=mode), dense(random, width, activation="tanh")]

@@ -30,7 +30,7 @@ class Maker {
     width_ = config.embedding_size != 0 ? config.embedding_size : config.input_size;
     const bool head = chance(2);
     const std::int32_t count = 1 + pick(head ? 3 : 4);
-    for (std::int32_t l = 0; l < count; ++l) add(chance(2) ? dense() : cell());
+    for (std::int32_t l = 0; l < count; ++l) add(chance(2) ? cell() : chance(2) ? dense() : convolution());
     if (head) finish(config);
     config = with_layers(config, layers_);
     if (config.embedding_size == 0 && chance(3)) config.skip = 1 + pick(std::min(config.input_size, width_));
@@ -57,6 +57,14 @@ class Maker {
   rnn_layer_t dense() {
     rnn_layer_t layer = dense_layer(size(), pick(RNN_ACTIVATION_SOFTPLUS + 1));
     give_numbers(layer);
+    return layer;
+  }
+
+  rnn_layer_t convolution() {
+    rnn_layer_t layer = dense();
+    layer.kind = RNN_LAYER_CONV1D;
+    layer.kernel_size = 1 + pick(4);
+    layer.dilation = 1 + pick(3);
     return layer;
   }
 
@@ -127,8 +135,12 @@ class Maker {
 };
 
 std::string text_of(const rnn_layer_t& layer) {
-  const bool dense = layer.kind == RNN_LAYER_DENSE;
-  std::string text = (dense ? "dense " : kCells[layer.kind] + std::string(" ")) + std::to_string(layer.size);
+  const std::string kind = layer.kind == RNN_LAYER_DENSE    ? "dense"
+                           : layer.kind == RNN_LAYER_CONV1D ? "conv1d"
+                                                            : kCells[layer.kind];
+  std::string text = kind + " " + std::to_string(layer.size);
+  if (layer.kind == RNN_LAYER_CONV1D)
+    text += " of " + std::to_string(layer.kernel_size) + " by " + std::to_string(layer.dilation);
   if (layer.projection_size != 0) text += " to " + std::to_string(layer.projection_size);
   text += kDirections[layer.direction];
   if (layer.activation != RNN_ACTIVATION_NONE) text += std::string(", ") + kActivations[layer.activation];

@@ -14,6 +14,9 @@ Layer layer_of(const rnn_layer_t& given) {
   layer.projection = static_cast<std::size_t>(given.projection_size);
   layer.direction = given.direction;
   layer.activation = {given.activation, given.alpha, given.beta};
+  if (given.kind != RNN_LAYER_CONV1D) return layer;
+  layer.taps = static_cast<std::size_t>(given.kernel_size);
+  layer.dilation = static_cast<std::size_t>(given.dilation);
   return layer;
 }
 
@@ -53,8 +56,8 @@ bool Layer::has_kinks() const {
 
 bool Network::has_head() const {
   const Layer& last = layers.back();
-  return layers.size() > 1 && last.is_dense() && last.taps == 1 &&
-         last.activation.kind == RNN_ACTIVATION_NONE && !last.has(RNN_FLAG_RESIDUAL);
+  return layers.size() > 1 && last.kind == RNN_LAYER_DENSE && last.activation.kind == RNN_ACTIVATION_NONE &&
+         !last.has(RNN_FLAG_RESIDUAL);
 }
 
 std::size_t Network::inputs_of(std::size_t layer) const {

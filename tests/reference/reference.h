@@ -35,7 +35,7 @@ struct Layer {
   std::size_t taps = 1, dilation = 1;
 
   bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
-  bool is_dense() const { return kind == RNN_LAYER_DENSE; }
+  bool is_dense() const { return kind == RNN_LAYER_DENSE || kind == RNN_LAYER_CONV1D; }
   std::size_t width() const { return projection != 0 ? projection : size; }  // P
   std::size_t directions() const {                                           // D
     return direction == RNN_DIRECTION_BOTH || direction == RNN_DIRECTION_SUM ? 2 : 1;

@@ -602,7 +602,7 @@ TEST(Reference, RandomListsHaveEverything) {
     }
     EXPECT_TRUE(can_step(random_list(seed)));
   }
-  EXPECT_EQ(counts.size(), 4u + 6 + 6 + 4 + 13 + 3);
+  EXPECT_EQ(counts.size(), 4u + 6 + 7 + 4 + 13 + 3);
   for (const auto& [what, count] : counts) EXPECT_GE(count, 8) << what;
 }
 
