@@ -1,8 +1,11 @@
 // The part of a table that multiplies by weights, for one kind of numbers: F32 of tile-inl.h, or those of
-// formats-inl.h. To add a cell's step: its output in gates-inl.h, a member of Products, its line here.
+// formats-inl.h. To add a cell's step: its output beside lstm-inl.h, a member of Products, its line here.
 #ifndef RNN_KERNELS_PRODUCTS_INL_H_
 #define RNN_KERNELS_PRODUCTS_INL_H_
 
+#include "lib/kernels/gru-inl.h"
+#include "lib/kernels/lstm-inl.h"
+#include "lib/kernels/minimal-inl.h"
 #include "lib/kernels/step-inl.h"
 
 namespace rnn::kernels {

@@ -184,7 +184,7 @@ struct Products {
   void (*gemm_tn)(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
                   const float* b, std::size_t ldb, float* c, std::size_t ldc);
 
-  // The steps of the cells: formulas in gates-inl.h.
+  // The steps of the cells: formulas in gates-inl.h, gru-inl.h, lstm-inl.h and minimal-inl.h.
   void (*vanilla_forward)(const CellForward& step);
   void (*vanilla_backward)(const CellBackward& step);
   StepFunction vanilla_step;
