@@ -68,8 +68,7 @@ class ForwardPass {
   void point_to_inputs(const Window& window) noexcept;
   kernels::Rows previous(const Window& window, std::size_t part, const Strand& strand,
                          std::size_t t) noexcept;
-  void copy_input(const Window& window, const Strand& strand, std::size_t i, std::size_t position,
-                  float* to) noexcept;
+  void copy_input(const Strand& strand, std::size_t i, std::size_t position, float* to) noexcept;
   void make_windows(const Window& window, const Strand& strand) noexcept;
   void carry_past(const Window& window, const Strand& strand) noexcept;
   void carry(const Window& window, const Strand& strand) noexcept;
@@ -379,8 +378,7 @@ kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, cons
 }
 
 // The input at a position: the past has the first ones, and step t of the window the one behind them and t more.
-void ForwardPass::copy_input(const Window& window, const Strand& strand, std::size_t i, std::size_t position,
-                             float* to) noexcept {
+void ForwardPass::copy_input(const Strand& strand, std::size_t i, std::size_t position, float* to) noexcept {
   const Layer& layer = *strand.layer;
   const std::size_t X = layer.inputs, reach = layer.reach();
   if (position < reach) {
@@ -404,7 +402,7 @@ void ForwardPass::make_windows(const Window& window, const Strand& strand) noexc
   for (std::size_t t = window.begin; t < window.end; ++t)
     for (std::size_t i = 0; i < active(window, t); ++i)
       for (std::size_t k = 0; k < layer.taps; ++k)
-        copy_input(window, strand, i, t - window.begin + k * layer.dilation,
+        copy_input(strand, i, t - window.begin + k * layer.dilation,
                    windows_ + (offsets_[t - window.begin] + i) * window_width_ + k * layer.inputs);
   carry_past(window, strand);
 }
@@ -417,10 +415,10 @@ void ForwardPass::carry_past(const Window& window, const Strand& strand) noexcep
     for (std::size_t t = options_.states != nullptr ? 0 : steps; t < steps; ++t) {
       float* const out = options_.states + plan_.frame(window.begin + t, window.first + i) * S;
       for (std::size_t j = 0; j < strand.layer->reach(); ++j)
-        copy_input(window, strand, i, t + 1 + j, out + strand.past.offset + j * X);
+        copy_input(strand, i, t + 1 + j, out + strand.past.offset + j * X);
     }
     for (std::size_t j = 0; j < strand.layer->reach(); ++j)
-      copy_input(window, strand, i, steps + j, past(strand, i) + j * X);
+      copy_input(strand, i, steps + j, past(strand, i) + j * X);
   }
 }
 
