@@ -78,7 +78,8 @@ struct Cell {
   // stage's product and, if carries_h, by the kernels, too.
   std::size_t states = 1;
   bool carries_h = false;
-  bool keeps_h = true;  // otherwise no step depends on the one before, and h is no part of the network's state
+  // Otherwise no step depends on the one before, and h is not in the network's state.
+  bool keeps_h = true;
 
   // In order. The first stage's product reads h, the second one's the first vector of `kept`. Backwards, the
   // first stage's kernel comes first, with the gradient of h that the step after has left; then the second
@@ -156,12 +157,13 @@ struct BackwardWeights {
 
 // One step.
 struct ForwardStep {
-  std::size_t rows;                       // M
-  std::size_t hidden;                     // H
-  kernels::Rows previous[kMaxStates];     // [M, P] h, [M, H] c before the step
-  kernels::MutableRows gates;             // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
-  const std::int32_t* index;              // [M]  if not null, one-hot inputs, whose W_ih x + b the step adds
-                                          // itself; only if Cell::picks_inputs, and without layer normalisation
+  std::size_t rows;                    // M
+  std::size_t hidden;                  // H
+  kernels::Rows previous[kMaxStates];  // [M, P] h, [M, H] c before the step
+  kernels::MutableRows gates;          // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
+  // [M]  If not null, one-hot inputs, whose W_ih x + b the step adds itself; only if Cell::picks_inputs, and
+  // without layer normalisation.
+  const std::int32_t* index;
   kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
   kernels::MutableRows kept;         // [M, kept * H]  null: not wanted, which only Cell::reads_kept minds
   kernels::MutableRows unprojected;  // [M, H]  h before projection, if there is one
@@ -183,8 +185,8 @@ struct BackwardStep {
   kernels::Rows next[kMaxStates];
   kernels::MutableRows gates;  // [M, G*H]  in: as forward left them; out: gradient of W_ih x + b
   kernels::MutableRows kept;   // [M, kept * H]  in: as forward left it; out: as Cell::vectors and stages say
-  kernels::MutableRows d_sum;        // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
-                                     // W_hh h; `gates` unless Cell::kept_leads
+  kernels::MutableRows d_sum;  // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
+                               // W_hh h; `gates` unless Cell::kept_leads
   kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
   kernels::MutableRows d_projected;  // [M, P]  with projection: gradient of h
   // [M, H]  of h if Cell::carries_h, and of c: in: gradient from the step after that the product has not; out:

@@ -131,11 +131,11 @@ struct CellBackward {
   Rows h_prev, h;     // [M, H]
   Rows c_prev, c;     // [M, H]  LSTM
   const float* vectors[kMaxVectors];  // as CellForward has them
-  MutableRows kept;     // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
-                        // [M, n*H]  n peepholes: out: each one's share of its gradient
-  MutableRows carry_h;  // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
-                        // out: of h for the one before
-  MutableRows carry_c;  // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
+  MutableRows kept;                   // [M, H]  GRU: in: as forward left it, out: its gradient, r * d_n
+                                      // [M, n*H]  n peepholes: out: each one's share of its gradient
+  MutableRows carry_h;    // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
+                          // out: of h for the one before
+  MutableRows carry_c;    // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
   Activation activation;  // as CellForward has it
 };
 

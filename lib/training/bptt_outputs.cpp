@@ -1,8 +1,8 @@
 // What of Bptt lies behind the top layer: pooling, the head and the loss, forwards and backwards.
 #include <algorithm>
 
-#include "lib/network/pooling.h"
 #include "lib/network/layer_walk.h"
+#include "lib/network/pooling.h"
 #include "lib/training/bptt.h"
 
 namespace rnn {

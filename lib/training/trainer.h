@@ -22,8 +22,8 @@ class Trainer {
   void apply(const Tape& tape, rnn_progress_t* progress);               // see rnn_trainer_apply
   // See rnn_trainer_run. `environment` is that in which it is called; the progress function runs in the caller's.
   void run(const rnn_sequences_t& data, kernels::FloatEnvironment& environment);
-  void reset();                                                         // see rnn_trainer_reset
-  void set_learning_rate(float rate);                                   // see rnn_trainer_set_learning_rate
+  void reset();                        // see rnn_trainer_reset
+  void set_learning_rate(float rate);  // see rnn_trainer_set_learning_rate
 
   const Allocator& allocator() const noexcept;
   const WeightsRef& weights_ref() const noexcept;  // in training

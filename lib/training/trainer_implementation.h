@@ -35,10 +35,10 @@ struct Trainer::Implementation {
   struct Gathered {
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     std::size_t steps = 0;
-    bool many = false;        // passes, whose gradients are added; or one
-    std::int32_t passes = 0;  // with a target
-    double loss = 0.0;        // the sum over target steps
-    double weight = 0.0;      // of these
+    bool many = false;             // passes, whose gradients are added; or one
+    std::int32_t passes = 0;       // with a target
+    double loss = 0.0;             // the sum over target steps
+    double weight = 0.0;           // of these
     std::optional<Error> failure;  // what was not finite first
   };
 
