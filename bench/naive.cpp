@@ -25,7 +25,7 @@ void select(const Layer& layer, int index, float* out) {
     out[i] = layer.bias[i] + layer.w_ih[i * layer.inputs + index];
 }
 
-// The rest of a step, once s.gates holds the input projection.
+// The rest of a step, once s.gates holds the input product.
 void cell(const Network& network, const Layer& layer, const Step& s) {
   const std::size_t H = network.hidden;
   float *a = s.gates, *u = s.product;

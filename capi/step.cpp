@@ -10,7 +10,7 @@ using namespace rnn::capi;
 
 namespace {
 
-constexpr size_t kBlock = 256;  // streams handed on at once
+constexpr size_t kStreamsAtOnce = 256;
 
 bool in_range(int32_t index, const rnn::Weights& weights) noexcept {
   return index >= 0 && static_cast<size_t>(index) < weights.input_size();
@@ -41,9 +41,9 @@ rnn_status_t check_streams(const char* function, rnn_t* const* streams, size_t c
 void step_blocks(rnn_t* const* streams, size_t count, const float* x, const int32_t* indices,
                  float* y) noexcept {
   const rnn::Weights& weights = streams[0]->network.weights();
-  rnn::Network* networks[kBlock];
-  for (size_t first = 0; first < count; first += kBlock) {
-    const size_t n = std::min(kBlock, count - first);
+  rnn::Network* networks[kStreamsAtOnce];
+  for (size_t first = 0; first < count; first += kStreamsAtOnce) {
+    const size_t n = std::min(kStreamsAtOnce, count - first);
     for (size_t i = 0; i < n; ++i) networks[i] = &streams[first + i]->network;
     rnn::Network::step_many(networks, n, x != nullptr ? x + first * weights.input_size() : nullptr,
                             indices != nullptr ? indices + first : nullptr,

@@ -94,7 +94,7 @@ struct Cell {
   std::size_t forget_gate = kNone;  // to whose bias rnn_config_t::forget_bias is added
   bool can_project = false;         // rnn_config_t::projection_size
 
-  // The kernel that does a step of one row together with its input projection; null: there is none.
+  // The kernel that does a step of one row together with its input product; null: there is none.
   kernels::StepFunction kernels::Table::*step = nullptr;
 
   // The gates that W_hh has.

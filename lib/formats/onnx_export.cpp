@@ -63,8 +63,8 @@ class Exporter {
     for (std::size_t l = 0; l < weights_.num_layers(); ++l) x = add_layer(l, x);
     add_head(x);
     for (std::size_t l = 0; l < weights_.num_layers(); ++l)
-      for (std::size_t part = 0; part < cell(l).states; ++part)
-        declare(*graph.add_output(), state_name("final", part, l), TensorProto::FLOAT,
+      for (std::size_t state = 0; state < cell(l).states; ++state)
+        declare(*graph.add_output(), state_name("final", state, l), TensorProto::FLOAT,
                 {directions(), "sequences", hidden()});
   }
 
@@ -73,8 +73,8 @@ class Exporter {
   std::size_t hidden() const { return weights_.layer(0).hidden; }
   const cells::Cell& cell(std::size_t layer) const { return *weights_.layer(layer).cell; }
 
-  static std::string state_name(const char* which, std::size_t part, std::size_t layer) {
-    return indexed((std::string(which) + "_" + cells::kStateNames[part]).c_str(), layer);
+  static std::string state_name(const char* which, std::size_t state, std::size_t layer) {
+    return indexed((std::string(which) + "_" + cells::kStateNames[state]).c_str(), layer);
   }
 
   // ---- Pieces of a graph ----
@@ -230,11 +230,12 @@ class Exporter {
   }
 
   // The initial state as an input with a default, repeated for all sequences.
-  std::string add_initial(std::size_t part, std::size_t layer) {
-    const std::string name = state_name("initial", part, layer), all = state_name("all_initial", part, layer);
+  std::string add_initial(std::size_t state, std::size_t layer) {
+    const std::string name = state_name("initial", state, layer),
+                      all = state_name("all_initial", state, layer);
     std::vector<float> values;
     for (std::size_t d = 0; d < directions(); ++d) {
-      const Parameter* initial = weights_.find(Kind::initial, layer * directions() + d, part);
+      const Parameter* initial = weights_.find(Kind::initial, layer * directions() + d, state);
       const std::vector<float> one =
           initial != nullptr ? values_of(*initial) : std::vector<float>(hidden(), 0.0f);
       values.insert(values.end(), one.begin(), one.end());
@@ -254,9 +255,9 @@ class Exporter {
     Names inputs = {x, indexed("W", l), indexed("R", l),
                     weights_.has(RNN_FLAG_NO_BIAS) ? "" : indexed("B", l), ""};
     Names outputs = {indexed("y", l)};
-    for (std::size_t part = 0; part < cell(l).states; ++part) {
-      inputs.push_back(add_initial(part, l));
-      outputs.push_back(state_name("final", part, l));
+    for (std::size_t state = 0; state < cell(l).states; ++state) {
+      inputs.push_back(add_initial(state, l));
+      outputs.push_back(state_name("final", state, l));
     }
     if ((cell(l).variant & RNN_FLAG_PEEPHOLES) != 0) {
       add_floats(indexed("P", l), {directions(), 3 * hidden()}, peepholes(l));

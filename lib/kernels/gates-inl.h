@@ -3,7 +3,7 @@
 // the vanilla cell; the others are in lstm-inl.h, gru-inl.h and minimal-inl.h.
 //
 // Each is an output of gemm-inl.h, to which the product hands the sums of all gates of some units of one row.
-// In the formulas s is the product, or the part of it that belongs to the gate; * is by element.
+// In the formulas s is the product, or the rows of it that belong to the gate; * is by element.
 #ifndef RNN_KERNELS_GATES_INL_H_
 #define RNN_KERNELS_GATES_INL_H_
 

@@ -17,7 +17,7 @@ template <class Arch>
 
 // gates = b + W_ih x
 template <std::size_t G>
-struct StepProjection {
+struct StepInput {
   static constexpr std::size_t gates = G;
   const CellStep& step;
   PaddedUnits n;
@@ -66,44 +66,44 @@ struct StepHead {
   }
 };
 
-// Column k of W_ih times x, plus two zeros, to `projection`.
-template <class Arch, class Projection>
+// Column k of W_ih times x, plus two zeros, to `output`.
+template <class Arch, class Output>
 [[gnu::always_inline]] inline void scale_column(const Panels& w, std::size_t k, float x, float zero1,
-                                                float zero2, const Projection& projection) noexcept {
-  constexpr std::size_t G = Projection::gates;
+                                                float zero2, const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates;
   const auto scale = [&](auto arch, std::size_t unit) __attribute__((always_inline)) {
     using A = decltype(arch);
     Vec<A> sum[G];
     RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] =
         vfma<A>(load_column<A, G>(w, k, g, unit), Vec<A>(x), Vec<A>(zero1)) + Vec<A>(zero2);
-    projection.template finish<A>(0, unit, sum);
+    output.template finish<A>(0, unit, sum);
   };
-  const std::size_t H = projection.step.H;
+  const std::size_t H = output.step.H;
   std::size_t unit = 0;
   for (; unit + (has_narrow<Arch> ? lanes<Narrow<Arch>> : 0) < H; unit += lanes<Arch>) scale(Arch{}, unit);
   if (has_narrow<Arch> && unit < H) scale(Narrow<Arch>{}, unit);
 }
 
-// W_ih x, or its column `index` where x is null, to `projection`.
-template <class Arch, class Number, class Projection>
+// W_ih x, or its column `index` where x is null, to `output`.
+template <class Arch, class Number, class Output>
 [[gnu::always_inline]] inline void multiply_input(Number number, const Panels& w, const float* x,
-                                                  std::int32_t index, const Projection& projection) noexcept {
+                                                  std::int32_t index, const Output& output) noexcept {
   if (x == nullptr)
-    pick<Arch>(number, w, 1, &index, projection);
+    pick<Arch>(number, w, 1, &index, output);
   else
-    multiply_row<Arch>(number, w, x, projection);
+    multiply_row<Arch>(number, w, x, output);
 }
 // A column is scaled at once, with the zeros that pick and multiply_row would add: parts that are 0 make 0 of
 // -0, to which a small product may have been flushed; -0 leaves it.
-template <class Arch, class Projection>
+template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_input(F32, const Panels& w, const float* x, std::int32_t index,
-                                                  const Projection& projection) noexcept {
+                                                  const Output& output) noexcept {
   if (x == nullptr)
-    scale_column<Arch>(w, static_cast<std::size_t>(index), 1.0f, -0.0f, -0.0f, projection);
+    scale_column<Arch>(w, static_cast<std::size_t>(index), 1.0f, -0.0f, -0.0f, output);
   else if (w.depth == 1)
-    scale_column<Arch>(w, 0, x[0], 0.0f, part_count(w.rows) > 1 ? 0.0f : -0.0f, projection);
+    scale_column<Arch>(w, 0, x[0], 0.0f, part_count(w.rows) > 1 ? 0.0f : -0.0f, output);
   else
-    multiply_row<Arch>(F32{}, w, x, projection);
+    multiply_row<Arch>(F32{}, w, x, output);
 }
 
 // y = b + W_hy h
@@ -128,7 +128,7 @@ void whole_step(const CellStep& step, const float* x, std::int32_t index, float*
   const CellForward& forward = step.forward;
   const PaddedUnits units{forward.H};
   constexpr std::size_t G = Output<PaddedUnits>::gates;
-  multiply_input<Arch>(Number{}, forward.input, x, index, StepProjection<G>{step, units});
+  multiply_input<Arch>(Number{}, forward.input, x, index, StepInput<G>{step, units});
   multiply_row<Arch>(Number{}, forward.w, forward.x.base, Output<PaddedUnits>{forward, units});
   if (y != nullptr) multiply_head<Arch>(Number{}, step, y);
 }

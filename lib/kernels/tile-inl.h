@@ -116,7 +116,7 @@ template <class Arch>
     store_partial<Arch>(p + column, v, n - column);
 }
 
-// The parts of k that have accumulators of their own: part p of n has k = p, p + n, p + 2 n, ...
+// The parts of a sum over k, each with an accumulator of its own: part p of n has k = p, p + n, p + 2 n, ...
 constexpr std::size_t kParts = 4;
 inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? kParts : 1; }
 
@@ -249,7 +249,7 @@ template <class Arch, std::size_t MR, class Weights>
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m] = s[m];
 }
 
-// One row in four parts at once: ((part 0 + part 1) + part 2) + part 3.
+// One row, four parts of its sums at once: ((part 0 + part 1) + part 2) + part 3.
 template <class Arch, class Weights>
 [[gnu::always_inline]] inline RowSums<Arch, Weights> accumulate_parts(const Weights& w, std::size_t depth,
                                                                       const float* x) noexcept {

@@ -1,4 +1,4 @@
-// Whole sequences: window by window of steps, layer by layer, so that the input projections and the head are
+// Whole sequences: window by window of steps, layer by layer, so that the input products and the head are
 // large products, and memory stays bounded. A backward direction needs a window that reaches to the end of
 // its segments; there are fewer of them at once then.
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 
 // Segments that are swept together, and about how many floats of activations a window may have: 1 MB, which
 // stays in the cache while the layers pass over it; 64 MB where it is a block's whole length.
-constexpr std::size_t kBlock = 256;
+constexpr std::size_t kSegmentBlock = 256;
 constexpr std::size_t kWindowFloats = std::size_t{1} << 18;
 constexpr std::size_t kWholeFloats = std::size_t{1} << 24;
 
@@ -47,18 +47,18 @@ class ForwardPass {
   std::size_t active(const Window& window, std::size_t t) const noexcept {
     return std::min(plan_.active(t), window.first + window.count) - window.first;
   }
-  float* carried(std::size_t part, const Strand& strand, std::size_t i) noexcept {
-    const Strand::State& state = strand.states[part];
-    return carried_ + state.place * block_ + i * kernels::padded(state.size);
+  float* carried(std::size_t state, const Strand& strand, std::size_t i) noexcept {
+    const Strand::State& vector = strand.states[state];
+    return carried_ + vector.place * block_ + i * kernels::padded(vector.size);
   }
-  // Part `part` of the strand in work after each step: h stands where the layer's output has it.
-  float* state(std::size_t part, const Strand& strand, std::size_t row) noexcept {
-    return part != 0 ? c_ + row * width_ : o_ + row * stride_ + strand.column;
+  // A state of the strand in work after each step: h stands where the layer's output has it.
+  float* state_at(std::size_t state, const Strand& strand, std::size_t row) noexcept {
+    return state != 0 ? c_ + row * width_ : o_ + row * stride_ + strand.column;
   }
   float* past(const Strand& strand, std::size_t i) noexcept {
     return pasts_ + strand.past.place * block_ + i * strand.past.size;
   }
-  std::size_t state_stride(std::size_t part) const noexcept { return part == 0 ? stride_ : width_; }
+  std::size_t state_stride(std::size_t state) const noexcept { return state == 0 ? stride_ : width_; }
 
   void allocate();
   std::size_t place_numbers(float* base);
@@ -66,7 +66,7 @@ class ForwardPass {
   void start(const Window& window) noexcept;
   void extend(Window& window) noexcept;
   void point_to_inputs(const Window& window) noexcept;
-  kernels::Rows previous(const Window& window, std::size_t part, const Strand& strand,
+  kernels::Rows previous(const Window& window, std::size_t state, const Strand& strand,
                          std::size_t t) noexcept;
   void copy_input(const Strand& strand, std::size_t i, std::size_t position, float* to) noexcept;
   void make_windows(const Window& window, const Strand& strand) noexcept;
@@ -90,7 +90,7 @@ class ForwardPass {
   std::size_t unprojected_width_ = 0, product_width_ = 0;  // padded H and G*H, if there are some
   std::size_t stride_ = 0;                                 // padded D*P
   std::size_t window_width_ = 0;                           // padded K*X of a convolution
-  std::size_t parts_ = 1;                                  // most vectors of a strand's state
+  std::size_t most_states_ = 1;                            // of a strand
   bool whole_;          // segments go through the layers whole, for there is a reverse strand
   std::size_t layers_;  // 2 if a layer may not write where it reads
   Plan plan_;
@@ -140,7 +140,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     if (layer.layer_norm) room(product_width_, layer.gates());
     if (layer.residual) layers_ = 2;
     if (layer.has_window()) room(window_width_, layer.columns());
-    parts_ = std::max(parts_, layer.cell->states);
+    most_states_ = std::max(most_states_, layer.cell->states);
   }
   Buffer<Slice> slices(weights.allocator(), in.count);
   for (std::size_t n = 0, first = 0; n < in.count; first += in.lengths[n], ++n)
@@ -151,9 +151,9 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
 
 void ForwardPass::allocate() {
   const Allocator& allocator = weights_.allocator();
-  const std::size_t row = gates_width_ + (parts_ - 1) * width_ + layers_ * stride_ + window_width_;
+  const std::size_t row = gates_width_ + (most_states_ - 1) * width_ + layers_ * stride_ + window_width_;
   if (!whole_) {
-    const std::size_t blocks = (plan_.segments() + kBlock - 1) / kBlock;
+    const std::size_t blocks = (plan_.segments() + kSegmentBlock - 1) / kSegmentBlock;
     block_ = (plan_.segments() + blocks - 1) / blocks;  // as equal as can be
     rows_ = std::max(block_, std::min(plan_.rows(), kWindowFloats / row));
   } else {
@@ -168,7 +168,7 @@ void ForwardPass::allocate() {
     indices_ = Buffer<std::int32_t>(allocator, rows_);
   else
     inputs_ = Buffer<const float*>(allocator, rows_);
-  if (whole_) previous_ = Buffer<const float*>(allocator, parts_ * block_);
+  if (whole_) previous_ = Buffer<const float*>(allocator, most_states_ * block_);
   if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
   if (options_.pooling != RNN_POOLING_NONE) pooled_rows_ = Buffer<const float*>(allocator, block_);
@@ -188,7 +188,7 @@ std::size_t ForwardPass::place_numbers(float* base) {
     return wanted ? take(rows, width) : nullptr;
   };
   gates_ = take(rows_, gates_width_);
-  c_ = take(rows_, (parts_ - 1) * width_);
+  c_ = take(rows_, (most_states_ - 1) * width_);
   x_ = take(rows_, stride_);
   o_ = layers_ > 1 ? take(rows_, stride_) : x_;
   carried_ = take(weights_.padded_state_size(), block_);
@@ -208,7 +208,7 @@ std::size_t ForwardPass::block_at(std::size_t first) const noexcept {
   const std::size_t left = plan_.segments() - first;
   if (!whole_) return std::min(block_, left);
   std::size_t count = 0;
-  for (std::size_t rows = 0; count < std::min(kBlock, left); ++count) {
+  for (std::size_t rows = 0; count < std::min(kSegmentBlock, left); ++count) {
     rows += plan_.segment(first + count).length;
     if (rows > rows_) break;
   }
@@ -221,7 +221,7 @@ struct ForwardPass::WindowBuffers {
   const Window& window;
 
   bool step_at_once(std::size_t) const noexcept { return false; }
-  bool projects(std::size_t) const noexcept { return true; }
+  bool multiplies_inputs(std::size_t) const noexcept { return true; }
   template <class Visit>
   void for_rows(const Visit& visit) const noexcept {
     visit(0, window.rows);
@@ -251,7 +251,7 @@ struct ForwardPass::WindowBuffers {
     if (!strand.layer->cell->keeps_h) {
       step.rows = window.rows;
       step.gates = gates(s, 0);
-      step.next[0] = {pass.state(0, strand, 0), pass.state_stride(0), nullptr};
+      step.next[0] = {pass.state_at(0, strand, 0), pass.state_stride(0), nullptr};
       return visit(step);
     }
     step.kept = {pass.kept_, pass.kept_width_, nullptr};
@@ -262,9 +262,9 @@ struct ForwardPass::WindowBuffers {
       const std::size_t row = pass.offsets_[t - window.begin];
       step.rows = pass.active(window, t);
       step.gates = gates(s, row);
-      for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
-        step.previous[part] = pass.previous(window, part, strand, t);
-        step.next[part] = {pass.state(part, strand, row), pass.state_stride(part), nullptr};
+      for (std::size_t state = 0; state < strand.layer->cell->states; ++state) {
+        step.previous[state] = pass.previous(window, state, strand, t);
+        step.next[state] = {pass.state_at(state, strand, row), pass.state_stride(state), nullptr};
       }
       visit(step);
     }
@@ -310,16 +310,16 @@ void ForwardPass::run() noexcept {
 void ForwardPass::start(const Window& window) noexcept {
   for (std::size_t s = 0; s < weights_.strands(); ++s) {
     const Strand& strand = weights_.strand(s);
-    for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
-         ++part) {
-      const Strand::State& state = strand.states[part];
+    for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+         ++state) {
+      const Strand::State& vector = strand.states[state];
       for (std::size_t i = 0; i < window.count; ++i) {
         const Segment& segment = plan_.segment(window.first + i);
         const bool given = strand.reverse ? segment.ends_slice : segment.starts_slice;
-        const float* initial = state.initial;
+        const float* initial = vector.initial;
         if (given && initial_states_ != nullptr)
-          initial = initial_states_ + segment.slice * weights_.state_size() + state.offset;
-        std::copy_n(initial, state.size, carried(part, strand, i));
+          initial = initial_states_ + segment.slice * weights_.state_size() + vector.offset;
+        std::copy_n(initial, vector.size, carried(state, strand, i));
       }
     }
     for (std::size_t i = 0; strand.past.size != 0 && i < window.count; ++i) {
@@ -362,16 +362,16 @@ void ForwardPass::point_to_inputs(const Window& window) noexcept {
 }
 
 // The state before step t. A backward strand comes from step t + 1, where the segment has one.
-kernels::Rows ForwardPass::previous(const Window& window, std::size_t part, const Strand& strand,
+kernels::Rows ForwardPass::previous(const Window& window, std::size_t state, const Strand& strand,
                                     std::size_t t) noexcept {
-  const kernels::Rows start{carried(part, strand, 0), kernels::padded(strand.states[part].size), nullptr};
+  const kernels::Rows start{carried(state, strand, 0), kernels::padded(strand.states[state].size), nullptr};
   const bool backward = strand.reverse;
   if (t == (backward ? window.end - 1 : window.begin)) return start;
-  const float* last = state(part, strand, offsets_[(backward ? t + 1 : t - 1) - window.begin]);
-  const std::size_t stride = state_stride(part);
+  const float* last = state_at(state, strand, offsets_[(backward ? t + 1 : t - 1) - window.begin]);
+  const std::size_t stride = state_stride(state);
   const std::size_t rows = active(window, t), going_on = backward ? active(window, t + 1) : rows;
   if (rows == going_on) return {last, stride, nullptr};
-  const float** pointers = previous_.data() + part * block_;
+  const float** pointers = previous_.data() + state * block_;
   for (std::size_t i = 0; i < rows; ++i)
     pointers[i] = i < going_on ? last + i * stride : start.base + i * start.stride;
   return {nullptr, 0, pointers};
@@ -424,25 +424,27 @@ void ForwardPass::carry_past(const Window& window, const Strand& strand) noexcep
 
 // Keep the last state in the window of each segment that has a step in it.
 void ForwardPass::carry(const Window& window, const Strand& strand) noexcept {
-  for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part) {
+  for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+       ++state) {
     for (std::size_t i = 0; i < active(window, window.begin); ++i) {
       const std::size_t end = std::min(plan_.segment(window.first + i).length, window.end);
       const std::size_t last = strand.reverse ? window.begin : end - 1;
-      std::copy_n(state(part, strand, offsets_[last - window.begin] + i), strand.states[part].size,
-                  carried(part, strand, i));
+      std::copy_n(state_at(state, strand, offsets_[last - window.begin] + i), strand.states[state].size,
+                  carried(state, strand, i));
     }
   }
 }
 
 void ForwardPass::write_states(const Window& window, const Strand& strand) noexcept {
   const std::size_t S = weights_.state_size();
-  for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part) {
-    float* out = options_.states + strand.states[part].offset;
+  for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+       ++state) {
+    float* out = options_.states + strand.states[state].offset;
     std::size_t row = 0;
     for (std::size_t t = window.begin; t < window.end; ++t) {
       const std::size_t end = window.first + active(window, t);
       for (std::size_t b = window.first; b < end; ++b, ++row)
-        std::copy_n(state(part, strand, row), strand.states[part].size, out + plan_.frame(t, b) * S);
+        std::copy_n(state_at(state, strand, row), strand.states[state].size, out + plan_.frame(t, b) * S);
     }
   }
 }
@@ -496,9 +498,9 @@ void ForwardPass::finish(const Window& window) noexcept {
     for (std::size_t s = 0; s < weights_.strands(); ++s) {
       const Strand& strand = weights_.strand(s);
       if (!(strand.reverse ? segment.opens_slice : segment.ends_slice)) continue;
-      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
-           ++part)
-        std::copy_n(carried(part, strand, i), strand.states[part].size, out + strand.states[part].offset);
+      for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+           ++state)
+        std::copy_n(carried(state, strand, i), strand.states[state].size, out + strand.states[state].offset);
       std::copy_n(past(strand, i), strand.past.size, out + strand.past.offset);
     }
   }

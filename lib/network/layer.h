@@ -41,7 +41,7 @@ struct Layer {
   bool has_reverse() const noexcept { return reverse || directions > 1; }
   // A step of one stream is one kernel.
   bool has_step() const noexcept { return cell->step != nullptr && !layer_norm && !has_reverse(); }
-  std::size_t state_size(std::size_t part) const noexcept { return part == 0 ? projected : hidden; }
+  std::size_t state_size(std::size_t state) const noexcept { return state == 0 ? projected : hidden; }
 };
 
 // One direction of a layer.

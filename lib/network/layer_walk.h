@@ -9,7 +9,7 @@
 // Where rows stand, a struct says, the Buffers of a walk; l is a layer, s a strand, first a row:
 //
 //   step_at_once(s)                 takes the strand's step by one kernel; false: there is none
-//   projects(s)                     false if steps take one-hot inputs from W_ih themselves
+//   multiplies_inputs(s)            false if steps take columns of W_ih themselves
 //   for_rows(visit)                 visit(first, count) for all rows, some that stand one after the other at a time
 //   make_windows(l)                 of a convolution: gather what each row reads, which windows(l, first) then is
 //   input(l, first)                 x; or, where not null, indices(l, first): one-hot
@@ -62,9 +62,9 @@ inline void copy_rows(std::size_t M, std::size_t n, const kernels::Rows& x,
 
 // gates[m] = W_ih x[m] + b; with layer normalisation the product is normalised before b is added. `indices`,
 // where not null, stand for one-hot x.
-inline void project(const kernels::Table& table, const Strand& strand, std::size_t M, const kernels::Rows& x,
-                    const std::int32_t* indices, const kernels::MutableRows& gates,
-                    const Normalized& normalized) noexcept {
+inline void multiply_inputs(const kernels::Table& table, const Strand& strand, std::size_t M,
+                            const kernels::Rows& x, const std::int32_t* indices,
+                            const kernels::MutableRows& gates, const Normalized& normalized) noexcept {
   const cells::LayerWeights& w = strand.weights;
   const std::size_t n = strand.layer->gates();
   const bool normalize = w.norm_input != nullptr;
@@ -88,12 +88,13 @@ inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
     for (std::size_t s = first_strand; s < end_strand; ++s) {
       const Strand& strand = weights.strand(s);
       if (!buffers.step_at_once(s)) {
-        if (buffers.projects(s))
+        if (buffers.multiplies_inputs(s))
           buffers.for_rows([&](std::size_t first, std::size_t count) {
             const bool windows = layer.has_window();
-            project(table, strand, count, windows ? buffers.windows(l, first) : buffers.input(l, first),
-                    windows ? nullptr : buffers.indices(l, first), buffers.gates(s, first),
-                    buffers.normalized(s, first));
+            multiply_inputs(table, strand, count,
+                            windows ? buffers.windows(l, first) : buffers.input(l, first),
+                            windows ? nullptr : buffers.indices(l, first), buffers.gates(s, first),
+                            buffers.normalized(s, first));
           });
         buffers.for_steps(s, [&](const cells::ForwardStep& step) {
           cells::forward(*layer.cell, table, strand.weights, step);

@@ -10,7 +10,7 @@ namespace rnn {
 namespace {
 
 // Streams that step_many works on at once: their pointers fit on the stack.
-constexpr std::size_t kBlock = 64;
+constexpr std::size_t kStreamBlock = 64;
 
 // Most weights that the L1 cache has room for, with what else a step reads.
 constexpr std::size_t kFewWeights = 8000;
@@ -114,9 +114,9 @@ void Network::connect() noexcept {
 
 // Of a step from one half to the other.
 void Network::point_to_states(const Strand& strand, std::size_t half) noexcept {
-  for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
-    step_.previous[part] = one(state(half, strand.states[part]));
-    step_.next[part] = one_to(state(1 - half, strand.states[part]));
+  for (std::size_t state = 0; state < strand.layer->cell->states; ++state) {
+    step_.previous[state] = one(state_in(half, strand.states[state]));
+    step_.next[state] = one_to(state_in(1 - half, strand.states[state]));
   }
 }
 
@@ -143,7 +143,7 @@ struct Network::StreamBuffers {
                            layer.projected, one_to(next_h(s)));
     return true;
   }
-  bool projects(std::size_t) const noexcept { return true; }
+  bool multiplies_inputs(std::size_t) const noexcept { return true; }
   template <class Visit>
   void for_rows(const Visit& visit) const noexcept {
     visit(0, 1);
@@ -174,7 +174,7 @@ struct Network::StreamBuffers {
   }
 
   float* next_h(std::size_t s) const noexcept {
-    return network.state(1 - network.half_, network.weights_->strand(s).states[0]);
+    return network.state_in(1 - network.half_, network.weights_->strand(s).states[0]);
   }
 };
 
@@ -229,9 +229,10 @@ void Network::step_many(Network* const* networks, std::size_t count, const float
     }
     return;
   }
-  for (std::size_t first = 0; first < count; first += kBlock) {
-    step_block(networks + first, std::min(kBlock, count - first), x != nullptr ? x + first * I : nullptr,
-               indices != nullptr ? indices + first : nullptr, y != nullptr ? y + first * O : nullptr);
+  for (std::size_t first = 0; first < count; first += kStreamBlock) {
+    step_block(networks + first, std::min(kStreamBlock, count - first),
+               x != nullptr ? x + first * I : nullptr, indices != nullptr ? indices + first : nullptr,
+               y != nullptr ? y + first * O : nullptr);
   }
 }
 
@@ -263,7 +264,7 @@ struct Network::BlockBuffers {
   }
 
   bool step_at_once(std::size_t) const noexcept { return false; }
-  bool projects(std::size_t) const noexcept { return true; }
+  bool multiplies_inputs(std::size_t) const noexcept { return true; }
   template <class Visit>
   void for_rows(const Visit& visit) const noexcept {
     visit(0, count);
@@ -284,13 +285,13 @@ struct Network::BlockBuffers {
   void for_steps(std::size_t s, const Visit& visit) noexcept {
     const Strand& strand = weights.strand(s);
     step.hidden = strand.layer->hidden;
-    for (std::size_t part = 0; part < strand.layer->cell->states; ++part) {
+    for (std::size_t state = 0; state < strand.layer->cell->states; ++state) {
       for (std::size_t i = 0; i < count; ++i) {
-        previous[part][i] = networks[i]->state(networks[i]->half_, strand.states[part]);
-        next[part][i] = networks[i]->state(1 - networks[i]->half_, strand.states[part]);
+        previous[state][i] = networks[i]->state_in(networks[i]->half_, strand.states[state]);
+        next[state][i] = networks[i]->state_in(1 - networks[i]->half_, strand.states[state]);
       }
-      step.previous[part] = {nullptr, 0, previous[part]};
-      step.next[part] = {nullptr, 0, next[part]};
+      step.previous[state] = {nullptr, 0, previous[state]};
+      step.next[state] = {nullptr, 0, next[state]};
     }
     visit(step);
   }
@@ -307,13 +308,14 @@ struct Network::BlockBuffers {
   Network* const* networks;
   const Weights& weights;
   std::size_t count;
-  kernels::Rows o;              // what the next layer reads
-  const std::int32_t* one_hot;  // [count]  or these
-  const float* inputs[kBlock];  // where o points
-  const float* windows_[kBlock];
-  const float* previous[cells::kMaxStates][kBlock];
-  float* next[cells::kMaxStates][kBlock];
-  float *gates_[kBlock], *kept[kBlock], *unprojected[kBlock], *product[kBlock], *outputs[kBlock];
+  kernels::Rows o;                    // what the next layer reads
+  const std::int32_t* one_hot;        // [count]  or these
+  const float* inputs[kStreamBlock];  // where o points
+  const float* windows_[kStreamBlock];
+  const float* previous[cells::kMaxStates][kStreamBlock];
+  float* next[cells::kMaxStates][kStreamBlock];
+  float *gates_[kStreamBlock], *kept[kStreamBlock], *unprojected[kStreamBlock], *product[kStreamBlock],
+      *outputs[kStreamBlock];
   cells::ForwardStep step{};
 };
 
@@ -333,8 +335,9 @@ template <class Visit>
 void Network::visit_states(const Visit& visit) const noexcept {
   for (std::size_t s = 0; s < weights_->strands(); ++s) {
     const Strand& strand = weights_->strand(s);
-    for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states; ++part)
-      visit(strand.states[part]);
+    for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+         ++state)
+      visit(strand.states[state]);
   }
 }
 
@@ -367,12 +370,12 @@ void Network::make_window(const Strand& strand, const float* x, std::int32_t ind
 }
 
 void Network::reset() noexcept {
-  visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state(half_, s)); });
+  visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state_in(half_, s)); });
   std::fill(pasts_.begin(), pasts_.end(), 0.0f);
 }
 
 void Network::get_state(float* out) const noexcept {
-  visit_states([&](const Strand::State& s) { std::copy_n(state(half_, s), s.size, out + s.offset); });
+  visit_states([&](const Strand::State& s) { std::copy_n(state_in(half_, s), s.size, out + s.offset); });
   visit_pasts([&](const Strand& strand) {
     const float* const past = &pasts_[strand.past.place];
     const std::size_t first = oldest_[strand.layer->index] * strand.layer->inputs;
@@ -381,7 +384,7 @@ void Network::get_state(float* out) const noexcept {
 }
 
 void Network::set_state(const float* in) noexcept {
-  visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state(half_, s)); });
+  visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state_in(half_, s)); });
   visit_pasts([&](const Strand& strand) {
     std::copy_n(in + strand.past.offset, strand.past.size, &pasts_[strand.past.place]);
     oldest_[strand.layer->index] = 0;

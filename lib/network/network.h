@@ -84,10 +84,10 @@ class Network {
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
   // A vector of the state in one of the two halves of states_, of which a step reads one and writes the other.
-  float* state(std::size_t half, const Strand::State& state) noexcept {
+  float* state_in(std::size_t half, const Strand::State& state) noexcept {
     return states_.data() + half * weights_->padded_state_size() + state.place;
   }
-  const float* state(std::size_t half, const Strand::State& state) const noexcept {
+  const float* state_in(std::size_t half, const Strand::State& state) const noexcept {
     return states_.data() + half * weights_->padded_state_size() + state.place;
   }
   template <class Visit>

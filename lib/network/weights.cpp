@@ -97,8 +97,9 @@ void add_strand(const Weights& weights, std::size_t strand, Layout& layout) {
     add_vector(cells::norm_gain(cell, true), Parameter::kNormRecurrent);
   }
   if (weights.config().initial_state == RNN_INITIAL_ZERO) return;
-  for (std::size_t part = cell.first_kept_state(); part < cell.states; ++part)
-    add(Kind::initial, std::string("initial_") + cells::kStateNames[part], layer.state_size(part), 1, part);
+  for (std::size_t state = cell.first_kept_state(); state < cell.states; ++state)
+    add(Kind::initial, std::string("initial_") + cells::kStateNames[state], layer.state_size(state), 1,
+        state);
 }
 
 void add_all(const Weights& weights, Layout& layout) {
@@ -146,14 +147,14 @@ void Weights::lay_out_strands() {
       strand.column = d * layer.projected;
     }
   }
-  for (std::size_t part = 0; part < cells::kMaxStates; ++part) {
+  for (std::size_t state = 0; state < cells::kMaxStates; ++state) {
     for (Strand& strand : strands_) {
-      if (part >= strand.layer->cell->states) continue;
-      const std::size_t length = strand.layer->state_size(part);
-      strand.states[part] = {length, state_size_, padded_state_size_, nullptr};
-      if (part >= strand.layer->cell->first_kept_state()) state_size_ += length;
+      if (state >= strand.layer->cell->states) continue;
+      const std::size_t length = strand.layer->state_size(state);
+      strand.states[state] = {length, state_size_, padded_state_size_, nullptr};
+      if (state >= strand.layer->cell->first_kept_state()) state_size_ += length;
       padded_state_size_ += padded(length);
-      if (part > 0) continue;
+      if (state > 0) continue;
       strand.past = {strand.layer->past(), state_size_, past_size_, nullptr};
       state_size_ += strand.past.size;
       past_size_ += strand.past.size;
@@ -215,8 +216,8 @@ void Weights::connect() noexcept {
       w.norm_input = vector(Kind::vector, s, Parameter::kNormInput);
       w.norm_recurrent = vector(Kind::vector, s, Parameter::kNormRecurrent);
     }
-    for (std::size_t part = cell.first_kept_state(); part < cell.states; ++part)
-      strand.states[part].initial = vector(Kind::initial, s, part);
+    for (std::size_t state = cell.first_kept_state(); state < cell.states; ++state)
+      strand.states[state].initial = vector(Kind::initial, s, state);
   }
   if (!has_head()) return;
   const PackedMatrix& head = matrices_[strands() * kPlaces];

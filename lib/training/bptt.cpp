@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kLeastSegments = 4;
 constexpr std::size_t kManySegments = 16;
 
-// Floats of a layer's gates in a block: what one part of a step leaves for the next is still in the cache.
+// Floats of a layer's gates in a block: what one kernel leaves for the next is still in the cache.
 // But so many rows at least, which the loads of the weights are worth, and at most so many steps.
 constexpr std::size_t kBlockFloats = 64 * 1024;
 constexpr std::size_t kBlockRows = 64;

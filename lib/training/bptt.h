@@ -115,13 +115,13 @@ class Bptt {
   // bptt_outputs.cpp
   void compute_outputs(const Group& g, Block block) noexcept;
   void compute_pooled_outputs(const Group& g) noexcept;
-  void project_outputs(std::size_t first, std::size_t rows) noexcept;
+  void multiply_head(std::size_t first, std::size_t rows) noexcept;
   void store_outputs(std::size_t row, std::size_t frame) noexcept;
   void load_target(std::size_t row, std::size_t target, bool exists) noexcept;
   void compute_losses(std::size_t first, std::size_t rows) noexcept;
   void load_output_gradients(const Group& g) noexcept;
   void load_output_gradient(std::size_t row, std::size_t frame) noexcept;
-  void project_back(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
+  void head_backward(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
   void load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void pool(const Group& g, Block block) noexcept;
   void load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
@@ -135,9 +135,9 @@ class Bptt {
   };
   void run_head(const HeadWork& work, Gradients::Mode mode, float* gradients) noexcept;
   void compute_chunk(std::size_t first, std::size_t rows) noexcept;
-  void project_chunk(std::size_t first, std::size_t rows) noexcept;
+  void multiply_chunk(std::size_t first, std::size_t rows) noexcept;
   void load_chunk_gradients(std::size_t first, std::size_t rows) noexcept;
-  void project_chunk_back(std::size_t first, std::size_t rows) noexcept;
+  void chunk_backward(std::size_t first, std::size_t rows) noexcept;
 
   // bptt_backward.cpp
   void backward_group(const Group& g) noexcept;
@@ -153,18 +153,19 @@ class Bptt {
   void sweep_backward(const Group& g, Block block, const BlockGradients& d_o, std::size_t strand) noexcept;
   void step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
                      const cells::BackwardWeights& weights) noexcept;
-  void project_windows(const Group& g, Block block, std::size_t layer) noexcept;
+  void windows_backward(const Group& g, Block block, std::size_t layer) noexcept;
   void add_windows(const Group& g, std::size_t layer, std::size_t position, std::size_t count,
                    const kernels::MutableRows& d_x) noexcept;
   void gather_windows(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
-  void project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t layer) noexcept;
-  void project_to_embedding(const Group& g, Block block) noexcept;
-  void project_to_inputs(const Group& g, Block block) noexcept;
+  void layer_inputs_backward(const Group& g, Block block, const BlockGradients& d_o,
+                             std::size_t layer) noexcept;
+  void embedding_backward(const Group& g, Block block) noexcept;
+  void network_inputs_backward(const Group& g, Block block) noexcept;
   void compute_initial_gradients(const Group& g) noexcept;
   void store_initial_gradients(const Group& g) noexcept;
   void store_past_gradients(const Group& g, const Layer& layer) noexcept;
 
-  // Steps take the projection of one-hot inputs from W_ih themselves.
+  // Steps themselves take the columns of W_ih that one-hot inputs stand for.
   bool picks_inputs(std::size_t strand) const noexcept {
     const Layer& layer = *pass_.weights->strand(strand).layer;
     return w_.one_hot && layer.index == 0 && !layer.layer_norm && layer.cell->picks_inputs() &&

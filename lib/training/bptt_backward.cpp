@@ -30,9 +30,9 @@ void Bptt::backward_block(const Group& g, Block block) noexcept {
   load_top_gradients(g, block, d_o);
   for (std::size_t l = d.layers; l-- > 0; std::swap(d_o.above, d_o.below)) backward_layer(g, block, d_o, l);
   if (d.embedding)
-    project_to_embedding(g, block);
+    embedding_backward(g, block);
   else if (cotangents_.inputs != nullptr)
-    project_to_inputs(g, block);
+    network_inputs_backward(g, block);
 }
 
 void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
@@ -46,12 +46,12 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
   }
   const bool wanted = l > 0 || w_.dimensions.embedding || cotangents_.inputs != nullptr ||
                       cotangents_.initial_states != nullptr;
-  if (layer.has_window() && wanted) project_windows(g, block, l);
+  if (layer.has_window() && wanted) windows_backward(g, block, l);
   if (l == 0) return;
   if (layer.has_window())
     gather_windows(g, block, d_o, l);
   else
-    project_down(g, block, d_o, l);
+    layer_inputs_backward(g, block, d_o, l);
   if (!w_.dropout) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
     drop(l - 1, first, rows, d_o.below.read(before), d_o.below.rows(before));
@@ -72,10 +72,10 @@ void Bptt::load_carry(const Group& g) noexcept {
   const Weights& weights = *pass_.weights;
   for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
     const Layer& layer = *weights.strand(s).layer;
-    for (std::size_t part = layer.cell->carries_h ? 0 : 1; part < layer.cell->states; ++part) {
+    for (std::size_t state = layer.cell->carries_h ? 0 : 1; state < layer.cell->states; ++state) {
       for (std::size_t b = g.first; b < g.last; ++b) {
-        const float* source = part > 0 ? final_gradient(b, s, weights.strand(s).states[part]) : nullptr;
-        float* const target = w_.strands[s].carry[part].at(b);
+        const float* source = state > 0 ? final_gradient(b, s, weights.strand(s).states[state]) : nullptr;
+        float* const target = w_.strands[s].carry[state].at(b);
         if (source != nullptr)
           std::copy_n(source, layer.hidden, target);
         else
@@ -128,7 +128,7 @@ void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     pass_.weights->table().layer_norm_backward(rows, strand.layer->gates(), s.gates.read(first),
                                                strand.weights.norm_input, s.normalized_input.read(first),
-                                               s.deviation_input + first, s.d_projection.rows(first));
+                                               s.deviation_input + first, s.d_input_product.rows(first));
   });
 }
 
@@ -182,14 +182,15 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
 // ---- Downwards -------------------------------------------------------------------------------------
 
 // d_x = W_ih^T d_gates, + d_o with a residual connection; of two strands first the forward one's.
-void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, std::size_t l) noexcept {
+void Bptt::layer_inputs_backward(const Group& g, Block block, const BlockGradients& d_o,
+                                 std::size_t l) noexcept {
   const Layer& layer = w_.shapes[l];
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
     bool begun = layer.residual;
     for (std::size_t strand = layer.first_strand; strand < layer.first_strand + layer.directions;
          ++strand, begun = true)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
-                                  w_.strands[strand].d_projection.read(first),
+                                  w_.strands[strand].d_input_product.read(first),
                                   begun ? d_o.below.read(before) : kernels::Rows{},
                                   kernels::padded(layer.inputs), d_o.below.rows(before));
   });
@@ -197,11 +198,11 @@ void Bptt::project_down(const Group& g, Block block, const BlockGradients& d_o, 
 
 // ---- Convolutions ----------------------------------------------------------------------------------
 
-void Bptt::project_windows(const Group& g, Block block, std::size_t l) noexcept {
+void Bptt::windows_backward(const Group& g, Block block, std::size_t l) noexcept {
   const Layer& layer = w_.shapes[l];
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     pass_.weights->table().gemm(transposed_.input(layer.first_strand), rows,
-                                w_.strands[layer.first_strand].d_projection.read(first), {},
+                                w_.strands[layer.first_strand].d_input_product.read(first), {},
                                 kernels::padded(layer.columns()), w_.layers[l].d_windows.rows(first));
   });
 }
@@ -234,7 +235,7 @@ void Bptt::gather_windows(const Group& g, Block block, const BlockGradients& d_o
     add_windows(g, l, t + layer.reach(), active(g, t), d_o.below.rows(d_o.local[t - block.first]));
 }
 
-void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
+void Bptt::embedding_backward(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
   if (w_.shapes[0].has_window()) {
     for (std::size_t t = block.first; t < block.last; ++t) {
@@ -247,14 +248,14 @@ void Bptt::project_to_embedding(const Group& g, Block block) noexcept {
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(transposed_.input(strand), rows,
-                                  w_.strands[strand].d_projection.read(first),
+                                  w_.strands[strand].d_input_product.read(first),
                                   strand > 0 ? w_.d_embedded.read(first) : kernels::Rows{},
                                   kernels::padded(d.layer_inputs), w_.d_embedded.rows(first));
   });
 }
 
 // To where the caller has the frames. What is added to the outputs has their gradients, too.
-void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
+void Bptt::network_inputs_backward(const Group& g, Block block) noexcept {
   const Dimensions& d = w_.dimensions;
   for (std::size_t t = block.first; t < block.last; ++t) {
     const std::size_t first = row(g, t), rows = active(g, t);
@@ -267,7 +268,7 @@ void Bptt::project_to_inputs(const Group& g, Block block) noexcept {
     }
     for (std::size_t strand = 0; !w_.shapes[0].has_window() && strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(
-          transposed_.input(strand), rows, w_.strands[strand].d_projection.read(first),
+          transposed_.input(strand), rows, w_.strands[strand].d_input_product.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
     if (cotangents_.outputs == nullptr) continue;
     for (std::size_t i = 0; i < rows; ++i) {

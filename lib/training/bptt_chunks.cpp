@@ -30,13 +30,13 @@ void Bptt::run_head(const HeadWork& work, Gradients::Mode mode, float* gradients
       compute_chunk(first, last - first);
     else
       load_chunk_gradients(first, last - first);
-    if (work.back) project_chunk_back(first, last - first);
+    if (work.back) chunk_backward(first, last - first);
     if (work.gradients) gradients_.compute_head(w_, *pass_.weights, last, mode, gradients);
   }
 }
 
 void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
-  project_chunk(first, rows);
+  multiply_chunk(first, rows);
   constexpr double kOperations = 16.0;  // of an element, about
   const double operations = kOperations * static_cast<double>(rows * w_.dimensions.outputs);
   threads_.run_ranges(operations, rows, 1, [&](std::size_t begin, std::size_t count) {
@@ -48,19 +48,19 @@ void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
 }
 
 // y = W_ho o + b_o
-void Bptt::project_chunk(std::size_t first, std::size_t rows) noexcept {
+void Bptt::multiply_chunk(std::size_t first, std::size_t rows) noexcept {
   const Dimensions& d = w_.dimensions;
   const Weights& weights = *pass_.weights;
-  const std::size_t threads = threads_.count(), most = threads > 1 ? Threads::kParts * threads : 1;
+  const std::size_t threads = threads_.count(), most = threads > 1 ? Threads::kRanges * threads : 1;
   const std::size_t slices = std::clamp<std::size_t>(d.outputs / kSlice, 1, most);
   const std::size_t width = std::max<std::size_t>(d.outputs / slices / kSlice, 1) * kSlice;
-  const std::size_t parts = std::clamp<std::size_t>(rows / kProductRows, 1, ceil_divide(most, slices));
+  const std::size_t ranges = std::clamp<std::size_t>(rows / kProductRows, 1, ceil_divide(most, slices));
   const double operations =
       2.0 * static_cast<double>(d.outputs * d.layer_outputs) * static_cast<double>(rows);
-  threads_.run(operations, slices * parts, [&](std::size_t i) {
-    const std::size_t slice = i / parts, part = i % parts;
+  threads_.run(operations, slices * ranges, [&](std::size_t i) {
+    const std::size_t slice = i / ranges, range = i % ranges;
     const std::size_t column = slice * width, end = slice + 1 < slices ? column + width : d.outputs;
-    const std::size_t begin = rows * part / parts, count = rows * (part + 1) / parts - begin;
+    const std::size_t begin = rows * range / ranges, count = rows * (range + 1) / ranges - begin;
     weights.table().gemm(kernels::slice(weights.table(), weights.head(), column, end), count,
                          w_.head_inputs().read(first + begin), {weights.head_bias() + column, 0, nullptr},
                          slice + 1 < slices ? width : kernels::padded(end) - column,
@@ -76,12 +76,12 @@ void Bptt::load_chunk_gradients(std::size_t first, std::size_t rows) noexcept {
                       });
 }
 
-void Bptt::project_chunk_back(std::size_t first, std::size_t rows) noexcept {
+void Bptt::chunk_backward(std::size_t first, std::size_t rows) noexcept {
   const Dimensions& d = w_.dimensions;
   const double operations =
       2.0 * static_cast<double>(d.outputs * d.layer_outputs) * static_cast<double>(rows);
   threads_.run_ranges(operations, rows, kTileRows, [&](std::size_t begin, std::size_t count) {
-    project_back(first + begin, count, w_.d_head_inputs(), first + begin);
+    head_backward(first + begin, count, w_.d_head_inputs(), first + begin);
   });
 }
 

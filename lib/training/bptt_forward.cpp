@@ -25,7 +25,7 @@ struct Bptt::GroupBuffers {
   const Workspace& w;
 
   bool step_at_once(std::size_t) const noexcept { return false; }
-  bool projects(std::size_t s) const noexcept { return !bptt.picks_inputs(s); }
+  bool multiplies_inputs(std::size_t s) const noexcept { return !bptt.picks_inputs(s); }
   template <class Visit>
   void for_rows(const Visit& visit) const noexcept {
     bptt.for_spans(group, block,

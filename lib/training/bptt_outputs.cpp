@@ -13,7 +13,7 @@ void Bptt::compute_outputs(const Group& g, Block block) noexcept {
   const bool here = !w_.in_chunks;
   if (here)
     for_spans(g, block,
-              [&](std::size_t first, std::size_t rows, std::size_t) { project_outputs(first, rows); });
+              [&](std::size_t first, std::size_t rows, std::size_t) { multiply_head(first, rows); });
   for (std::size_t t = block.first; t < block.last; ++t) {
     const std::size_t first = row(g, t), rows = active(g, t);
     for (std::size_t i = 0; i < rows; ++i) {
@@ -35,12 +35,12 @@ void Bptt::compute_pooled_outputs(const Group& g) noexcept {
     load_target(b, target, segment.ends_slice && target != Item::kNone);
   }
   if (w_.in_chunks) return;
-  project_outputs(g.first, g.last - g.first);
+  multiply_head(g.first, g.last - g.first);
   compute_losses(g.first, g.last - g.first);
 }
 
 // y = W_ho o + b_o for output rows from `first` on; without a head, y = o.
-void Bptt::project_outputs(std::size_t first, std::size_t rows) noexcept {
+void Bptt::multiply_head(std::size_t first, std::size_t rows) noexcept {
   apply_head(*pass_.weights, rows, w_.head_inputs().read(first), kernels::padded(w_.dimensions.outputs),
              w_.outputs.rows(first));
   add_inputs(*pass_.weights, rows, w_.network_inputs(first), w_.outputs.rows(first));
@@ -89,7 +89,7 @@ void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
 // Output rows hold d_y after a loss; otherwise it comes from the outside.
 void Bptt::load_output_gradients(const Group& g) noexcept {
   if (w_.in_chunks) return;
-  if (w_.pooling != 0) return project_back(g.first, g.last - g.first, w_.d_pooled, g.first);
+  if (w_.pooling != 0) return head_backward(g.first, g.last - g.first, w_.d_pooled, g.first);
   if (pass_.loss != 0) return;
   for (std::size_t b = g.first; b < g.last; ++b) {
     for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t)
@@ -108,7 +108,7 @@ void Bptt::load_output_gradient(std::size_t row, std::size_t frame) noexcept {
 }
 
 // d_o = W_ho^T d_y of output rows from `first` on, to row `to`; without a head, d_o = d_y.
-void Bptt::project_back(std::size_t first, std::size_t rows, const Matrix& d_o, std::size_t to) noexcept {
+void Bptt::head_backward(std::size_t first, std::size_t rows, const Matrix& d_o, std::size_t to) noexcept {
   const Dimensions& d = w_.dimensions;
   if (!pass_.weights->has_head()) {
     for (std::size_t i = 0; i < rows; ++i)
@@ -125,7 +125,7 @@ void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients&
       if (w_.in_chunks)
         std::copy_n(w_.d_top.at(first), rows * w_.d_top.stride, d_o.above.at(before));
       else
-        project_back(first, rows, d_o.above, before);
+        head_backward(first, rows, d_o.above, before);
     });
   else if (w_.pooling == RNN_POOLING_LAST)
     load_last_gradients(g, block, d_o);

@@ -18,8 +18,8 @@ constexpr std::size_t kTilesPerThread = 3;
 constexpr std::size_t kStripe = 64;
 // Rows of a pass whose gradients two sums read one after the other, the second one from the cache.
 constexpr std::size_t kSharedRows = 64;
-// A part of the rows has so many at least, and there are parts of networks of so many values at most, which
-// are a megabyte.
+// A sum over the rows of a pass has parts, each of so many rows at least, where a network has so many values at
+// most, which are a megabyte.
 constexpr std::size_t kPartRows = 1024;
 constexpr std::size_t kMostParts = 4;
 constexpr std::size_t kPartedValues = std::size_t{1} << 18;
@@ -30,12 +30,12 @@ struct Range {
   std::size_t count() const noexcept { return last - first; }
 };
 
-std::size_t part_count(std::size_t rows, const Weights& weights) noexcept {
+std::size_t row_parts(std::size_t rows, const Weights& weights) noexcept {
   if (weights.value_count() > kPartedValues) return 1;
   return std::clamp<std::size_t>(rows / kPartRows, 1, kMostParts);
 }
 
-Range part_of(std::size_t rows, std::size_t part, std::size_t parts) noexcept {
+Range rows_of_part(std::size_t rows, std::size_t part, std::size_t parts) noexcept {
   const auto edge = [&](std::size_t i) {
     return i == parts ? rows : rows * i / parts / kSharedRows * kSharedRows;
   };
@@ -91,8 +91,8 @@ class Gradients::TileSum {
         table_(weights.table()),
         p_(weights.parameter(tile.parameter)),
         tile_(tile),
-        rows_(part_of(w.plan.rows(), tile.part, parts)),
-        output_rows_(part_of(w.output_rows(), tile.part, parts)),
+        rows_(rows_of_part(w.plan.rows(), tile.part, parts)),
+        output_rows_(rows_of_part(w.output_rows(), tile.part, parts)),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
     if (!is_one_hot(w, p_)) return;
     const Parameter* const bias = weights.find(Kind::vector, p_.strand);
@@ -167,7 +167,7 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
         add_to_columns(rows_, columns);
         return add_columns(columns);
       }
-      return add_product(strand().d_projection, w_.layers[layer().index].read(), rows_);
+      return add_product(strand().d_input_product, w_.layers[layer().index].read(), rows_);
     case Kind::recurrent:
       return add_recurrent();
     case Kind::projection:
@@ -205,7 +205,7 @@ void Gradients::TileSum::add_vector() noexcept {
   }
 }
 
-// What a stage's part of W_hh was multiplied by is the h before each row, or what the cell kept of that row.
+// What a stage's rows of W_hh were multiplied by is the h before each row, or what the cell kept of that row.
 void Gradients::TileSum::add_recurrent() noexcept {
   if (tile_.row >= layer().cell->stages[0].gates * layer().hidden)
     return add_product(strand().gates, strand().kept, rows_);
@@ -250,7 +250,7 @@ void Gradients::TileSum::clear_columns(float* columns) noexcept {
 
 void Gradients::TileSum::add_to_columns(const Range& rows, float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
-  const Matrix& a = strand().d_projection;
+  const Matrix& a = strand().d_input_product;
   table_.scatter_add(rows.count(), kernels::padded(tile_.rows), &w_.indices[rows.first],
                      a.at(rows.first, tile_.row), a.stride,
                      columns + p_.strand * d.inputs * d.gate_stride + tile_.row, d.gate_stride);
@@ -260,9 +260,9 @@ void Gradients::TileSum::add_columns(const float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
   const float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
   if (bias_ != nullptr) table_.column_sums(d.inputs, kernels::padded(tile_.rows), sums, d.gate_stride, bias_);
-  constexpr std::size_t kBlock = 16;  // a cache line of the result
-  for (std::size_t first = 0; first < d.inputs; first += kBlock) {
-    const std::size_t last = std::min(first + kBlock, d.inputs);
+  constexpr std::size_t kColumnBlock = 16;  // a cache line of the result
+  for (std::size_t first = 0; first < d.inputs; first += kColumnBlock) {
+    const std::size_t last = std::min(first + kColumnBlock, d.inputs);
     for (std::size_t row = 0; row < tile_.rows; ++row)
       for (std::size_t i = first; i < last; ++i) c_[row * p_.stride + i] += sums[i * d.gate_stride + row];
   }
@@ -329,7 +329,7 @@ void Gradients::compute(const Workspace& w, const Weights& weights, Mode mode, f
 
 std::size_t Gradients::chunk_end(const Workspace& w, std::size_t first) const noexcept {
   for (std::size_t part = 0; part < parts_; ++part) {
-    const Range rows = part_of(w.output_rows(), part, parts_);
+    const Range rows = rows_of_part(w.output_rows(), part, parts_);
     if (first < rows.last) return std::min(rows.last, first + w.chunk);
   }
   return first;
@@ -343,7 +343,7 @@ void Gradients::compute_head(const Workspace& w, const Weights& weights, std::si
   threads_.run(operations, tile_count_, [&](std::size_t i) {
     const Tile& tile = tiles_[i];
     const Parameter& p = weights.parameter(tile.parameter);
-    const Range part = part_of(w.output_rows(), tile.part, parts_);
+    const Range part = rows_of_part(w.output_rows(), tile.part, parts_);
     if (!is_head(weights, p) || rows.first < part.first || rows.first >= part.last) return;
     TileSum sum(w, weights, tile, parts_, part_sums(weights, tile, gradients));
     const bool begins = rows.first == part.first && p.kind != Kind::embedding;
@@ -389,7 +389,7 @@ void Gradients::add_parts(const Weights& weights, float* gradients) {
 
 // Tiles depend on the architecture, the number of threads and of parts, and the kind of inputs.
 void Gradients::prepare(const Workspace& w, const Weights& weights) {
-  const std::size_t threads = threads_.count(), parts = part_count(w.plan.rows(), weights);
+  const std::size_t threads = threads_.count(), parts = row_parts(w.plan.rows(), weights);
   if (prepared_threads_ == threads && prepared_one_hot_ == w.one_hot && parts_ == parts) return;
   prepared_threads_ = 0;
   parts_ = parts;

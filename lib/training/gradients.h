@@ -1,6 +1,6 @@
 // Parameter gradients from the activations and gate gradients of a pass:
 //
-//   d_W_ih = sum of d_projection x^T
+//   d_W_ih = sum of d_input_product x^T
 //   d_W_hh = sum of d_product h_prev^T, of a second stage's gates d_gates kept^T
 //   d_W_hr = sum of d_projected unprojected^T
 //   vectors: see cells::Vector::Sum
@@ -55,7 +55,7 @@ class Gradients {
     std::size_t row, rows;
     std::size_t column, columns;
     std::size_t inputs;  // of W_hh: one-hot inputs' W_ih, if the tile has the same rows of it along, or kNone
-    std::size_t part;    // of the pass's rows
+    std::size_t part;    // of the sum over the pass's rows
   };
 
   class TileSum;

@@ -41,18 +41,18 @@ class Threads {
     run(operations, tasks, call, &task);
   }
 
-  // Call task(first, count) for parts of 0..total-1 that are multiples of `unit`: a few for each thread, so
+  // Call task(first, count) for ranges of 0..total-1 that are multiples of `unit`: a few for each thread, so
   // that one which is held up holds up less.
   template <class Task>
   void run_ranges(double operations, std::size_t total, std::size_t unit, const Task& task) noexcept {
-    const std::size_t most = count() > 1 ? kParts * count() : 1;
+    const std::size_t most = count() > 1 ? kRanges * count() : 1;
     const std::size_t size = ((total + most - 1) / most + unit - 1) / unit * unit;
     run(operations, size == 0 ? 0 : (total + size - 1) / size, [&](std::size_t i) {
       const std::size_t first = i * size;
       task(first, size < total - first ? size : total - first);
     });
   }
-  static constexpr std::size_t kParts = 4;  // for each thread
+  static constexpr std::size_t kRanges = 4;  // for each thread
 
  private:
   void run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),

@@ -152,10 +152,10 @@ bool Trainer::Implementation::restart_not_finite(float* states, std::size_t sequ
     some = true;
     for (std::size_t s = 0; s < w.strands(); ++s) {
       const Strand& strand = w.strand(s);
-      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
-           ++part)
-        std::copy_n(strand.states[part].initial, strand.states[part].size,
-                    states + strand.states[part].offset);
+      for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+           ++state)
+        std::copy_n(strand.states[state].initial, strand.states[state].size,
+                    states + strand.states[state].offset);
       std::fill_n(states + strand.past.offset, strand.past.size, 0.0f);
     }
   }
@@ -213,9 +213,9 @@ void Trainer::Implementation::pack(Weights& own) noexcept {
 
 std::uint64_t Trainer::Implementation::key(Draw draw, std::int32_t pass) const noexcept {
   std::uint64_t result = options.seed;
-  for (const std::uint64_t part :
+  for (const std::uint64_t value :
        {static_cast<std::uint64_t>(draw), state.update, static_cast<std::uint64_t>(pass)})
-    result = Random(result ^ part).bits();
+    result = Random(result ^ value).bits();
   return result;
 }
 

@@ -210,13 +210,13 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   for (std::size_t p = 0; p < cell.states; ++p)
     s.states[p] = take(segment_capacity_ + rows, Dimensions::stride(layer.state_size(p)));
   s.d_sum = cell.kept_leads() && layer.layer_norm ? take(rows, gates) : s.gates;
-  s.d_projection = s.gates;
+  s.d_input_product = s.gates;
   if (layer.has_projection()) {
     s.unprojected = take(rows, hidden);
     s.d_projected = take(rows, Dimensions::stride(layer.projected));
   }
   if (layer.layer_norm) {
-    for (Matrix* m : {&s.normalized_input, &s.normalized, &s.d_product, &s.d_projection})
+    for (Matrix* m : {&s.normalized_input, &s.normalized, &s.d_product, &s.d_input_product})
       *m = take(rows, gates);
     s.deviation_input = take(rows, 1).data;
     s.deviation = take(rows, 1).data;

@@ -100,7 +100,7 @@ struct StrandRows {
   float* deviation;                     // [rows]
   Matrix d_sum;                         // [rows, G*H]
   Matrix d_product;                     // [rows, G*H]  holds the product during a forward pass
-  Matrix d_projection;                  // [rows, G*H]  gradient of W_ih x
+  Matrix d_input_product;               // [rows, G*H]  gradient of W_ih x
   Matrix d_projected;                   // [rows, P]
   Matrix carry[cells::kMaxStates];      // [segments, H]
   Matrix d_initial[cells::kMaxStates];  // [segments, ..]  gradient of the initial state

@@ -195,7 +195,7 @@ TEST_P(ForwardStep, TakesAFinishedProduct) {
   }
 }
 
-// One-hot inputs need no projection before the step.
+// One-hot inputs need no product before the step.
 TEST_P(ForwardStep, TakesColumnsOfTheInputWeights) {
   const std::size_t products = GetParam().product_gates;
   if (products != 0 && products != GetParam().gates) GTEST_SKIP() << "has two products";

@@ -176,7 +176,7 @@ TEST(LowpCells, BackwardTakesTheProduct) {
       }
 }
 
-// y, h and c after a step of one row: all at once, or the projection, then the cell, then the head.
+// y, h and c after a step of one row: all at once, or the input product, then the cell, then the head.
 struct WholeStep {
   WholeStep(const Step& k, const Table& t, std::size_t I, std::size_t units, std::size_t outputs,
             std::mt19937& random)
@@ -259,7 +259,7 @@ struct WholeStep {
   std::vector<float> x;
 };
 
-TEST(Cells, AWholeStepIsAProjectionAStepAndAHead) {
+TEST(Cells, AWholeStepIsAnInputProductAStepAndAHead) {
   const FloatMode mode;
   std::mt19937 random(3);
   for (const Format format : {Format::f32, Format::bf16, Format::int8})
