@@ -28,10 +28,10 @@
  *   What a call writes may not overlap what it reads.
  *   A call computes in floating-point modes of its own: its results and messages are the same in all modes of
  *   the caller (rounding, flushing of subnormals, traps), which it gives back, exception flags included.
- *   Once several threads have trained, the library, or the plugin that the archive is part of, stays in memory
- *   after dlclose: oneTBB's threads live on. They do not live on in a child by fork: there, copies of handles
- *   that no other thread was using go on, and train on the calling thread alone, to the same bits. Such a child
- *   ends by exec or _exit: in exit, oneTBB may wait for threads that the child does not have.
+ *   Once several threads have trained, the library, or the plugin that the archive is part of, stays in
+ *   memory after dlclose: oneTBB's threads live on. They do not live on in a child by fork: there, copies of
+ *   handles that no other thread was using go on, and train on the calling thread alone, to the same bits.
+ *   Such a child ends by exec or _exit: in exit, oneTBB may wait for threads that the child does not have.
  *   A handle is for one thread at a time; different handles may be used by different threads at once,
  *   also when they share weights.
  *
@@ -153,8 +153,8 @@ enum {
    *   g(v) = v + 1/2 where v >= 0, else s(v)
    * Not with RNN_FLAG_LAYER_NORM. */
   RNN_CELL_MIN_GRU = 4,
-  /* The minimal LSTM of the same paper, with f and i divided by their sum, the same g, and no output gate. Gates
-   * f, i, c:
+  /* The minimal LSTM of the same paper, with f and i divided by their sum, the same g, and no output gate.
+   * Gates f, i, c:
    *   f, i = s(W_i. x + b.)    c = g(W_ic x + b_c)    h' = f / (f + i) * h + i / (f + i) * c
    * Where f and i are both less than FLT_MIN, h' = h. Not with RNN_FLAG_LAYER_NORM. */
   RNN_CELL_MIN_LSTM = 5
@@ -183,10 +183,12 @@ enum { /* rnn_config_t.compute */
   RNN_COMPUTE_F32 = 0,  /* default */
   RNN_COMPUTE_BF16 = 1, /* what is multiplied is rounded to bfloat16: half the bytes to read, and on CPUs with
                            AVX512_BF16 up to twice the products in a second; for training, too. CPUs with AMX
-                           take sums in an order of their own, in networks of 64 units or more, and only if the
-                           environment variable RNN_ISA is not set: the last bits differ from other CPUs' */
+                           take sums in an order of their own, in networks of 64 units or more, and only if
+                           the environment variable RNN_ISA is not set: the last bits differ from other
+                           CPUs' */
   RNN_COMPUTE_INT8 = 2  /* weights are rounded to 8 bits with a scale for each row, and each vector that they
-                           are multiplied by with a scale of its own: a quarter of the bytes. Not for training */
+                           are multiplied by with a scale of its own: a quarter of the bytes. Not for
+                           training */
 };
 
 enum { /* rnn_config_t.flags, added together */
@@ -195,11 +197,12 @@ enum { /* rnn_config_t.flags, added together */
   RNN_FLAG_RESET_BEFORE = 4,  /* GRU: the reset gate acts before the product, as in ONNX's default */
   RNN_FLAG_BIDIRECTIONAL = 8, /* each layer also reads the sequence backwards; its output is both h, forward
                             first. For whole sequences alone. Schuster & Paliwal 1997 */
-  RNN_FLAG_RESIDUAL = 16,     /* the output of each layer but the first is the sum of h and the layer's input */
-  RNN_FLAG_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) / sqrt(variance + 1e-5)
-                            times a gain before they are added; not with RNN_FLAG_RESET_BEFORE. Ba et al. 2016 */
-  RNN_FLAG_TIED_HEAD = 64,    /* the head's matrix is the embedding: embedding_size must be the width of the last
-                            layer's output, and output_size input_size. Press & Wolf 2017 */
+  RNN_FLAG_RESIDUAL = 16,     /* the output of each layer but the first is h plus the layer's input */
+  RNN_FLAG_LAYER_NORM = 32,   /* W_ih x and W_hh h, over all gates, each become (v - mean) /
+                            sqrt(variance + 1e-5) times a gain before they are added; not with
+                            RNN_FLAG_RESET_BEFORE. Ba et al. 2016 */
+  RNN_FLAG_TIED_HEAD = 64,    /* the head's matrix is the embedding: embedding_size must be the width of the
+                            last layer's output, and output_size input_size. Press & Wolf 2017 */
   RNN_FLAG_PEEPHOLES = 128,   /* LSTM: the gates read c, by element. The peepholes begin as biases do, and are
                             there with RNN_FLAG_NO_BIAS, too. Gers & Schmidhuber 2000 */
   RNN_FLAG_COUPLED_GATES = 256 /* LSTM: the forget gate is 1 - i; not with forget_bias. Greff et al. 2017 */
@@ -208,8 +211,8 @@ enum { /* rnn_config_t.flags, added together */
 /* rnn_layer_t.kind: RNN_CELL_..., or one of these. */
 enum {
   RNN_LAYER_DENSE = 64, /* y_t = f(W x_t + b), where f is the activation */
-  /* A causal convolution over the steps: y_t = f(sum over k of W_k x_{t - (K - 1 - k) dilation} + b), where K is the
-   * kernel_size. Inputs before the first step are those of the state, 0 at first. */
+  /* A causal convolution over the steps: y_t = f(sum over k of W_k x_{t - (K - 1 - k) dilation} + b), where K
+   * is the kernel_size. Inputs before the first step are those of the state, 0 at first. */
   RNN_LAYER_CONV1D = 65
 };
 
@@ -222,7 +225,7 @@ enum {
   RNN_ACTIVATION_SOFTMAX = 4,      /* exp(z_i) / sum of exp(z_j) over the layer's elements */
   RNN_ACTIVATION_ELU = 5,          /* z > 0 ? z : a (exp(z) - 1); default a = 1. Clevert et al. 2016 */
   RNN_ACTIVATION_LEAKY_RELU = 6,   /* z > 0 ? z : a z; default a = 0.01 */
-  RNN_ACTIVATION_PRELU = 7,        /* z > 0 ? z : slope z, with a trained slope for each element. He et al. 2015 */
+  RNN_ACTIVATION_PRELU = 7,        /* z > 0 ? z : slope z, a trained slope for each element. He et al. 2015 */
   RNN_ACTIVATION_SOFTSIGN = 8,     /* z / (1 + |z|) */
   RNN_ACTIVATION_GELU = 9,         /* z (1 + erf(z / sqrt(2))) / 2. Hendrycks & Gimpel 2016 */
   RNN_ACTIVATION_SWISH = 10,       /* z / (1 + exp(-z)), also called SiLU. Ramachandran et al. 2017 */
@@ -240,7 +243,8 @@ enum { /* rnn_layer_t.direction; all but the first are for whole sequences alone
 
 enum { /* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of a whole sequence */
   RNN_POOLING_NONE = 0, /* an output for each step */
-  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (of a reverse direction, the first) */
+  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (of a reverse direction, the
+                           first) */
   RNN_POOLING_MEAN = 2, /* from its mean over the steps since the last reset */
   RNN_POOLING_MAX = 3   /* from its largest value in each element over those steps */
 };
@@ -263,13 +267,13 @@ typedef struct rnn_layer {
   int32_t activation;      /* RNN_ACTIVATION_... of a dense layer or a convolution; 0 for a cell */
   int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for other layers */
   int32_t projection_size; /* P of an LSTM: 1..H-1; 0: no projection */
-  uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as wide
-                              as its input); of a cell RNN_FLAG_LAYER_NORM and its own; 0: none */
+  uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as
+                              wide as its input); of a cell RNN_FLAG_LAYER_NORM and its own; 0: none */
   float alpha;             /* a and b of the activation; both 0: its defaults. 0 where it has none */
   float beta;
-  int32_t kernel_size;     /* K of a convolution: 1..65536; K times its inputs at most 2^24; 0 for other layers */
-  int32_t dilation;        /* of a convolution: 1..65536; (K - 1) dilation times its inputs at most 2^24; 0 for
-                              other layers */
+  int32_t kernel_size;     /* K of a convolution: 1..65536; K * its inputs at most 2^24; 0 for other layers */
+  int32_t dilation;        /* of a convolution: 1..65536; (K - 1) dilation times its inputs at most 2^24; 0
+                              for other layers */
 } rnn_layer_t;
 
 typedef struct rnn_config {
@@ -287,7 +291,7 @@ typedef struct rnn_config {
   int32_t initial_state;  /* RNN_INITIAL_... */
   int32_t compute;        /* RNN_COMPUTE_... */
   uint32_t flags;         /* RNN_FLAG_NO_BIAS + ... */
-  int32_t projection_size; /* P: LSTM: h is projected to this width; 1..H-1; 0: no projection. Sak et al. 2014 */
+  int32_t projection_size; /* P: LSTM: h is projected to this width; 1..H-1; 0: none. Sak et al. 2014 */
   const rnn_allocator_t *allocator; /* copied; NULL: the C++ runtime's */
   int32_t embedding_size; /* E: the first layer reads a learned vector for each index; 1..65536; 0: none, and
                              indices are one-hot. Inputs must then be indices */
@@ -297,8 +301,8 @@ typedef struct rnn_config {
                              0..min(I, O); default 0. An index counts as the one-hot x. Not with an embedding,
                              with pooling or with sampled_classes */
   int32_t reserved;       /* 0 */
-  const rnn_layer_t *layers; /* [layer_count]  the network as a list of layers, each of which reads the output of
-                             the one before; copied. cell, hidden_size, output_size, num_layers and
+  const rnn_layer_t *layers; /* [layer_count]  the network as a list of layers, each of which reads the output
+                             of the one before; copied. cell, hidden_size, output_size, num_layers and
                              projection_size are then 0, and flags 0 or RNN_FLAG_TIED_HEAD. A dense layer
                              without activation at the end of two or more is the head. NULL: the
                              fields above say what the layers are */
@@ -413,7 +417,8 @@ RNN_API rnn_status_t rnn_step_many_index(rnn_t *const *streams, size_t count, co
 
 /* The number S of floats in a state: h of each layer and direction, [L, D, P], and behind them c of each,
  * [L, D, H], if the cell is an LSTM. Of a list of layers: of each in turn, h of a cell, or the last
- * (K - 1) dilation inputs of a convolution, [(K - 1) dilation, X], the oldest first; behind them c of each LSTM.
+ * (K - 1) dilation inputs of a convolution, [(K - 1) dilation, X], the oldest first; behind them c of each
+ * LSTM.
  *
  * size     written on success
  * Errors   RNN_INVALID_ARGUMENT
@@ -453,16 +458,16 @@ RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count)
 /* ---- Parameters -------------------------------------------------------------------------------- */
 
 /* Parameters have PyTorch's names and shapes: weight_ih_l0 [G H, I or E], weight_hh_l0 [G H, P],
- * bias_ih_l0 [G H], and so on for _l0_reverse, _l1 (whose weight_ih is [G H, D P]), ...; head.weight [O, D P],
- * head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose b_hn is
- * bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
+ * bias_ih_l0 [G H], and so on for _l0_reverse, _l1 (whose weight_ih is [G H, D P]), ...; head.weight
+ * [O, D P], head.bias [O]. There is one bias per gate (PyTorch's second is redundant), but for GRU's n, whose
+ * b_hn is bias_hn_l0 [H]. With options: embedding.weight [I, E]; weight_hr_l0 [P, H]; the gains of layer
  * normalisation, norm_ih_l0 and norm_hh_l0 [G H]; initial states, initial_h_l0 [P] and initial_c_l0 [H];
  * peepholes, peephole_i_l0, peephole_f_l0 (not with RNN_FLAG_COUPLED_GATES) and peephole_o_l0 [H].
  * minGRU and minLSTM have no weight_hh. Of a list of layers the names are layers.0.weight_ih,
- * layers.0.weight_ih_reverse, layers.1.initial_h, ..., and of a dense layer with X inputs layers.2.weight [size, X],
- * layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at 0.25; of a convolution
- * layers.3.weight [size, K X], W_0 first. Initialised by default, W and b of both have U(-1/sqrt(n), 1/sqrt(n)), where n
- * is the number of columns of W. */
+ * layers.0.weight_ih_reverse, layers.1.initial_h, ..., and of a dense layer with X inputs layers.2.weight
+ * [size, X], layers.2.bias [size] and, with RNN_ACTIVATION_PRELU, layers.2.slope [size], which begins at
+ * 0.25; of a convolution layers.3.weight [size, K X], W_0 first. Initialised by default, W and b of both have
+ * U(-1/sqrt(n), 1/sqrt(n)), where n is the number of columns of W. */
 typedef struct rnn_parameter {
   size_t struct_size;
   const char *name; /* lives as long as a handle over the same weights */
@@ -635,19 +640,19 @@ typedef struct rnn_progress {
   uint64_t skipped_updates; /* so far; see rnn_train_options_t.skip_not_finite */
 } rnn_progress_t;
 
-/* Called between updates, on the thread of the call that trains and in its floating-point mode. Returns 0 to go
- * on, anything else to stop the run, which is not an error. It may not use the trainer or network in training,
- * except rnn_trainer_save, rnn_trainer_network, rnn_trainer_sync and rnn_trainer_set_learning_rate on the
- * trainer. */
+/* Called between updates, on the thread of the call that trains and in its floating-point mode. Returns 0 to
+ * go on, anything else to stop the run, which is not an error. It may not use the trainer or network in
+ * training, except rnn_trainer_save, rnn_trainer_network, rnn_trainer_sync and rnn_trainer_set_learning_rate
+ * on the trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
 /* Settings for the parameters whose name fits a pattern.
- * Two biases: PyTorch trains bias_ih and bias_hh where here is their sum (but for GRU's n, which has both here).
- * Each has the gradient of the sum, so that the sum moves twice as far. With two_biases it does so here: what the
- * rule makes of the gradient counts twice, weight decay once; gradient_norm and clip_norm count the gradient
- * twice. This is PyTorch's training with SGD and AdamW, and with the other rules if there is no weight decay or
- * the two were equal at first. For the vanilla cell and the LSTM, without weight decay and clip_norm, a group
- * "bias_ih_*" with a learning_rate_factor of 2 is the same. */
+ * Two biases: PyTorch trains bias_ih and bias_hh where here is their sum (but for GRU's n, which has both
+ * here). Each has the gradient of the sum, so that the sum moves twice as far. With two_biases it does so
+ * here: what the rule makes of the gradient counts twice, weight decay once; gradient_norm and clip_norm
+ * count the gradient twice. This is PyTorch's training with SGD and AdamW, and with the other rules if there
+ * is no weight decay or the two were equal at first. For the vanilla cell and the LSTM, without weight decay
+ * and clip_norm, a group "bias_ih_*" with a learning_rate_factor of 2 is the same. */
 typedef struct rnn_parameter_group {
   size_t struct_size;         /* the same in each element of an array */
   const char *pattern;        /* "bias_*", "*_l0", "head.weight": * stands for any characters, ? for one */
@@ -655,8 +660,8 @@ typedef struct rnn_parameter_group {
   int32_t frozen;             /* 1: not trained; the other fields are 0 then */
   int32_t no_weight_decay;    /* 1: weight_decay does not hold */
   int32_t two_biases;         /* 1: bias_ih_* (layers.*.bias_ih) learn as sums of two, see above; but b_n of
-                                 GRU without RNN_FLAG_RESET_BEFORE, which is none, and those of cells and layers
-                                 without weight_hh */
+                                 GRU without RNN_FLAG_RESET_BEFORE, which is none, and those of cells and
+                                 layers without weight_hh */
 } rnn_parameter_group_t;
 
 /* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
@@ -681,8 +686,8 @@ typedef struct rnn_train_options {
   int32_t epochs;           /* passes over the data; default 1 */
   int32_t batch_size;       /* sequences per update; default 32 */
   int32_t window;           /* truncated BPTT: steps per update; default 0: whole sequences */
-  int32_t stateless_windows;    /* 1: each window (or batch of rnn_trainer_update) starts from the initial state;
-                               default 0: from the state in which the one before it ended */
+  int32_t stateless_windows;    /* 1: each window (or batch of rnn_trainer_update) starts from the initial
+                               state; default 0: from the state in which the one before it ended */
   int32_t keep_order;       /* 1: sequences in the given order; default 0: shuffled in each epoch */
   uint64_t seed;            /* of the shuffling, dropout, scheduled sampling and sampled classes */
   int32_t threads;          /* 1..1024; default 0: all that the caller's oneTBB arena allows */
@@ -695,35 +700,36 @@ typedef struct rnn_train_options {
   void *user;                        /* passed to progress */
   float dropout;        /* of each layer's output on its way to the next layer; 0 with one layer; 0..<1; what
                            is kept is scaled by 1 / (1 - dropout); Srivastava et al. 2014 */
-  float scheduled_sampling;   /* 0..1: how often a step's input is the network's own last output (its most probable
-                           class, or the vector) instead of the data's; no gradient flows through it, and a window's
-                           first step reads the data's (the window may not be 1). 0 is teacher forcing;
-                           scheduled sampling: Bengio et al. 2015. Needs O = I */
-  float average;        /* 0..<1: decay d of a moving average a of the weights w, a += (1 - d') (w - a) after each
-                           update, d' = min(d, (1 + update) / (10 + update)). Validated, saved and handed out
-                           instead of w; 0: off */
-  int32_t accumulate;   /* batches (windows) whose gradients make one update, as if they were one; default 1 */
+  float scheduled_sampling;   /* 0..1: how often a step's input is the network's own last output (its most
+                           probable class, or the vector) instead of the data's; no gradient flows through it,
+                           and a window's first step reads the data's (the window may not be 1). 0 is teacher
+                           forcing; scheduled sampling: Bengio et al. 2015. Needs O = I */
+  float average;        /* 0..<1: decay d of a moving average a of the weights w, a += (1 - d') (w - a) after
+                           each update, d' = min(d, (1 + update) / (10 + update)). Validated, saved and handed
+                           out instead of w; 0: off */
+  int32_t accumulate;   /* batches (windows) whose gradients make one update, as if one; default 1 */
   int32_t restore_best; /* 1: at its end a run returns to the weights of its best validation */
   int32_t group_count;
-  const rnn_parameter_group_t *groups; /* [group_count]  the first whose pattern fits a parameter holds for it;
-                                          copied */
+  const rnn_parameter_group_t *groups; /* [group_count]  the first whose pattern fits a parameter holds for
+                                          it; copied */
   const float *class_weights; /* [O]  c of cross-entropy: the weight of a target of class k is multiplied by
                                  c[k]; >= 0; NULL: all 1; copied */
   float label_smoothing; /* e of cross-entropy, 0..<1: a target of class k has the loss
                             (1 - e) c[k] (-log p[k]) + e / O sum over j of c[j] (-log p[j]), as in PyTorch.
                             Szegedy et al. 2016 */
-  int32_t sampled_classes; /* k, for thousands of classes and more: cross-entropy is over the target and k other
-                              classes, 1..O/2, drawn anew for each update; default 0: over all. Class c is drawn
-                              by the probability log((c + 2) / (c + 1)) / log(O + 1) until there are k different
-                              ones: number classes by falling frequency. Logits are corrected by -log of how
-                              likely a class is drawn, so that the probabilities over all classes are learnt.
-                              The loss that is reported is that of the sample; validation is over all classes.
-                              Not with label_smoothing. 1000 of 50,000: 17 times as fast. Jean et al. 2015 */
-  int32_t schedule_start;    /* updates at a factor of 1 before the schedule begins and counts u from 0: as many
-                                as warmup_updates let it begin after the warm-up; default 0 */
+  int32_t sampled_classes; /* k, for thousands of classes and more: cross-entropy is over the target and k
+                              other classes, 1..O/2, drawn anew for each update; default 0: over all. Class c
+                              is drawn by the probability log((c + 2) / (c + 1)) / log(O + 1) until there are
+                              k different ones: number classes by falling frequency. Logits are corrected by
+                              -log of how likely a class is drawn, so that the probabilities over all classes
+                              are learnt. The loss that is reported is that of the sample; validation is over
+                              all classes. Not with label_smoothing. 1000 of 50,000: 17 times as fast. Jean et
+                              al. 2015 */
+  int32_t schedule_start;    /* updates at a factor of 1 before the schedule begins and counts u from 0: as
+                                many as warmup_updates let it begin after the warm-up; default 0 */
   int32_t schedule_by_epoch; /* 1: u, schedule_start and schedule_updates count a run's epochs, not updates */
-  int32_t skip_not_finite;   /* so many updates in a row of which the loss, the gradient or a carried state is not
-                                finite are skipped and counted; sequences with such a state go on from the
+  int32_t skip_not_finite;   /* so many updates in a row of which the loss, the gradient or a carried state is
+                                not finite are skipped and counted; sequences with such a state go on from the
                                 initial state. One more is RNN_NOT_FINITE; default 0: the first is */
 } rnn_train_options_t;
 
@@ -844,7 +850,8 @@ RNN_API rnn_status_t rnn_trainer_network(const rnn_trainer_t *trainer, rnn_t **o
 RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *stream);
 
 /* Save all that a resumed run needs for the same bits as one that was never stopped: weights, optimiser,
- * random stream, position in the data, carried states. Atomic, as rnn_save. rnn_load reads the network in the file.
+ * random stream, position in the data, carried states. Atomic, as rnn_save. rnn_load reads the network in the
+ * file.
  *
  * path     UTF-8
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
@@ -975,11 +982,12 @@ enum { /* rnn_save_options_t.format */
 
 typedef struct rnn_save_options {
   size_t struct_size;
-  int32_t format;        /* RNN_FORMAT_...; 0: by the path's suffix, .safetensors, .onnx, .rnn (binary) or .h (C) */
+  int32_t format;        /* RNN_FORMAT_...; 0: by the suffix, .safetensors, .onnx, .rnn (binary) or .h (C) */
   int32_t without_probe; /* 1: no probe; see rnn_save */
-  /* What stands before PyTorch's names, not for ONNX: the paths of modules, each with a point at its end. With those
-   * of its own modules, load_state_dict(strict=True) takes a safetensors file of a network that torch.nn.RNN, GRU or
-   * LSTM, with an Embedding and a Linear, can be. A tied head is the embedding's tensor and has none of its own. */
+  /* What stands before PyTorch's names, not for ONNX: the paths of modules, each with a point at its end.
+   * With those of its own modules, load_state_dict(strict=True) takes a safetensors file of a network that
+   * torch.nn.RNN, GRU or LSTM, with an Embedding and a Linear, can be. A tied head is the embedding's tensor
+   * and has none of its own. */
   const char *layers;    /* default "" */
   const char *head;      /* default "head." */
   const char *embedding; /* default "embedding." */
@@ -989,8 +997,8 @@ typedef struct rnn_save_options {
 
 typedef struct rnn_load_options {
   size_t struct_size;
-  uint32_t flags;        /* RNN_FLAG_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors do not
-                            say */
+  uint32_t flags;        /* RNN_FLAG_RELU: the RNN of a state dict has nonlinearity='relu', which its tensors
+                            do not say */
   int32_t without_probe; /* 1: a probe in the file is not run; see rnn_load */
   /* Which tensors of a PyTorch state dict, in whatever file, are the network: what stands before
    * weight_ih_l0 (of a cell: weight_ih), or before weight; * stands for any characters, ? for one. Other
@@ -999,18 +1007,18 @@ typedef struct rnn_load_options {
   const char *layers;    /* "lstm.", "encoder.*", ... */
   const char *head;      /* "fc."; "": none */
   const char *embedding; /* "tokens."; "": none */
-  const char *activations; /* "tanh,none", ...: which one is behind each Linear; see rnn_load. NULL: at most one
-                              Linear, the head, is part of the network, without activation */
+  const char *activations; /* "tanh,none", ...: which one is behind each Linear; see rnn_load. NULL: at most
+                              one Linear, the head, is part of the network, without activation */
 } rnn_load_options_t;
 
-/* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a probe
- * in the file's metadata. Atomic: a crash at any instant leaves the old file or the new one.
- * A file that is replaced keeps its permissions, and its owner, group and access control list where the process
- * may give them; where it may not, the group may do no more than everybody. At no time can anybody read the new
- * contents who could not read the old ones. What a killed save may leave in the folder, .rnn-*.tmp, the next one
- * to the same path removes.
- * The probe is what the network gives for three fixed steps, outputs and states. Where it gives something that is
- * not finite, there is none.
+/* Save the network as a safetensors file with PyTorch's tensor names, its configuration, its metadata and a
+ * probe in the file's metadata. Atomic: a crash at any instant leaves the old file or the new one.
+ * A file that is replaced keeps its permissions, and its owner, group and access control list where the
+ * process may give them; where it may not, the group may do no more than everybody. At no time can anybody
+ * read the new contents who could not read the old ones. What a killed save may leave in the folder,
+ * .rnn-*.tmp, the next one to the same path removes.
+ * The probe is what the network gives for three fixed steps, outputs and states. Where it gives something
+ * that is not finite, there is none.
  *
  * path     UTF-8
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
@@ -1020,10 +1028,11 @@ typedef struct rnn_load_options {
 RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
 
 /* The same in any format.
- * An ONNX file (in a build with -Donnx=enabled) has the input x [steps, sequences, I], or with an embedding indices
- * [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0 [D, sequences, H], ..., with an LSTM
- * final_c_l0, .... The initial states, initial_h_l0, ..., are inputs with defaults: who gives them goes on where
- * another run ended. It cannot hold projections, layer normalisation and skip, and has no probe.
+ * An ONNX file (in a build with -Donnx=enabled) has the input x [steps, sequences, I], or with an embedding
+ * indices [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0
+ * [D, sequences, H], ..., with an LSTM final_c_l0, .... The initial states, initial_h_l0, ..., are inputs
+ * with defaults: who gives them goes on where another run ended. It cannot hold projections, layer
+ * normalisation and skip, and has no probe.
  *
  * path     UTF-8
  * options  NULL: all defaults
@@ -1037,18 +1046,19 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
- * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order; GuitarML's
- * models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its version, 0.5 to
- * 0.7), which starts from the state in the file (that program itself runs half a second of silence first).
+ * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order;
+ * GuitarML's models, which are state dicts; and Neural Amp Modeler's LSTM (.nam; the file must say its
+ * version, 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of
+ * silence first).
  * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one
  * whose layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU,
- * LSTM, Dense, causal Conv1D, BatchNormalization (of the last axis) and activations of rnn_layer_t, in any order; what
- * acts in training alone, as Dropout, is left out. Recurrent layers may be Bidirectional with concat, sum or
- * ave, or have go_backwards, whose outputs come in the reverse order: a second one must turn them back, or
- * the last one have return_sequences=False. There, metadata keras.pooling is "last": outputs are those of
- * RNN_POOLING_LAST; if that layer reads backwards, at most one Dense without activation may be behind it.
- * HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix before or behind
- * it, as it is after training.
+ * LSTM, Dense, causal Conv1D, BatchNormalization (of the last axis) and activations of rnn_layer_t, in any
+ * order; what acts in training alone, as Dropout, is left out. Recurrent layers may be Bidirectional with
+ * concat, sum or ave, or have go_backwards, whose outputs come in the reverse order: a second one must turn
+ * them back, or the last one have return_sequences=False. There, metadata keras.pooling is "last": outputs
+ * are those of RNN_POOLING_LAST; if that layer reads backwards, at most one Dense without activation may be
+ * behind it. HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix before
+ * or behind it, as it is after training.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. Several recurrent
  * modules read each other in JSON, in the order in which they stand, and everywhere if they are rnns.0,
@@ -1125,7 +1135,8 @@ RNN_API rnn_status_t rnn_save_memory(const rnn_t *rnn, void *memory, size_t capa
 RNN_API rnn_status_t rnn_save_memory_as(const rnn_t *rnn, const rnn_save_options_t *options, void *memory,
                                         size_t capacity, size_t *size);
 
-/* Create a network from a file in memory; see rnn_load. A build without formats reads RNN_FORMAT_BINARY alone.
+/* Create a network from a file in memory; see rnn_load. A build without formats reads RNN_FORMAT_BINARY
+ * alone.
  *
  * memory    [size] bytes  read
  * allocator NULL: the C++ runtime's
@@ -1150,9 +1161,9 @@ RNN_API rnn_status_t rnn_load_memory(const void *memory, size_t size, const rnn_
 RNN_API rnn_status_t rnn_load_memory_as(const void *memory, size_t size, const rnn_load_options_t *options,
                                         const rnn_allocator_t *allocator, rnn_t **out);
 
-/* Keep text with the network's weights, such as a vocabulary or a sample rate: streams that share weights share it,
- * and it goes into files and comes back from them. If the weights are shared, this handle first gets a copy of its
- * own.
+/* Keep text with the network's weights, such as a vocabulary or a sample rate: streams that share weights
+ * share it, and it goes into files and comes back from them. If the weights are shared, this handle first
+ * gets a copy of its own.
  *
  * key      UTF-8, not empty; what begins with "rnn." is the library's own
  * value    UTF-8; NULL: no longer keep any under this key
@@ -1195,11 +1206,11 @@ RNN_API rnn_status_t rnn_metadata_key(const rnn_t *rnn, size_t index, const char
 
 /* ---- Introspection ------------------------------------------------------------------------------- */
 
-/* Read the configuration of a network, with defaults resolved; allocator is NULL. Of a list of layers that the
- * other fields can say (equal cells, and at most a head), layers is NULL, and they say it.
+/* Read the configuration of a network, with defaults resolved; allocator is NULL. Of a list of layers that
+ * the other fields can say (equal cells, and at most a head), layers is NULL, and they say it.
  *
- * out      its struct_size is read, the rest written on success; layers, if not NULL, is the network's, and lives
- *          as long as a handle over the same weights, until these are changed
+ * out      its struct_size is read, the rest written on success; layers, if not NULL, is the network's, and
+ *          lives as long as a handle over the same weights, until these are changed
  * Errors   RNN_INVALID_ARGUMENT
  * Threads  one handle, one thread at a time
  * Realtime yes

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Check that the comment of every function in rnn.h has its labels, in their order: header.py rnn.h"""
+"""Check that the comment of every function in rnn.h has its labels, in their order, and how long lines are, which
+nothing but this says of a file that is laid out by hand: header.py rnn.h"""
 
 import re
 import sys
 
+LONGEST_LINE = 110  # as .clang-format has it
 LABELS = ["Returns", "Errors", "Threads", "Realtime", "Since"]
 STATUS = re.compile(r"\bRNN_[A-Z_]+\b")
 
@@ -47,6 +49,9 @@ def check(name, declaration, comment, statuses):
 
 def main():
     text = open(sys.argv[1], encoding="ascii").read()
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            failures.append(f"line {number} has {len(line)} characters; it may have {LONGEST_LINE}")
     enumerators = re.search(r"typedef int32_t rnn_status_t;\s*enum \{(.*?)\};", text, re.S)
     statuses = set(re.findall(r"(RNN_\w+) *=", enumerators[1]))
     functions = re.findall(r"(/\*(?:(?!\*/).)*\*/)?\s*\bRNN_API ([^#;]*?\b(rnn_\w+)\([^;]*\);)", text, re.S)
