@@ -93,7 +93,7 @@ std::size_t read_tensor(Reader& reader, const Source& source, std::size_t begin,
 
 void check_front(const Source& source) {
   const std::size_t size = source.size();
-  const Part front(source, 0, std::min(size, kFront));
+  const ByteRange front(source, 0, std::min(size, kFront));
   if (!recognise(front.data(), front.size()))
     throw Error(RNN_BAD_FORMAT, "the file does not begin as librnn's binary files do");
   if (size < kFront)
@@ -159,7 +159,7 @@ std::uint32_t checksum(const Source& source) { return crc32(source, kChecked, so
 Contents read(const Source& source) {
   const std::size_t size = source.size();
   check_front(source);
-  const Part sizes(source, 0, kFront);
+  const ByteRange sizes(source, 0, kFront);
   Reader front(sizes.data() + kChecked + sizeof(std::uint64_t), sizes.data() + kFront);
   const auto data = front.number<std::uint64_t>("where the data begin");
   const auto pairs = front.number<std::uint32_t>("the number of metadata");
@@ -169,7 +169,7 @@ Contents read(const Source& source) {
                 data, kDataAlignment, kFront, size);
 
   Contents contents;
-  const Part header(source, kFront, data - kFront);
+  const ByteRange header(source, kFront, data - kFront);
   Reader reader(header.data(), header.data() + header.size());
   for (std::uint32_t i = 0; i < pairs; ++i) read_metadata(reader, contents);
   std::size_t end = data;

@@ -140,7 +140,7 @@ void check_random(const Random& random) {
 constexpr char kInTraining[] = "weights";
 
 Contents read_checkpoint(const Source& source) {
-  const Part head = formats::head_of(source);
+  const ByteRange head = formats::head_of(source);
   const std::int32_t container = formats::recognise(head.data(), head.size());
   if (container == 0 && !is_other_model(source, head)) refuse_unread(source, head);
   if (container != 0) {

@@ -20,7 +20,9 @@ constexpr std::int32_t kDefaultContainer = RNN_FORMAT_BINARY;
 
 // By how much of its beginning a file is recognised, before the rest is read.
 constexpr std::size_t kHead = 4096;
-inline Part head_of(const Source& source) { return Part(source, 0, std::min(source.size(), kHead)); }
+inline ByteRange head_of(const Source& source) {
+  return ByteRange(source, 0, std::min(source.size(), kHead));
+}
 
 // The container that a file begins like, or 0.
 std::int32_t recognise(const void* memory, std::size_t size) noexcept;

@@ -54,16 +54,16 @@ float from_bfloat(std::uint16_t half) noexcept {
   return value;
 }
 
-// In small parts: what is wider than a float needs no second copy in memory.
+// Few at a time: what is wider than a float needs no second copy in memory.
 template <class T, class Convert>
 void convert(const Tensor& tensor, float* out, const Convert& to_float) {
-  constexpr std::size_t kPart = 1024;
-  T values[kPart];
+  constexpr std::size_t kValuesAtOnce = 1024;
+  T values[kValuesAtOnce];
   for (std::size_t done = 0; done < tensor.count;) {
-    const std::size_t part = std::min(kPart, tensor.count - done);
-    tensor.source->read(tensor.offset + done * sizeof(T), part * sizeof(T), values);
-    std::transform(values, values + part, out + done, to_float);
-    done += part;
+    const std::size_t n = std::min(kValuesAtOnce, tensor.count - done);
+    tensor.source->read(tensor.offset + done * sizeof(T), n * sizeof(T), values);
+    std::transform(values, values + n, out + done, to_float);
+    done += n;
   }
 }
 

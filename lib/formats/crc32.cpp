@@ -21,11 +21,11 @@ constexpr std::array<std::uint32_t, 256> kTable = make_table();
 }  // namespace
 
 std::uint32_t crc32(const Source& source, std::size_t offset, std::size_t count) {
-  constexpr std::size_t kPart = std::size_t{1} << 16;
+  constexpr std::size_t kBytesAtOnce = std::size_t{1} << 16;
   std::uint32_t crc = 0xffffffffu;
-  for (const std::size_t end = offset + count; offset < end; offset += kPart) {
-    const Part part(source, offset, std::min(kPart, end - offset));
-    for (std::size_t i = 0; i < part.size(); ++i) crc = kTable[(crc ^ part.data()[i]) & 255] ^ (crc >> 8);
+  for (const std::size_t end = offset + count; offset < end; offset += kBytesAtOnce) {
+    const ByteRange bytes(source, offset, std::min(kBytesAtOnce, end - offset));
+    for (std::size_t i = 0; i < bytes.size(); ++i) crc = kTable[(crc ^ bytes.data()[i]) & 255] ^ (crc >> 8);
   }
   return ~crc;
 }

@@ -8,7 +8,7 @@
 
 namespace rnn::formats {
 
-// Of bytes [offset, offset + count), which are read part by part.
+// Of bytes [offset, offset + count), which are read some at a time.
 std::uint32_t crc32(const Source& source, std::size_t offset, std::size_t count);
 
 }  // namespace rnn::formats

@@ -49,9 +49,9 @@ constexpr char kNewer[] =
 std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) / 8 * 8; }
 
 template <class T>
-T number_in(const Part& part, std::size_t offset) noexcept {
+T number_in(const ByteRange& bytes, std::size_t offset) noexcept {
   T value;
-  std::memcpy(&value, part.data() + offset, sizeof value);
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
   return value;
 }
 
@@ -70,10 +70,10 @@ constexpr Float kFloats[] = {{Type::f32, {0x20, 31, 0}, {0, 0, 32, 0, 23, 8, 0, 
 
 constexpr std::size_t kTypeSize = 8, kFloatSize = kTypeSize + sizeof(Float::properties);
 
-unsigned class_of(const Part& type) noexcept { return type.data()[0] & 15u; }
+unsigned class_of(const ByteRange& type) noexcept { return type.data()[0] & 15u; }
 
 // Of a whole message of a type.
-Type float_type(const Part& type) noexcept {
+Type float_type(const ByteRange& type) noexcept {
   if (type.size() < kFloatSize || class_of(type) != kFloat) return Type::other;
   for (const Float& known : kFloats)
     if (number_in<std::uint32_t>(type, 4) == type_size(known.type) &&
@@ -83,7 +83,7 @@ Type float_type(const Part& type) noexcept {
   return Type::other;
 }
 
-std::string describe(const Part& type) {
+std::string describe(const ByteRange& type) {
   static constexpr const char* kClasses[] = {"integers",       "other floats", "times",     "texts",
                                              "bit fields",     "opaque",       "compounds", "references",
                                              "an enumeration", "sequences",    "arrays"};
@@ -94,7 +94,7 @@ std::string describe(const Part& type) {
 
 }  // namespace
 
-bool Hdf5::recognise(const Part& head) noexcept {
+bool Hdf5::recognise(const ByteRange& head) noexcept {
   return head.size() >= kSignature.size() &&
          std::memcmp(head.data(), kSignature.data(), kSignature.size()) == 0;
 }
@@ -114,11 +114,11 @@ Hdf5::Hdf5(const Source& source) : source_(source), budget_(16 * std::uint64_t{s
 
 // ---- Bytes ----
 
-Part Hdf5::bytes(std::uint64_t offset, std::uint64_t count) {
+ByteRange Hdf5::bytes(std::uint64_t offset, std::uint64_t count) {
   if (offset > source_.size() || count > source_.size() - offset) damaged("a part of it is not within it");
   if (count > budget_) damaged("its parts refer to each other without end");
   budget_ -= count;
-  return Part(source_, offset, count);
+  return ByteRange(source_, offset, count);
 }
 
 template <class T>
@@ -127,7 +127,7 @@ T Hdf5::number(std::uint64_t offset) {
 }
 
 void Hdf5::expect(std::uint64_t offset, std::string_view signature, const char* what) {
-  const Part found = bytes(offset, signature.size());
+  const ByteRange found = bytes(offset, signature.size());
   if (std::memcmp(found.data(), signature.data(), signature.size()) != 0) damaged(what);
 }
 
@@ -136,13 +136,13 @@ void Hdf5::expect(std::uint64_t offset, std::string_view signature, const char* 
 const std::vector<Hdf5::Message>& Hdf5::messages(Address object) {
   const auto known = messages_.find(object);
   if (known != messages_.end()) return known->second;
-  const Part prefix = bytes(object, 16);
+  const ByteRange prefix = bytes(object, 16);
   if (std::memcmp(prefix.data(), "OHDR", 4) == 0) unsupported(kNewer);
   if (prefix.data()[0] != 1) damaged("an object's header is of an unknown version");
   std::vector<Message> found, continuations;
   add_messages(object + 16, number_in<std::uint32_t>(prefix, 8), found, continuations);
   for (std::size_t i = 0; i < continuations.size(); ++i) {
-    const Part place = bytes(continuations[i].begin, 16);
+    const ByteRange place = bytes(continuations[i].begin, 16);
     add_messages(number_in<std::uint64_t>(place, 0), number_in<std::uint64_t>(place, 8), found,
                  continuations);
   }
@@ -152,7 +152,7 @@ const std::vector<Hdf5::Message>& Hdf5::messages(Address object) {
 void Hdf5::add_messages(std::uint64_t begin, std::uint64_t size, std::vector<Message>& found,
                         std::vector<Message>& continuations) {
   constexpr std::uint64_t kHeader = 8;
-  const Part block = bytes(begin, size);
+  const ByteRange block = bytes(begin, size);
   for (std::uint64_t at = 0; size - at >= kHeader;) {
     const Message message{number_in<std::uint16_t>(block, at), (block.data()[at + 4] & 2) != 0,
                           begin + at + kHeader, number_in<std::uint16_t>(block, at + 2)};
@@ -180,19 +180,19 @@ std::optional<Hdf5::Message> Hdf5::find_message(Address object, std::uint16_t ty
 std::optional<Hdf5::Address> Hdf5::find(Address group, std::string_view path) {
   while (!path.empty()) {
     const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, end);
+    const std::string_view name = path.substr(0, end);
     path.remove_prefix(std::min(end + 1, path.size()));
-    if (part.empty()) continue;
+    if (name.empty()) continue;
     if (!find_message(group, kSymbolTable)) {
       if (find_message(group, kLinkInfo) || find_message(group, kLink)) unsupported(kNewer);
       return std::nullopt;
     }
     const Links& found = links(group);
-    const auto link = found.find(part);
+    const auto link = found.find(name);
     if (link == found.end()) return std::nullopt;
     if (link->second == kUndefined)
       throw Error(RNN_UNSUPPORTED, "unsupported: HDF5 link %s is a soft or external one",
-                  quote(part).c_str());
+                  quote(name).c_str());
     group = link->second;
   }
   return group;
@@ -231,7 +231,7 @@ void Hdf5::add_symbols(std::uint64_t node, const Message& heap, Links& found) {
   expect(node, "SNOD", "a group's tree has no node of symbols");
   const auto count = number<std::uint16_t>(node + 6);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const Part symbol = bytes(node + 8 + 40 * i, 40);
+    const ByteRange symbol = bytes(node + 8 + 40 * i, 40);
     const bool soft = number_in<std::uint32_t>(symbol, 16) == kSoft;
     std::string name = name_in(heap, number_in<std::uint64_t>(symbol, 0));
     if (!found.emplace(std::move(name), soft ? kUndefined : number_in<std::uint64_t>(symbol, 8)).second)
@@ -244,7 +244,7 @@ std::string Hdf5::name_in(const Message& heap, std::uint64_t offset) {
     damaged("a name is not within its heap");
   const std::uint64_t most =
       std::min<std::uint64_t>({heap.size - offset, source_.size() - heap.begin - offset, kMaxName});
-  const Part text = bytes(heap.begin + offset, most);
+  const ByteRange text = bytes(heap.begin + offset, most);
   const void* end = std::memchr(text.data(), 0, text.size());
   if (end == nullptr) damaged("a name is too long");
   return {reinterpret_cast<const char*>(text.data()),
@@ -255,7 +255,7 @@ std::string Hdf5::name_in(const Message& heap, std::uint64_t offset) {
 
 Shape Hdf5::read_space(std::uint64_t at, std::uint64_t size) {
   constexpr std::uint8_t kNull = 2;
-  const Part head = bytes(at, std::min<std::uint64_t>(size, 4));
+  const ByteRange head = bytes(at, std::min<std::uint64_t>(size, 4));
   if (head.size() < 4 || head.data()[0] < 1 || head.data()[0] > 2)
     damaged("a dataspace is of an unknown version");
   const std::size_t rank = head.data()[1];
@@ -271,7 +271,7 @@ Shape Hdf5::read_space(std::uint64_t at, std::uint64_t size) {
 // None if it has another name.
 std::optional<Hdf5::Attribute> Hdf5::read_attribute(const Message& message, std::string_view name) {
   if (message.size < 8) damaged("an attribute is too short");
-  const Part head = bytes(message.begin, 8);
+  const ByteRange head = bytes(message.begin, 8);
   const unsigned version = head.data()[0];
   if (version < 1 || version > 3) damaged("an attribute is of an unknown version");
   const std::uint64_t sizes[3] = {number_in<std::uint16_t>(head, 2), number_in<std::uint16_t>(head, 4),
@@ -281,7 +281,7 @@ std::optional<Hdf5::Attribute> Hdf5::read_attribute(const Message& message, std:
   const std::uint64_t type = begin + step(sizes[0]), space = type + step(sizes[1]),
                       values = space + step(sizes[2]);
   if (values > end) damaged("an attribute is too short");
-  const Part text = bytes(begin, sizes[0]);
+  const ByteRange text = bytes(begin, sizes[0]);
   const std::string_view own(reinterpret_cast<const char*>(text.data()), text.size());
   if (own.substr(0, own.find('\0')) != name) return std::nullopt;
   if (version > 1 && (head.data()[1] & 3) != 0) unsupported("with types that objects share");
@@ -302,7 +302,7 @@ std::optional<std::vector<std::string>> Hdf5::texts(Address object, std::string_
       checked_count(std::string(name), Type::other, read_space(found->space, found->space_size));
   std::vector<std::string> result;
   if (count == 0) return result;  // of whatever type: NumPy's for an empty list
-  const Part type = bytes(found->type, kTypeSize);
+  const ByteRange type = bytes(found->type, kTypeSize);
   const bool variable = class_of(type) == kVariable && (type.data()[1] & 15) == 1;
   const std::uint64_t size = number_in<std::uint32_t>(type, 4);
   if (!variable && class_of(type) != kText)
@@ -316,7 +316,7 @@ std::optional<std::vector<std::string>> Hdf5::texts(Address object, std::string_
       result.push_back(variable_text(at));
       continue;
     }
-    const Part text = bytes(at, size);
+    const ByteRange text = bytes(at, size);
     const std::string_view all(reinterpret_cast<const char*>(text.data()), text.size());
     result.emplace_back(all.substr(0, all.find('\0')));
   }
@@ -333,14 +333,14 @@ std::string Hdf5::variable_text(std::uint64_t at) {
   expect(collection, "GCOL", "a text is in no collection");
   const auto size = number<std::uint64_t>(collection + 8);
   for (std::uint64_t place = kHeader; size >= kHeader && place <= size - kHeader;) {
-    const Part head = bytes(collection + place, kHeader);
+    const ByteRange head = bytes(collection + place, kHeader);
     const auto own = number_in<std::uint16_t>(head, 0);
     const auto own_size = number_in<std::uint64_t>(head, 8);
     if (own == 0 || own_size > size) break;
     if (own == index) {
       if (length > own_size) break;
       if (length > kMaxText) unsupported("with a text of more than 64 MB");
-      const Part text = bytes(collection + place + kHeader, length);
+      const ByteRange text = bytes(collection + place + kHeader, length);
       return {reinterpret_cast<const char*>(text.data()), text.size()};
     }
     place += kHeader + padded(own_size);
@@ -365,7 +365,7 @@ Tensor Hdf5::make_tensor(Address dataset, const std::string& name) {
   if (find_message(dataset, kFilters))
     unsupported("with compressed values; h5repack -f NONE -l CONTI makes a file that is read");
   if (type->size < kTypeSize || layout->size < 4) damaged("a dataset's header is too short");
-  const Part type_bytes = bytes(type->begin, type->size);
+  const ByteRange type_bytes = bytes(type->begin, type->size);
   Tensor tensor{name, float_type(type_bytes), read_space(space->begin, space->size), 0, &source_, 0};
   if (tensor.type == Type::other) tensor.other = describe(type_bytes);
   tensor.count = checked_count(name, tensor.type, tensor.shape);

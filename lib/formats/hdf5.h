@@ -23,7 +23,7 @@ class Hdf5 {
  public:
   using Address = std::uint64_t;  // of an object's header in the file
 
-  static bool recognise(const Part& head) noexcept;
+  static bool recognise(const ByteRange& head) noexcept;
 
   explicit Hdf5(const Source& source);  // which outlives this
 
@@ -49,7 +49,7 @@ class Hdf5 {
   };
   using Links = std::map<std::string, Address, std::less<>>;
 
-  Part bytes(std::uint64_t offset, std::uint64_t count);
+  ByteRange bytes(std::uint64_t offset, std::uint64_t count);
   template <class T>
   T number(std::uint64_t offset);
   void expect(std::uint64_t offset, std::string_view signature, const char* what);

@@ -177,7 +177,7 @@ Variables variables_of(Hdf5& file, const ConfiguredLayer& configured) {
   for (const char* layers : {"layers/", "_layer_checkpoint_dependencies/"}) {
     const std::string path = layers + configured.path;
     if (!file.find(file.root(), path)) continue;
-    const auto add = [&](const char* part) { add_variables(file, file.root(), path + part, found); };
+    const auto add = [&](const char* end) { add_variables(file, file.root(), path + end, found); };
     if (configured.layer.is_bidirectional()) {
       add("/forward_layer/cell");
       add("/backward_layer/cell");
@@ -189,21 +189,21 @@ Variables variables_of(Hdf5& file, const ConfiguredLayer& configured) {
   return found;
 }
 
-Part entry_of(const Zip& zip, const char* name) {
+ByteRange entry_of(const Zip& zip, const char* name) {
   const ZipSource entry(zip, name);
-  return Part(entry, 0, entry.size());
+  return ByteRange(entry, 0, entry.size());
 }
 
 Model read_archive(const Source& source) {
   const Zip zip(source);
   std::map<std::string, std::string> metadata;
   if (zip.entries().count(kMetadata) != 0) {
-    const Part text = entry_of(zip, kMetadata);
+    const ByteRange text = entry_of(zip, kMetadata);
     const json::Tree tree = json::parse(text.data(), text.size());
     metadata = read_metadata(Value(tree), {});
   }
   const auto version = metadata.find(kVersion);
-  const Part config = entry_of(zip, kConfig);
+  const ByteRange config = entry_of(zip, kConfig);
   const ZipSource variables(zip, kVariables);
   Hdf5 file(variables);
   const json::Tree tree = json::parse(config.data(), config.size());
@@ -225,9 +225,9 @@ std::vector<std::string> list_of(Hdf5& file, Hdf5::Address group, const std::str
   if (std::optional<std::vector<std::string>> whole = file.texts(group, name)) return std::move(*whole);
   std::vector<std::string> all;
   for (std::size_t i = 0;; ++i) {
-    const std::optional<std::vector<std::string>> part = file.texts(group, name + std::to_string(i));
-    if (!part) return all;
-    all.insert(all.end(), part->begin(), part->end());
+    const std::optional<std::vector<std::string>> some = file.texts(group, name + std::to_string(i));
+    if (!some) return all;
+    all.insert(all.end(), some->begin(), some->end());
   }
 }
 
@@ -267,14 +267,14 @@ Model read_legacy(const Source& source) {
 
 }  // namespace
 
-bool recognise(const Source& source, const Part& head) {
+bool recognise(const Source& source, const ByteRange& head) {
   if (Hdf5::recognise(head)) return true;
   if (!Zip::recognise(source, head)) return false;
   const Zip zip(source);
   return zip.entries().count(kConfig) != 0 && zip.entries().count(kVariables) != 0;
 }
 
-Model read(const Source& source, const Part& head) {
+Model read(const Source& source, const ByteRange& head) {
   return Hdf5::recognise(head) ? read_legacy(source) : read_archive(source);
 }
 

@@ -9,11 +9,11 @@ namespace rnn::keras {
 
 // Whether a file, which begins with `head`, is one or the other. Throws Error(RNN_BAD_FORMAT) for an archive whose
 // directory is damaged.
-bool recognise(const Source& source, const Part& head);
+bool recognise(const Source& source, const ByteRange& head);
 
 // What the layers give beside the network (dropout, an identity) is left out; the versions that the file says become
 // metadata. Throws Error(RNN_BAD_FORMAT) for what is damaged or contradicts itself, Error(RNN_UNSUPPORTED) for what no
 // network here computes, with the layer's name and class.
-Model read(const Source& source, const Part& head);
+Model read(const Source& source, const ByteRange& head);
 
 }  // namespace rnn::keras

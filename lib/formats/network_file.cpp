@@ -151,7 +151,7 @@ void run_probe(const WeightsRef& weights, const Contents& contents, bool ours) {
 }
 
 // A protobuf as ONNX's writers begin theirs: the version of the format, then another field.
-bool is_onnx(const Part& head) noexcept {
+bool is_onnx(const ByteRange& head) noexcept {
   const unsigned char* const bytes = head.data();
   constexpr unsigned char kFields[] = {0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
   return head.size() >= 4 && bytes[0] == 0x08 && bytes[1] >= 1 && bytes[1] < 128 &&
@@ -159,17 +159,17 @@ bool is_onnx(const Part& head) noexcept {
 }
 
 // All of a file, JSON or ONNX, whose parser needs it so.
-[[maybe_unused]] Part whole(const Source& source) {
+[[maybe_unused]] ByteRange whole(const Source& source) {
   constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
   if (source.size() > kMost)
     throw Error(RNN_BAD_FORMAT, "the file has %zu bytes; one in JSON or ONNX has at most %zu", source.size(),
                 kMost);
-  return Part(source, 0, source.size());
+  return ByteRange(source, 0, source.size());
 }
 
 Model read_onnx_model([[maybe_unused]] const Source& source) {
 #if RNN_WITH_ONNX
-  const Part file = whole(source);
+  const ByteRange file = whole(source);
   return read_onnx(file.data(), file.size());
 #else
   throw Error(RNN_UNSUPPORTED,
@@ -178,10 +178,10 @@ Model read_onnx_model([[maybe_unused]] const Source& source) {
 }
 
 // A file of another library, which begins with `head`; of a state dict, the contents.
-std::variant<Model, Contents> read_foreign(const Source& source, const Part& head) {
+std::variant<Model, Contents> read_foreign(const Source& source, const ByteRange& head) {
 #if RNN_WITH_FORMATS
   if (is_json(head.data(), head.size())) {
-    const Part file = whole(source);
+    const ByteRange file = whole(source);
     return read_json(file.data(), file.size());
   }
   if (formats::torch_file::recognise(source, head)) return formats::torch_file::read(source);
@@ -193,7 +193,7 @@ std::variant<Model, Contents> read_foreign(const Source& source, const Part& hea
 
 // The file is recognised by how it begins, before the rest of it is read.
 WeightsRef load(const Source& source, const rnn_load_options_t& options, const Allocator& allocator) {
-  const Part head = formats::head_of(source);
+  const ByteRange head = formats::head_of(source);
   if (const std::int32_t container = formats::recognise(head.data(), head.size()))
     return extract_network(formats::read(source, container), options, allocator);
   std::variant<Model, Contents> found = read_foreign(source, head);
@@ -357,7 +357,7 @@ void add_network(const WeightsRef& weights, const rnn_save_options_t& options, W
   add_tensors(*weights, names, writer);
 }
 
-bool is_other_model([[maybe_unused]] const Source& source, const Part& head) {
+bool is_other_model([[maybe_unused]] const Source& source, const ByteRange& head) {
 #if RNN_WITH_FORMATS
   if (is_json(head.data(), head.size()) || formats::torch_file::recognise(source, head) ||
       keras::recognise(source, head))

@@ -38,7 +38,7 @@ WeightsRef load_network_memory(const void* memory, std::size_t size, const rnn_l
 
 // Whether a file, which begins with `head`, is of a kind that another library has and this one reads. Throws
 // Error(RNN_BAD_FORMAT) for an archive whose directory is damaged.
-bool is_other_model(const Source& source, const Part& head);
+bool is_other_model(const Source& source, const ByteRange& head);
 
 // The network's part of a file. Checkpoints add to it under names that begin with these, which loading a
 // network passes over.

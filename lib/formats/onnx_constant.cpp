@@ -127,11 +127,11 @@ Constant walk(const Constant& constant, const Shape& shape, const std::vector<st
 }
 
 template <class T>
-Values<T> join(const std::vector<Constant>& parts, Values<T> Constant::*member, std::size_t outer) {
+Values<T> join(const std::vector<Constant>& inputs, Values<T> Constant::*member, std::size_t outer) {
   auto result = std::make_shared<std::vector<T>>();
   for (std::size_t i = 0; i < outer; ++i)
-    for (const Constant& part : parts) {
-      const std::vector<T>& values = *(part.*member);
+    for (const Constant& input : inputs) {
+      const std::vector<T>& values = *(input.*member);
       const std::size_t block = values.size() / outer;
       const auto begin = values.begin() + static_cast<std::ptrdiff_t>(i * block);
       result->insert(result->end(), begin, begin + static_cast<std::ptrdiff_t>(block));
@@ -229,22 +229,22 @@ Constant slice(const Constant& constant, std::size_t axis, Range range, Budget& 
   return walk(constant, shape, strides, strides[axis] * static_cast<std::ptrdiff_t>(start), budget);
 }
 
-Constant concat(const std::vector<Constant>& parts, std::size_t axis, Budget& budget) {
-  Shape shape = parts[0].shape;
+Constant concat(const std::vector<Constant>& inputs, std::size_t axis, Budget& budget) {
+  Shape shape = inputs[0].shape;
   shape[axis] = 0;
-  for (const Constant& part : parts) {
-    Shape rest = part.shape;
+  for (const Constant& input : inputs) {
+    Shape rest = input.shape;
     if (rest.size() == shape.size()) rest[axis] = shape[axis];
-    if (rest != shape || (part.floats == nullptr) != (parts[0].floats == nullptr))
+    if (rest != shape || (input.floats == nullptr) != (inputs[0].floats == nullptr))
       throw Error(RNN_BAD_FORMAT, "constants of shapes %s and %s cannot be joined on axis %zu",
-                  to_string(parts[0].shape).c_str(), to_string(part.shape).c_str(), axis);
-    shape[axis] += part.shape[axis];
+                  to_string(inputs[0].shape).c_str(), to_string(input.shape).c_str(), axis);
+    shape[axis] += input.shape[axis];
   }
   budget.take(count(shape));
   const std::size_t outer = count({shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(axis)});
   if (count(shape) == 0) throw Error(RNN_UNSUPPORTED, "an empty constant");
-  if (parts[0].floats) return {shape, join(parts, &Constant::floats, outer), nullptr};
-  return {shape, nullptr, join(parts, &Constant::integers, outer)};
+  if (inputs[0].floats) return {shape, join(inputs, &Constant::floats, outer), nullptr};
+  return {shape, nullptr, join(inputs, &Constant::integers, outer)};
 }
 
 Constant reshape(const Constant& constant, const Shape& shape, bool allow_zero) {
@@ -294,26 +294,27 @@ Constant to_floats(const Constant& constant, Budget& budget) {
 
 Constant dequantize(const Constant& constant, const Quantization& by, Budget& budget) {
   const Constant& scale = by.scale;
-  const std::size_t axis = by.axis, parts = scale.count();
+  const std::size_t axis = by.axis, channels = scale.count();
   if (!constant.integers || !scale.floats || (by.zero_point && !by.zero_point->integers))
     throw Error(RNN_UNSUPPORTED,
                 "quantised values must be integers, their zero point, too, and the scale floats");
-  if (by.zero_point && by.zero_point->count() != parts)
+  if (by.zero_point && by.zero_point->count() != channels)
     throw Error(RNN_BAD_FORMAT, "the scale has shape %s and the zero point %s; they must be the same",
                 to_string(scale.shape).c_str(), to_string(by.zero_point->shape).c_str());
-  if (parts != 1 && (scale.shape.size() != 1 || static_cast<std::int64_t>(parts) != constant.shape[axis]))
+  if (channels != 1 &&
+      (scale.shape.size() != 1 || static_cast<std::int64_t>(channels) != constant.shape[axis]))
     throw Error(RNN_UNSUPPORTED,
-                "a scale of shape %s for axis %zu of shape %s; it must be one, or one for each part",
+                "a scale of shape %s for axis %zu of shape %s; it must be one, or one for each channel",
                 to_string(scale.shape).c_str(), axis, to_string(constant.shape).c_str());
   budget.take(constant.count());
-  std::size_t inner = 1;  // values of one part that stand together
+  std::size_t inner = 1;  // values of one channel that stand together
   for (std::size_t i = axis + 1; i < constant.shape.size(); ++i)
     inner *= static_cast<std::size_t>(constant.shape[i]);
   std::vector<float> values(constant.count());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t part = parts == 1 ? 0 : i / inner % parts;
-    const std::int64_t zero = by.zero_point ? (*by.zero_point->integers)[part] : 0;
-    values[i] = static_cast<float>((*constant.integers)[i] - zero) * (*scale.floats)[part];
+    const std::size_t channel = channels == 1 ? 0 : i / inner % channels;
+    const std::int64_t zero = by.zero_point ? (*by.zero_point->integers)[channel] : 0;
+    values[i] = static_cast<float>((*constant.integers)[i] - zero) * (*scale.floats)[channel];
   }
   return make(constant.shape, std::move(values));
 }

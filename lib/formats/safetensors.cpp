@@ -233,8 +233,8 @@ Contents read(const Source& source) {
     throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length,
                 most);
 
-  const Part part(source, kLengthSize, length);
-  const unsigned char* const text = part.data();
+  const ByteRange bytes(source, kLengthSize, length);
+  const unsigned char* const text = bytes.data();
   const unsigned char* const end = text + length;
   // The parser would pass over a byte order mark, and take a zero byte for the end.
   if (length == 0 || text[0] != '{') throw Error(RNN_BAD_FORMAT, "the header does not begin with {");

@@ -51,10 +51,10 @@ class MemorySource final : public Source {
   const unsigned char* memory_;
 };
 
-// A part of a source in memory, copied there if need be. The source outlives it.
-class Part {
+// Bytes of a source in memory, copied there if need be. The source outlives it.
+class ByteRange {
  public:
-  Part(const Source& source, std::size_t offset, std::size_t count)
+  ByteRange(const Source& source, std::size_t offset, std::size_t count)
       : copy_(source.memory() != nullptr ? 0 : count),
         data_(source.memory() != nullptr ? source.memory() + offset : copy_.data.get()),
         size_(count) {

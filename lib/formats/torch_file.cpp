@@ -154,7 +154,7 @@ class Reader {
                   "unsupported: the storages of tensors that are views, up to %s, are larger than the file",
                   quote(tensor.name).c_str());
     const std::size_t size = type_size(tensor.type), rank = tensor.shape.size();
-    const Part values(storage, 0, storage.size());
+    const ByteRange values(storage, 0, storage.size());
     unsigned char* const copy = storages_->copies.emplace_back(tensor.bytes()).data.get();
     std::vector<std::uint64_t> index(rank);
     for (std::size_t i = 0; i < tensor.count; ++i) {
@@ -170,7 +170,7 @@ class Reader {
   const Zip& zip_;
   const std::string root_;  // the folder of all entries, with its slash
   const ZipSource pickled_;
-  const Part code_;
+  const ByteRange code_;
   const Pickle pickle_;
   const std::shared_ptr<Storages> storages_ = std::make_shared<Storages>();
   std::size_t items_ = 0;
@@ -189,7 +189,7 @@ std::string find_root(const Zip& zip) {
 }  // namespace
 
 // TorchScript modules have constants.pkl, too.
-bool recognise(const Source& source, const Part& head) {
+bool recognise(const Source& source, const ByteRange& head) {
   if (!Zip::recognise(source, head)) return false;
   const Zip zip(source);
   const std::string root = find_root(zip);
@@ -201,7 +201,7 @@ Contents read(const Source& source) {
   const std::string root = find_root(zip);
   if (const std::string order = root + "byteorder"; zip.entries().count(order) != 0) {
     const ZipSource entry(zip, order);
-    const Part text(entry, 0, entry.size());
+    const ByteRange text(entry, 0, entry.size());
     if (std::string_view(reinterpret_cast<const char*>(text.data()), text.size()) == "big")
       throw Error(RNN_UNSUPPORTED, "unsupported: the numbers in the file are big-endian");
   }

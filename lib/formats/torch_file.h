@@ -10,7 +10,7 @@
 namespace rnn::formats::torch_file {
 
 // False for a TorchScript module. Throws Error(RNN_BAD_FORMAT) for an archive whose directory is damaged.
-bool recognise(const Source& source, const Part& head);
+bool recognise(const Source& source, const ByteRange& head);
 
 // The source outlives the contents. Throws Error(RNN_BAD_FORMAT) for what is damaged, Error(RNN_UNSUPPORTED)
 // for what is no dictionary of tensors.

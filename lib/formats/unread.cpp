@@ -112,8 +112,8 @@ constexpr char kRead[] =
               kind.advice);
 }
 
-std::string_view text_of(const Part& part) noexcept {
-  return {reinterpret_cast<const char*>(part.data()), part.size()};
+std::string_view text_of(const ByteRange& bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 bool ends_with(std::string_view text, std::string_view end) noexcept {
@@ -126,11 +126,11 @@ bool is_pickle(std::string_view head) noexcept {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
 
-// The names in the records of an archive that begin with `mark`, as far as this part of it has them.
-void add_names(std::string_view part, std::string_view mark, std::size_t length_at, std::size_t name_at,
+// The names in the records of an archive that begin with `mark`, as far as this text from it has them.
+void add_names(std::string_view text, std::string_view mark, std::size_t length_at, std::size_t name_at,
                std::vector<std::string>& names) {
-  for (std::size_t at = part.find(mark); at != part.npos; at = part.find(mark, at + mark.size())) {
-    const std::string_view record = part.substr(at);
+  for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + mark.size())) {
+    const std::string_view record = text.substr(at);
     if (record.size() < name_at) return;
     const std::size_t length = static_cast<unsigned char>(record[length_at]) +
                                256u * static_cast<unsigned char>(record[length_at + 1]);
@@ -139,10 +139,10 @@ void add_names(std::string_view part, std::string_view mark, std::size_t length_
 }
 
 // By the first files in the archive, which stand in the head, and the last ones in the directory at its end.
-[[noreturn]] void refuse_zip(const Source& source, const Part& head) {
+[[noreturn]] void refuse_zip(const Source& source, const ByteRange& head) {
   constexpr std::size_t kDirectory = std::size_t{1} << 17;
   const std::size_t size = std::min(source.size(), kDirectory);
-  const Part tail(source, source.size() - size, size);
+  const ByteRange tail(source, source.size() - size, size);
   std::vector<std::string> names;
   add_names(text_of(head), "PK\3\4", 26, 30, names);
   add_names(text_of(tail), "PK\1\2", 28, 46, names);
@@ -184,7 +184,7 @@ void refuse_substitute(std::string_view head) {
 
 }  // namespace
 
-bool is_saved_model(const Part& head) noexcept {
+bool is_saved_model(const ByteRange& head) noexcept {
   const std::string_view text = text_of(head);
   if (text.substr(0, 3) != "\x08\x01\x12"sv)
     return false;  // version 1, then a graph, which begins with a message
@@ -198,7 +198,7 @@ void refuse_saved_model(const char* folder) {
               folder, kSavedModel.name, kSavedModel.advice);
 }
 
-void refuse_unread(const Source& source, const Part& head) {
+void refuse_unread(const Source& source, const ByteRange& head) {
   const std::string_view text = text_of(head);
   refuse_substitute(text);
   if (text.substr(0, 4) == "PK\3\4"sv) refuse_zip(source, head);

@@ -25,9 +25,9 @@ struct Directory {
 
 // A little-endian number; the caller has checked that it is there.
 template <class T>
-T number(const Part& part, std::uint64_t offset) noexcept {
+T number(const ByteRange& bytes, std::uint64_t offset) noexcept {
   T value;
-  std::memcpy(&value, part.data() + offset, sizeof value);
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
   return value;
 }
 
@@ -43,11 +43,11 @@ bool holds(const Source& source, std::uint64_t offset, std::uint64_t length) noe
 // `end`: what stands before the end record, the locator last.
 Directory find_directory64(const Source& source, std::uint64_t end) {
   if (end < kLocator64Size) refuse("its end has no ZIP64 locator");
-  const Part locator(source, end - kLocator64Size, kLocator64Size);
+  const ByteRange locator(source, end - kLocator64Size, kLocator64Size);
   if (number<std::uint32_t>(locator, 0) != kLocator64) refuse("its end has no ZIP64 locator");
   const auto at = number<std::uint64_t>(locator, 8);
   if (!holds(source, at, kEnd64Size)) refuse("the ZIP64 locator does not lead to an end record");
-  const Part record(source, at, kEnd64Size);
+  const ByteRange record(source, at, kEnd64Size);
   if (number<std::uint32_t>(record, 0) != kEnd64) refuse("the ZIP64 locator does not lead to an end record");
   return {number<std::uint64_t>(record, 48), number<std::uint64_t>(record, 40),
           number<std::uint64_t>(record, 32)};
@@ -55,19 +55,19 @@ Directory find_directory64(const Source& source, std::uint64_t end) {
 
 // The end record is the last thing in an archive but for a comment. `tail`: the last kEndSize + kMaxComment
 // bytes, or all. Its place in it, or kNone.
-std::size_t find_end(const Part& tail) noexcept {
+std::size_t find_end(const ByteRange& tail) noexcept {
   for (std::size_t at = tail.size() < kEndSize ? 0 : tail.size() - kEndSize + 1; at-- > 0;)
     if (number<std::uint32_t>(tail, at) == kEnd) return at;
   return kNone;
 }
 
-Part tail_of(const Source& source) {
+ByteRange tail_of(const Source& source) {
   const std::size_t size = std::min(source.size(), kEndSize + kMaxComment);
-  return Part(source, source.size() - size, size);
+  return ByteRange(source, source.size() - size, size);
 }
 
 Directory find_directory(const Source& source) {
-  const Part tail = tail_of(source);
+  const ByteRange tail = tail_of(source);
   const std::size_t end = find_end(tail);
   if (end == kNone) refuse("it has no end record, so it may be cut off");
   const Directory found{number<std::uint32_t>(tail, end + 16), number<std::uint32_t>(tail, end + 12),
@@ -82,7 +82,7 @@ struct Record {
 };
 
 // The bytes [extra, end) of the directory are an entry's extra fields.
-void read_extra64(const Part& directory, std::uint64_t extra, std::uint64_t end, Record& record) {
+void read_extra64(const ByteRange& directory, std::uint64_t extra, std::uint64_t end, Record& record) {
   while (end - extra >= 4) {
     const auto id = number<std::uint16_t>(directory, extra);
     const std::uint64_t next = extra + 4 + number<std::uint16_t>(directory, extra + 2);
@@ -100,7 +100,7 @@ void read_extra64(const Part& directory, std::uint64_t extra, std::uint64_t end,
 
 }  // namespace
 
-bool Zip::recognise(const Source& source, const Part& head) {
+bool Zip::recognise(const Source& source, const ByteRange& head) {
   return head.size() >= sizeof kLocal && number<std::uint32_t>(head, 0) == kLocal &&
          find_end(tail_of(source)) != kNone;
 }
@@ -108,7 +108,7 @@ bool Zip::recognise(const Source& source, const Part& head) {
 Zip::Zip(const Source& source) : source_(source) {
   const Directory where = find_directory(source);
   if (!holds(source, where.first, where.size)) refuse("its directory is not within it");
-  const Part directory(source, where.first, where.size);
+  const ByteRange directory(source, where.first, where.size);
   std::uint64_t at = 0;
   for (std::uint64_t i = 0; i < where.count; ++i) {
     if (where.size - at < kCentralSize || number<std::uint32_t>(directory, at) != kCentral)
@@ -145,7 +145,7 @@ const Zip::Entry& Zip::find(const std::string& name) const {
 // The header's name and extra field may be longer than the directory's.
 std::uint64_t Zip::find_data(const std::string& name, const Entry& entry) const {
   if (holds(source_, entry.header, kLocalSize)) {
-    const Part header(source_, entry.header, kLocalSize);
+    const ByteRange header(source_, entry.header, kLocalSize);
     const std::uint64_t data =
         entry.header + kLocalSize + number<std::uint16_t>(header, 26) + number<std::uint16_t>(header, 28);
     if (number<std::uint32_t>(header, 0) == kLocal && holds(source_, data, entry.size)) return data;

@@ -21,7 +21,7 @@ class Zip {
   };
 
   // By the first 4 bytes and by the end record, which an archive that was cut off lacks.
-  static bool recognise(const Source& source, const Part& head);
+  static bool recognise(const Source& source, const ByteRange& head);
 
   // Reads the directory. The source outlives this. Throws Error(RNN_BAD_FORMAT).
   explicit Zip(const Source& source);
