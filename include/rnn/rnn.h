@@ -1030,9 +1030,10 @@ RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
 /* The same in any format.
  * An ONNX file (in a build with -Donnx=enabled) has the input x [steps, sequences, I], or with an embedding
  * indices [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0
- * [D, sequences, H], ..., with an LSTM final_c_l0, .... The initial states, initial_h_l0, ..., are inputs
- * with defaults: who gives them goes on where another run ended. It cannot hold projections, layer
- * normalisation and skip, and has no probe.
+ * [D, sequences, H], ..., with an LSTM final_c_l0, ..., with a convolution final_past_l0, ...
+ * [(K - 1) dilation, sequences, X], its last inputs. The initial states, initial_h_l0, ..., are inputs
+ * with defaults: who gives them goes on where another run ended. It cannot hold minGRU, minLSTM,
+ * projections and layer normalisation, and has no probe. It needs nothing younger than opset 14.
  *
  * path     UTF-8
  * options  NULL: all defaults
@@ -1059,6 +1060,11 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * are those of RNN_POOLING_LAST; if that layer reads backwards, at most one Dense without activation may be
  * behind it. HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix before
  * or behind it, as it is after training.
+ * An ONNX file (in a build with -Donnx=enabled) has RNN, GRU or LSTM nodes, products with matrices,
+ * activations and constants that are added or multiplied, causal Conv nodes over the steps (stride 1, group
+ * 1, behind (K - 1) dilation zeros of pads, Pad or Concat), and residual sums, one after the other; inputs
+ * that are added to the outputs become skip. All weights are constants of the file. Where it gives the
+ * output of the last step alone, metadata onnx.pooling is "last": outputs are those of RNN_POOLING_LAST.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. Several recurrent
  * modules read each other in JSON, in the order in which they stand, and everywhere if they are rnns.0,

@@ -78,6 +78,10 @@ Affine Affine::after(const Affine& first) const {
   return both;
 }
 
+bool Affine::is_identity() const noexcept {
+  return std::all_of(scale.begin(), scale.end(), [](double value) { return value == 1; }) && is_zero(shift);
+}
+
 void LayerModel::add(const std::string& place, const rnn_layer_t& layer, Parameters parameters) {
   if (count() == kMaxListed)
     throw Error(RNN_UNSUPPORTED, "unsupported: %s is one too many; a network has at most %zu", place.c_str(),
@@ -158,6 +162,7 @@ void LayerModel::add_diagonal(const std::string& place, formats::Function functi
 void LayerModel::add_affine(const Affine& affine) {
   if (!is_open_) {
     pending_ = affine.after(pending_);
+    if (pending_.is_identity()) pending_ = {};
     return;
   }
   Parameters& own = parameters_.back();
@@ -165,6 +170,18 @@ void LayerModel::add_affine(const Affine& affine) {
   apply_behind(affine, own["weight"], bias);
   own["bias"] = std::move(bias);
   if (own["bias"].empty()) own.erase("bias");
+}
+
+void LayerModel::close(const std::string& place, std::size_t width) {
+  if (!pending_.empty() || width != 0) add_diagonal(place, {}, width != 0 ? width : pending_.scale.size());
+  is_open_ = false;
+}
+
+bool LayerModel::add_residual() {
+  if (!pending_.empty()) return false;
+  layers_.back().flags |= RNN_FLAG_RESIDUAL;
+  is_open_ = false;
+  return true;
 }
 
 void LayerModel::tie_head() {

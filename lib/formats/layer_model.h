@@ -16,6 +16,7 @@ struct Affine {
   std::vector<double> scale, shift;
 
   bool empty() const noexcept { return scale.empty(); }
+  bool is_identity() const noexcept;
   Affine after(const Affine& first) const;
 };
 
@@ -39,6 +40,11 @@ class LayerModel {
   void add_function(const std::string& place, formats::Function function, std::size_t width);
   // Part of the dense layer before it, or of what comes behind it.
   void add_affine(const Affine& affine);
+  // What comes next becomes no part of what is there. width: of the inputs, if a first layer is wanted that gives
+  // them; 0: none is.
+  void close(const std::string& place, std::size_t width = 0);
+  // What the last layer reads is added to what it gives; false: something is behind it.
+  bool add_residual();
 
   // The last layer's matrix is the embedding, and the layer the head.
   void tie_head();

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <initializer_list>
 #include <limits>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/formats/onnx.h"
@@ -49,7 +53,9 @@ const Operator* find_operator(const cells::Cell& cell) {
   return nullptr;
 }
 
-std::string indexed(const char* base, std::size_t layer) { return base + ("_l" + std::to_string(layer)); }
+std::string indexed(const std::string& base, const Layer& layer) {
+  return base + "_l" + std::to_string(layer.index);
+}
 
 class Exporter {
  public:
@@ -58,29 +64,21 @@ class Exporter {
   void write(GraphProto& graph) {
     graph_ = &graph;
     graph.set_name("network");
-    add_integers("second axis", {1});
+    add_integers("one", {1});
     std::string x = add_input();
-    for (std::size_t l = 0; l < weights_.num_layers(); ++l) x = add_layer(l, x);
-    add_head(x);
-    for (std::size_t l = 0; l < weights_.num_layers(); ++l)
-      for (std::size_t state = 0; state < cell(l).states; ++state)
-        declare(*graph.add_output(), state_name("final", state, l), TensorProto::FLOAT,
-                {directions(), "sequences", hidden()});
+    for (std::size_t l = 0; l < weights_.num_layers(); ++l) x = add_layer(weights_.layer(l), x);
+    add_output(x);
+    for (const auto& [name, shape] : final_states_)
+      declare(*graph.add_output(), name, TensorProto::FLOAT, shape);
   }
 
  private:
-  std::size_t directions() const { return weights_.layer(0).directions; }
-  std::size_t hidden() const { return weights_.layer(0).hidden; }
-  const cells::Cell& cell(std::size_t layer) const { return *weights_.layer(layer).cell; }
-
-  static std::string state_name(const char* which, std::size_t state, std::size_t layer) {
-    return indexed((std::string(which) + "_" + cells::kStateNames[state]).c_str(), layer);
-  }
+  using Lengths = std::vector<Length>;
 
   // ---- Pieces of a graph ----
 
   static void declare(::onnx::ValueInfoProto& value, const std::string& name, TensorProto::DataType type,
-                      std::initializer_list<Length> shape) {
+                      const Lengths& shape) {
     value.set_name(name);
     auto& tensor = *value.mutable_type()->mutable_tensor_type();
     tensor.set_elem_type(type);
@@ -133,6 +131,37 @@ class Exporter {
     add_attribute(node, name, ::onnx::AttributeProto::INT).set_i(static_cast<std::int64_t>(value));
   }
 
+  static void add_numbers(NodeProto& node, const char* name, std::initializer_list<std::size_t> values) {
+    ::onnx::AttributeProto& attribute = add_attribute(node, name, ::onnx::AttributeProto::INTS);
+    for (const std::size_t value : values) attribute.add_ints(static_cast<std::int64_t>(value));
+  }
+
+  static void add_float(NodeProto& node, const char* name, float value) {
+    add_attribute(node, name, ::onnx::AttributeProto::FLOAT).set_f(value);
+  }
+
+  // A node of one output, which has its name.
+  std::string apply(const char* type, const std::string& name, const Names& inputs) {
+    add_node(type, name, inputs, {name});
+    return name;
+  }
+
+  std::string transpose(const std::string& name, const std::string& x,
+                        std::initializer_list<std::size_t> order) {
+    add_numbers(add_node("Transpose", name, {x}, {name}), "perm", order);
+    return name;
+  }
+
+  // Constants that several nodes read.
+  std::string shared_integers(const std::string& name, const std::vector<std::int64_t>& values) {
+    if (shared_.insert(name).second) add_integers(name, values);
+    return name;
+  }
+  std::string shared_number(const std::string& name, float value) {
+    if (shared_.insert(name).second) add_floats(name, {}, {value});
+    return name;
+  }
+
   // ---- Values ----
 
   std::vector<float> values_of(const Parameter& parameter) const {
@@ -141,33 +170,33 @@ class Exporter {
     return values;
   }
 
-  std::vector<float> reordered(const std::vector<float>& ours, std::size_t layer) const {
-    const Operator& op = *find_operator(cell(layer));
-    const std::size_t block = ours.size() / cell(layer).gates;
+  static std::vector<float> reordered(const std::vector<float>& ours, const cells::Cell& cell) {
+    const Operator& op = *find_operator(cell);
+    const std::size_t block = ours.size() / cell.gates;
     std::vector<float> result(op.count * block);
     for (std::size_t g = 0; g < op.count; ++g)
       if (op.gates[g] != kNoGate) std::copy_n(&ours[op.gates[g] * block], block, &result[g * block]);
     return result;
   }
 
-  // A matrix of both directions, reordered.
-  std::vector<float> gates_of(Kind kind, std::size_t layer) const {
+  // A matrix of all directions, reordered.
+  std::vector<float> gates_of(Kind kind, const Layer& layer) const {
     std::vector<float> result;
-    for (std::size_t d = 0; d < directions(); ++d) {
+    for (std::size_t d = 0; d < layer.directions; ++d) {
       const std::vector<float> values =
-          reordered(values_of(*weights_.find(kind, layer * directions() + d)), layer);
+          reordered(values_of(*weights_.find(kind, layer.first_strand + d)), *layer.cell);
       result.insert(result.end(), values.begin(), values.end());
     }
     return result;
   }
 
   // ONNX has two biases for each gate: of W x and of R h.
-  std::vector<float> biases(std::size_t layer) const {
+  std::vector<float> biases(const Layer& layer) const {
     std::vector<float> result;
-    for (std::size_t d = 0; d < directions(); ++d) {
+    for (std::size_t d = 0; d < layer.directions; ++d) {
       for (const bool of_recurrent : {false, true}) {
         const std::vector<float> values =
-            reordered(biases_of(layer, layer * directions() + d, of_recurrent), layer);
+            reordered(biases_of(layer, layer.first_strand + d, of_recurrent), *layer.cell);
         result.insert(result.end(), values.begin(), values.end());
       }
     }
@@ -175,33 +204,38 @@ class Exporter {
   }
 
   // Of all gates of a strand; zero where there is none.
-  std::vector<float> biases_of(std::size_t layer, std::size_t strand, bool of_recurrent) const {
-    std::vector<float> all(weights_.layer(layer).gates());
-    for (std::size_t i = 0; i < cell(layer).vector_count; ++i) {
+  std::vector<float> biases_of(const Layer& layer, std::size_t strand, bool of_recurrent) const {
+    std::vector<float> all(layer.gates());
+    for (std::size_t i = 0; i < layer.cell->vector_count; ++i) {
       const Parameter& parameter = *weights_.find(Kind::vector, strand, i);
       if (!parameter.is_bias() || parameter.vector.of_recurrent != of_recurrent) continue;
       const std::vector<float> values = values_of(parameter);
-      std::copy(values.begin(), values.end(),
-                &all[parameter.vector.first_gate * weights_.layer(layer).hidden]);
+      std::copy(values.begin(), values.end(), &all[parameter.vector.first_gate * layer.hidden]);
     }
     return all;
   }
 
-  // Those of i, o and f, of both directions; zeros for a coupled f.
-  std::vector<float> peepholes(std::size_t layer) const {
+  // A vector of the cell's, by its name; or null.
+  const Parameter* find_vector(const Layer& layer, std::size_t strand, std::string_view name) const {
+    for (std::size_t i = 0; i < layer.cell->vector_count; ++i)
+      if (layer.cell->vectors[i].name == name) return weights_.find(Kind::vector, strand, i);
+    return nullptr;
+  }
+
+  // Those of i, o and f, of all directions; zeros for a coupled f.
+  std::vector<float> peepholes(const Layer& layer) const {
     std::vector<float> result;
-    for (const char* direction : {"", "_reverse"})
+    for (std::size_t d = 0; d < layer.directions; ++d)
       for (const char* name : {"peephole_i", "peephole_o", "peephole_f"}) {
-        if (result.size() == directions() * 3 * hidden()) break;
-        const Parameter* const parameter = weights_.find((indexed(name, layer) + direction).c_str());
+        const Parameter* const parameter = find_vector(layer, layer.first_strand + d, name);
         const std::vector<float> values =
-            parameter != nullptr ? values_of(*parameter) : std::vector<float>(hidden());
+            parameter != nullptr ? values_of(*parameter) : std::vector<float>(layer.hidden);
         result.insert(result.end(), values.begin(), values.end());
       }
     return result;
   }
 
-  // ---- The network ----
+  // ---- Input, output and states ----
 
   // What the first layer reads.
   std::string add_input() {
@@ -218,137 +252,254 @@ class Exporter {
     return "embedded";
   }
 
-  // The shape of the states.
+  // The shape that a state's default is repeated to: [1, sequences, 1].
   void add_sequences(const std::string& input) {
+    const auto has_state = [&](const Layer& layer) { return layer.cell->keeps_h || layer.has_window(); };
+    bool states = false;
+    for (std::size_t l = 0; l < weights_.num_layers(); ++l) states = states || has_state(weights_.layer(l));
+    if (!states) return;
     add_node("Shape", "shape of the input", {input}, {"input shape"});
-    add_node("Gather", "number of sequences", {"input shape", "second axis"}, {"sequences"});
-    add_integers("directions", {static_cast<std::int64_t>(directions())});
-    add_integers("hidden size", {static_cast<std::int64_t>(hidden())});
-    add_integer(
-        add_node("Concat", "shape of a state", {"directions", "sequences", "hidden size"}, {"state shape"}),
-        "axis", 0);
+    add_node("Gather", "number of sequences", {"input shape", "one"}, {"sequences"});
+    add_integer(add_node("Concat", "shape of a state", {"one", "sequences", "one"}, {"state shape"}), "axis",
+                0);
   }
 
-  // The initial state as an input with a default, repeated for all sequences.
-  std::string add_initial(std::size_t state, std::size_t layer) {
-    const std::string name = state_name("initial", state, layer),
-                      all = state_name("all_initial", state, layer);
-    std::vector<float> values;
-    for (std::size_t d = 0; d < directions(); ++d) {
-      const Parameter* initial = weights_.find(Kind::initial, layer * directions() + d, state);
-      const std::vector<float> one =
-          initial != nullptr ? values_of(*initial) : std::vector<float>(hidden(), 0.0f);
-      values.insert(values.end(), one.begin(), one.end());
-    }
-    declare(*graph_->add_input(), name, TensorProto::FLOAT, {directions(), "states", hidden()});
-    add_floats(name, {directions(), 1, hidden()}, values);
-    add_node("Expand", all, {name, "state shape"}, {all});
-    return all;
+  // An initial state as an input with a default [length, 1, width], repeated for all sequences.
+  std::string add_initial(const std::string& state, std::size_t length, std::size_t width,
+                          const std::vector<float>& values) {
+    const std::string name = "initial_" + state;
+    declare(*graph_->add_input(), name, TensorProto::FLOAT, {length, "states", width});
+    add_floats(name, {length, 1, width}, values);
+    return apply("Expand", "all_" + name, {name, "state shape"});
   }
 
-  // Reads x [T, N, X]; returns what the next layer reads, [T, N, D*H].
-  std::string add_layer(std::size_t l, const std::string& x) {
-    const std::size_t rows = find_operator(cell(l))->count * hidden();
-    add_floats(indexed("W", l), {directions(), rows, weights_.layer(l).inputs}, gates_of(Kind::input, l));
-    add_floats(indexed("R", l), {directions(), rows, hidden()}, gates_of(Kind::recurrent, l));
-    if (!weights_.has(RNN_FLAG_NO_BIAS)) add_floats(indexed("B", l), {directions(), 2 * rows}, biases(l));
-    Names inputs = {x, indexed("W", l), indexed("R", l),
-                    weights_.has(RNN_FLAG_NO_BIAS) ? "" : indexed("B", l), ""};
-    Names outputs = {indexed("y", l)};
-    for (std::size_t state = 0; state < cell(l).states; ++state) {
-      inputs.push_back(add_initial(state, l));
-      outputs.push_back(state_name("final", state, l));
+  std::string add_final(const std::string& state, std::size_t length, std::size_t width) {
+    const std::string name = "final_" + state;
+    final_states_.emplace_back(name, Lengths{length, "sequences", width});
+    return name;
+  }
+
+  void add_output(std::string x) {
+    declare(*graph_->add_output(), "y", TensorProto::FLOAT, {"steps", "sequences", weights_.output_size()});
+    if (weights_.has_head()) {
+      const bool tied = weights_.has(RNN_FLAG_TIED_HEAD);
+      const Parameter* const bias = weights_.find(Kind::head_bias, 0);
+      x = add_dense("head", x, tied ? "embedding.weight" : "head.weight",
+                    tied ? nullptr : weights_.find(Kind::head, 0), bias);
     }
-    if ((cell(l).variant & RNN_FLAG_PEEPHOLES) != 0) {
-      add_floats(indexed("P", l), {directions(), 3 * hidden()}, peepholes(l));
-      inputs.push_back(indexed("P", l));
+    if (weights_.skip() != 0)
+      add_node("Add", "y", {x, skipped()}, {"y"});
+    else
+      add_node("Identity", "y", {x}, {"y"});
+  }
+
+  // The inputs that are added to the outputs, and zeros beside them.
+  std::string skipped() {
+    const std::size_t count = weights_.skip(), outputs = weights_.output_size();
+    std::string x = "x";
+    if (count < weights_.input_size()) {
+      add_integers("skip", {static_cast<std::int64_t>(count)});
+      x = apply("Slice", "first inputs",
+                {x, shared_integers("zero", {0}), "skip", shared_integers("two", {2})});
     }
-    NodeProto& node = add_node(find_operator(cell(l))->type, indexed("layer", l), inputs, outputs);
-    add_integer(node, "hidden_size", hidden());
-    if (directions() == 2)
-      add_attribute(node, "direction", ::onnx::AttributeProto::STRING).set_s("bidirectional");
-    if (cell(l).id == RNN_CELL_GRU)
-      add_integer(node, "linear_before_reset", cell(l).variant == RNN_FLAG_RESET_BEFORE ? 0 : 1);
-    if ((cell(l).variant & RNN_FLAG_COUPLED_GATES) != 0) add_integer(node, "input_forget", 1);
-    if (cell(l).variant == RNN_FLAG_RELU) {
+    if (count == outputs) return x;
+    add_integers("zeros beside them", {0, 0, 0, 0, 0, static_cast<std::int64_t>(outputs - count)});
+    return apply("Pad", "padded inputs", {x, "zeros beside them"});
+  }
+
+  // ---- Layers ----
+
+  // Reads x [T, N, X]; returns what the next layer reads, [T, N, outputs].
+  std::string add_layer(const Layer& layer, const std::string& x) {
+    const std::string y = layer.cell->keeps_h  ? add_recurrent(layer, x)
+                          : layer.has_window() ? add_function(layer, add_convolution(layer, x))
+                                               : add_function(layer, add_dense(layer, x));
+    return layer.residual ? apply("Add", indexed("sum", layer), {x, y}) : y;
+  }
+
+  std::string add_recurrent(const Layer& layer, const std::string& x) {
+    const cells::Cell& cell = *layer.cell;
+    const std::size_t D = layer.directions, H = layer.hidden, rows = find_operator(cell)->count * H;
+    const std::string W = indexed("W", layer), R = indexed("R", layer), P = indexed("P", layer);
+    add_floats(W, {D, rows, layer.inputs}, gates_of(Kind::input, layer));
+    add_floats(R, {D, rows, H}, gates_of(Kind::recurrent, layer));
+    std::string B;
+    if (layer.bias) add_floats(B = indexed("B", layer), {D, 2 * rows}, biases(layer));
+    Names inputs = {x, W, R, B, ""};
+    Names outputs = {indexed("y", layer)};
+    for (std::size_t state = 0; state < cell.states; ++state) {
+      const std::string name = indexed(cells::kStateNames[state], layer);
+      inputs.push_back(add_initial(name, D, H, initial_values(layer, state)));
+      outputs.push_back(add_final(name, D, H));
+    }
+    if ((cell.variant & RNN_FLAG_PEEPHOLES) != 0) {
+      add_floats(P, {D, 3 * H}, peepholes(layer));
+      inputs.push_back(P);
+    }
+    add_settings(layer, add_node(find_operator(cell)->type, indexed("layer", layer), inputs, outputs));
+    return join_directions(layer);
+  }
+
+  static void add_settings(const Layer& layer, NodeProto& node) {
+    const cells::Cell& cell = *layer.cell;
+    add_integer(node, "hidden_size", layer.hidden);
+    if (layer.has_reverse())
+      add_attribute(node, "direction", ::onnx::AttributeProto::STRING)
+          .set_s(layer.directions == 2 ? "bidirectional" : "reverse");
+    if (cell.id == RNN_CELL_GRU)
+      add_integer(node, "linear_before_reset", cell.variant == RNN_FLAG_RESET_BEFORE ? 0 : 1);
+    if ((cell.variant & RNN_FLAG_COUPLED_GATES) != 0) add_integer(node, "input_forget", 1);
+    if (cell.variant == RNN_FLAG_RELU) {
       ::onnx::AttributeProto& activations =
           add_attribute(node, "activations", ::onnx::AttributeProto::STRINGS);
-      for (std::size_t d = 0; d < directions(); ++d) activations.add_strings("Relu");
+      for (std::size_t d = 0; d < layer.directions; ++d) activations.add_strings("Relu");
     }
-    return add_sum(l, x, join_directions(l));
   }
 
-  // [T, D, N, H] as [T, N, D*H].
-  std::string join_directions(std::size_t l) {
-    const std::string y = indexed("y", l), joined = indexed("joined", l);
-    if (directions() == 1) {
-      add_node("Squeeze", joined, {y, "second axis"}, {joined});
+  std::vector<float> initial_values(const Layer& layer, std::size_t state) const {
+    std::vector<float> values;
+    for (std::size_t d = 0; d < layer.directions; ++d) {
+      const Parameter* initial = weights_.find(Kind::initial, layer.first_strand + d, state);
+      const std::vector<float> one =
+          initial != nullptr ? values_of(*initial) : std::vector<float>(layer.hidden, 0.0f);
+      values.insert(values.end(), one.begin(), one.end());
+    }
+    return values;
+  }
+
+  // [T, D, N, H] as [T, N, D*H], or as [T, N, H], the sum of both.
+  std::string join_directions(const Layer& layer) {
+    const std::string y = indexed("y", layer), joined = indexed("joined", layer);
+    if (layer.directions == 1) return apply("Squeeze", joined, {y, "one"});
+    if (layer.sums) {
+      add_integer(add_node("ReduceSum", joined, {y, "one"}, {joined}), "keepdims", 0);
       return joined;
     }
-    const std::string moved = indexed("moved", l);
-    auto& order =
-        add_attribute(add_node("Transpose", moved, {y}, {moved}), "perm", ::onnx::AttributeProto::INTS);
-    for (const int axis : {0, 2, 1, 3}) order.add_ints(axis);
-    if (l == 0) add_integers("joined shape", {0, 0, -1});
-    add_node("Reshape", joined, {moved, "joined shape"}, {joined});
-    return joined;
+    const std::string moved = transpose(indexed("moved", layer), y, {0, 2, 1, 3});
+    return apply("Reshape", joined, {moved, shared_integers("joined shape", {0, 0, -1})});
   }
 
-  std::string add_sum(std::size_t l, const std::string& x, const std::string& h) {
-    if (!weights_.layer(l).residual) return h;
-    const std::string sum = indexed("sum", l);
-    add_node("Add", sum, {x, h}, {sum});
-    return sum;
+  std::string add_dense(const Layer& layer, const std::string& x) {
+    return add_dense(indexed("dense", layer), x, indexed("weight", layer),
+                     weights_.find(Kind::input, layer.first_strand),
+                     layer.bias ? weights_.find(Kind::vector, layer.first_strand) : nullptr);
   }
 
-  void add_head(const std::string& x) {
-    declare(*graph_->add_output(), "y", TensorProto::FLOAT, {"steps", "sequences", weights_.output_size()});
-    if (!weights_.has_head()) {
-      add_node("Identity", "y", {x}, {"y"});
-      return;
+  // W x + b, where W is a parameter that becomes the constant `matrix`, or that constant.
+  std::string add_dense(const std::string& name, const std::string& x, const std::string& matrix,
+                        const Parameter* weight, const Parameter* bias) {
+    if (weight != nullptr) add_floats(matrix, {weight->rows, weight->columns}, values_of(*weight));
+    const std::string product = apply("MatMul", name, {x, transpose(name + " matrix", matrix, {1, 0})});
+    if (bias == nullptr) return product;
+    add_floats(name + ".bias", {bias->rows}, values_of(*bias));
+    return apply("Add", name + " bias", {product, name + ".bias"});
+  }
+
+  // The past inputs, before the sequence's own, are a state.
+  std::string add_convolution(const Layer& layer, const std::string& x) {
+    const Parameter& weight = *weights_.find(Kind::input, layer.first_strand);
+    const std::size_t O = layer.hidden, X = layer.inputs, K = layer.taps, reach = layer.reach();
+    const std::string past =
+        add_initial(indexed("past", layer), reach, X, std::vector<float>(reach * X, 0.0f));
+    const std::string all = indexed("inputs", layer), start = indexed("start", layer);
+    add_integer(add_node("Concat", all, {past, x}, {all}), "axis", 0);
+    add_integers(start, {-static_cast<std::int64_t>(reach)});
+    const std::string end = shared_integers("end", {std::numeric_limits<std::int64_t>::max()});
+    add_node("Slice", indexed("last inputs", layer), {all, start, end, shared_integers("zero", {0})},
+             {add_final(indexed("past", layer), reach, X)});
+    const std::vector<float> ours = values_of(weight);  // [O, K, X]
+    std::vector<float> values(ours.size());
+    for (std::size_t o = 0; o < O; ++o)
+      for (std::size_t k = 0; k < K; ++k)
+        for (std::size_t i = 0; i < X; ++i) values[(o * X + i) * K + k] = ours[(o * K + k) * X + i];
+    const std::string name = indexed("conv", layer), W = indexed("weight", layer), B = indexed("bias", layer);
+    add_floats(W, {O, X, K}, values);
+    Names inputs = {transpose(indexed("channels", layer), all, {1, 2, 0}), W};
+    if (layer.bias) {
+      add_floats(B, {O}, values_of(*weights_.find(Kind::vector, layer.first_strand)));
+      inputs.push_back(B);
     }
-    const std::string product = weights_.has(RNN_FLAG_NO_BIAS) ? "y" : "product";
-    add_node("MatMul", "head", {x, add_head_matrix()}, {product});
-    if (weights_.has(RNN_FLAG_NO_BIAS)) return;
-    add_floats("head.bias", {weights_.output_size()}, values_of(*weights_.find(Kind::head_bias, 0)));
-    add_node("Add", "head bias", {product, "head.bias"}, {"y"});
+    NodeProto& node = add_node("Conv", name, inputs, {name});
+    add_numbers(node, "dilations", {layer.dilation});
+    add_numbers(node, "kernel_shape", {K});
+    return transpose(indexed("convolved", layer), name, {2, 0, 1});
   }
 
-  // W_ho transposed.
-  std::string add_head_matrix() {
-    const bool tied = weights_.has(RNN_FLAG_TIED_HEAD);
-    const std::size_t rows = weights_.output_size(), columns = weights_.last_layer().outputs();
-    if (!tied) add_floats("head.weight", {rows, columns}, values_of(*weights_.find(Kind::head, 0)));
-    auto& order = add_attribute(
-        add_node("Transpose", "head matrix", {tied ? "embedding.weight" : "head.weight"}, {"head matrix"}),
-        "perm", ::onnx::AttributeProto::INTS);
-    order.add_ints(1);
-    order.add_ints(0);
-    return "head matrix";
+  // The activation of a dense layer or a convolution.
+  std::string add_function(const Layer& layer, const std::string& x) {
+    using Activation = kernels::ActivationKind;
+    const std::string name = indexed("activation", layer);
+    const auto with_numbers = [&](const char* type, bool beta) {
+      NodeProto& node = add_node(type, name, {x}, {name});
+      add_float(node, "alpha", layer.activation.alpha);
+      if (beta) add_float(node, "beta", layer.activation.beta);
+      return name;
+    };
+    switch (layer.activation.kind) {
+      case Activation::tanh:
+        return apply("Tanh", name, {x});
+      case Activation::relu:
+        return apply("Relu", name, {x});
+      case Activation::sigmoid:
+        return apply("Sigmoid", name, {x});
+      case Activation::softmax:
+        return apply("Softmax", name, {x});
+      case Activation::elu:
+        return with_numbers("Elu", false);
+      case Activation::leaky_relu:
+        return with_numbers("LeakyRelu", false);
+      case Activation::prelu:
+        add_floats(indexed("slope", layer), {layer.hidden},
+                   values_of(*find_vector(layer, layer.first_strand, "slope")));
+        return apply("PRelu", name, {x, indexed("slope", layer)});
+      case Activation::softsign:
+        return apply("Softsign", name, {x});
+      case Activation::gelu:
+        return gelu(layer, x);
+      case Activation::swish:
+        return apply("Mul", name, {x, apply("Sigmoid", indexed("sigmoid", layer), {x})});
+      case Activation::hard_sigmoid:
+        return with_numbers("HardSigmoid", true);
+      case Activation::softplus:
+        return apply("Softplus", name, {x});
+      default:
+        return x;
+    }
+  }
+
+  // x (1 + erf(x / sqrt(2))) / 2: the operator Gelu is younger than most programs that run these files.
+  std::string gelu(const Layer& layer, const std::string& x) {
+    const std::string scaled =
+        apply("Mul", indexed("scaled", layer), {x, shared_number("sqrt(1/2)", 0.70710678118654752f)});
+    const std::string erf = apply("Erf", indexed("erf", layer), {scaled});
+    const std::string sum = apply("Add", indexed("erf + 1", layer), {erf, shared_number("1", 1.0f)});
+    const std::string half = apply("Mul", indexed("half", layer), {x, shared_number("1/2", 0.5f)});
+    return apply("Mul", indexed("activation", layer), {half, sum});
   }
 
   const Weights& weights_;
   GraphProto* graph_ = nullptr;
+  std::set<std::string> shared_;                               // constants
+  std::vector<std::pair<std::string, Lengths>> final_states_;  // outputs
 };
 
+// What ONNX has no operator for, by the layer's name in a list.
 void check(const Weights& weights) {
-  if (weights.is_list())
-    throw Error(RNN_UNSUPPORTED,
-                "unsupported: a list of %zu layers; librnn writes networks of equal cells and a head as ONNX",
-                weights.config().layer_count);
-  for (std::size_t l = 0; l < weights.num_layers(); ++l)
-    if (const cells::Cell& cell = *weights.layer(l).cell; find_operator(cell) == nullptr)
-      throw Error(RNN_UNSUPPORTED, "unsupported: cell is %d (%s); ONNX has no operator for it", cell.id,
-                  cell.constant);
-  if (weights.config().projection_size != 0)
-    throw Error(RNN_UNSUPPORTED, "unsupported: projection_size is %d; ONNX has no projection",
-                weights.config().projection_size);
-  if (weights.has(RNN_FLAG_LAYER_NORM))
-    throw Error(RNN_UNSUPPORTED,
-                "unsupported: RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
-  if (weights.skip() != 0)
-    throw Error(RNN_UNSUPPORTED, "unsupported: skip is %zu; librnn writes networks without it as ONNX",
-                weights.skip());
+  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
+    const Layer& layer = weights.layer(l);
+    const cells::Cell& cell = *layer.cell;
+    const std::string place = weights.is_list() ? "layers[" + std::to_string(l) + "]." : "";
+    if (cell.keeps_h && find_operator(cell) == nullptr)
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is %d (%s); ONNX has no operator for it",
+                  weights.is_list() ? (place + "kind").c_str() : "cell", cell.id, cell.constant);
+    if (layer.has_projection())
+      throw Error(RNN_UNSUPPORTED, "unsupported: %sprojection_size is %zu; ONNX has no projection",
+                  place.c_str(), layer.projected);
+    if (layer.layer_norm)
+      throw Error(RNN_UNSUPPORTED,
+                  "unsupported: %sflags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation",
+                  place.c_str());
+  }
 }
 
 }  // namespace

@@ -110,8 +110,15 @@ Shape shape_of(const Axes& axes) {
 // ---- Parts ----
 
 bool is_all(const Axis& axis, Range range) {
-  const bool from_start = range.start == 0 || (axis.size != kUnknown && range.start == -axis.size);
-  return from_start && range.end >= (axis.size == kUnknown ? kToTheEnd : axis.size);
+  const std::int64_t size = axis.size == kUnknown ? kUnknown : axis.size + axis.before + axis.behind;
+  const bool from_start = range.start == 0 || (size != kUnknown && range.start == -size);
+  return from_start && range.end >= (size == kUnknown ? kToTheEnd : size);
+}
+
+// The sequence without the steps behind it.
+bool is_sequence(const Axis& axis, Range range) {
+  return axis.before == 0 && axis.behind > 0 && range.start == 0 &&
+         (range.end == -axis.behind || (axis.size != kUnknown && range.end == axis.size));
 }
 
 bool is_first(Range range) { return range.start == 0 && range.end == 1; }
@@ -149,9 +156,14 @@ bool keep_last(Flow& flow, std::size_t axis, Range range) {
 
 }  // namespace
 
+bool is_whole(const Flow& flow) noexcept {
+  return std::all_of(flow.axes.begin(), flow.axes.end(), [](const Axis& axis) { return axis.is_whole(); });
+}
+
 Flow make_opaque(const Flow& flow) {
   Flow result{flow.content, {}};
   result.content.opaque = true;
+  result.content.inputs = 0;
   return result;
 }
 
@@ -191,6 +203,7 @@ Flow unsqueeze(const Flow& flow, const Shape& axes) {
 }
 
 Flow reshape(const Flow& flow, const Shape& shape, bool allow_zero) {
+  if (!is_whole(flow)) throw Error(RNN_UNSUPPORTED, "of a sequence with zeros before or steps behind it");
   Reshaping reshaping(flow.axes, shape, allow_zero);
   if (shape.size() > kMaxRank || !reshaping.find())
     throw Error(RNN_UNSUPPORTED, "from shape %s to %s", to_string(shape_of(flow.axes)).c_str(),
@@ -201,8 +214,18 @@ Flow reshape(const Flow& flow, const Shape& shape, bool allow_zero) {
 Flow slice(const Flow& flow, std::size_t axis, Range range) {
   const Axis& of = flow.axes[axis];
   if (is_all(of, range)) return flow;
-  if (flow.content.stage == Content::Stage::input) return make_opaque(flow);
   Flow result = flow;
+  if (is_sequence(of, range)) {
+    result.axes[axis].behind = 0;
+    return result;
+  }
+  if (flow.content.stage == Content::Stage::input && of.is_whole() && axis + 1 == flow.axes.size() &&
+      range.start == 0 && range.end > 0) {
+    result.content.opaque = true;
+    result.content.inputs = result.axes[axis].size = range.end;
+    return result;
+  }
+  if (flow.content.stage == Content::Stage::input || !of.is_whole()) return make_opaque(flow);
   if (of.kind == Kind::direction && keep_strands(result, axis, range)) return result;
   if (of.kind == Kind::time && keep_last(result, axis, range)) return result;
   throw Error(RNN_UNSUPPORTED,
@@ -222,7 +245,58 @@ Flow take(const Flow& flow, std::size_t axis, std::int64_t index) {
   return result;
 }
 
+Flow pad(const Flow& flow, std::size_t axis, std::int64_t before, std::int64_t behind) {
+  Flow result = flow;
+  Axis& padded = result.axes[axis];
+  if (flow.content.stage == Content::Stage::input && axis + 1 == flow.axes.size() && before == 0 &&
+      behind > 0) {
+    const bool part = flow.content.inputs != 0;
+    result.content.inputs = part ? flow.content.inputs : padded.size == kUnknown ? -1 : padded.size;
+    result.content.opaque = true;
+    if (__builtin_add_overflow(padded.size, behind, &padded.size) || padded.size < 0) padded.size = kUnknown;
+    return result;
+  }
+  if (flow.content.opaque || (padded.kind != Kind::time && padded.kind != Kind::input))
+    throw Error(RNN_UNSUPPORTED, "of axis %zu of shape %s; it may be that of the steps", axis,
+                to_string(shape_of(flow.axes)).c_str());
+  const bool overflow = __builtin_add_overflow(padded.before, before, &padded.before) ||
+                        __builtin_add_overflow(padded.behind, behind, &padded.behind);
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  if (overflow || padded.before < 0 || padded.behind < 0 || padded.before > kMost || padded.behind > kMost)
+    throw Error(RNN_UNSUPPORTED,
+                "by %jd and %jd; there are then %jd zeros before the sequence and %jd behind it",
+                std::intmax_t{before}, std::intmax_t{behind}, std::intmax_t{padded.before},
+                std::intmax_t{padded.behind});
+  return result;
+}
+
+Flow add_directions(const Flow& flow, std::size_t axis, bool keep) {
+  const std::vector<StrandRef>& strands = flow.content.strands;
+  if (flow.content.stage != Content::Stage::hidden || flow.content.sum ||
+      flow.axes[axis].kind != Kind::direction || strands.size() != 2)
+    throw Error(RNN_UNSUPPORTED, "along axis %zu of shape %s; it may be the two directions of a layer", axis,
+                to_string(shape_of(flow.axes)).c_str());
+  Flow result = flow;
+  result.content.sum = true;
+  result.axes[axis] = kUnit;
+  if (!keep) erase(result.axes, axis);
+  return result;
+}
+
+namespace {
+
+// Two values that are given when the graph is run: what was read before, and what is read now.
+bool is_past(const Flow& past, const Flow& x, std::size_t axis) {
+  return past.content.stage == Content::Stage::input && !past.content.opaque && !x.content.opaque &&
+         past.content.source != x.content.source && past.axes.size() == x.axes.size() &&
+         past.axes[axis].size != kUnknown && past.axes[axis].is_whole();
+}
+
+}  // namespace
+
 Flow concat(const std::vector<Flow>& flows, std::size_t axis) {
+  if (flows.size() == 2 && is_past(flows[0], flows[1], axis))
+    return pad(flows[1], axis, flows[0].axes[axis].size, 0);
   Flow result = flows[0];
   Axis& joined = result.axes[axis];
   const Content& first = flows[0].content;
@@ -232,7 +306,7 @@ Flow concat(const std::vector<Flow>& flows, std::size_t axis) {
     expected.strands = content.strands = {};
     Axes own = flow.axes, others = flows[0].axes;
     if (own.size() == others.size()) own[axis] = others[axis];
-    if (first.stage != Content::Stage::hidden || first.residual || !(content == expected) || own != others ||
+    if (first.stage != Content::Stage::hidden || first.sum || !(content == expected) || own != others ||
         flow.axes[axis].kind != flows[0].axes[axis].kind)
       throw Error(RNN_UNSUPPORTED, "it may join the directions of one layer, no more");
     if (result.content.strands.size() + flow.content.strands.size() > kMaxStrands)

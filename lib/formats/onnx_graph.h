@@ -35,26 +35,31 @@ struct GraphStrand {
 
 // What a node does with the features of each time step.
 struct GraphStep {
-  enum class Kind { product, affine, function };
-  Kind kind;
+  enum class Kind { product, convolution, affine, function, erf, sum };
+  Kind kind = Kind::product;
   std::string node;
   Content reads;
-  std::size_t width = 0;                          // how many values it gives
-  std::optional<Constant> weight = std::nullopt;  // product: [O, F] or, transposed, [F, O]
+  std::size_t width = 0;  // how many values it gives
+  std::optional<Constant> weight =
+      std::nullopt;  // product: [O, F] or, transposed, [F, O]; convolution: [O, F, K]
   bool transposed = false;
+  std::int32_t dilation = 0;
   bool is_bias = false;  // affine: the constant is added, no more
   std::optional<Constant> bias = std::nullopt;
   Affine affine = {};
   formats::Function function = {};
+  Content added = {};       // sum: what comes before it,
+  std::int64_t inputs = 0;  // or so many of the graph's inputs; -1: all
 };
 
 // What the nodes so far tell of the network.
 struct Parts {
   std::vector<GraphStrand> strands;
   std::vector<GraphStep> steps;
-  std::optional<Constant> embedding;   // [V, E]
-  std::int64_t depth = 0;              // of a OneHot node
-  std::vector<Axis::Kind> input_axes;  // of the graph's input, once a recurrent node has told
+  std::optional<Constant> embedding;  // [V, E]
+  std::int64_t depth = 0;             // of a OneHot node
+  // Of the graph's input; Kind::input as long as no node has told.
+  std::vector<Axis::Kind> input_axes = std::vector<Axis::Kind>(kMaxRank, Axis::Kind::input);
 };
 
 // What the nodes of a graph read, by name.
@@ -97,6 +102,16 @@ class Node {
   const Scope& scope_;
 };
 
+// x has steps, sequences and features on these axes, which tells of those of the graph's input.
+void check_axes(const Flow& x, const Shape& order, Parts& parts);
+// A step of a node, and x with it.
+GraphStep make_step(GraphStep::Kind kind, const Node& node, std::size_t width);
+Flow add_step(const Flow& x, GraphStep step, Parts& parts, Budget& budget);
+// What is computed comes next: of a layer, or of the graph's input as numbers.
+void check_readable(const Flow& x);
+// With the bias that an operator of its own does not add.
+Flow add_bias(const Node& node, const Flow& x, const Constant& bias, Parts& parts, Budget& budget);
+
 // What a node makes; an output that it has but that is not here may not be read.
 using Outputs = std::vector<std::optional<Value>>;
 
@@ -105,6 +120,8 @@ bool is_recurrent(const std::string& domain, const std::string& type);
 Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
 // See onnx_steps.cpp: what does the same with each time step's features. Nothing for another type.
 std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget);
+// See onnx_convolution.cpp.
+Outputs read_convolution(const Node& node, Parts& parts, Budget& budget);
 // See onnx_operators.cpp.
 Outputs read_operator(const Node& node, Parts& parts, Budget& budget);
 

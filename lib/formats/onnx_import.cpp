@@ -167,8 +167,11 @@ class Graph {
     if (found == scope_.values.end())
       throw Error(RNN_BAD_FORMAT, "no node makes the output %s", quote(name).c_str());
     const Flow* flow = std::get_if<Flow>(&found->second);
-    if (flow == nullptr || flow->content.stage == Stage::input)
+    if (flow == nullptr || (flow->content.stage == Stage::input && !flow->content.opaque))
       throw Error(RNN_UNSUPPORTED, "output %s comes from no network", quote(name).c_str());
+    if (!is_whole(*flow))
+      throw Error(RNN_UNSUPPORTED, "output %s has zeros before or steps behind the sequence",
+                  quote(name).c_str());
     return *flow;
   }
 
@@ -210,14 +213,12 @@ class Graph {
 struct GraphLayer {
   const GraphStrand* strands[2];
   std::int32_t direction;
-  bool residual;
 };
 
 GraphLayer find_layer(const Content& content, const Parts& parts) {
   const std::vector<StrandRef>& refs = content.strands;
   GraphLayer layer{{&parts.strands[refs[0].index], nullptr},
-                   refs[0].reverse ? RNN_DIRECTION_REVERSE : RNN_DIRECTION_FORWARD,
-                   content.residual};
+                   refs[0].reverse ? RNN_DIRECTION_REVERSE : RNN_DIRECTION_FORWARD};
   const std::string& node = layer.strands[0]->node;
   const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
   if (!pair && refs.size() != 1)
@@ -226,7 +227,7 @@ GraphLayer find_layer(const Content& content, const Parts& parts) {
         "%s: its output is used as something else than one direction or a forward one and then a reverse one",
         node.c_str());
   if (!pair) return layer;
-  layer.direction = RNN_DIRECTION_BOTH;
+  layer.direction = content.sum ? RNN_DIRECTION_SUM : RNN_DIRECTION_BOTH;
   layer.strands[1] = &parts.strands[refs[1].index];
   const GraphStrand &first = *layer.strands[0], &second = *layer.strands[1];
   if (!(first.reads == second.reads))
@@ -275,19 +276,40 @@ class Builder {
 
   Model build() {
     configure();
+    find_sums();
     for (std::size_t i = 0; i < elements_.size(); ++i) {
       const Element& element = elements_[i];
+      if (sources_[i]) list_.close(element.place(), i == 0 ? first_width() : 0);
+      starts_.push_back(list_.count());
       if (element.layer) {
         add_layer(*element.layer);
-      } else if (element.step->kind == GraphStep::Kind::product) {
-        const GraphStep* next = i + 1 < elements_.size() ? elements_[i + 1].step : nullptr;
-        const bool biased = next != nullptr && next->is_bias;
-        add_dense(*element.step, biased ? next : nullptr);
-        if (biased) ++i;
-      } else if (element.step->kind == GraphStep::Kind::affine) {
-        list_.add_affine(element.step->affine);
-      } else {
-        list_.add_function(element.place(), element.step->function, element.step->width);
+        continue;
+      }
+      const GraphStep& step = *element.step;
+      switch (step.kind) {
+        case GraphStep::Kind::product:
+        case GraphStep::Kind::convolution: {
+          const GraphStep* next = i + 1 < elements_.size() ? elements_[i + 1].step : nullptr;
+          const bool biased = next != nullptr && next->is_bias && !sources_[i + 1];
+          add_dense(step, biased ? next : nullptr);
+          if (biased) {
+            starts_.push_back(list_.count());
+            ++i;
+          }
+          break;
+        }
+        case GraphStep::Kind::affine:
+          list_.add_affine(step.affine);
+          break;
+        case GraphStep::Kind::function:
+          list_.add_function(element.place(), step.function, step.width);
+          break;
+        case GraphStep::Kind::erf:
+          throw Error(RNN_UNSUPPORTED, "%s: it may be a part of x (1 + Erf(x / sqrt(2))) / 2, no more",
+                      element.place().c_str());
+        case GraphStep::Kind::sum:
+          add_sum(i);
+          break;
       }
     }
     if (output_.content.last) pool();
@@ -295,17 +317,66 @@ class Builder {
   }
 
  private:
+  // ---- Sums ----
+
+  bool is_skip(std::size_t i) const { return i + 1 == elements_.size() && elements_[i].step->inputs != 0; }
+
+  // Which elements read what is added again behind them.
+  void find_sums() {
+    sources_.assign(elements_.size(), false);
+    for (std::size_t i = 0; i < elements_.size(); ++i)
+      if (is_sum(i) && !is_skip(i)) sources_[find_source(i)] = true;
+  }
+
+  bool is_sum(std::size_t i) const {
+    return elements_[i].step != nullptr && elements_[i].step->kind == GraphStep::Kind::sum;
+  }
+
+  std::size_t find_source(std::size_t sum) {
+    const Content& added = elements_[sum].step->added;
+    for (std::size_t i = sum; !added.opaque && i-- > 0;) {
+      budget_.take(1);
+      if (elements_[i].reads() == added) return i;
+    }
+    throw Error(RNN_UNSUPPORTED,
+                "%s: it adds some of the inputs before the last layer's output; it must be behind it",
+                elements_[sum].place().c_str());
+  }
+
+  // Inputs to the network's output, or what a layer reads to what it gives.
+  void add_sum(std::size_t i) {
+    const GraphStep& step = *elements_[i].step;
+    if (is_skip(i)) {
+      if (output_.content.last)
+        throw Error(RNN_UNSUPPORTED, "%s: it adds inputs to the output of the last step alone",
+                    step.node.c_str());
+      const std::int64_t count = step.inputs < 0 ? config_.input_size : step.inputs;
+      if (step.inputs < 0 && count != static_cast<std::int64_t>(step.width))
+        throw Error(RNN_BAD_FORMAT, "%s: it adds %jd inputs to %zu values", step.node.c_str(),
+                    std::intmax_t{count}, step.width);
+      config_.skip = narrow("the inputs that are added to the outputs", count);
+      return;
+    }
+    if (list_.count() != starts_[find_source(i)] + 1 || !list_.add_residual())
+      throw Error(RNN_UNSUPPORTED, "%s: it may add to a layer's output what the layer reads, no more",
+                  step.node.c_str());
+  }
+
+  std::size_t first_width() const {
+    return static_cast<std::size_t>(embedded() ? config_.embedding_size : config_.input_size);
+  }
+
+  // ---- The network ----
+
   bool embedded() const { return elements_[0].reads().stage == Stage::embedded; }
 
   void configure() {
-    bool states = false, recurrent = false;
+    bool states = false;
     for (const Element& element : elements_) {
       if (!element.layer) continue;
-      recurrent = true;
       for (const GraphStrand* strand : element.layer->strands)
         states = states || (strand != nullptr && (strand->states[0] || strand->states[1]));
     }
-    if (!recurrent) throw Error(RNN_UNSUPPORTED, "a graph without RNN, GRU or LSTM nodes");
     if (states) config_.initial_state = RNN_INITIAL_FIXED;
     const Element& first = elements_[0];
     config_.input_size = first.layer ? static_cast<std::int32_t>(first.layer->strands[0]->input_size)
@@ -333,7 +404,12 @@ class Builder {
     for (const Element& element : elements_)
       if (element.layer) last = &element;
     const std::size_t behind = list_.count() - 1 - recurrent_;
-    const bool head = behind == 0 || (behind == 1 && list_.last().activation == RNN_ACTIVATION_NONE);
+    const bool head = behind == 0 || (behind == 1 && list_.last().kind == RNN_LAYER_DENSE &&
+                                      list_.last().activation == RNN_ACTIVATION_NONE);
+    if (last->layer->direction == RNN_DIRECTION_SUM)
+      throw Error(RNN_UNSUPPORTED,
+                  "%s: of its directions the last steps are added; they must stand side by side",
+                  last->place().c_str());
     if (last->layer->direction != RNN_DIRECTION_FORWARD && !head)
       throw Error(
           RNN_UNSUPPORTED,
@@ -375,7 +451,7 @@ class Builder {
     layer.kind = first.cell;
     layer.size = static_cast<std::int32_t>(first.hidden_size);
     layer.direction = graph.direction;
-    layer.flags = first.flags | (graph.residual ? RNN_FLAG_RESIDUAL : 0);
+    layer.flags = first.flags;
     std::vector<LayerModel::Parameters> directions;
     for (const GraphStrand* strand : graph.strands)
       if (strand != nullptr) directions.push_back(parameters_of(*strand));
@@ -430,13 +506,20 @@ class Builder {
     rnn_layer_t layer{};
     layer.kind = RNN_LAYER_DENSE;
     layer.size = narrow("the outputs", static_cast<std::int64_t>(step.width));
-    std::vector<float> weight = matrix_of(step), values;
+    const bool window = step.kind == GraphStep::Kind::convolution && step.weight->shape[2] > 1;
+    if (window) {
+      layer.kind = RNN_LAYER_CONV1D;
+      layer.kernel_size = static_cast<std::int32_t>(step.weight->shape[2]);
+      layer.dilation = step.dilation;
+    }
+    std::vector<float> weight = step.kind == GraphStep::Kind::convolution ? taps_of(step) : matrix_of(step),
+                       values;
     if (bias != nullptr) {
       const std::vector<float>& given = *bias->bias->floats;
       for (std::size_t i = 0; i < step.width; ++i) values.push_back(given[given.size() == 1 ? 0 : i]);
     }
     const bool last = &step == elements_.back().step || (bias != nullptr && bias == elements_.back().step);
-    const bool tied = last && embedded() && elements_.back().reads().strands.size() > 0 &&
+    const bool tied = last && embedded() && list_.count() > 0 && !window &&
                       config_.embedding_size == static_cast<std::int32_t>(inputs_of(step)) &&
                       weight == *parts_.embedding->floats;
     list_.add_dense(step.node, layer, std::move(weight), std::move(values));
@@ -454,10 +537,25 @@ class Builder {
     return values;
   }
 
+  // [O, F, K] as [O, K, F]
+  static std::vector<float> taps_of(const GraphStep& step) {
+    const Constant& weight = *step.weight;
+    const auto O = static_cast<std::size_t>(weight.shape[0]), F = static_cast<std::size_t>(weight.shape[1]),
+               K = static_cast<std::size_t>(weight.shape[2]);
+    std::vector<float> values(weight.count());
+    for (std::size_t o = 0; o < O; ++o)
+      for (std::size_t i = 0; i < F; ++i)
+        for (std::size_t k = 0; k < K; ++k)
+          values[(o * K + k) * F + i] = (*weight.floats)[(o * F + i) * K + k];
+    return values;
+  }
+
   const Parts& parts_;
   const Flow& output_;
   std::vector<Element> elements_;
-  std::size_t recurrent_ = 0;  // the last recurrent layer's place in the list
+  std::vector<bool> sources_;        // of the elements: what it reads is added again behind it
+  std::vector<std::size_t> starts_;  // how many layers there were before it
+  std::size_t recurrent_ = 0;        // the last recurrent layer's place in the list
   Budget budget_;
   LayerModel list_;
   rnn_config_t& config_ = list_.model.config;

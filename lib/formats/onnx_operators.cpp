@@ -1,6 +1,7 @@
 // The nodes around the layers: constants, the embedding, and what exporters put between.
 #include <algorithm>
 
+#include "lib/formats/contents.h"
 #include "lib/formats/onnx_graph.h"
 
 namespace rnn::onnx_import {
@@ -284,8 +285,51 @@ Outputs read_concat(const Node& node, Parts&, Budget& budget) {
       constants.push_back(node.constant(i, "an input"));
   }
   if (flows.empty()) return {concat(constants, axis, budget)};
-  if (!constants.empty()) throw Error(RNN_UNSUPPORTED, "of constants and what is computed");
-  return {concat(flows, axis)};
+  if (constants.empty()) return {concat(flows, axis)};
+  const Constant& zeros = constants[0];
+  const bool zero = zeros.floats && std::all_of(zeros.floats->begin(), zeros.floats->end(),
+                                                [](float value) { return value == 0; });
+  if (flows.size() != 1 || constants.size() != 1 || !zero || zeros.shape.size() != flows[0].axes.size())
+    throw Error(RNN_UNSUPPORTED,
+                "of constants and what is computed; it may be of zeros and the steps of a sequence");
+  const bool before = as_flow(node.input(0)) == nullptr;
+  return {pad(flows[0], axis, before ? zeros.shape[axis] : 0, before ? 0 : zeros.shape[axis])};
+}
+
+// Of zeros.
+Outputs read_pad(const Node& node, Parts&, Budget&) {
+  const Flow* flow = as_flow(node.input(0));
+  if (flow == nullptr) throw Error(RNN_UNSUPPORTED, "of a constant");
+  if (node.text("mode", "constant") != "constant")
+    throw Error(RNN_UNSUPPORTED, "mode is %s; it must be constant",
+                formats::quote(node.text("mode", "")).c_str());
+  const Constant* value = node.optional_input(2) != nullptr ? &node.constant(2, "constant_value") : nullptr;
+  const bool zero = value == nullptr || (value->floats && value->count() == 1 && value->floats->front() == 0);
+  if (!zero || node.number("value", 0) != 0) throw Error(RNN_UNSUPPORTED, "with a value that is not 0");
+  const std::optional<Shape> pads = node.integers("pads", 1);
+  const std::size_t rank = flow->axes.size();
+  Shape axes(rank);
+  for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i);
+  axes = node.integers("axes", 3).value_or(axes);
+  if (rank == 0 || !pads || pads->size() != 2 * axes.size())
+    throw Error(rank == 0 ? RNN_UNSUPPORTED : RNN_BAD_FORMAT,
+                "pads must have two numbers for each of its axes");
+  Flow result = *flow;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::int64_t before = (*pads)[i], behind = (*pads)[axes.size() + i];
+    if (before != 0 || behind != 0) result = pad(result, find_axis(axes[i], rank), before, behind);
+  }
+  return {result};
+}
+
+// Of both directions of a layer.
+Outputs read_sum(const Node& node, Parts&, Budget&) {
+  const Flow* flow = as_flow(node.input(0));
+  const std::optional<Shape> axes = node.integers("axes", 1);
+  if (flow == nullptr || flow->content.opaque || !axes || axes->size() != 1)
+    throw Error(RNN_UNSUPPORTED, "it may add the two directions of a layer, no more");
+  return {
+      add_directions(*flow, find_axis(axes->front(), flow->axes.size()), node.integer("keepdims", 1) != 0)};
 }
 
 Outputs read_one_hot(const Node& node, Parts& parts, Budget&) {
@@ -322,12 +366,15 @@ constexpr Operator kOperators[] = {
     {"Concat", read_concat, "axis ", true},
     {"Constant", read_constant, "value value_int value_ints value_float value_floats ", false},
     {"ConstantOfShape", read_constant_of_shape, "value ", false},
+    {"Conv", read_convolution, "auto_pad dilations group kernel_shape pads strides ", false},
     {"DequantizeLinear", read_dequantize, "axis block_size ", false},
     {"Dropout", read_dropout, "ratio seed ", true},
     {"Expand", read_expand, "", false},
     {"Gather", read_gather, "axis ", true},
     {"Identity", read_identity, "", true},
     {"OneHot", read_one_hot, "axis ", false},
+    {"Pad", read_pad, "mode pads value ", false},
+    {"ReduceSum", read_sum, "axes keepdims noop_with_empty_axes ", false},
     {"Reshape", read_reshape, "allowzero shape ", true},
     {"Shape", read_shape, "", false},
     {"Slice", read_slice, "axes starts ends ", true},
@@ -344,7 +391,8 @@ Outputs read_operator(const Node& node, Parts& parts, Budget& budget) {
     if (node.type() != known.type) continue;
     node.check_attributes(known.attributes);
     const Flow* first = known.shapes ? as_flow(node.input(0)) : nullptr;
-    if (first != nullptr && first->content.opaque) return Outputs(node.output_count(), Value(*first));
+    if (first != nullptr && first->content.opaque)
+      return Outputs(node.output_count(), Value(make_opaque(*first)));
     return known.read(node, parts, budget);
   }
   if (std::optional<Outputs> outputs = read_step(node, parts, budget)) return std::move(*outputs);

@@ -214,30 +214,6 @@ std::optional<Constant> read_initial(const Node& node, Input i, const char* role
 
 // ---- What it reads ----
 
-// The graph's input has the axes that its first recurrent node takes them for.
-void check_input_axes(const Flow& x, const Shape& order, Parts& parts) {
-  std::vector<Kind> kinds(kMaxRank, Kind::unit);
-  const Kind roles[] = {Kind::time, Kind::batch, Kind::features};
-  for (std::size_t i = 0; i < 3; ++i) {
-    const Axis& axis = x.axes[static_cast<std::size_t>(order[i])];
-    const bool looked_up = x.content.stage != Stage::input;
-    const bool right = i < 2 || !looked_up ? axis.kind == Kind::input || axis.kind == Kind::unit
-                                           : axis.kind == Kind::features;
-    if (!right) throw Error(RNN_UNSUPPORTED, "X has its axes in an order that it cannot be followed in");
-    if (axis.kind == Kind::input) kinds[static_cast<std::size_t>(axis.which)] = roles[i];
-  }
-  if (parts.input_axes.empty()) parts.input_axes = kinds;
-  if (parts.input_axes != kinds)
-    throw Error(RNN_UNSUPPORTED, "X is the graph's input with other axes than before");
-}
-
-void check_layer_axes(const Flow& x, const Shape& order) {
-  const auto kind = [&](std::size_t i) { return x.axes[static_cast<std::size_t>(order[i])].kind; };
-  const bool right = (kind(0) == Kind::time || kind(0) == Kind::unit) &&
-                     (kind(1) == Kind::batch || kind(1) == Kind::unit) && kind(2) == Kind::features;
-  if (!right) throw Error(RNN_UNSUPPORTED, "X must be [steps, sequences, features] of the layer before");
-}
-
 const Flow& read_x(const Node& node, const Settings& settings, std::int64_t input_size, Parts& parts) {
   const Flow* x = std::get_if<Flow>(&node.input(kX));
   if (x == nullptr)
@@ -246,11 +222,8 @@ const Flow& read_x(const Node& node, const Settings& settings, std::int64_t inpu
   if (content.opaque || content.last)
     throw Error(RNN_UNSUPPORTED, "X is a part, or of the last step only; it must be a whole sequence");
   if (x->axes.size() != 3) throw Error(RNN_UNSUPPORTED, "X has %zu axes; it must have 3", x->axes.size());
-  const Shape order = settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2};
-  if (!content.strands.empty())
-    check_layer_axes(*x, order);
-  else
-    check_input_axes(*x, order, parts);
+  check_axes(*x, settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2}, parts);
+  if (!is_whole(*x)) throw Error(RNN_UNSUPPORTED, "X has zeros before or steps behind the sequence");
   const std::int64_t features = x->axes[2].size;
   if (features != kUnknown && features != input_size)
     throw Error(RNN_BAD_FORMAT, "X has %jd features; W reads %jd", std::intmax_t{features},

@@ -20,16 +20,60 @@ bool is_apart(const Flow& flow) {
                      [](const Axis& axis) { return axis.kind == Kind::direction; });
 }
 
-// The number of features, which stand on this axis; negative: from the last one.
-std::size_t features_of(const Flow& x, std::int64_t axis) {
-  const Stage stage = x.content.stage;
-  if (stage != Stage::embedded && stage != Stage::hidden && stage != Stage::step)
-    throw Error(RNN_UNSUPPORTED, "of something that is no layer's output");
-  const std::size_t at = x.axes.empty() || x.content.opaque ? 0 : find_axis(axis, x.axes.size());
-  if (x.content.opaque || x.axes.empty() || is_apart(x) || x.axes[at].kind != Kind::features ||
-      x.axes[at].size < 1)
+// The graph's input as features, which stand on its last axis.
+Flow with_features(const Flow& x) {
+  Flow result = x;
+  const bool is_input = x.content.stage == Stage::input && !x.content.opaque && !x.axes.empty();
+  if (is_input && x.axes.back().kind == Kind::input && x.axes.back().size > 0)
+    result.axes.back().kind = Kind::features;
+  return result;
+}
+
+// On which axis they stand; each step's are computed apart from the others'.
+std::size_t features_axis(const Flow& x) {
+  const auto at = std::find_if(x.axes.begin(), x.axes.end(),
+                               [](const Axis& axis) { return axis.kind == Kind::features; });
+  if (x.content.opaque || x.content.stage == Stage::one_hot || is_apart(x) || at == x.axes.end() ||
+      at->size < 1)
     throw Error(RNN_UNSUPPORTED, "of something that is not a layer's output as [..., features]");
-  return static_cast<std::size_t>(x.axes[at].size);
+  check_readable(x);
+  return static_cast<std::size_t>(at - x.axes.begin());
+}
+
+std::size_t features_of(const Flow& x) { return static_cast<std::size_t>(x.axes[features_axis(x)].size); }
+
+}  // namespace
+
+void check_readable(const Flow& x) {
+  if (x.content.stage == Stage::one_hot || x.content.opaque)
+    throw Error(RNN_UNSUPPORTED, "of something that is neither the graph's input nor a layer's output");
+  if (!is_whole(x))
+    throw Error(RNN_UNSUPPORTED,
+                "of a sequence with zeros before or steps behind it, which a Conv alone may read");
+}
+
+void check_axes(const Flow& x, const Shape& order, Parts& parts) {
+  constexpr Kind kRoles[] = {Kind::time, Kind::batch, Kind::features};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Axis& axis = x.axes[static_cast<std::size_t>(order[i])];
+    const bool numbers = x.content.stage == Stage::input;
+    const bool free = i < 2 || numbers;  // it may be the graph's input's, or of length 1
+    if (axis.kind != kRoles[i] && !(free && (axis.kind == Kind::input || axis.kind == Kind::unit)))
+      throw Error(RNN_UNSUPPORTED, "X has its axes in an order that it cannot be followed in");
+    if (axis.kind != Kind::input) continue;
+    Kind& told = parts.input_axes[static_cast<std::size_t>(axis.which)];
+    if (told != Kind::input && told != kRoles[i])
+      throw Error(RNN_UNSUPPORTED, "X is the graph's input with other axes than before");
+    told = kRoles[i];
+  }
+}
+
+GraphStep make_step(GraphStep::Kind kind, const Node& node, std::size_t width) {
+  GraphStep step;
+  step.kind = kind;
+  step.node = node.label();
+  step.width = width;
+  return step;
 }
 
 Flow add_step(const Flow& x, GraphStep step, Parts& parts, Budget& budget) {
@@ -38,20 +82,19 @@ Flow add_step(const Flow& x, GraphStep step, Parts& parts, Budget& budget) {
   step.reads = x.content;
   result.content.stage = Stage::step;
   result.content.step = parts.steps.size();
-  result.content.residual = false;
   parts.steps.push_back(std::move(step));
   return result;
 }
+
+namespace {
 
 // ---- Dense layers ----
 
 // y = x W; then a bias may come.
 Flow product(const Node& node, const Flow& x, const Constant& weight, bool transposed, Parts& parts,
              Budget& budget) {
-  const Stage stage = x.content.stage;
-  if (stage == Stage::one_hot || x.content.opaque)
-    throw Error(RNN_UNSUPPORTED, "of something that is neither the graph's input nor a layer's output");
-  const bool is_input = stage == Stage::input;
+  check_readable(x);
+  const bool is_input = x.content.stage == Stage::input;
   if (!weight.floats || weight.shape.size() != 2 || is_apart(x) || x.axes.empty() ||
       x.axes.back().kind != (is_input ? Kind::input : Kind::features))
     throw Error(RNN_UNSUPPORTED, "it must be a matrix of floats that is multiplied by the features");
@@ -61,7 +104,7 @@ Flow product(const Node& node, const Flow& x, const Constant& weight, bool trans
                 to_string(weight.shape).c_str(), std::intmax_t{reads}, std::intmax_t{x.axes.back().size});
   if (reads < 1 || gives < 1)
     throw Error(RNN_BAD_FORMAT, "the matrix has shape %s", to_string(weight.shape).c_str());
-  GraphStep step{GraphStep::Kind::product, node.label(), {}, static_cast<std::size_t>(gives)};
+  GraphStep step = make_step(GraphStep::Kind::product, node, static_cast<std::size_t>(gives));
   step.weight = weight;
   step.transposed = transposed;
   Flow result = add_step(x, std::move(step), parts, budget);
@@ -69,26 +112,34 @@ Flow product(const Node& node, const Flow& x, const Constant& weight, bool trans
   return result;
 }
 
-// A constant for each of the features, or one for all.
-std::vector<double> spread(const Constant& constant, std::size_t features, std::size_t rank) {
-  const std::size_t n = constant.count();
-  const bool row =
-      n == features && !constant.shape.empty() && constant.shape.back() == static_cast<std::int64_t>(n);
-  if (!constant.floats || (!row && n != 1) || constant.shape.size() > rank)
+// A constant for each of the features, which stand on an axis of so many, or one for all.
+std::vector<double> spread(const Constant& constant, std::size_t features, std::size_t at, std::size_t rank) {
+  const std::size_t n = constant.count(), own = constant.shape.size(), behind = rank - 1 - at;
+  const bool each =
+      n == features && own > behind && constant.shape[own - 1 - behind] == static_cast<std::int64_t>(n);
+  if (!constant.floats || (!each && n != 1) || own > rank)
     throw Error(RNN_UNSUPPORTED, "a constant of shape %s; it must be of [%zu]",
                 to_string(constant.shape).c_str(), features);
   std::vector<double> values(features);
-  for (std::size_t i = 0; i < features; ++i) values[i] = static_cast<double>((*constant.floats)[row ? i : 0]);
+  for (std::size_t i = 0; i < features; ++i)
+    values[i] = static_cast<double>((*constant.floats)[each ? i : 0]);
   return values;
 }
 
-Flow with_bias(const Node& node, const Flow& x, const Constant& constant, Parts& parts, Budget& budget) {
-  const std::size_t F = features_of(x, -1);
-  GraphStep step{GraphStep::Kind::affine, node.label(), {}, F};
+std::vector<double> spread(const Constant& constant, const Flow& x) {
+  const std::size_t at = features_axis(x);
+  return spread(constant, static_cast<std::size_t>(x.axes[at].size), at, x.axes.size());
+}
+
+// A constant that is added to the features.
+Flow with_constant(const Node& node, const Flow& x, const Constant& constant, std::vector<double> values,
+                   Parts& parts, Budget& budget) {
+  const std::size_t F = values.size();
+  GraphStep step = make_step(GraphStep::Kind::affine, node, F);
   step.is_bias = true;
   step.bias = constant;
   budget.take(2 * F);
-  step.affine = {std::vector<double>(F, 1), spread(constant, F, x.axes.size())};
+  step.affine = {std::vector<double>(F, 1), std::move(values)};
   return add_step(x, std::move(step), parts, budget);
 }
 
@@ -107,68 +158,184 @@ Outputs read_gemm(const Node& node, Parts& parts, Budget& budget) {
     throw Error(RNN_BAD_FORMAT, "A has %zu axes; it must have 2", x->axes.size());
   const Flow result = product(node, *x, node.constant(1, "B"), node.integer("transB", 0) == 0, parts, budget);
   if (node.optional_input(2) == nullptr) return {result};
-  return {with_bias(node, result, node.constant(2, "C"), parts, budget)};
+  const Constant& bias = node.constant(2, "C");
+  return {with_constant(node, result, bias, spread(bias, result), parts, budget)};
 }
 
 // ---- Sums and products by element ----
 
-// The sum of a layer's output and what the layer reads.
-Flow residual(const Flow& a, const Flow& b, const Parts& parts) {
-  const auto adds = [&](const Flow& sum, const Flow& read) {
-    const Content& content = sum.content;
-    return content.stage == Stage::hidden && read.content.stage == Stage::hidden && !content.residual &&
-           !content.opaque && !content.last && parts.strands[content.strands[0].index].reads == read.content;
+// What the graph's input has there, as far as nodes have told.
+Kind kind_of(const Axis& axis, const Parts& parts) {
+  if (axis.kind != Kind::input) return axis.kind;
+  const Kind told = parts.input_axes[static_cast<std::size_t>(axis.which)];
+  return told == Kind::features ? Kind::input : told;
+}
+
+// Two values of the same shape; of an axis whose length is not known to both, it may be.
+bool are_alike(const Flow& a, const Flow& b, const Parts& parts) {
+  if (a.axes.size() != b.axes.size() || a.axes.empty()) return false;
+  for (std::size_t i = 0; i < a.axes.size(); ++i) {
+    const Axis &one = a.axes[i], &other = b.axes[i];
+    const bool features = i + 1 == a.axes.size() && one.kind == Kind::features && other.kind == Kind::input;
+    if (!features && kind_of(one, parts) != kind_of(other, parts)) return false;
+    if (one.size != other.size && one.size != kUnknown && other.size != kUnknown) return false;
+  }
+  return true;
+}
+
+const Content& read_by(const Content& content, const Parts& parts) {
+  return content.stage == Stage::step ? parts.steps[content.step].reads
+                                      : parts.strands[content.strands[0].index].reads;
+}
+
+// Whether y is made of x.
+bool is_made_of(const Content& y, const Content& x, const Parts& parts, Budget& budget) {
+  const Content* content = &y;
+  while (content->stage == Stage::step || content->stage == Stage::hidden) {
+    budget.take(1);
+    content = &read_by(*content, parts);
+    if (*content == x) return true;
+  }
+  return false;
+}
+
+// The h of a layer's two directions.
+bool are_directions(const Content& a, const Content& b, const Parts& parts) {
+  const auto is_one = [](const Content& content) {
+    return content.stage == Stage::hidden && content.strands.size() == 1 && !content.opaque;
   };
-  if (a.axes != b.axes || (!adds(a, b) && !adds(b, a)))
-    throw Error(RNN_UNSUPPORTED, "it may add a constant, or to a layer's output the layer's input");
-  Flow result = adds(a, b) ? a : b;
-  result.content.residual = true;
-  return result;
+  return is_one(a) && is_one(b) && a.strands[0].reverse != b.strands[0].reverse && a.last == b.last &&
+         parts.strands[a.strands[0].index].reads == parts.strands[b.strands[0].index].reads;
+}
+
+// y + x, where y is made of x: a residual connection, or inputs that are added to the output.
+Flow with_sum(const Node& node, const Flow& y, const Flow& x, Parts& parts, Budget& budget) {
+  GraphStep step = make_step(GraphStep::Kind::sum, node, features_of(y));
+  step.added = x.content;
+  if (x.content.stage == Stage::input) step.inputs = x.content.inputs == 0 ? -1 : x.content.inputs;
+  return add_step(y, std::move(step), parts, budget);
 }
 
 Outputs read_add(const Node& node, Parts& parts, Budget& budget) {
   const Flow *a = as_flow(node.input(0)), *b = as_flow(node.input(1));
-  if (a != nullptr && b != nullptr) return {residual(*a, *b, parts)};
-  const Flow* flow = a != nullptr ? a : b;
-  if (flow == nullptr) throw Error(RNN_UNSUPPORTED, "of constants");
-  return {with_bias(node, *flow, node.constant(a != nullptr ? 1 : 0, "a term"), parts, budget)};
+  if (a == nullptr && b == nullptr) throw Error(RNN_UNSUPPORTED, "of constants");
+  if (a == nullptr || b == nullptr) {
+    const Flow x = with_features(a != nullptr ? *a : *b);
+    const Constant& constant = node.constant(a != nullptr ? 1 : 0, "a term");
+    return {with_constant(node, x, constant, spread(constant, x), parts, budget)};
+  }
+  const auto adds = [&](const Flow& y, const Flow& x) {
+    const bool inputs = x.content.stage == Stage::input && (!x.content.opaque || x.content.inputs != 0);
+    return !y.content.opaque && y.content.stage != Stage::input && is_whole(x) &&
+           (inputs || (!x.content.opaque && is_made_of(y.content, x.content, parts, budget)));
+  };
+  if (are_alike(*a, *b, parts)) {
+    if (are_directions(a->content, b->content, parts)) {
+      Flow result = *a;
+      result.content.sum = true;
+      result.content.strands = {a->content.strands[0], b->content.strands[0]};
+      if (result.content.strands[0].reverse) std::swap(result.content.strands[0], result.content.strands[1]);
+      return {result};
+    }
+    if (adds(*a, *b)) return {with_sum(node, *a, *b, parts, budget)};
+    if (adds(*b, *a)) return {with_sum(node, *b, *a, parts, budget)};
+  }
+  throw Error(RNN_UNSUPPORTED,
+              "it may add a constant, both directions of a layer, to a layer's output the layer's input, or "
+              "the graph's "
+              "first inputs to its output");
 }
 
-Flow apply(const Node& node, const Flow& x, Function function, std::size_t features, Parts& parts,
+Flow apply(const Node& node, const Flow& x, GraphStep::Kind kind, Function function, Parts& parts,
            Budget& budget) {
-  GraphStep step{GraphStep::Kind::function, node.label(), {}, features};
+  GraphStep step = make_step(kind, node, features_of(x));
   step.function = std::move(function);
   return add_step(x, std::move(step), parts, budget);
 }
 
-// x sigmoid(x) is a function of x.
-Flow swish(const Node& node, const Flow& a, const Flow& b, Parts& parts, Budget& budget) {
-  const auto is_sigmoid_of = [&](const Flow& y, const Flow& x) {
-    if (y.content.stage != Stage::step) return false;
-    const GraphStep& step = parts.steps[y.content.step];
-    return step.kind == GraphStep::Kind::function && step.function.activation == RNN_ACTIVATION_SIGMOID &&
-           step.reads == x.content;
+// A value as scale x + shift of one before it.
+struct Walked {
+  Content content;
+  double scale, shift;
+};
+
+// Back through steps that do the same with all features.
+std::vector<Walked> walk_back(const Content& from, const Parts& parts) {
+  constexpr std::size_t kMost = 8;
+  const auto are_equal = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [&](double value) { return value == values[0]; });
   };
-  const bool first = is_sigmoid_of(b, a);
-  if (a.axes != b.axes || (!first && !is_sigmoid_of(a, b)))
-    throw Error(RNN_UNSUPPORTED, "of two values that are computed; it may be of x and Sigmoid(x)");
-  const Flow& x = first ? a : b;
-  return apply(node, x, {RNN_ACTIVATION_SWISH, 0, 0, {}}, features_of(x, -1), parts, budget);
+  std::vector<Walked> chain{{from, 1, 0}};
+  while (chain.size() < kMost && chain.back().content.stage == Stage::step) {
+    const Walked last = chain.back();
+    const GraphStep& step = parts.steps[last.content.step];
+    const Affine& by = step.affine;
+    if (step.kind != GraphStep::Kind::affine || !are_equal(by.scale) || !are_equal(by.shift)) break;
+    chain.push_back({step.reads, last.scale * by.scale[0], last.scale * by.shift[0] + last.shift});
+  }
+  return chain;
+}
+
+// What a product of two values is: an activation of what both are made of, and a factor.
+struct Gated {
+  Content of;
+  std::int32_t activation;
+  double factor;
+};
+
+// Of x, and Sigmoid(x) or 1 + Erf(x / sqrt(2)); each may be scaled.
+std::optional<Gated> find_gated(const Content& value, const Content& gate, const Parts& parts) {
+  constexpr double kTolerance = 1e-6;
+  const auto is_near = [](double a, double b) { return std::abs(a - b) <= kTolerance * std::abs(b); };
+  const std::vector<Walked> values = walk_back(value, parts), gates = walk_back(gate, parts);
+  const Walked& last = gates.back();
+  if (last.content.stage != Stage::step) return std::nullopt;
+  const GraphStep& step = parts.steps[last.content.step];
+  const bool erf = step.kind == GraphStep::Kind::erf;
+  const bool sigmoid =
+      step.kind == GraphStep::Kind::function && step.function.activation == RNN_ACTIVATION_SIGMOID;
+  if (!(erf && is_near(last.shift, last.scale)) && !(sigmoid && last.shift == 0)) return std::nullopt;
+  for (const Walked& read : walk_back(step.reads, parts))
+    for (const Walked& x : values) {
+      if (!(read.content == x.content) || read.shift != 0 || x.shift != 0) continue;
+      if (sigmoid && read.scale == 1) return Gated{x.content, RNN_ACTIVATION_SWISH, last.scale * x.scale};
+      if (erf && is_near(read.scale, std::sqrt(0.5)))
+        return Gated{x.content, RNN_ACTIVATION_GELU, 2 * last.scale * x.scale};
+    }
+  return std::nullopt;
+}
+
+Flow multiply(const Node& node, const Flow& a, const Flow& b, Parts& parts, Budget& budget) {
+  std::optional<Gated> gated;
+  if (a.axes == b.axes) gated = find_gated(a.content, b.content, parts);
+  if (a.axes == b.axes && !gated) gated = find_gated(b.content, a.content, parts);
+  if (!gated)
+    throw Error(RNN_UNSUPPORTED,
+                "of two values that are computed; it may be of x and Sigmoid(x), or 1 + Erf(x / sqrt(2))");
+  Flow x = a;
+  x.content = gated->of;
+  const Flow y = apply(node, x, GraphStep::Kind::function, {gated->activation, 0, 0, {}}, parts, budget);
+  if (std::abs(gated->factor - 1) < 1e-6) return y;
+  const std::size_t F = features_of(y);
+  GraphStep step = make_step(GraphStep::Kind::affine, node, F);
+  step.affine = {std::vector<double>(F, gated->factor), std::vector<double>(F)};
+  return add_step(y, std::move(step), parts, budget);
 }
 
 // Mul, Sub and Div of a constant.
 Outputs read_affine(const Node& node, Parts& parts, Budget& budget) {
   const Flow *a = as_flow(node.input(0)), *b = as_flow(node.input(1));
   const bool is_product = node.type() == "Mul";
-  if (a != nullptr && b != nullptr && is_product) return {swish(node, *a, *b, parts, budget)};
+  if (a != nullptr && b != nullptr && is_product)
+    return {multiply(node, with_features(*a), with_features(*b), parts, budget)};
   if ((a == nullptr && b == nullptr) || (a != nullptr && b != nullptr))
     throw Error(RNN_UNSUPPORTED, "of two constants, or two values that are computed");
   if (a == nullptr && node.type() == "Div") throw Error(RNN_UNSUPPORTED, "by what is computed");
-  const Flow& x = a != nullptr ? *a : *b;
-  const std::size_t F = features_of(x, -1);
+  const Flow x = with_features(a != nullptr ? *a : *b);
+  const std::size_t F = features_of(x);
   budget.take(2 * F);
-  const std::vector<double> values = spread(node.constant(a != nullptr ? 1 : 0, "a term"), F, x.axes.size());
-  GraphStep step{GraphStep::Kind::affine, node.label(), {}, F};
+  const std::vector<double> values = spread(node.constant(a != nullptr ? 1 : 0, "a term"), x);
+  GraphStep step = make_step(GraphStep::Kind::affine, node, F);
   step.affine = {std::vector<double>(F, 1), std::vector<double>(F)};
   for (std::size_t i = 0; i < F; ++i) {
     if (is_product) step.affine.scale[i] = values[i];
@@ -186,7 +353,10 @@ Outputs read_normalization(const Node& node, Parts& parts, Budget& budget) {
   if (node.integer("training_mode", 0) != 0) throw Error(RNN_UNSUPPORTED, "in training mode");
   if (x->axes.size() < 2)
     throw Error(RNN_UNSUPPORTED, "X has %zu axes; it must have 2 or more", x->axes.size());
-  const std::size_t F = features_of(*x, 1);
+  const std::size_t F = features_of(*x);
+  if (features_axis(*x) != 1)
+    throw Error(RNN_UNSUPPORTED, "the features stand on axis %zu of X; they must be on axis 1",
+                features_axis(*x));
   std::vector<double> parts_of[4];
   constexpr const char* kRoles[] = {"scale", "B", "input_mean", "input_var"};
   budget.take(4 * F);
@@ -195,10 +365,10 @@ Outputs read_normalization(const Node& node, Parts& parts, Budget& budget) {
     if (constant.shape != Shape{static_cast<std::int64_t>(F)})
       throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be [%zu]", kRoles[i],
                   to_string(constant.shape).c_str(), F);
-    parts_of[i] = spread(constant, F, 1);
+    parts_of[i] = spread(constant, F, 0, 1);
   }
   const auto epsilon = static_cast<double>(node.number("epsilon", 1e-5f));
-  GraphStep step{GraphStep::Kind::affine, node.label(), {}, F};
+  GraphStep step = make_step(GraphStep::Kind::affine, node, F);
   for (std::size_t i = 0; i < F; ++i) {
     const double scale = parts_of[0][i] / std::sqrt(parts_of[3][i] + epsilon);
     step.affine.scale.push_back(scale);
@@ -209,7 +379,7 @@ Outputs read_normalization(const Node& node, Parts& parts, Budget& budget) {
 
 // ---- Activations ----
 
-Function function_of(const Node& node, std::size_t features) {
+Function function_of(const Node& node, const Flow& x) {
   const std::string& type = node.type();
   if (type == "Tanh") return {RNN_ACTIVATION_TANH, 0, 0, {}};
   if (type == "Relu") return {RNN_ACTIVATION_RELU, 0, 0, {}};
@@ -231,19 +401,22 @@ Function function_of(const Node& node, std::size_t features) {
     return {RNN_ACTIVATION_GELU, 0, 0, {}};
   }
   Function prelu{RNN_ACTIVATION_PRELU, 0, 0, {}};
-  for (const double slope : spread(node.floats(1, "slope"), features, kMaxRank))
+  for (const double slope : spread(node.floats(1, "slope"), x))
     prelu.slopes.push_back(static_cast<float>(slope));
   return prelu;
 }
 
 Outputs read_function(const Node& node, Parts& parts, Budget& budget) {
-  const Flow* x = as_flow(node.input(0));
-  if (x == nullptr) throw Error(RNN_UNSUPPORTED, "of a constant");
-  const std::size_t features = features_of(*x, node.type() == "Softmax" ? node.integer("axis", -1) : -1);
-  if (node.type() == "Softmax" && x->axes.back().kind != Kind::features)
-    throw Error(RNN_UNSUPPORTED, "its axis must be the last");
-  budget.take(node.type() == "PRelu" ? features : 0);
-  return {apply(node, *x, function_of(node, features), features, parts, budget)};
+  const Flow* given = as_flow(node.input(0));
+  if (given == nullptr) throw Error(RNN_UNSUPPORTED, "of a constant");
+  const Flow x = with_features(*given);
+  const std::size_t at = features_axis(x);
+  if (node.type() == "Softmax" &&
+      (find_axis(node.integer("axis", -1), x.axes.size()) != at || at + 1 != x.axes.size()))
+    throw Error(RNN_UNSUPPORTED, "its axis must be the last, and that of the features");
+  if (node.type() == "Erf") return {apply(node, x, GraphStep::Kind::erf, {}, parts, budget)};
+  budget.take(node.type() == "PRelu" ? features_of(x) : 0);
+  return {apply(node, x, GraphStep::Kind::function, function_of(node, x), parts, budget)};
 }
 
 constexpr struct {
@@ -255,6 +428,7 @@ constexpr struct {
     {"BatchNormalization", read_normalization, "epsilon momentum spatial training_mode "},
     {"Div", read_affine, ""},
     {"Elu", read_function, "alpha "},
+    {"Erf", read_function, ""},
     {"Gelu", read_function, "approximate "},
     {"Gemm", read_gemm, "alpha beta transA transB "},
     {"HardSigmoid", read_function, "alpha beta "},
@@ -272,6 +446,13 @@ constexpr struct {
 };
 
 }  // namespace
+
+Flow add_bias(const Node& node, const Flow& x, const Constant& bias, Parts& parts, Budget& budget) {
+  const std::size_t F = features_of(x);
+  if (bias.shape != Shape{static_cast<std::int64_t>(F)})
+    throw Error(RNN_BAD_FORMAT, "the bias has shape %s; it must be [%zu]", to_string(bias.shape).c_str(), F);
+  return with_constant(node, x, bias, spread(bias, F, 0, 1), parts, budget);
+}
 
 std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget) {
   for (const auto& known : kOperators) {

@@ -96,9 +96,14 @@ struct Axis {
   Kind kind;
   std::int64_t size;  // or kUnknown
   int which = 0;
+  // Zeros before the first step, and steps behind the last one that are not to be kept: what a convolution reads
+  // and leaves. Not in size.
+  std::int64_t before = 0, behind = 0;
 
+  bool is_whole() const noexcept { return before == 0 && behind == 0; }
   bool operator==(const Axis& other) const noexcept {
-    return std::tie(kind, size, which) == std::tie(other.kind, other.size, other.which);
+    return std::tie(kind, size, which, before, behind) ==
+           std::tie(other.kind, other.size, other.which, other.before, other.behind);
   }
 };
 
@@ -117,16 +122,17 @@ struct Content {
   Stage stage = Stage::input;
   int source = 0;                  // which of the graph's inputs
   std::vector<StrandRef> strands;  // of the last recurrent layer so far
-  std::size_t step = 0;            // behind it, of Stage::step: index of Parts::steps
-  bool residual = false;           // the last layer's input is added
+  bool sum = false;                // of both strands' h
+  std::size_t step = 0;            // behind them, of Stage::step: index of Parts::steps
   bool last = false;               // of the last step only
-  bool opaque =
-      false;  // a part, or another state than h: may be a state or an output that is left out, no more
+  // A part, or another state than h: may be a state or an output that is left out, no more;
+  bool opaque = false;
+  std::int64_t inputs = 0;  // but the first so many of the graph's input may be added to the output
 
   bool operator==(const Content& other) const noexcept {
-    return std::tie(stage, source, strands, step, residual, last, opaque) ==
-           std::tie(other.stage, other.source, other.strands, other.step, other.residual, other.last,
-                    other.opaque);
+    return std::tie(stage, source, strands, sum, step, last, opaque, inputs) ==
+           std::tie(other.stage, other.source, other.strands, other.sum, other.step, other.last, other.opaque,
+                    other.inputs);
   }
 };
 
@@ -134,6 +140,8 @@ struct Flow {
   Content content;
   std::vector<Axis> axes;
 };
+
+bool is_whole(const Flow& flow) noexcept;  // along all axes
 
 Flow make_opaque(const Flow& flow);
 Flow transpose(const Flow& flow, const Shape& order);
@@ -143,6 +151,8 @@ Flow reshape(const Flow& flow, const Shape& shape, bool allow_zero);
 Flow slice(const Flow& flow, std::size_t axis, Range range);
 Flow take(const Flow& flow, std::size_t axis, std::int64_t index);  // without the axis
 Flow concat(const std::vector<Flow>& flows, std::size_t axis);
+Flow pad(const Flow& flow, std::size_t axis, std::int64_t before, std::int64_t behind);  // with zeros
+Flow add_directions(const Flow& flow, std::size_t axis, bool keep);  // the sum along it; keep: with the axis
 
 using Value = std::variant<Constant, Flow>;
 

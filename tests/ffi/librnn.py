@@ -3,7 +3,7 @@
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p, sizeof
 
-VANILLA, GRU, LSTM = 1, 2, 3
+VANILLA, GRU, LSTM, DENSE, CONV1D = 1, 2, 3, 64, 65
 NO_BIAS, RELU, RESET_BEFORE, BIDIRECTIONAL, RESIDUAL, TIED_HEAD = 1, 2, 4, 8, 16, 64
 PEEPHOLES, COUPLED_GATES = 128, 256
 INITIAL_FIXED = 1
@@ -33,7 +33,13 @@ KINDS = {"size": c_size_t, "int": c_int32, "uint": c_uint32, "uint64": c_uint64,
 class Config(Struct):
     _fields_ = fields("""int: cell input_size hidden_size output_size num_layers init recurrent_init;
                          float: init_range; uint64: seed; int: initial_state compute; uint: flags;
-                         int: projection_size; pointer: allocator; int: embedding_size; float: forget_bias""")
+                         int: projection_size; pointer: allocator; int: embedding_size; float: forget_bias;
+                         int: skip reserved; pointer: layers; size: layer_count""")
+
+
+class Layer(Struct):
+    _fields_ = fields("""int: kind size activation direction projection_size; uint: flags; float: alpha beta;
+                         int: kernel_size dilation""")
 
 
 class Parameter(Struct):
@@ -101,6 +107,9 @@ class Network:
             binding.call("rnn_load_memory_as", memory, c_size_t(len(memory)), byref(LoadOptions(flags=load_flags)), None,
                          byref(self.handle))
         else:
+            if "layers" in config:  # [Layer]
+                layers = (Layer * len(config["layers"]))(*config["layers"])
+                config = {**config, "layers": ctypes.cast(layers, c_void_p), "layer_count": len(layers)}
             binding.call("rnn_create", byref(Config(**config)), byref(self.handle))
         size = c_size_t()
         binding.call("rnn_state_size", self.handle, byref(size))

@@ -1,0 +1,169 @@
+// Lists of layers as ONNX files: what we write comes back and computes the same.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/formats/onnx_by_hand.h"
+#include "tests/reference/lists.h"
+
+namespace {
+
+using rnn::reference::cell_layer;
+using rnn::reference::dense_layer;
+
+Rnn create(const rnn_config_t& config) {
+  rnn_t* out = nullptr;
+  EXPECT_EQ(rnn_create(&config, &out), RNN_OK) << rnn_last_error();
+  return Rnn(out, &rnn_destroy);
+}
+
+rnn_config_t list(std::int32_t inputs, std::vector<rnn_layer_t> layers, std::int32_t skip = 0) {
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  config.input_size = inputs;
+  config.skip = skip;
+  return rnn::reference::with_layers(config, std::move(layers));
+}
+
+rnn_layer_t convolution(std::int32_t size, std::int32_t taps, std::int32_t dilation,
+                        std::int32_t activation = RNN_ACTIVATION_NONE) {
+  rnn_layer_t layer = dense_layer(size, activation);
+  layer.kind = RNN_LAYER_CONV1D;
+  layer.kernel_size = taps;
+  layer.dilation = dilation;
+  return layer;
+}
+
+// What the network makes of two sequences of some steps.
+std::vector<float> outputs_of(rnn_t* rnn) {
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  EXPECT_EQ(rnn_get_config(rnn, &config), RNN_OK);
+  const std::size_t lengths[] = {7, 3};
+  const auto I = static_cast<std::size_t>(config.input_size);
+  std::vector<float> inputs(10 * I);
+  std::vector<std::int32_t> indices(10);
+  std::uint32_t state = 1;
+  const auto draw = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
+  for (float& value : inputs) value = static_cast<float>(draw()) * 0x1p-23f - 1.0f;
+  for (std::int32_t& index : indices)
+    index = static_cast<std::int32_t>(draw() % static_cast<std::uint32_t>(I));
+  rnn_sequences_t sequences{};
+  sequences.struct_size = sizeof sequences;
+  sequences.count = 2;
+  sequences.frames = 10;
+  sequences.lengths = lengths;
+  if (config.embedding_size != 0)
+    sequences.indices = indices.data();
+  else
+    sequences.inputs = inputs.data();
+  std::size_t O = 0;
+  EXPECT_EQ(rnn_output_size(rnn, &O), RNN_OK);
+  std::vector<float> outputs(10 * O);
+  EXPECT_EQ(rnn_forward(rnn, &sequences, nullptr, outputs.data()), RNN_OK) << rnn_last_error();
+  return outputs;
+}
+
+bool can_be_written(const rnn_config_t& config) {
+  return std::none_of(config.layers, config.layers + config.layer_count, [](const rnn_layer_t& layer) {
+    return layer.kind == RNN_CELL_MIN_GRU || layer.kind == RNN_CELL_MIN_LSTM || layer.projection_size != 0 ||
+           (layer.flags & RNN_FLAG_LAYER_NORM) != 0;
+  });
+}
+
+// Biases that are not zero, other initial states, slopes.
+void randomize(rnn_t* rnn, std::uint32_t seed) {
+  for (const std::string& name : parameter_names(rnn)) {
+    std::vector<float> values = parameter(rnn, name.c_str());
+    for (float& value : values)
+      value += static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 8) * 0x1p-25f;
+    ASSERT_EQ(rnn_set_parameter(rnn, name.c_str(), values.data(), values.size()), RNN_OK) << rnn_last_error();
+  }
+}
+
+TEST(OnnxList, RoundTrip) {
+  int written = 0;
+  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+    rnn::reference::ListKind kind;
+    kind.whole = seed % 2 == 0;
+    const rnn_config_t config = rnn::reference::random_list(seed, kind);
+    SCOPED_TRACE(rnn::reference::text_of(config));
+    const Rnn network = create(config);
+    randomize(network.get(), seed);
+    if (!can_be_written(config)) {
+      save_onnx(network.get(), RNN_UNSUPPORTED);
+      continue;
+    }
+    ++written;
+    rnn_t* out = nullptr;
+    const std::string file = save_onnx(network.get());
+    ASSERT_EQ(rnn_load_memory(file.data(), file.size(), nullptr, &out), RNN_OK) << rnn_last_error();
+    const Rnn loaded(out, &rnn_destroy);
+    EXPECT_EQ(outputs_of(network.get()), outputs_of(loaded.get()));  // which other layers may give
+  }
+  EXPECT_GT(written, 100);
+}
+
+// All kinds of layers, and their names.
+rnn_config_t long_list() {
+  rnn_layer_t same = convolution(4, 3, 2, RNN_ACTIVATION_GELU), prelu = dense_layer(3, RNN_ACTIVATION_PRELU);
+  same.flags |= RNN_FLAG_RESIDUAL;
+  prelu.flags |= RNN_FLAG_RESIDUAL;
+  return list(
+      3,
+      {dense_layer(4, RNN_ACTIVATION_ELU, 0, 0.5f), same, cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_RESIDUAL),
+       cell_layer(RNN_CELL_LSTM, 5, RNN_FLAG_PEEPHOLES, RNN_DIRECTION_SUM),
+       cell_layer(RNN_CELL_VANILLA, 2, RNN_FLAG_RELU, RNN_DIRECTION_REVERSE),
+       cell_layer(RNN_CELL_LSTM, 2, RNN_FLAG_COUPLED_GATES, RNN_DIRECTION_BOTH),
+       dense_layer(3, RNN_ACTIVATION_SWISH), prelu, convolution(3, 2, 1, RNN_ACTIVATION_HARD_SIGMOID),
+       dense_layer(2)},
+      1);
+}
+
+TEST(OnnxList, TheSameLayersComeBack) {
+  const Rnn network = create(long_list());
+  randomize(network.get(), 5);
+  expect_equal(network.get(), load_memory(save_onnx(network.get())).get());
+}
+
+TEST(OnnxList, StatesAreInputsAndOutputs) {
+  const onnx::ModelProto model = parse(save_onnx(create(long_list()).get()));
+  const auto text_of = [](const auto& values) {
+    std::string text;
+    for (const onnx::ValueInfoProto& value : values) {
+      text += (text.empty() ? "" : ", ") + value.name() + " [";
+      for (const auto& dim : value.type().tensor_type().shape().dim())
+        text += dim.has_dim_param() ? dim.dim_param() + " " : std::to_string(dim.dim_value()) + " ";
+      text.back() = ']';
+    }
+    return text;
+  };
+  EXPECT_EQ(text_of(model.graph().input()),
+            "x [steps sequences 3], initial_past_l1 [4 states 4], initial_h_l2 [1 states 4], initial_h_l3 [2 "
+            "states 5], "
+            "initial_c_l3 [2 states 5], initial_h_l4 [1 states 2], initial_h_l5 [2 states 2], initial_c_l5 "
+            "[2 states 2], "
+            "initial_past_l8 [1 states 3]");
+  EXPECT_EQ(text_of(model.graph().output()),
+            "y [steps sequences 2], final_past_l1 [4 sequences 4], final_h_l2 [1 sequences 4], final_h_l3 [2 "
+            "sequences 5], "
+            "final_c_l3 [2 sequences 5], final_h_l4 [1 sequences 2], final_h_l5 [2 sequences 2], "
+            "final_c_l5 [2 sequences 2], final_past_l8 [1 sequences 3]");
+}
+
+TEST(OnnxList, CannotBeWritten) {
+  const auto expect_refused = [](const rnn_layer_t& layer, const char* message) {
+    save_onnx(create(list(3, {dense_layer(2, RNN_ACTIVATION_TANH), layer})).get(), RNN_UNSUPPORTED);
+    EXPECT_MESSAGE(message);
+  };
+  expect_refused(cell_layer(RNN_CELL_MIN_GRU, 2),
+                 "unsupported: layers[1].kind is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
+  expect_refused(cell_layer(RNN_CELL_LSTM, 4, 0, RNN_DIRECTION_FORWARD, 2),
+                 "unsupported: layers[1].projection_size is 2; ONNX has no projection");
+  expect_refused(
+      cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_LAYER_NORM),
+      "unsupported: layers[1].flags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
+}
+
+}  // namespace
