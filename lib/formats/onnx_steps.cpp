@@ -176,7 +176,10 @@ bool are_alike(const Flow& a, const Flow& b, const Parts& parts) {
   if (a.axes.size() != b.axes.size() || a.axes.empty()) return false;
   for (std::size_t i = 0; i < a.axes.size(); ++i) {
     const Axis &one = a.axes[i], &other = b.axes[i];
-    const bool features = i + 1 == a.axes.size() && one.kind == Kind::features && other.kind == Kind::input;
+    const auto is_feature = [&](const Axis& axis) {
+      return i + 1 == a.axes.size() && (axis.kind == Kind::features || kind_of(axis, parts) == Kind::input);
+    };
+    const bool features = is_feature(one) && is_feature(other);
     if (!features && kind_of(one, parts) != kind_of(other, parts)) return false;
     if (one.size != other.size && one.size != kUnknown && other.size != kUnknown) return false;
   }

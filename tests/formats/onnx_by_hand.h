@@ -26,6 +26,12 @@ inline onnx::NodeProto& find_node(onnx::ModelProto& model, const std::string& ty
   throw std::out_of_range(type);
 }
 
+inline onnx::NodeProto& find_named(onnx::ModelProto& model, const std::string& name) {
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node())
+    if (node.name() == name) return node;
+  throw std::out_of_range(name);
+}
+
 inline onnx::TensorProto& find_tensor(onnx::ModelProto& model, const std::string& name) {
   for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer())
     if (tensor.name() == name) return tensor;

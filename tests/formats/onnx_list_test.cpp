@@ -1,6 +1,7 @@
 // Lists of layers as ONNX files: what we write comes back and computes the same.
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -164,6 +165,140 @@ TEST(OnnxList, CannotBeWritten) {
   expect_refused(
       cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_LAYER_NORM),
       "unsupported: layers[1].flags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
+}
+
+// ---- Refusals ----
+
+struct Case {
+  std::function<void(onnx::ModelProto&, onnx::NodeProto&)> spoil;  // and the Conv
+  const char* message;
+};
+
+void set_numbers(onnx::NodeProto& node, const char* name, const std::vector<std::int64_t>& values) {
+  auto& attributes = *node.mutable_attribute();
+  for (int i = 0; i < attributes.size(); ++i)
+    if (attributes[i].name() == name) attributes.DeleteSubrange(i--, 1);
+  onnx::AttributeProto& attribute = *attributes.Add();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INTS);
+  for (const std::int64_t value : values) attribute.add_ints(value);
+}
+
+void set_text(onnx::NodeProto& node, const char* name, const char* value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::STRING);
+  attribute.set_s(value);
+}
+
+// The Conv reads the sequence itself.
+void without_past(onnx::ModelProto& model) { find_named(model, "channels_l0").set_input(0, "x"); }
+
+TEST(OnnxList, RefusesConvolutions) {
+  const Case cases[] = {
+      {[](auto&, auto& conv) { set_numbers(conv, "strides", {2}); }, "strides are not 1"},
+      {[](auto&, auto& conv) { set_numbers(conv, "kernel_shape", {2}); },
+       "kernel_shape differs from the shape of W, [4, 3, 3]"},
+      {[](auto&, auto& conv) {
+         set_numbers(conv, "dilations", {2, 2});
+       },
+       "dilations has 2 numbers; it must have 1"},
+      {[](auto&, auto& conv) { set_numbers(conv, "dilations", {0}); },
+       "dilations are 0; kernel and dilation must be 1..65536"},
+      {[](auto&, auto& conv) { set_numbers(conv, "dilations", {std::int64_t{1} << 62}); },
+       "kernel and dilation must be 1..65536"},
+      {[](auto&, auto& conv) {
+         set_numbers(conv, "pads", {1, 0});
+       },
+       "it reads 4 steps beside its own, and there are 5 zeros before the sequence and 0 behind it; it must "
+       "be causal"},
+      {[](auto& model, auto& conv) {
+         without_past(model);
+         set_numbers(conv, "pads", {2, 2});
+       },
+       "there are 2 zeros before the sequence and 2 behind it; it must be causal"},
+      {[](auto& model, auto& conv) {
+         without_past(model);
+         set_numbers(conv, "pads", {4, 4});
+       },
+       "node \"layer_l1\" (GRU): X has zeros before or steps behind the sequence"},
+      {[](auto& model, auto& conv) {
+         without_past(model);
+         set_text(conv, "auto_pad", "SAME_LOWER");
+       },
+       "there are 2 zeros before the sequence and 2 behind it"},
+      {[](auto&, auto& conv) { set_text(conv, "auto_pad", "SOME"); }, "auto_pad is \"SOME\""},
+      {[](auto& model, auto&) {
+         find_tensor(model, "weight_l0").set_dims(1, 9);
+         find_tensor(model, "weight_l0").set_dims(2, 1);
+       },
+       "kernel_shape differs"},
+      {[](auto& model, auto& conv) {
+         conv.clear_attribute();
+         find_tensor(model, "weight_l0").set_dims(1, 9);
+         find_tensor(model, "weight_l0").set_dims(2, 1);
+       },
+       "W has shape [4, 9, 1] and X 3 features"},
+      {[](auto& model, auto&) { find_tensor(model, "bias_l0").set_dims(0, 1); },
+       "tensor \"bias_l0\" has 16 bytes"},
+      {[](auto&, auto& conv) { conv.set_input(0, "inputs_l0"); },
+       "there are 0 zeros before the sequence and 0 behind it"},
+      {[](auto&, auto& conv) { conv.set_input(0, "weight_l0"); }, "X is constant"},
+      {[](auto&, auto& conv) { conv.set_input(1, "x"); }, "W is the graph's input \"x\""},
+      {[](auto& model, auto&) {
+         std::string& raw = *find_tensor(model, "initial_past_l0").mutable_raw_data();
+         raw[3] = 0x3f;  // a half
+       },
+       "it may be of zeros and the steps of a sequence"},
+      {[](auto& model, auto&) { model.mutable_graph()->mutable_output(0)->set_name("inputs_l0"); },
+       "output \"inputs_l0\" comes from no network"},
+  };
+  for (const Case& c : cases) {
+    onnx::ModelProto model =
+        parse(save_onnx(create(list(3, {convolution(4, 3, 2), cell_layer(RNN_CELL_GRU, 2)})).get()));
+    c.spoil(model, find_node(model, "Conv"));
+    EXPECT_NE(try_load(model.SerializeAsString()), RNN_OK) << c.message;
+    EXPECT_MESSAGE(c.message);
+  }
+}
+
+TEST(OnnxList, RefusesSums) {
+  const struct {
+    std::function<void(onnx::ModelProto&)> spoil;
+    const char* message;
+  } cases[] = {
+      {[](auto& model) { find_named(model, "y").set_input(1, "weight_l0"); }, "a constant of shape"},
+      {[](auto& model) { find_named(model, "layer_l1").set_input(0, "y"); },
+       "no node before it makes its input \"y\""},
+      {[](auto& model) { find_named(model, "activation_l0").set_op_type("Erf"); },
+       "node \"activation_l0\" (Erf): it may be a part of x (1 + Erf(x / sqrt(2))) / 2, no more"},
+      {[](auto& model) { find_named(model, "sum_l2").set_input(0, "activation_l0"); },
+       "it may add to a layer's output what the layer reads, no more"},
+      {[](auto& model) { find_named(model, "sum_l2").set_input(0, "first inputs"); },
+       "no node before it makes"},
+  };
+  rnn_layer_t same = dense_layer(4, RNN_ACTIVATION_TANH);
+  same.flags |= RNN_FLAG_RESIDUAL;
+  for (const auto& c : cases) {
+    onnx::ModelProto model = parse(save_onnx(
+        create(list(4,
+                    {dense_layer(4, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4), same, dense_layer(3)},
+                    2))
+            .get()));
+    c.spoil(model);
+    EXPECT_NE(try_load(model.SerializeAsString()), RNN_OK) << c.message;
+    EXPECT_MESSAGE(c.message);
+  }
+}
+
+// Inputs may be added at the end alone.
+TEST(OnnxList, RefusesInputsInTheMiddle) {
+  onnx::ModelProto model =
+      parse(save_onnx(create(list(4, {cell_layer(RNN_CELL_GRU, 3), dense_layer(3)}, 2)).get()));
+  append(model, "Tanh");
+  EXPECT_EQ(try_load(model.SerializeAsString()), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE(
+      "node \"y\" (Add): it adds some of the inputs before the last layer's output; it must be behind it");
 }
 
 }  // namespace

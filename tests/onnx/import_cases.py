@@ -7,6 +7,7 @@ FFI is the folder of librnn.py, LIBRARY the shared library. Needs onnx and NumPy
 where they are not installed.
 """
 
+import math
 import pathlib
 import sys
 import tempfile
@@ -493,6 +494,228 @@ def classifier(g):
                          lambda v: np.exp(v) / np.exp(v).sum(1, keepdims=True), "Softmax", axis=1), 2)
 
 
+# ---- Convolutions ----
+
+
+def relu(v):
+    return np.maximum(v, 0)
+
+
+def causal(g, channels, kernel, dilation=1):
+    """The weights of a convolution; self.flow becomes what it gives."""
+    W, b = g.values(channels, g.flow[0].shape[1], kernel), g.values(channels)
+    reach = (kernel - 1) * dilation
+
+    def convolve(x):
+        padded = np.concatenate([np.zeros((reach, x.shape[1])), x])
+        return sum(padded[k * dilation:k * dilation + len(x)] @ W[:, :, k].T for k in range(kernel)) + b
+    g.flow = [convolve(x) for x in g.flow]
+    return g.constant(W, "W"), g.constant(b, "b")
+
+
+def channels_first(g, x):
+    """[T, N, C] as [N, C, T]."""
+    return g.node("Transpose", [x], perm=[1, 2, 0])
+
+
+def steps_first(g, x):
+    return g.node("Transpose", [x], perm=[2, 0, 1])
+
+
+def rest(g, x):
+    """A recurrent layer, and a matrix."""
+    return g.model(dense(g, squeezed(g, steps_first(g, x)), O))
+
+
+def conv_pads(g):
+    x = channels_first(g, "x")
+    x = g.node("Conv", [x, *causal(g, 5, 3, 2)], dilations=[2], pads=[4, 0], kernel_shape=[3])
+    x = apply(g, x, relu, "Relu")
+    x = g.node("Conv", [x, *causal(g, 4, 2)], pads=[1, 0])
+    x = apply(g, x, np.tanh, "Tanh")
+    x = g.node("Conv", [x, *causal(g, 3, 1)])
+    return rest(g, x)
+
+
+def conv_of_channels_first(g):
+    """Where the graph's input has its features before its steps."""
+    x = g.node("Conv", ["x", *causal(g, 5, 2)], pads=[1, 0], strides=[1], group=1)
+    slopes = g.values(5)
+    x = apply(g, x, lambda v: np.where(v > 0, v, slopes * v), "PRelu", [g.constant(slopes.reshape(5, 1))])
+    a, b = g.values(5), g.values(5)
+    x = apply(g, x, lambda v: v * a, "Mul", [g.constant(a.reshape(1, 5, 1))])
+    x = apply(g, x, lambda v: v + b, "Add", [g.constant(b.reshape(5, 1))])
+    return rest(g, x)
+
+
+def conv_pad_node(g):
+    pads = g.constant(np.array([0, 0, 4, 0, 0, 0]))
+    x = g.node("Pad", [channels_first(g, "x"), pads, g.constant(np.array(0.0))])
+    return rest(g, g.node("Conv", [x, *causal(g, 5, 5)]))
+
+
+def conv_pad_of_steps(g):
+    """As Keras' layers become: padded before the axes are changed, and of two dimensions."""
+    x = g.node("Pad", ["x", g.constant(np.array([2, 0, 0, 0, 0, 0]))])
+    x = g.axes("Unsqueeze", channels_first(g, x), [2])
+    W, b = causal(g, 5, 2, 2)
+    W = g.axes("Unsqueeze", W, [2])
+    x = g.node("Conv", [x, W, b], dilations=[1, 2], kernel_shape=[1, 2], strides=[1, 1])
+    return rest(g, g.axes("Squeeze", x, [2]))
+
+
+def conv_same(g):
+    return rest(g, g.node("Conv", [channels_first(g, "x"), *causal(g, 5, 2)], auto_pad="SAME_LOWER"))
+
+
+def conv_cut(g):
+    """Padded on both sides, what is behind the sequence cut off."""
+    x = g.node("Conv", [channels_first(g, "x"), *causal(g, 5, 3)], pads=[2, 2])
+    x = g.node("Slice", [x, g.constant(np.array([0])), g.constant(np.array([-2])), g.constant(np.array([2]))])
+    return rest(g, apply(g, x, relu, "Relu"))
+
+
+def conv_past(g):
+    """The steps before the first are an input."""
+    x = g.node("Concat", [g.input("past", TensorProto.FLOAT, [2, "n", I]), "x"], axis=0)
+    return rest(g, g.node("Conv", [channels_first(g, x), *causal(g, 5, 3)]))
+
+
+def conv_behind(g):
+    """And zeros that are computed."""
+    y = squeezed(g, "x")
+    shape = g.node("Concat", [g.constant(np.array([3])), g.node("Gather", [g.node("Shape", ["x"]),
+                                                                           g.constant(np.array([1]))]),
+                              g.constant(np.array([H]))], axis=0)
+    zeros = g.node("ConstantOfShape", [shape], value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0]))
+    y = g.node("Concat", [zeros, y], axis=0)
+    y = g.node("Conv", [channels_first(g, y), *causal(g, 3, 4)])
+    return g.model(steps_first(g, y))
+
+
+def conv_residual(g):
+    x = g.node("Conv", [channels_first(g, "x"), *causal(g, 5, 3)], pads=[2, 0])
+    for dilation in 1, 2:
+        before = g.flow
+        y = g.node("Conv", [x, *causal(g, 5, 2, dilation)], pads=[dilation, 0], dilations=[dilation])
+        y = apply(g, y, relu, "Relu")
+        g.flow = [a + b for a, b in zip(g.flow, before)]
+        x = g.node("Add", [y, x])
+    return rest(g, x)
+
+
+def conv_alone(g):
+    """No recurrent layer at all."""
+    x = g.node("Conv", [channels_first(g, "x"), *causal(g, 5, 3)], pads=[2, 0])
+    return g.model(steps_first(g, apply(g, x, relu, "Relu")))
+
+
+# ---- Sums ----
+
+
+def dense_residual(g):
+    x, before = dense(g, "x", 4), g.flow
+    y = apply(g, dense(g, x, 4), np.tanh, "Tanh")
+    g.flow = [a + b for a, b in zip(g.flow, before)]
+    y, before = g.node("Add", [x, y]), g.flow
+    z = apply(g, y, np.tanh, "Tanh")  # a layer of its own
+    g.flow = [a + b for a, b in zip(g.flow, before)]
+    return g.model(squeezed(g, g.node("Add", [z, y])))
+
+
+def first_residual(g):
+    before = g.flow
+    x = g.node("Add", ["x", apply(g, dense(g, "x", I), np.tanh, "Tanh")])
+    g.flow = [a + b for a, b in zip(g.flow, before)]
+    return g.model(squeezed(g, x))
+
+
+def scaled_residual(g):
+    """What is scaled before it is added again is no part of the layer before."""
+    x = dense(g, squeezed(g, "x"), 4)
+    x = apply(g, x, lambda v: v * 0.5, "Mul", [g.constant(np.array(0.5))])
+    before = g.flow
+    y = apply(g, dense(g, x, 4), np.tanh, "Tanh")
+    g.flow = [a + b for a, b in zip(g.flow, before)]
+    return g.model(g.node("Add", [y, x]))
+
+
+def skip(g):
+    y = dense(g, squeezed(g, "x"), 1)
+    first = g.node("Slice", ["x", g.constant(np.array([0])), g.constant(np.array([1])), g.constant(np.array([2]))])
+    g.flow = [a + x[:, :1] for a, x in zip(g.flow, g.x)]
+    return g.model(g.node("Add", [y, first]))
+
+
+def skip_all(g):
+    """Batch first, and all inputs."""
+    y = dense(g, squeezed(g, g.node("Transpose", ["x"], perm=[1, 0, 2])), I)
+    g.flow = [a + x for a, x in zip(g.flow, g.x)]
+    return g.model(g.node("Add", ["x", g.node("Transpose", [y], perm=[1, 0, 2])]))
+
+
+def added_directions(g):
+    x = g.flow
+    y = squeezed(g, "x", "reverse")
+    first, g.flow = g.flow, x
+    z = squeezed(g, "x")
+    g.flow = [a + b for a, b in zip(first, g.flow)]
+    return g.model(dense(g, g.node("Add", [y, z]), O))
+
+
+def mean_of_directions(g):
+    """Of one node."""
+    y, _ = g.layer("x", "bidirectional")
+    g.flow = [(h[:, :H] + h[:, H:]) / 2 for h in g.flow]
+    if g.opset < 13:
+        y = g.node("ReduceSum", [y], axes=[1], keepdims=0)
+    else:
+        y = g.node("ReduceSum", [y, g.constant(np.array([1]))], keepdims=0)
+    y = g.node("Mul", [y, g.constant(np.array(0.5))])
+    return g.model(squeezed(g, y))
+
+
+# ---- Activations of several nodes ----
+
+
+def erf(v):
+    return np.vectorize(math.erf)(v)
+
+
+def gelus(g):
+    def number(v):
+        return g.constant(np.array(v))
+
+    y = dense(g, squeezed(g, "x"), 4)
+    for form in range(5):
+        if form == 0:  # PyTorch's
+            z = g.node("Add", [g.node("Erf", [g.node("Div", [y, number(2 ** 0.5)])]), number(1.0)])
+            y = g.node("Mul", [g.node("Mul", [y, z]), number(0.5)])
+        elif form == 1:
+            z = g.node("Add", [number(1.0), g.node("Erf", [g.node("Mul", [y, number(0.5 ** 0.5)])])])
+            y = g.node("Mul", [g.node("Mul", [number(0.5), y]), z])
+        elif form == 2:
+            z = g.node("Add", [g.node("Erf", [g.node("Mul", [y, number(0.5 ** 0.5)])]), number(1.0)])
+            y = g.node("Mul", [g.node("Mul", [z, number(0.5)]), y])
+        elif form == 3:
+            z = g.node("Mul", [g.node("Erf", [g.node("Div", [y, number(2 ** 0.5)])]), number(0.5)])
+            y = g.node("Mul", [y, g.node("Add", [z, number(0.5)])])
+        else:
+            z = g.node("Sigmoid", [y])
+            y = g.node("Mul", [g.node("Mul", [y, number(2.0)]), z])
+        g.flow = [v * (1 + erf(v / 2 ** 0.5)) / 2 if form < 4 else 2 * v * sigmoid(v) for v in g.flow]
+        y = dense(g, y, 4)
+    return g.model(y)
+
+
+def normalized_inputs(g):
+    mean, deviation = g.values(I), abs(g.values(I)) + 0.5
+    g.flow = [(x - mean) / deviation for x in g.flow]
+    x = g.node("Div", [g.node("Sub", ["x", g.constant(mean)]), g.constant(deviation)])
+    x = apply(g, x, np.tanh, "Tanh")
+    return g.model(squeezed(g, apply(g, x, lambda v: v * 0.5, "Mul", [g.constant(np.array(0.5))])))
+
+
 OPERATORS = {"RNN": ("RNN", {}), "RNN_relu": ("RNN", {"relu": True}), "GRU": ("GRU", {}),
              "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {}),
              "LSTM_peepholes": ("LSTM", {"peepholes": True}),
@@ -514,7 +737,12 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (dense_before_and_behind, {}), (dense_before_and_behind, {"shape": [T, N, I]}),
          (dense_before_and_behind, {"initial": True}), (widths_and_cells, {}),
          (reverse_alone, {}), (activations, {}), (affine, {}), (normalized, {}), (normalized, {"no_bias": True}),
-         (classifier, {})]
+         (classifier, {}), (conv_pads, {}), (conv_pads, {"shape": [T, N, I]}),
+         (conv_of_channels_first, {"shape": ["n", I, "t"]}), (conv_pad_node, {}), (conv_pad_of_steps, {}),
+         (conv_same, {}), (conv_cut, {}), (conv_cut, {"shape": [T, N, I]}), (conv_past, {}), (conv_behind, {}),
+         (conv_residual, {}), (conv_alone, {}), (dense_residual, {}), (first_residual, {}), (scaled_residual, {}),
+         (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
+         (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {})]
 
 
 def check(rnn, binding, folder, g, model):
