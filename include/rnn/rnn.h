@@ -1032,8 +1032,9 @@ RNN_API rnn_status_t rnn_save(const rnn_t *rnn, const char *path);
  * indices [steps, sequences] (int64), and the outputs y [steps, sequences, O] and final_h_l0
  * [D, sequences, H], ..., with an LSTM final_c_l0, ..., with a convolution final_past_l0, ...
  * [(K - 1) dilation, sequences, X], its last inputs. The initial states, initial_h_l0, ..., are inputs
- * with defaults: who gives them goes on where another run ended. It cannot hold minGRU, minLSTM,
- * projections and layer normalisation, and has no probe. It needs nothing younger than opset 14.
+ * with defaults: who gives them goes on where another run ended. It needs nothing younger than opset 14;
+ * minGRU and minLSTM are functions of it, which stand in the file. It cannot hold projections and layer
+ * normalisation, and has no probe.
  *
  * path     UTF-8
  * options  NULL: all defaults

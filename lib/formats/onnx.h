@@ -22,8 +22,8 @@ Model read_onnx(const void* memory, std::size_t size);
 // for an embedding, and whose outputs are y [steps, sequences, O] and the final states, final_h_l0 [D,
 // sequences, H] and so on; final_past_l0 of a convolution has the last inputs that its next step reads. The
 // initial states, initial_h_l0 and so on, are inputs with defaults [D, 1, H]: who gives them continues where
-// another run ended. metadata becomes the model's metadata_props. Throws Error(RNN_UNSUPPORTED) for minGRU and
-// minLSTM, projections, layer normalisation, and more than a protobuf can hold.
+// another run ended. metadata becomes the model's metadata_props. Throws Error(RNN_UNSUPPORTED) for
+// projections, layer normalisation, and more than a protobuf can hold.
 std::string write_onnx(const Weights& weights, const std::map<std::string, std::string>& metadata);
 
 }  // namespace rnn

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lib/formats/onnx.h"
+#include "lib/formats/onnx_minimal.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -22,6 +23,7 @@ using Kind = Parameter::Kind;
 using Names = std::vector<std::string>;
 
 constexpr std::int64_t kOpset = 14;
+constexpr std::int64_t kFunctionIrVersion = 8;  // the first with functions
 
 // An axis whose length a run tells has a name instead.
 struct Length {
@@ -61,8 +63,10 @@ class Exporter {
  public:
   explicit Exporter(const Weights& weights) : weights_(weights) {}
 
-  void write(GraphProto& graph) {
-    graph_ = &graph;
+  void write(::onnx::ModelProto& model) {
+    model_ = &model;
+    graph_ = model.mutable_graph();
+    GraphProto& graph = *graph_;
     graph.set_name("network");
     add_integers("one", {1});
     std::string x = add_input();
@@ -311,7 +315,8 @@ class Exporter {
 
   // Reads x [T, N, X]; returns what the next layer reads, [T, N, outputs].
   std::string add_layer(const Layer& layer, const std::string& x) {
-    const std::string y = layer.cell->keeps_h  ? add_recurrent(layer, x)
+    const std::string y = find_minimal(layer.cell->id) != nullptr ? add_minimal(layer, x)
+                          : layer.cell->keeps_h                   ? add_recurrent(layer, x)
                           : layer.has_window() ? add_function(layer, add_convolution(layer, x))
                                                : add_function(layer, add_dense(layer, x));
     return layer.residual ? apply("Add", indexed("sum", layer), {x, y}) : y;
@@ -338,6 +343,58 @@ class Exporter {
     }
     add_settings(layer, add_node(find_operator(cell)->type, indexed("layer", layer), inputs, outputs));
     return join_directions(layer);
+  }
+
+  // A node for each direction.
+  std::string add_minimal(const Layer& layer, const std::string& x) {
+    const MinimalCell& cell = *find_minimal(layer.cell->id);
+    const std::size_t D = layer.directions, H = layer.hidden;
+    const std::string state = indexed("h", layer), last = add_final(state, D, H);
+    Names initial = {add_initial(state, D, H, initial_values(layer, 0))}, y, h;
+    if (D == 2) {
+      const std::string both = initial[0];
+      initial = {both + " forward", both + " reverse"};
+      add_integer(add_node("Split", both + " of each", {both}, initial), "axis", 0);
+    }
+    for (std::size_t d = 0; d < D; ++d) {
+      const std::size_t strand = layer.first_strand + d;
+      const bool reverse = weights_.strand(strand).reverse;
+      const std::string W = of_direction("W", layer, d), B = of_direction("B", layer, d);
+      add_floats(W, {cell.gates * H, layer.inputs}, values_of(*weights_.find(Kind::input, strand)));
+      const Parameter* const bias = weights_.find(Kind::vector, strand);
+      add_floats(B, {cell.gates * H},
+                 bias != nullptr ? values_of(*bias) : std::vector<float>(cell.gates * H));
+      y.push_back(of_direction("y", layer, d));
+      h.push_back(D == 1 ? last : of_direction("h", layer, d));
+      const char* const type = reverse ? cell.reverse : cell.name;
+      add_node(type, of_direction("layer", layer, d), {x, W, B, initial[d]}, {y[d], h[d]})
+          .set_domain(kFunctionDomain);
+      add_function_of(cell, reverse);
+    }
+    if (D == 1) return y[0];
+    add_integer(add_node("Concat", last, h, {last}), "axis", 0);
+    const std::string joined = indexed("joined", layer);
+    if (layer.sums) return apply("Add", joined, y);
+    add_integer(add_node("Concat", joined, y, {joined}), "axis", 2);
+    return joined;
+  }
+
+  static std::string of_direction(const char* base, const Layer& layer, std::size_t direction) {
+    return indexed(base, layer) + (direction == 0 ? "" : "_reverse");
+  }
+
+  // Once.
+  void add_function_of(const MinimalCell& cell, bool reverse) {
+    ::onnx::FunctionProto function = make_function(cell, reverse);
+    for (const ::onnx::FunctionProto& known : model_->functions())
+      if (known.name() == function.name()) return;
+    if (model_->functions_size() == 0) {
+      model_->set_ir_version(kFunctionIrVersion);
+      auto& opset = *model_->add_opset_import();
+      opset.set_domain(kFunctionDomain);
+      opset.set_version(1);
+    }
+    *model_->add_functions() = std::move(function);
   }
 
   static void add_settings(const Layer& layer, NodeProto& node) {
@@ -478,6 +535,7 @@ class Exporter {
   }
 
   const Weights& weights_;
+  ::onnx::ModelProto* model_ = nullptr;
   GraphProto* graph_ = nullptr;
   std::set<std::string> shared_;                               // constants
   std::vector<std::pair<std::string, Lengths>> final_states_;  // outputs
@@ -489,7 +547,7 @@ void check(const Weights& weights) {
     const Layer& layer = weights.layer(l);
     const cells::Cell& cell = *layer.cell;
     const std::string place = weights.is_list() ? "layers[" + std::to_string(l) + "]." : "";
-    if (cell.keeps_h && find_operator(cell) == nullptr)
+    if (cell.keeps_h && find_operator(cell) == nullptr && find_minimal(cell.id) == nullptr)
       throw Error(RNN_UNSUPPORTED, "unsupported: %s is %d (%s); ONNX has no operator for it",
                   weights.is_list() ? (place + "kind").c_str() : "cell", cell.id, cell.constant);
     if (layer.has_projection())
@@ -515,7 +573,7 @@ std::string write_onnx(const Weights& weights, const std::map<std::string, std::
     entry.set_key(key);
     entry.set_value(value);
   }
-  Exporter(weights).write(*model.mutable_graph());
+  Exporter(weights).write(model);
   const std::size_t size = model.ByteSizeLong();
   if (size > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw Error(RNN_UNSUPPORTED, "unsupported: an ONNX file of %zu bytes; a protobuf has at most %d", size,

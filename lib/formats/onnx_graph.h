@@ -19,14 +19,14 @@ namespace rnn::onnx_import {
 // One direction of a recurrent node.
 struct GraphStrand {
   std::string node;
-  std::int32_t cell;    // RNN_CELL_...
-  std::uint32_t flags;  // those of the cell
-  std::size_t gates;    // G, of the constants
-  std::int64_t hidden_size;
-  std::int64_t input_size;
-  std::size_t direction;              // which part of the constants is this one's
+  std::int32_t cell = 0;    // RNN_CELL_...
+  std::uint32_t flags = 0;  // those of the cell
+  std::size_t gates = 0;    // G, of the constants
+  std::int64_t hidden_size = 0;
+  std::int64_t input_size = 0;
+  std::size_t direction = 0;          // which part of the constants is this one's
   Constant input;                     // [D, G*H, X]
-  Constant recurrent;                 // [D, G*H, H]
+  std::optional<Constant> recurrent;  // [D, G*H, H]
   std::optional<Constant> bias;       // [D, 2*G*H]
   std::optional<Constant> peepholes;  // [D, 3*H]  i o f
   std::optional<Constant> states[2];  // [D, 1, H]  initial; none: zero, or an input of the graph
@@ -118,6 +118,8 @@ using Outputs = std::vector<std::optional<Value>>;
 // See onnx_recurrent.cpp.
 bool is_recurrent(const std::string& domain, const std::string& type);
 Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
+// See onnx_minimal.cpp.
+Outputs read_minimal(const Node& node, Parts& parts, Budget& budget);
 // See onnx_steps.cpp: what does the same with each time step's features. Nothing for another type.
 std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget);
 // See onnx_convolution.cpp.

@@ -9,6 +9,7 @@
 #include "lib/formats/onnx.h"
 #include "lib/formats/onnx_fields.h"
 #include "lib/formats/onnx_graph.h"
+#include "lib/formats/onnx_minimal.h"
 #include "lib/network/config.h"
 
 namespace rnn {
@@ -113,21 +114,36 @@ std::set<std::string> find_needed(const ::onnx::GraphProto& graph) {
   return needed;
 }
 
+// Those of the file that are what librnn writes, by their names.
+std::set<std::string> known_functions(const ::onnx::ModelProto& model) {
+  std::set<std::string> names;
+  for (const ::onnx::FunctionProto& function : model.functions()) {
+    const MinimalCell* const cell = find_minimal(function.name());
+    if (cell == nullptr || function.domain() != kFunctionDomain) continue;
+    const ::onnx::FunctionProto ours = make_function(*cell, function.name() == cell->reverse);
+    if (function.SerializeAsString() == ours.SerializeAsString()) names.insert(function.name());
+  }
+  return names;
+}
+
 class Graph {
  public:
-  Graph(const ::onnx::GraphProto& graph, std::size_t file_size)
-      : graph_(graph), needed_(find_needed(graph)), budget_(2 * file_size + 65536) {
-    if (graph.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
-    for (int i = 0; i < graph.input_size(); ++i) {
-      scope_.values[graph.input(i).name()] = make_input(graph.input(i), i);
-      scope_.inputs.insert(graph.input(i).name());
+  Graph(const ::onnx::ModelProto& model, std::size_t file_size)
+      : graph_(model.graph()),
+        functions_(known_functions(model)),
+        needed_(find_needed(graph_)),
+        budget_(2 * file_size + 65536) {
+    if (graph_.sparse_initializer_size() != 0) throw Error(RNN_UNSUPPORTED, "sparse initializers");
+    for (int i = 0; i < graph_.input_size(); ++i) {
+      scope_.values[graph_.input(i).name()] = make_input(graph_.input(i), i);
+      scope_.inputs.insert(graph_.input(i).name());
     }
-    for (const auto& tensor : graph.initializer())
+    for (const auto& tensor : graph_.initializer())
       if (needed_.count(tensor.name()) != 0) {
         scope_.values[tensor.name()] = read_tensor(tensor);
         scope_.inputs.erase(tensor.name());  // a default
       }
-    for (int i = 0; i < graph.node_size(); ++i) follow(graph.node(i), i);
+    for (int i = 0; i < graph_.node_size(); ++i) follow(graph_.node(i), i);
   }
 
   const Parts& parts() const noexcept { return parts_; }
@@ -182,10 +198,12 @@ class Graph {
     const Node node(proto, place, scope_);
     try {
       const bool recurrent = is_recurrent(proto.domain(), proto.op_type());
-      if (!recurrent && !is_default(proto.domain()))
+      const bool minimal = proto.domain() == kFunctionDomain && functions_.count(proto.op_type()) != 0;
+      if (!recurrent && !minimal && !is_default(proto.domain()))
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
-      Outputs outputs =
-          recurrent ? read_recurrent(node, parts_, budget_) : read_operator(node, parts_, budget_);
+      Outputs outputs = recurrent ? read_recurrent(node, parts_, budget_)
+                        : minimal ? read_minimal(node, parts_, budget_)
+                                  : read_operator(node, parts_, budget_);
       outputs.resize(node.output_count());
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         if (const Flow* flow = outputs[i] ? std::get_if<Flow>(&*outputs[i]) : nullptr)
@@ -201,6 +219,7 @@ class Graph {
   }
 
   const ::onnx::GraphProto& graph_;
+  std::set<std::string> functions_;
   std::set<std::string> needed_;
   Budget budget_;
   Scope scope_;
@@ -460,10 +479,11 @@ class Builder {
   }
 
   LayerModel::Parameters parameters_of(const GraphStrand& strand) {
-    budget_.take(strand.input.count() + strand.recurrent.count());  // which other layers may have, too
+    budget_.take(strand.input.count() +
+                 (strand.recurrent ? strand.recurrent->count() : 0));  // others may have them, too
     LayerModel::Parameters own;
     own["weight_ih"] = gates_of(strand, strand.input, strand.gates, 0);
-    own["weight_hh"] = gates_of(strand, strand.recurrent, strand.gates, 0);
+    if (strand.recurrent) own["weight_hh"] = gates_of(strand, *strand.recurrent, strand.gates, 0);
     if (strand.bias) add_bias(strand, own);
     if (strand.peepholes) add_peepholes(strand, own);
     if (config_.initial_state == RNN_INITIAL_ZERO) return own;
@@ -576,7 +596,7 @@ void add_metadata(const ::onnx::ModelProto& proto, Model& model) {
 Model read_onnx(const void* memory, std::size_t size) try {
   const ::onnx::ModelProto proto = parse(memory, size);
   check_opset(proto);
-  const Graph graph(proto.graph(), size);
+  const Graph graph(proto, size);
   const Flow output = graph.output();
   Model model = Builder(graph.parts(), output, size).build();
   add_metadata(proto, model);

@@ -3,7 +3,7 @@
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p, sizeof
 
-VANILLA, GRU, LSTM, DENSE, CONV1D = 1, 2, 3, 64, 65
+VANILLA, GRU, LSTM, MIN_GRU, MIN_LSTM, DENSE, CONV1D = 1, 2, 3, 4, 5, 64, 65
 NO_BIAS, RELU, RESET_BEFORE, BIDIRECTIONAL, RESIDUAL, TIED_HEAD = 1, 2, 4, 8, 16, 64
 PEEPHOLES, COUPLED_GATES = 128, 256
 INITIAL_FIXED = 1

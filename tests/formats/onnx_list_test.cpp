@@ -68,8 +68,7 @@ std::vector<float> outputs_of(rnn_t* rnn) {
 
 bool can_be_written(const rnn_config_t& config) {
   return std::none_of(config.layers, config.layers + config.layer_count, [](const rnn_layer_t& layer) {
-    return layer.kind == RNN_CELL_MIN_GRU || layer.kind == RNN_CELL_MIN_LSTM || layer.projection_size != 0 ||
-           (layer.flags & RNN_FLAG_LAYER_NORM) != 0;
+    return layer.projection_size != 0 || (layer.flags & RNN_FLAG_LAYER_NORM) != 0;
   });
 }
 
@@ -103,7 +102,7 @@ TEST(OnnxList, RoundTrip) {
     const Rnn loaded(out, &rnn_destroy);
     EXPECT_EQ(outputs_of(network.get()), outputs_of(loaded.get()));  // which other layers may give
   }
-  EXPECT_GT(written, 100);
+  EXPECT_GT(written, 200);
 }
 
 // All kinds of layers, and their names.
@@ -158,13 +157,59 @@ TEST(OnnxList, CannotBeWritten) {
     save_onnx(create(list(3, {dense_layer(2, RNN_ACTIVATION_TANH), layer})).get(), RNN_UNSUPPORTED);
     EXPECT_MESSAGE(message);
   };
-  expect_refused(cell_layer(RNN_CELL_MIN_GRU, 2),
-                 "unsupported: layers[1].kind is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
   expect_refused(cell_layer(RNN_CELL_LSTM, 4, 0, RNN_DIRECTION_FORWARD, 2),
                  "unsupported: layers[1].projection_size is 2; ONNX has no projection");
   expect_refused(
       cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_LAYER_NORM),
       "unsupported: layers[1].flags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
+}
+
+// ---- minGRU and minLSTM ----
+
+TEST(OnnxList, MinimalCells) {
+  for (const std::int32_t cell : {RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM})
+    for (const std::int32_t direction :
+         {RNN_DIRECTION_FORWARD, RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {
+      rnn_config_t config = list(3, {cell_layer(cell, 4, 0, direction), cell_layer(cell, 2), dense_layer(2)});
+      config.initial_state = RNN_INITIAL_FIXED;
+      const Rnn network = create(config);
+      randomize(network.get(), 3);
+      expect_equal(network.get(), load_memory(save_onnx(network.get())).get());
+    }
+}
+
+// Nodes of a function are read if it is what librnn writes.
+TEST(OnnxList, RefusesOtherFunctions) {
+  const std::string file =
+      save_onnx(create(list(3, {cell_layer(RNN_CELL_MIN_GRU, 4), dense_layer(2)})).get());
+  const struct {
+    std::function<void(onnx::ModelProto&)> spoil;
+    const char* message;
+  } cases[] = {
+      {[](auto& model) { model.clear_functions(); },
+       "unsupported: node \"layer_l0\" (MinGRU): of domain \"librnn\""},
+      {[](auto& model) { model.mutable_functions(0)->mutable_node(3)->set_op_type("Tanh"); },
+       "node \"layer_l0\" (MinGRU): of domain \"librnn\""},
+      {[](auto& model) { find_named(model, "layer_l0").set_op_type("MinGRUReverse"); },
+       "of domain \"librnn\""},
+      {[](auto& model) { find_tensor(model, "W_l0").set_dims(0, 24); }, "tensor \"W_l0\" has 96 bytes"},
+      {[](auto& model) { find_named(model, "layer_l0").set_input(1, "head.weight"); },
+       "X has 3 features; W reads 4"},
+      {[](auto& model) { find_named(model, "layer_l0").set_input(2, "head.bias"); },
+       "B has shape [2]; it must be [8]"},
+      {[](auto& model) { find_named(model, "layer_l0").set_input(3, "head.bias"); },
+       "initial_h has shape [2]; it must be [1, 1, 4]"},
+      {[](auto& model) { find_named(model, "layer_l0").set_input(0, "W_l0"); },
+       "X must be the graph's input"},
+      {[](auto& model) { find_named(model, "layer_l0").mutable_input()->RemoveLast(); },
+       "input 3 is missing"},
+  };
+  for (const auto& c : cases) {
+    onnx::ModelProto model = parse(file);
+    c.spoil(model);
+    EXPECT_NE(try_load(model.SerializeAsString()), RNN_OK) << c.message;
+    EXPECT_MESSAGE(c.message);
+  }
 }
 
 // ---- Refusals ----

@@ -128,10 +128,6 @@ TEST(Onnx, CannotBeWritten) {
   EXPECT_MESSAGE("unsupported: projection_size is 2; ONNX has no projection");
   save_onnx(create([](rnn_config_t& c) { c.flags = RNN_FLAG_LAYER_NORM; }).get(), RNN_UNSUPPORTED);
   EXPECT_MESSAGE("unsupported: flags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");
-  save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_GRU; }).get(), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: cell is 4 (RNN_CELL_MIN_GRU); ONNX has no operator for it");
-  save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_MIN_LSTM; }).get(), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: cell is 5 (RNN_CELL_MIN_LSTM); ONNX has no operator for it");
 }
 
 // ---- Refusals ----

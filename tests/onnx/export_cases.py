@@ -32,6 +32,9 @@ def variants(rnn):
                 for head, outputs in ("", 0), ("_head", OUTPUTS):
                     result[f"{name}_{layers}{direction}{head}"] = {
                         **cell, "num_layers": layers, "output_size": outputs, "flags": cell.get("flags", 0) | flags}
+    for name, cell in ("mingru", rnn.MIN_GRU), ("minlstm", rnn.MIN_LSTM):
+        result[name] = {"cell": cell, "output_size": OUTPUTS}
+        result[f"{name}_states"] = {"cell": cell, "num_layers": 2, "flags": rnn.BIDIRECTIONAL}
     lstm = {"cell": rnn.LSTM, "num_layers": 3, "output_size": OUTPUTS}
     result["lstm_no_bias"] = {**lstm, "flags": rnn.NO_BIAS}
     result["lstm_residual"] = {**lstm, "flags": rnn.RESIDUAL}
@@ -59,9 +62,10 @@ def random_list(rnn, source, reverse):
     inputs = source.randint(1, 6)
     layers, width = [], inputs
     for _ in range(source.randint(1, 5)):
-        kind = source.choice([rnn.VANILLA, rnn.GRU, rnn.LSTM, rnn.DENSE, rnn.CONV1D])
+        kind = source.choice([rnn.VANILLA, rnn.GRU, rnn.LSTM, rnn.MIN_GRU, rnn.MIN_LSTM, rnn.DENSE, rnn.CONV1D])
         layer = {"kind": kind, "size": source.randint(1, 7)}
-        flags = {rnn.VANILLA: [rnn.RELU], rnn.GRU: [rnn.RESET_BEFORE], rnn.LSTM: [rnn.PEEPHOLES, rnn.COUPLED_GATES]}
+        flags = {rnn.VANILLA: [rnn.RELU], rnn.GRU: [rnn.RESET_BEFORE], rnn.LSTM: [rnn.PEEPHOLES, rnn.COUPLED_GATES],
+                 rnn.MIN_GRU: [], rnn.MIN_LSTM: []}
         layer["flags"] = sum(flag for flag in [rnn.NO_BIAS, *flags.get(kind, [])] if source.random() < 0.3)
         if kind in flags and reverse:
             layer["direction"] = source.randrange(4)
