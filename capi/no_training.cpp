@@ -55,6 +55,9 @@ rnn_status_t rnn_tape_backward(rnn_tape_t*, const float*, const float*, float*, 
 }
 
 rnn_status_t rnn_tape_set_dropout(rnn_tape_t*, float, uint64_t) { return unsupported(__func__); }
+rnn_status_t rnn_tape_set_dropout_rates(rnn_tape_t*, const rnn_dropout_rates_t*, uint64_t) {
+  return unsupported(__func__);
+}
 
 rnn_status_t rnn_tape_gradient(const rnn_tape_t*, const char*, float*, size_t) {
   return unsupported(__func__);

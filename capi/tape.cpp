@@ -42,6 +42,13 @@ rnn_status_t rnn_tape_set_dropout(rnn_tape_t* tape, float rate, uint64_t seed) {
   });
 }
 
+rnn_status_t rnn_tape_set_dropout_rates(rnn_tape_t* tape, const rnn_dropout_rates_t* rates, uint64_t seed) {
+  return guard(__func__, [&] {
+    check_pointer(tape, "tape");
+    tape->tape.set_dropout(read_sized(rates, "rates"), seed);
+  });
+}
+
 rnn_status_t rnn_tape_gradient(const rnn_tape_t* tape, const char* name, float* values, size_t count) {
   return guard(__func__, [&] {
     check_pointer(tape, "tape");

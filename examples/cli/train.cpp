@@ -39,6 +39,7 @@ struct Train {
   float learning_rate = 0.01f;
   float weight_decay = 0.1f;
   float dropout = 0;
+  float output_dropout = 0;
   float average = 0;
   float label_smoothing = 0;
   std::string schedule = "cosine";
@@ -223,6 +224,7 @@ rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
   options.learning_rate = train.learning_rate;
   options.weight_decay = train.weight_decay;
   options.dropout = train.dropout;
+  options.output_dropout = train.output_dropout;
   options.average = train.average;
   options.label_smoothing = train.label_smoothing;
   options.schedule = kSchedules.at(train.schedule);
@@ -368,6 +370,11 @@ void add_training_options(CLI::App& command, Train& train) {
       ->capture_default_str();
   command
       .add_option("--dropout", train.dropout, "Part of each layer's output that the next one does not see")
+      ->check(number(0, 0.999))
+      ->capture_default_str();
+  command
+      .add_option("--output-dropout", train.output_dropout,
+                  "Part of the last layer's output that the head does not see")
       ->check(number(0, 0.999))
       ->capture_default_str();
   command

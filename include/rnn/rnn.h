@@ -665,7 +665,7 @@ typedef struct rnn_parameter_group {
 } rnn_parameter_group_t;
 
 /* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
- * patience without validation, ... . */
+ * output_dropout without a head, patience without validation, ... . */
 typedef struct rnn_train_options {
   size_t struct_size;
   int32_t loss;      /* RNN_LOSS_... */
@@ -731,6 +731,8 @@ typedef struct rnn_train_options {
   int32_t skip_not_finite;   /* so many updates in a row of which the loss, the gradient or a carried state is
                                 not finite are skipped and counted; sequences with such a state go on from the
                                 initial state. One more is RNN_NOT_FINITE; default 0: the first is */
+  float output_dropout; /* of what the head reads, as `dropout` is of what layers read; 0 without a head;
+                           0..<1. With pooling, of the pooled output of each sequence */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -931,6 +933,23 @@ RNN_API rnn_status_t rnn_tape_backward(rnn_tape_t *tape, const float *d_outputs,
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_tape_set_dropout(rnn_tape_t *tape, float rate, uint64_t seed);
+
+/* What is dropped; each 0..<1, 0 is off. */
+typedef struct rnn_dropout_rates {
+  size_t struct_size;
+  float layers; /* as rnn_train_options_t.dropout */
+  float output; /* as rnn_train_options_t.output_dropout */
+} rnn_dropout_rates_t;
+
+/* The same for every kind of dropout. rnn_tape_set_dropout is this with a rate for `layers` alone.
+ *
+ * rates    read
+ * Errors   RNN_INVALID_ARGUMENT (also when one of them can have no effect on the network)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_tape_set_dropout_rates(rnn_tape_t *tape, const rnn_dropout_rates_t *rates,
+                                                uint64_t seed);
 
 /* Copy the accumulated gradient of a parameter out.
  *

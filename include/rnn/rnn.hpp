@@ -246,6 +246,9 @@ class Tape {
     check(rnn_tape_backward(get(), d_outputs, d_final_states, d_inputs, d_initial_states));
   }
   void set_dropout(float rate, std::uint64_t seed) { check(rnn_tape_set_dropout(get(), rate, seed)); }
+  void set_dropout(const rnn_dropout_rates_t& rates, std::uint64_t seed) {
+    check(rnn_tape_set_dropout_rates(get(), &rates, seed));
+  }
   void get_gradient(const char* name, span<float> values) const {
     check(rnn_tape_gradient(get(), name, values.data(), values.size()));
   }

@@ -108,8 +108,6 @@ class Bptt {
   const float* input_at(const Group& g, std::size_t layer, std::size_t i,
                         std::size_t position) const noexcept;
   void make_windows(const Group& g, Block block, std::size_t layer) noexcept;
-  void drop(std::size_t layer, std::size_t first, std::size_t rows, const kernels::Rows& x,
-            const kernels::MutableRows& y) noexcept;
   void store_final_states(const Group& g) noexcept;
 
   // bptt_outputs.cpp

@@ -4,6 +4,7 @@
 
 #include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
+#include "lib/training/dropout.h"
 
 namespace rnn {
 
@@ -54,7 +55,7 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
     layer_inputs_backward(g, block, d_o, l);
   if (!w_.dropout) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
-    drop(l - 1, first, rows, d_o.below.read(before), d_o.below.rows(before));
+    drop(pass_, w_.shapes[l - 1], pass_.dropout, first, rows, d_o.below.read(before), d_o.below.rows(before));
   });
 }
 

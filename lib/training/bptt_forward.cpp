@@ -3,20 +3,9 @@
 
 #include "lib/network/layer_walk.h"
 #include "lib/training/bptt.h"
+#include "lib/training/dropout.h"
 
 namespace rnn {
-namespace {
-
-// splitmix64's finalisation (Steele, Lea & Flood 2014): keys of their own for the layers of a pass.
-std::uint64_t layer_key(std::uint64_t key, std::size_t layer) noexcept {
-  std::uint64_t z = key + (layer + 1) * 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
-
-}  // namespace
-
 // The rows of a group's block of steps, in the workspace.
 struct Bptt::GroupBuffers {
   Bptt& bptt;
@@ -95,9 +84,11 @@ struct Bptt::GroupBuffers {
     return w.layers[l].outputs.rows(first);
   }
   void end_layer(std::size_t l) const noexcept {
-    if (!w.dropout || l + 1 == w.dimensions.layers) return;
+    if (!w.drops(l)) return;
+    const float rate = l + 1 < w.dimensions.layers ? bptt.pass_.dropout : bptt.pass_.output_dropout;
     for_rows([&](std::size_t first, std::size_t count) {
-      bptt.drop(l, first, count, w.layers[l].outputs.read(first), w.layers[l + 1].inputs.rows(first));
+      drop(bptt.pass_, w.shapes[l], rate, first, count, w.layers[l].outputs.read(first),
+           w.layers[l].dropped.rows(first));
     });
   }
 };
@@ -184,15 +175,6 @@ void Bptt::make_windows(const Group& g, Block block, std::size_t l) noexcept {
       for (std::size_t k = 0; k < layer.taps; ++k)
         std::copy_n(input_at(g, l, i, t + k * layer.dilation), layer.inputs,
                     w_.layers[l].windows.at(row(g, t) + i, k * layer.inputs));
-}
-
-// The outputs of a layer from row `first` on, or the gradients of what is left of them.
-void Bptt::drop(std::size_t l, std::size_t first, std::size_t rows, const kernels::Rows& x,
-                const kernels::MutableRows& y) noexcept {
-  const double rate = pass_.dropout;
-  const auto threshold = static_cast<std::uint32_t>(rate * 4294967296.0);  // rate < 1
-  pass_.weights->table().dropout(rows, w_.shapes[l].outputs(), x, layer_key(pass_.dropout_key, l), first,
-                                 threshold, static_cast<float>(1.0 / (1.0 - rate)), y);
 }
 
 // A reverse strand ends with the first frame of a slice.

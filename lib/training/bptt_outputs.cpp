@@ -4,6 +4,7 @@
 #include "lib/network/layer_walk.h"
 #include "lib/network/pooling.h"
 #include "lib/training/bptt.h"
+#include "lib/training/dropout.h"
 
 namespace rnn {
 
@@ -34,6 +35,9 @@ void Bptt::compute_pooled_outputs(const Group& g) noexcept {
     const std::size_t target = pass_.items[segment.slice].target;
     load_target(b, target, segment.ends_slice && target != Item::kNone);
   }
+  if (w_.output_dropout)
+    drop(pass_, pass_.weights->last_layer(), pass_.output_dropout, g.first, g.last - g.first,
+         w_.pooled.read(g.first), w_.pooled.rows(g.first));
   if (w_.in_chunks) return;
   multiply_head(g.first, g.last - g.first);
   compute_losses(g.first, g.last - g.first);
@@ -117,6 +121,8 @@ void Bptt::head_backward(std::size_t first, std::size_t rows, const Matrix& d_o,
   }
   pass_.weights->table().gemm(transposed_.head(), rows, w_.outputs.read(first - w_.first_output), {},
                               kernels::padded(d.layer_outputs), d_o.rows(to));
+  if (w_.output_dropout)
+    drop(pass_, pass_.weights->last_layer(), pass_.output_dropout, first, rows, d_o.read(to), d_o.rows(to));
 }
 
 void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {

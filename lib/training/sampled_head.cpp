@@ -7,6 +7,7 @@
 
 #include "lib/kernels/pack.h"
 #include "lib/network/random.h"
+#include "lib/training/dropout.h"
 #include "lib/training/exact.h"
 
 namespace rnn {
@@ -165,6 +166,8 @@ void SampledHead::compute_rows(const Pass& pass, Workspace& w, std::size_t first
     d_targets_[i] = *logits_.at(i - first_, size_);
     add_scaled(d_targets_[i], row(weights, w.classes[i]), stride_, d_h.at(i));
   }
+  if (w.output_dropout)
+    drop(pass, weights.last_layer(), pass.output_dropout, first, rows, d_h.read(first), d_h.rows(first));
 }
 
 // Logits become their gradients.

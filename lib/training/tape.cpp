@@ -35,9 +35,19 @@ struct Tape::Implementation {
   Buffer<float> initial_states;  // [N, S]
   std::size_t count = 0;         // N
   // Of passes to come.
-  float dropout = 0.0f;
+  rnn_dropout_rates_t dropout{};
   std::uint64_t dropout_key = 0;
 };
+
+namespace {
+
+void check_rate(const char* name, float rate) {
+  if (!(rate >= 0.0f && rate < 1.0f))
+    throw Error(RNN_INVALID_ARGUMENT, "%s is %s; it must be at least 0 and less than 1", name,
+                number(rate).c_str());
+}
+
+}  // namespace
 
 Tape::Tape(const Network& network, std::int32_t threads) {
   if (threads < 0 || threads > 1024)
@@ -83,7 +93,8 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   pass.initial_states = initial_states != nullptr ? self.initial_states.data() : nullptr;
   pass.final_states = final_states;
   pass.outputs = outputs;
-  pass.dropout = self.dropout;
+  pass.dropout = self.dropout.layers;
+  pass.output_dropout = self.dropout.output;
   pass.dropout_key = self.dropout_key;
   const kernels::FloatMode mode;
   self.bptt.forward(pass);
@@ -122,11 +133,19 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
 }
 
 void Tape::set_dropout(float rate, std::uint64_t seed) {
-  if (!(rate >= 0.0f && rate < 1.0f))
-    throw Error(RNN_INVALID_ARGUMENT, "rate is %s; it must be at least 0 and less than 1",
-                number(rate).c_str());
-  check_dropout_effect(*implementation_->weights, "rate", rate);
-  implementation_->dropout = rate;
+  check_rate("rate", rate);
+  check_dropout_effect(weights(), "rate", rate);
+  implementation_->dropout = {};
+  implementation_->dropout.layers = rate;
+  implementation_->dropout_key = seed;
+}
+
+void Tape::set_dropout(const rnn_dropout_rates_t& rates, std::uint64_t seed) {
+  check_rate("rates.layers", rates.layers);
+  check_rate("rates.output", rates.output);
+  check_dropout_effect(weights(), "rates.layers", rates.layers);
+  check_output_dropout_effect(weights(), "rates.output", rates.output);
+  implementation_->dropout = rates;
   implementation_->dropout_key = seed;
 }
 

@@ -19,8 +19,9 @@ class Tape {
   void forward(const Network& network, const rnn_sequences_t& in, const float* initial_states, float* outputs,
                float* final_states);  // see rnn_tape_forward
   void backward(const float* d_outputs, const float* d_final_states, float* d_inputs,
-                float* d_initial_states);            // see rnn_tape_backward
-  void set_dropout(float rate, std::uint64_t seed);  // see rnn_tape_set_dropout
+                float* d_initial_states);                                  // see rnn_tape_backward
+  void set_dropout(float rate, std::uint64_t seed);                        // see rnn_tape_set_dropout
+  void set_dropout(const rnn_dropout_rates_t& rates, std::uint64_t seed);  // see rnn_tape_set_dropout_rates
   void zero_gradients() noexcept;
 
   const Allocator& allocator() const noexcept;

@@ -103,10 +103,9 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   if (options.scheduled_sampling > 0.0f)
     pass = scheduled_sampling.change(pass, options.scheduled_sampling,
                                      key(Draw::scheduled_sampling, gathered.passes));
-  if (options.dropout > 0.0f) {
-    pass.dropout = options.dropout;
-    pass.dropout_key = key(Draw::dropout, gathered.passes);
-  }
+  pass.dropout = options.dropout;
+  pass.output_dropout = options.output_dropout;
+  pass.dropout_key = key(Draw::dropout, gathered.passes);
   if (options.sampled_classes != 0) {
     if (gathered.passes == 0) sample.draw(key(Draw::classes, 0));
     pass.sample = &sample;

@@ -122,6 +122,7 @@ void Workspace::begin(const Pass& pass) {
   one_hot = pass.data->indices != nullptr && !dimensions.embedding && !shapes[0].has_window();
   pooling = pass.loss != 0 ? pass.data->pooling : 0;
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
+  output_dropout = pass.output_dropout > 0.0f;
   given_states = pass.initial_states != nullptr;
   plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
   sampled = pass.sample != nullptr;
@@ -155,12 +156,13 @@ void Workspace::reserve(const Pass& pass) {
   losses.reserve(allocator_, rows);
   if (pooling == RNN_POOLING_MAX)
     pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));
-  const bool kinds =
-      (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_) && (sampled || room_for_outputs_);
+  const bool kinds = (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_) &&
+                     (!output_dropout || room_for_output_dropout_) && (sampled || room_for_outputs_);
   if (rows <= row_capacity_ && segments <= segment_capacity_ && kinds) return;
 
   room_for_inputs_ = room_for_inputs_ || !one_hot;
   room_for_dropout_ = room_for_dropout_ || dropout;
+  room_for_output_dropout_ = room_for_output_dropout_ || output_dropout;
   room_for_outputs_ = room_for_outputs_ || !sampled;
   if (rows > row_capacity_) row_capacity_ = std::max(rows, row_capacity_ + row_capacity_ / 4);
   segment_capacity_ = std::max(segment_capacity_, segments);
@@ -239,8 +241,8 @@ std::size_t Workspace::lay_out(float* base) {
     layers[l].d_windows = window ? take(row_capacity_, columns) : Matrix{};
     layers[l].past = window ? take(segment_capacity_, shapes[l].past()) : Matrix{};
     rooms_[l].outputs = joins(l) ? take(row_capacity_, d.layer_stride) : Matrix{};
-    rooms_[l].dropped =
-        room_for_dropout_ && l + 1 < d.layers ? take(row_capacity_, d.layer_stride) : Matrix{};
+    const bool drops = l + 1 < d.layers ? room_for_dropout_ : room_for_output_dropout_;
+    rooms_[l].dropped = drops ? take(row_capacity_, d.layer_stride) : Matrix{};
   }
   inputs_ = room_for_inputs_ ? take(row_capacity_, d.input_stride) : Matrix{};
   d_embedded = d.embedding ? take(row_capacity_, d.input_stride) : Matrix{};
@@ -257,7 +259,8 @@ void Workspace::connect_layers() noexcept {
     const Matrix& h = strands[shapes[l].first_strand].states[0];
     layers[l].inputs = below;
     layers[l].outputs = joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
-    below = dropout ? rooms_[l].dropped : layers[l].outputs;
+    layers[l].dropped = drops(l) ? rooms_[l].dropped : Matrix{};
+    below = layers[l].handed_on();
   }
 }
 

@@ -38,6 +38,7 @@ struct Pass {
   const Labels* labels = nullptr;         // of cross-entropy; null: plain
   const ClassSample* sample = nullptr;    // of cross-entropy in training; null: over all classes
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
+  float output_dropout = 0;               // 0..<1; of what the head reads
   std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
 };
 
@@ -110,6 +111,7 @@ struct StrandRows {
 struct LayerRows {
   Matrix inputs;  // of the lowest layer absent with one-hot inputs
   Matrix outputs;
+  Matrix dropped;  // outputs after dropout; absent without
   // Of a convolution:
   Matrix windows;    // [rows, K*X]  what its taps read,
   Matrix d_windows;  // [rows, K*X]  and the gradient of that
@@ -117,6 +119,8 @@ struct LayerRows {
 
   // What W_ih is multiplied by.
   const Matrix& read() const noexcept { return windows.data != nullptr ? windows : inputs; }
+  // What the next layer or the head reads.
+  const Matrix& handed_on() const noexcept { return dropped.data != nullptr ? dropped : outputs; }
 };
 
 // Consecutive rows of which row + i follows on state row previous + i.
@@ -155,6 +159,10 @@ struct Workspace {
   bool joins(std::size_t layer) const noexcept {
     return shapes[layer].directions > 1 || shapes[layer].residual;
   }
+  // A layer whose outputs are dropped row by row; those of the last one are, with pooling, after that.
+  bool drops(std::size_t layer) const noexcept {
+    return layer + 1 < dimensions.layers ? dropout : output_dropout && pooling == 0;
+  }
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
   // What the network reads from row r on.
   NetworkInputs network_inputs(std::size_t r) const noexcept {
@@ -162,7 +170,7 @@ struct Workspace {
   }
   // What the head reads, a row for each output row.
   const Matrix& head_inputs() const noexcept {
-    return pooling != 0 ? pooled : layers[dimensions.layers - 1].outputs;
+    return pooling != 0 ? pooled : layers[dimensions.layers - 1].handed_on();
   }
   // The gradients of that, if they are computed for all rows at once.
   const Matrix& d_head_inputs() const noexcept { return pooling != 0 ? d_pooled : d_top; }
@@ -173,7 +181,7 @@ struct Workspace {
   Plan plan;
   bool one_hot = false;  // inputs are indices, and there is no embedding, and the first layer no convolution
   std::int32_t pooling = 0;  // RNN_POOLING_...
-  bool dropout = false;
+  bool dropout = false, output_dropout = false;
   bool given_states = false;
   // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at
   // a time.
@@ -207,7 +215,7 @@ struct Workspace {
   // The layers' matrices that are neither states nor inputs of the pass.
   struct LayerRoom {
     Matrix outputs;  // if the layer joins
-    Matrix dropped;  // its output after dropout
+    Matrix dropped;
   };
 
   void reserve(const Pass& pass);
@@ -220,7 +228,7 @@ struct Workspace {
   std::size_t row_capacity_ = 0;
   std::size_t segment_capacity_ = 0;
   bool room_for_inputs_ = false;
-  bool room_for_dropout_ = false;
+  bool room_for_dropout_ = false, room_for_output_dropout_ = false;
   bool room_for_outputs_ = false;
   Matrix inputs_{};  // [rows, X]
   Buffer<float> d_top_;

@@ -148,6 +148,7 @@ FIELD(rnn_train_options_t, sampled_classes, 180);
 FIELD(rnn_train_options_t, schedule_start, 184);
 FIELD(rnn_train_options_t, schedule_by_epoch, 188);
 FIELD(rnn_train_options_t, skip_not_finite, 192);
+FIELD(rnn_train_options_t, output_dropout, 196);
 SIZE(rnn_train_options_t, 200);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);
@@ -157,6 +158,11 @@ FIELD(rnn_parameter_group_t, frozen, 20);
 FIELD(rnn_parameter_group_t, no_weight_decay, 24);
 FIELD(rnn_parameter_group_t, two_biases, 28);
 SIZE(rnn_parameter_group_t, 32);
+
+FIELD(rnn_dropout_rates_t, struct_size, 0);
+FIELD(rnn_dropout_rates_t, layers, 8);
+FIELD(rnn_dropout_rates_t, output, 12);
+SIZE(rnn_dropout_rates_t, 16);
 
 FIELD(rnn_evaluation_t, struct_size, 0);
 FIELD(rnn_evaluation_t, loss, 8);
@@ -307,6 +313,7 @@ struct functions {
                                float *);
   rnn_status_t (*backward)(rnn_tape_t *, const float *, const float *, float *, float *);
   rnn_status_t (*tape_set_dropout)(rnn_tape_t *, float, uint64_t);
+  rnn_status_t (*tape_set_dropout_rates)(rnn_tape_t *, const rnn_dropout_rates_t *, uint64_t);
   rnn_status_t (*get_gradient)(const rnn_tape_t *, const char *, float *, size_t);
   rnn_status_t (*zero_gradients)(rnn_tape_t *);
   rnn_status_t (*trainer_apply)(rnn_trainer_t *, const rnn_tape_t *, rnn_progress_t *);
@@ -335,8 +342,9 @@ const struct functions all_functions = {
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,
     rnn_trainer_network, rnn_trainer_sync, rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy,
-    rnn_tape_create, rnn_tape_forward, rnn_tape_backward, rnn_tape_set_dropout, rnn_tape_gradient,
-    rnn_tape_zero_gradients, rnn_trainer_apply, rnn_tape_destroy, rnn_save, rnn_load, rnn_save_memory,
-    rnn_load_memory, rnn_save_as, rnn_load_as, rnn_save_memory_as, rnn_load_memory_as, rnn_set_metadata,
-    rnn_get_metadata, rnn_metadata_count, rnn_metadata_key, rnn_get_config,
+    rnn_tape_create, rnn_tape_forward, rnn_tape_backward, rnn_tape_set_dropout,
+    rnn_tape_set_dropout_rates, rnn_tape_gradient, rnn_tape_zero_gradients, rnn_trainer_apply,
+    rnn_tape_destroy, rnn_save, rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as,
+    rnn_save_memory_as, rnn_load_memory_as, rnn_set_metadata, rnn_get_metadata, rnn_metadata_count,
+    rnn_metadata_key, rnn_get_config,
 };

@@ -496,7 +496,7 @@ void training(Calls& calls) {
       options.schedule = RNN_SCHEDULE_EXPONENTIAL;
       options.schedule_updates = 7;
       options.weight_decay = 0.01f;
-      options.dropout = 0.3f;
+      options.dropout = options.output_dropout = 0.3f;
       options.average = 0.9f;
       options.validation = &in;
       options.progress = look;
@@ -558,6 +558,9 @@ void trainer(Calls& calls) {
   TRAINS(rnn_tape_create, network.get(), 1, &tape);
   TRAINS(rnn_tape_set_dropout, tape, 0.1f, 7);
   TRAIN_FAILS(RNN_INVALID_ARGUMENT, rnn_tape_set_dropout, tape, kNaN, 7);
+  auto rates = sized<rnn_dropout_rates_t>();
+  rates.layers = rates.output = 0.1f;
+  TRAINS(rnn_tape_set_dropout_rates, tape, &rates, 7);
   Floats y(50), gradient(400);
   TRAINS(rnn_tape_forward, tape, network.get(), &in, nullptr, y.data(), nullptr);
   calls.note(y);

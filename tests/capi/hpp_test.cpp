@@ -181,6 +181,11 @@ TEST(Cpp, Training) {
   EXPECT_EQ(trainer.apply(tape).update, 2u);
   tape.set_dropout(0.0f, 7);
   EXPECT_THROW(tape.set_dropout(0.5f, 7), rnn::exception);  // with one layer
+  auto rates = rnn::sized<rnn_dropout_rates_t>();
+  rates.output = 0.5f;
+  tape.set_dropout(rates, 7);
+  rates.output = 1.0f;
+  EXPECT_THROW(tape.set_dropout(rates, 7), rnn::exception);
   tape.zero_gradients();
   tape.get_gradient("head.bias", gradient);
   EXPECT_EQ(gradient[0], 0);

@@ -58,7 +58,7 @@ struct World {
     options.batch_size = 2;
     options.window = 2;
     options.average = 0.5f;
-    options.dropout = 0.1f;
+    options.dropout = options.output_dropout = 0.1f;
     options.optimizer = RNN_OPTIMIZER_SGD;
     options.momentum = 0.5f;
     rnn_trainer_t* made = nullptr;
@@ -251,6 +251,12 @@ const Call kCalls[] = {
        return rnn_tape_backward(w.tape.get(), d.data(), nullptr, nullptr, w.states.data());
      }},
     {"TapeSetDropout", [](World& w) { return rnn_tape_set_dropout(w.tape.get(), 0.5f, 3); }},
+    {"TapeSetDropoutRates",
+     [](World& w) {
+       auto rates = sized<rnn_dropout_rates_t>();
+       rates.layers = rates.output = 0.5f;
+       return rnn_tape_set_dropout_rates(w.tape.get(), &rates, 3);
+     }},
     {"ZeroGradients", [](World& w) { return rnn_tape_zero_gradients(w.tape.get()); }},
     {"TrainerApply", [](World& w) { return rnn_trainer_apply(w.trainer.get(), w.tape.get(), nullptr); }},
 #endif

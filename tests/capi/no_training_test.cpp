@@ -29,6 +29,7 @@ TEST(NoTraining, IsSaid) {
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_gradient(tape, "head.bias", nullptr, 1));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_zero_gradients(tape));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_set_dropout(tape, 0.5f, 1));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_set_dropout_rates(tape, nullptr, 1));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_apply(trainer, tape, nullptr));
   EXPECT_EQ(trainer, nullptr);
   EXPECT_EQ(tape, nullptr);

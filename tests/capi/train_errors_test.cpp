@@ -71,6 +71,26 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rate is 0.5 and the network has 1 layer",
                rnn_tape_set_dropout(tape, 0.5f, 1));
   EXPECT_EQ(rnn_tape_set_dropout(tape, 0.0f, 1), RNN_OK);
+  auto rates = sized<rnn_dropout_rates_t>();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_tape_set_dropout_rates(nullptr, &rates, 1));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates is NULL", rnn_tape_set_dropout_rates(tape, nullptr, 1));
+  rates.struct_size = 8;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates.struct_size is 8", rnn_tape_set_dropout_rates(tape, &rates, 1));
+  const auto refused_rate = [&](float rnn_dropout_rates_t::*rate, float value, const char* text) {
+    auto wrong = sized<rnn_dropout_rates_t>();
+    wrong.*rate = value;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_tape_set_dropout_rates(tape, &wrong, 1));
+  };
+  using R = rnn_dropout_rates_t;
+  refused_rate(&R::layers, 1.0f, "rates.layers is 1; it must be at least 0 and less than 1");
+  refused_rate(&R::layers, 0.5f, "rates.layers is 0.5 and the network has 1 layer");
+  refused_rate(&R::output, -0.5f, "rates.output is -0.5");
+  refused_rate(&R::output, std::nanf(""), "rates.output is nan");
+  rates = sized<rnn_dropout_rates_t>();
+  rates.output = 0.5f;
+  EXPECT_EQ(rnn_tape_set_dropout_rates(tape, &rates, 1), RNN_OK) << rnn_last_error();
+  rates.output = 0.0f;
+  EXPECT_EQ(rnn_tape_set_dropout_rates(tape, &rates, 1), RNN_OK);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_apply(nullptr, tape, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_trainer_apply(trainer, nullptr, &progress));
 
@@ -126,6 +146,10 @@ TEST_F(Training, RefusesEachOption) {
   refused(with(&O::dropout, 1.0f), "options.dropout is 1; it must be at least 0 and less than 1");
   refused(with(&O::dropout, -0.5f), "options.dropout is -0.5");
   refused(with(&O::dropout, std::nanf("")), "options.dropout is nan");
+  refused(with(&O::output_dropout, 1.0f),
+          "options.output_dropout is 1; it must be at least 0 and less than 1");
+  refused(with(&O::output_dropout, -0.5f), "options.output_dropout is -0.5");
+  refused(with(&O::output_dropout, std::nanf("")), "options.output_dropout is nan");
   refused(with(&O::scheduled_sampling, 1.5f), "options.scheduled_sampling is 1.5; it must be 0..1");
   refused(with(&O::scheduled_sampling, -1.0f), "options.scheduled_sampling is -1");
   refused(with(&O::average, 1.0f), "options.average is 1; it must be at least 0 and less than 1");
@@ -305,6 +329,15 @@ TEST_F(Training, RefusesWhatListsOfLayersCannot) {
                rnn_tape_set_dropout(create_tape(one).get(), 0.5f, 1));
   const Network two = list({dense_layer(5, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_GRU, 4)});
   EXPECT_EQ(rnn_train(two.get(), &sequences, &dropout), RNN_OK) << rnn_last_error();
+  // What the last layer gives is the network's output if there is no head behind it.
+  auto output_dropout = options();
+  output_dropout.output_dropout = 0.5f;
+  refused(two, output_dropout, "options.output_dropout is 0.5 and the network has no head");
+  auto rates = sized<rnn_dropout_rates_t>();
+  rates.output = 0.5f;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates.output is 0.5 and the network has no head",
+               rnn_tape_set_dropout_rates(create_tape(two).get(), &rates, 1));
+  EXPECT_EQ(rnn_train(one.get(), &sequences, &output_dropout), RNN_OK) << rnn_last_error();
   refused(two, sampled, "options.sampled_classes is 2; it must be 0, since the network has no head");
   EXPECT_EQ(rnn_train(one.get(), &sequences, &sampled), RNN_OK) << rnn_last_error();
   for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {

@@ -116,15 +116,16 @@ class Walk {
   }
 
   void run(Pass& pass) {
+    const bool pooled = sequences_.pooling != RNN_POOLING_NONE;
     for (std::size_t l = 0; l < network_.body(); ++l) layer(l);
     for (std::size_t t = 0; t < length_; ++t) {
-      Vector y = head(x_[t]);
+      Vector y = head(pooled ? x_[t] : dropped(x_[t], first_ + t));
       const Vector x = input(first_ + t);
       for (std::size_t i = 0; i < network_.skip; ++i) y[i] += x[i];
       append(pass.outputs, y);
       append_state(pass.states, states_[t]);
     }
-    if (sequences_.pooling != RNN_POOLING_NONE) append(pass.pooled, head(pool()));
+    if (pooled) append(pass.pooled, head(dropped(pool(), n_)));
     std::vector<State> final_state = states_.back();
     for (std::size_t s = 0; s < final_state.size(); ++s)
       if (reverse_[s]) final_state[s] = states_.front()[s];
@@ -231,6 +232,12 @@ class Walk {
       }
     }
     return pooled;
+  }
+
+  Vector dropped(Vector o, std::size_t row) const {
+    for (std::size_t j = 0; network_.output_dropout && j < o.size(); ++j)
+      o[j] *= network_.output_dropout(row, j);
+    return o;
   }
 
   Vector head(const Vector& o) const {

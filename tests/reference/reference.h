@@ -59,6 +59,8 @@ struct Network {
   // What element `column` of layer `layer`'s output at frame `frame` is multiplied by on its way to the next
   // layer; empty: 1.
   std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
+  // The same of what the head reads: at a frame or, pooled, of a sequence.
+  std::function<double(std::size_t row, std::size_t column)> output_dropout;
 
   // The last of two or more layers, if it is dense and has neither activation nor residual connection:
   // pooling comes before it, and dropout does not.

@@ -42,7 +42,7 @@ def check_cells(tool):
     tool.write("varied", VARIED * 40)
     for number, options in enumerate((["--cell", "vanilla"], ["--cell", "lstm", "--projection", "8"],
                                       ["--cell", "gru", "--layers", "2", "--residual", "--dropout", "0.1"],
-                                      ["--cell", "mingru", "--layers", "2"], ["--cell", "minlstm"],
+                                      ["--cell", "mingru", "--layers", "2"], ["--cell", "minlstm", "--output-dropout", "0.2"],
                                       ["--cell", "lstm", "--peepholes"],
                                       ["--cell", "lstm", "--coupled", "--peepholes"],
                                       ["--embedding", "5", "--layer-norm", "--average", "0.9"],

@@ -8,6 +8,7 @@
 #include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
 #include "tests/reference/lists.h"
+#include "tests/training/masks.h"
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -40,7 +41,7 @@ struct Case {
   Data data;
   std::int32_t loss;
   std::vector<float> initial_states;  // [N, S]  or empty
-  float dropout;
+  float dropout, output_dropout;
   std::uint64_t dropout_key;
   float label_smoothing;
   std::vector<float> class_weights;  // [O]  or empty
@@ -49,6 +50,12 @@ struct Case {
     reference::Loss result(loss);
     result.label_smoothing = label_smoothing;
     result.class_weights.assign(class_weights.begin(), class_weights.end());
+    return result;
+  }
+  rnn_dropout_rates_t rates() const {
+    auto result = sized<rnn_dropout_rates_t>();
+    result.layers = dropout;
+    result.output = output_dropout;
     return result;
   }
   rnn_train_options_t label_options() const {
@@ -90,7 +97,7 @@ inline std::string describe(const Case& c) {
   std::string text = describe(c.config);
   text += c.data.indices.empty() ? ", vectors" : ", indices";
   text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
-          std::to_string(c.dropout);
+          std::to_string(c.dropout) + ", output dropout " + std::to_string(c.output_dropout);
   if (c.label_smoothing != 0.0f) text += ", smoothing " + std::to_string(c.label_smoothing);
   if (!c.class_weights.empty()) text += ", class weights";
   if (!c.data.weights.empty()) text += ", masks";
@@ -115,56 +122,10 @@ inline void give_states(Case& c, std::uint64_t seed = 1) {
   c.initial_states = numbers(random, c.data.lengths.size() * state_size(create(c.config)));
 }
 
-// ---- Dropout ---------------------------------------------------------------------------------------
-
-// What the elements of a layer's outputs are multiplied by on their way to the next layer, [F, width]. The
-// mask depends on the seed, the lengths, the resets and the layer alone: so it can be seen on a network whose
-// layer l puts out ones, and whose layer l + 1 what it reads.
-inline std::vector<float> mask(const Case& c, std::size_t layer, std::size_t width) {
-  rnn_config_t probe = config(1, static_cast<std::int32_t>(width), 0, static_cast<std::int32_t>(layer) + 2);
-  probe.flags = RNN_FLAG_RELU;
-  const NetworkHandle network = create(probe);
-  const auto set = [&](const std::string& name, const std::vector<float>& values) {
-    EXPECT_EQ(rnn_set_parameter(network.get(), name.c_str(), values.data(), values.size()), RNN_OK) << name;
-  };
-  std::vector<float> identity(width * width);
-  for (std::size_t i = 0; i < width; ++i) identity[i * width + i] = 1.0f;
-  for (std::size_t l = 0; l <= layer + 1; ++l) {
-    const std::string suffix = "_l" + std::to_string(l);
-    set("weight_hh" + suffix, std::vector<float>(width * width));
-    set("bias_ih" + suffix, std::vector<float>(width, l <= layer ? 1.0f : 0.0f));
-    if (l == layer + 1)
-      set("weight_ih" + suffix, identity);
-    else
-      set("weight_ih" + suffix, std::vector<float>(l == 0 ? width : width * width));
-  }
-  rnn_tape_t* out = nullptr;
-  EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
-  const TapeHandle tape(out);
-  EXPECT_EQ(rnn_tape_set_dropout(out, c.dropout, c.dropout_key), RNN_OK);
-  rnn_sequences_t in = c.data.get();
-  const std::vector<float> inputs(in.frames);
-  in.inputs = inputs.data();
-  in.indices = nullptr;
-  std::vector<float> result(in.frames * width);
-  EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
-      << rnn_last_error();
-  return result;
-}
-
-// The reference with the parameters of the network, and its masks.
+// The reference with the parameters of the network, and the masks of dropout.
 inline reference::Network load(const NetworkHandle& network, const Case& c) {
   reference::Network truth = reference::load(network.get());
-  if (c.dropout == 0.0f || truth.body() == 1) return truth;
-  std::vector<std::vector<float>> masks;
-  std::vector<std::size_t> widths;
-  for (std::size_t l = 0; l + 1 < truth.body(); ++l) {
-    widths.push_back(truth.layers[l].outputs());
-    masks.push_back(mask(c, l, widths.back()));
-  }
-  truth.dropout = [masks, widths](std::size_t layer, std::size_t frame, std::size_t column) {
-    return static_cast<double>(masks.at(layer).at(frame * widths[layer] + column));
-  };
+  give_masks(truth, c.data, c.rates(), c.dropout_key);
   return truth;
 }
 
@@ -201,6 +162,7 @@ struct WholePass {
     pass.labels = &labels;
     pass.total = target_weight(pass);
     pass.dropout = c.dropout;
+    pass.output_dropout = c.output_dropout;
     pass.dropout_key = c.dropout_key;
   }
 };
@@ -342,6 +304,8 @@ inline Case random_case(rnn_config_t network, std::uint64_t seed, Random& random
   if (pick(3) == 0) give_states(c, seed);
   if (pick(4) == 0 && reference::architecture(network).body() > 1)
     c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
+  Random drops(seed + 4000000);
+  if (drops.below(4) == 0 && reference::architecture(network).has_head()) c.output_dropout = 0.4f;
   c.dropout_key = seed;
   if (c.loss != RNN_LOSS_CROSS_ENTROPY) return c;
   if (pick(3) == 0) c.label_smoothing = 0.1f + 0.4f * static_cast<float>(pick(3));

@@ -79,6 +79,13 @@ class Resume : public testing::Test {
 
 TEST_F(Resume, AtEveryReport) { check_reports(1); }
 
+TEST_F(Resume, WithEveryDropout) {
+  config_.num_layers = 2;
+  options_.dropout = 0.2f;
+  options_.output_dropout = 0.3f;
+  check_reports(1);
+}
+
 TEST_F(Resume, OfAListOfLayers) {
   using reference::cell_layer;
   using reference::dense_layer;

@@ -9,6 +9,7 @@
 #include "lib/kernels/float_mode.h"
 #include "lib/training/bptt.h"
 #include "tests/reference/lists.h"
+#include "tests/training/masks.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -56,6 +57,7 @@ struct Case {
   rnn_config_t config;
   DataKind kind;
   bool class_weights;
+  float output_dropout = 0.0f;
 };
 
 std::vector<Case> cases() {
@@ -89,6 +91,10 @@ std::vector<Case> cases() {
                                                dense_layer(6, RNN_ACTIVATION_PRELU), dense_layer(13)}),
                     {true, RNN_POOLING_MEAN},
                     false});
+  for (const std::size_t i : {0, 1, 2, 3, 6}) {
+    result.push_back(result[i]);
+    result.back().output_dropout = 0.4f;
+  }
   return result;
 }
 
@@ -104,6 +110,7 @@ struct Setting {
         class_weights[i] = 0.5f + 0.1f * static_cast<float>(i);
     options.class_weights = class_weights.data();
     sample.draw(3);
+    rates.output = c.output_dropout;
   }
 
   const Weights& weights() const { return network->network.weights(); }
@@ -114,6 +121,7 @@ struct Setting {
   ClassSample sample;
   std::vector<float> class_weights;
   rnn_train_options_t options = sized<rnn_train_options_t>();
+  rnn_dropout_rates_t rates = sized<rnn_dropout_rates_t>();
 };
 
 struct Result {
@@ -145,6 +153,8 @@ Result train(const Setting& s, std::int32_t n, bool add = false) {
   pass.labels = &labels;
   pass.sample = &s.sample;
   pass.total = target_weight(pass);
+  pass.output_dropout = s.rates.output;
+  pass.dropout_key = 5;
   Result result{0.0, std::vector<float>(s.weights().value_count(), 77.0f)};
   for (std::int32_t i = 0; i <= (add ? 1 : 0); ++i)
     result.loss = bptt.train(pass, result.gradients.data(), i > 0).loss / pass.total;
@@ -176,9 +186,11 @@ TEST(Sampled, GradientsAreThoseOfTheLoss) {
   for (const Case& c : cases()) {
     const Setting s(c);
     SCOPED_TRACE("cell " + std::to_string(c.config.cell) + ", flags " + std::to_string(c.config.flags) +
-                 ", layers " + std::to_string(c.config.layer_count));
+                 ", layers " + std::to_string(c.config.layer_count) + ", dropout " +
+                 std::to_string(c.output_dropout));
     const Result result = train(s, 1);
     reference::Network truth = reference::load(s.network.get());
+    give_masks(truth, s.data, s.rates, 5);
     const reference::Sequences sequences = reference::convert(truth, s.sequences);
     const auto f = [&] { return loss(s, truth, sequences); };
     EXPECT_NEAR(result.loss, f(), 2e-6);

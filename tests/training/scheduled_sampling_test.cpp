@@ -19,11 +19,12 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
     const Data data = make_data(c, std::vector<std::size_t>(24, 20), {});
     const rnn_sequences_t in = data.get();
     const NetworkHandle network = create(c);
-    const auto train = [&](float dropout, std::uint64_t seed, std::int32_t threads) {
+    const auto train = [&](float dropout, std::uint64_t seed, std::int32_t threads, float output = 0.0f) {
       rnn_train_options_t o = sgd(0.1f);
       o.keep_order = 1;
       o.epochs = 3;
       o.dropout = dropout;
+      o.output_dropout = output;
       o.seed = seed;
       o.threads = threads;
       const TrainerHandle trainer = create_trainer(network, o);
@@ -35,6 +36,12 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
     EXPECT_EQ(train(0.3f, 5, 4), once);
     EXPECT_NE(train(0.3f, 6, 1), once);
     EXPECT_NE(train(0.0f, 5, 1), once);
+    const auto outputs = train(0.3f, 5, 1, 0.3f), outputs_alone = train(0.0f, 5, 1, 0.3f);
+    EXPECT_NE(outputs, once);
+    EXPECT_NE(outputs_alone, outputs);
+    EXPECT_NE(outputs_alone, train(0.0f, 5, 1));
+    EXPECT_EQ(train(0.0f, 5, 4, 0.3f), outputs_alone);
+    EXPECT_NE(train(0.0f, 6, 1, 0.3f), outputs_alone);
   }
 }
 

@@ -27,13 +27,18 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
   rnn_tape_t* out = nullptr;
   ASSERT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK) << rnn_last_error();
   const TapeHandle tape(out);
-  ASSERT_EQ(rnn_tape_set_dropout(out, c.dropout, c.dropout_key), RNN_OK) << rnn_last_error();
+  const rnn_dropout_rates_t rates = c.rates();
+  ASSERT_EQ(rnn_tape_set_dropout_rates(out, &rates, c.dropout_key), RNN_OK) << rnn_last_error();
 
-  reference::Network truth = load(network, c);
+  Data steps = c.data;
+  steps.pooling = RNN_POOLING_NONE;  // which a tape ignores
+  reference::Network truth = reference::load(network.get());
+  give_masks(truth, steps, rates, c.dropout_key);
   rnn_sequences_t in = c.data.get();
   const std::size_t states = in.count * truth.state_size(), outputs = in.frames * truth.output_size();
   const float* initial = c.initial_states.empty() ? nullptr : c.initial_states.data();
   reference::Sequences sequences = reference::convert(truth, in, initial);
+  sequences.pooling = RNN_POOLING_NONE;
   Cotangent d;
   if (random.below(4) != 0) d.outputs = numbers(random, outputs);
   if (random.below(4) != 0) d.final_states = numbers(random, states);
@@ -102,15 +107,12 @@ TEST(Gradient, OfTapesOfEveryCell) {
 
 // About as much is dropped as the rate says, the same for the same seed, and nothing without.
 TEST(Gradient, OfDroppedOutputs) {
-  Case c = make_case(config(1, 1, 1), DataKind{}, {90, 3, 50});
+  const Data data = make_data(config(1, 1, 1), {90, 3, 50}, DataKind{});
   for (const float rate : {0.1f, 0.5f, 0.9f}) {
-    c.dropout = rate;
-    c.dropout_key = 5;
-    const std::vector<float> first = mask(c, 0, 37), second = mask(c, 1, 37);
-    EXPECT_EQ(mask(c, 0, 37), first);
+    const std::vector<float> first = mask(data, rate, 5, 0, 37), second = mask(data, rate, 5, 1, 37);
+    EXPECT_EQ(mask(data, rate, 5, 0, 37), first);
     EXPECT_NE(second, first);
-    c.dropout_key = 6;
-    EXPECT_NE(mask(c, 0, 37), first);
+    EXPECT_NE(mask(data, rate, 6, 0, 37), first);
     for (const std::vector<float>* values : {&first, &second}) {
       std::size_t dropped = 0;
       for (const float value : *values) {
@@ -121,8 +123,7 @@ TEST(Gradient, OfDroppedOutputs) {
       EXPECT_NEAR(static_cast<double>(dropped) / 5291.0, rate, 4 * std::sqrt(rate * (1 - rate) / 5291.0));
     }
   }
-  c.dropout = 0.0f;
-  EXPECT_EQ(mask(c, 0, 37), std::vector<float>(143 * 37, 1.0f));
+  EXPECT_EQ(mask(data, 0.0f, 5, 0, 37), std::vector<float>(143 * 37, 1.0f));
 }
 
 TEST(Gradient, OfTapesAddsUp) {

@@ -356,6 +356,30 @@ TEST(Reference, LayersReadBothDirections) {
   expect_near(forward(network, sequences).outputs, {std::tanh(8 * b), std::tanh(12 * b) + 2 * b});
 }
 
+// What the head reads is dropped, not what the layer carries on; pooled, it is that of each sequence.
+TEST(Reference, OutputDropoutByHand) {
+  Network network;
+  network.inputs = 1;
+  network.layers.resize(2);
+  network.layers[0].size = 2;
+  network.layers[1].kind = RNN_LAYER_DENSE;
+  network.layers[1].size = 1;
+  network.parameters = {{"weight_ih_l0", {1, 2}}, {"weight_hh_l0", {0, 0, 0, 0}}, {"head.weight", {3, 5}}};
+  Sequences sequences;
+  sequences.lengths = {1, 2};
+  sequences.inputs = {0.5, 0.25, -1};
+  network.output_dropout = [](std::size_t row, std::size_t column) {
+    return column == 0 ? 0.0 : static_cast<double>(row + 2);
+  };
+  const auto y = [](double x, double factor) { return 5 * factor * std::tanh(2 * x); };
+  Pass pass = forward(network, sequences);
+  expect_near(pass.outputs, {y(0.5, 2), y(0.25, 3), y(-1, 4)});
+  expect_near(pass.states, {std::tanh(0.5), std::tanh(1.0), std::tanh(0.25), std::tanh(0.5), std::tanh(-1.0),
+                            std::tanh(-2.0)});
+  sequences.pooling = RNN_POOLING_LAST;
+  expect_near(forward(network, sequences).pooled, {y(0.5, 2), y(-1, 3)});
+}
+
 TEST(Reference, PoolingByHand) {
   Network network = small_lstm();
   network.layers[0].direction = RNN_DIRECTION_BOTH;

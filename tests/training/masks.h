@@ -1,0 +1,83 @@
+// What dropout multiplies by, as the tests of gradients give it to the reference.
+#pragma once
+
+#include <cstdint>
+
+#include "tests/training/training_test.h"
+
+namespace rnn::training_test {
+
+// Those of a layer's outputs on their way to the next layer, [F, width]. A mask depends on the seed, the lengths,
+// the resets and the layer alone: so it can be seen on a network whose layer l puts out ones, and whose layer
+// l + 1 what it reads.
+inline std::vector<float> mask(const Data& data, float rate, std::uint64_t seed, std::size_t layer,
+                               std::size_t width) {
+  rnn_config_t probe = config(1, static_cast<std::int32_t>(width), 0, static_cast<std::int32_t>(layer) + 2);
+  probe.flags = RNN_FLAG_RELU;
+  const NetworkHandle network = create(probe);
+  const auto set = [&](const std::string& name, const std::vector<float>& values) {
+    EXPECT_EQ(rnn_set_parameter(network.get(), name.c_str(), values.data(), values.size()), RNN_OK) << name;
+  };
+  std::vector<float> identity(width * width);
+  for (std::size_t i = 0; i < width; ++i) identity[i * width + i] = 1.0f;
+  for (std::size_t l = 0; l <= layer + 1; ++l) {
+    const std::string suffix = "_l" + std::to_string(l);
+    set("weight_hh" + suffix, std::vector<float>(width * width));
+    set("bias_ih" + suffix, std::vector<float>(width, l <= layer ? 1.0f : 0.0f));
+    if (l == layer + 1)
+      set("weight_ih" + suffix, identity);
+    else
+      set("weight_ih" + suffix, std::vector<float>(l == 0 ? width : width * width));
+  }
+  rnn_tape_t* out = nullptr;
+  EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+  const TapeHandle tape(out);
+  EXPECT_EQ(rnn_tape_set_dropout(out, rate, seed), RNN_OK);
+  rnn_sequences_t in = data.get();
+  const std::vector<float> inputs(in.frames);
+  in.inputs = inputs.data();
+  in.indices = nullptr;
+  std::vector<float> result(in.frames * width);
+  EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
+      << rnn_last_error();
+  return result;
+}
+
+// The frames whose masks the rows of outputs have: their own or, pooled, the first ones of the segments that end
+// the sequences.
+inline std::vector<std::size_t> output_rows(const Data& data) {
+  std::vector<std::size_t> rows;
+  std::size_t first = 0;
+  for (const std::size_t length : data.lengths) {
+    std::size_t segment = first;
+    for (std::size_t frame = first; frame < first + length; ++frame) {
+      if (!data.resets.empty() && data.resets[frame] != 0) segment = frame;
+      if (data.pooling == RNN_POOLING_NONE) rows.push_back(frame);
+    }
+    if (data.pooling != RNN_POOLING_NONE) rows.push_back(segment);
+    first += length;
+  }
+  return rows;
+}
+
+// What the head reads is the last layer's output, and dropped as if another layer read it.
+inline void give_masks(reference::Network& truth, const Data& data, const rnn_dropout_rates_t& rates,
+                       std::uint64_t seed) {
+  const std::size_t last = truth.body() - 1;
+  if (rates.layers != 0.0f) {
+    std::vector<std::vector<float>> masks;
+    for (std::size_t l = 0; l < last; ++l)
+      masks.push_back(mask(data, rates.layers, seed, l, truth.layers[l].outputs()));
+    truth.dropout = [masks, layers = truth.layers](std::size_t layer, std::size_t frame, std::size_t column) {
+      return static_cast<double>(masks.at(layer).at(frame * layers[layer].outputs() + column));
+    };
+  }
+  if (rates.output == 0.0f) return;
+  const std::size_t width = truth.layers[last].outputs();
+  truth.output_dropout = [width, values = mask(data, rates.output, seed, last, width),
+                          rows = output_rows(data)](std::size_t row, std::size_t column) {
+    return static_cast<double>(values.at(rows.at(row) * width + column));
+  };
+}
+
+}  // namespace rnn::training_test
