@@ -114,10 +114,14 @@ Hdf5::Hdf5(const Source& source) : source_(source), budget_(16 * std::uint64_t{s
 
 // ---- Bytes ----
 
+void Hdf5::spend(std::uint64_t cost) {
+  if (cost > budget_) damaged("its parts refer to each other without end");
+  budget_ -= cost;
+}
+
 ByteRange Hdf5::bytes(std::uint64_t offset, std::uint64_t count) {
   if (offset > source_.size() || count > source_.size() - offset) damaged("a part of it is not within it");
-  if (count > budget_) damaged("its parts refer to each other without end");
-  budget_ -= count;
+  spend(count);
   return ByteRange(source_, offset, count);
 }
 
@@ -159,6 +163,7 @@ void Hdf5::add_messages(std::uint64_t begin, std::uint64_t size, std::vector<Mes
     at += kHeader;
     if (message.size > size - at) damaged("an object's header is too short");
     at += message.size;
+    spend(sizeof message);
     if (message.type == kContinuation && message.size >= 16)
       continuations.push_back(message);
     else if (message.type != 0)
@@ -234,13 +239,14 @@ void Hdf5::add_symbols(std::uint64_t node, const Message& heap, Links& found) {
     const ByteRange symbol = bytes(node + 8 + 40 * i, 40);
     const bool soft = number_in<std::uint32_t>(symbol, 16) == kSoft;
     std::string name = name_in(heap, number_in<std::uint64_t>(symbol, 0));
+    spend(sizeof(Links::value_type));
     if (!found.emplace(std::move(name), soft ? kUndefined : number_in<std::uint64_t>(symbol, 8)).second)
       damaged("a group has a name twice");
   }
 }
 
 std::string Hdf5::name_in(const Message& heap, std::uint64_t offset) {
-  if (offset > heap.size || heap.begin > source_.size() || offset > source_.size() - heap.begin)
+  if (offset >= heap.size || heap.begin > source_.size() || offset >= source_.size() - heap.begin)
     damaged("a name is not within its heap");
   const std::uint64_t most =
       std::min<std::uint64_t>({heap.size - offset, source_.size() - heap.begin - offset, kMaxName});
@@ -292,8 +298,11 @@ std::optional<Hdf5::Attribute> Hdf5::read_attribute(const Message& message, std:
 std::optional<std::vector<std::string>> Hdf5::texts(Address object, std::string_view name) {
   constexpr std::uint64_t kReference = 16;  // length, address of a collection, index in it
   std::optional<Attribute> found;
-  for (const Message& message : messages(object))
-    if (message.type == kAttribute && !found) found = read_attribute(message, name);
+  for (const Message& message : messages(object)) {
+    if (message.type != kAttribute || found) continue;
+    if (message.shared) unsupported("with attributes that objects share");
+    found = read_attribute(message, name);
+  }
   if (!found) {
     if (find_message(object, kAttributeInfo)) unsupported(kNewer);
     return std::nullopt;
@@ -312,6 +321,7 @@ std::optional<std::vector<std::string>> Hdf5::texts(Address object, std::string_
     damaged("an attribute is too short");
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t at = found->values + i * size;
+    spend(sizeof(std::string));
     if (variable) {
       result.push_back(variable_text(at));
       continue;
@@ -332,6 +342,7 @@ std::string Hdf5::variable_text(std::uint64_t at) {
   if (length == 0) return {};
   expect(collection, "GCOL", "a text is in no collection");
   const auto size = number<std::uint64_t>(collection + 8);
+  if (size > source_.size() - collection) damaged("a collection of texts is not within it");
   for (std::uint64_t place = kHeader; size >= kHeader && place <= size - kHeader;) {
     const ByteRange head = bytes(collection + place, kHeader);
     const auto own = number_in<std::uint16_t>(head, 0);

@@ -49,6 +49,7 @@ class Hdf5 {
   };
   using Links = std::map<std::string, Address, std::less<>>;
 
+  void spend(std::uint64_t cost);
   ByteRange bytes(std::uint64_t offset, std::uint64_t count);
   template <class T>
   T number(std::uint64_t offset);
@@ -70,8 +71,8 @@ class Hdf5 {
   Tensor make_tensor(Address dataset, const std::string& name);
 
   const Source& source_;
-  std::uint64_t
-      budget_;  // of bytes to read beside values: what a file's parts say of each other may go in circles
+  // Of bytes to read beside values, and to keep of them: what a file's parts say of each other may go in circles.
+  std::uint64_t budget_;
   Address root_ = 0;
   std::map<Address, std::vector<Message>> messages_;
   std::map<Address, Links> links_;

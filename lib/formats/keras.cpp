@@ -28,6 +28,7 @@ using json::Value;
 
 constexpr char kConfig[] = "config.json", kMetadata[] = "metadata.json", kVariables[] = "model.weights.h5";
 constexpr char kVersion[] = "keras_version";
+constexpr std::size_t kMaxVariables = 8;  // more than a layer has
 
 // The variables of a layer in the order of Keras: kernel, recurrent kernel, bias, and again of the other direction.
 using Variables = std::vector<Tensor>;
@@ -163,7 +164,7 @@ const formats::Conventions& conventions_of(std::string_view version) {
 void add_variables(Hdf5& file, Hdf5::Address layer, const std::string& path, Variables& found) {
   const std::optional<Hdf5::Address> vars = file.find(layer, path + "/vars");
   if (!vars) return;
-  for (std::size_t i = 0; i < 8; ++i) {  // more than a layer has
+  for (std::size_t i = 0; i < kMaxVariables; ++i) {
     const std::string number = std::to_string(i);
     const std::optional<Hdf5::Address> dataset = file.find(*vars, number);
     if (!dataset) return;
@@ -220,15 +221,24 @@ Model read_archive(const Source& source) {
 
 // ---- .h5 ----
 
-// An attribute's texts; where they were too many for one, it is cut into NAME0, NAME1, ...
-std::vector<std::string> list_of(Hdf5& file, Hdf5::Address group, const std::string& name) {
-  if (std::optional<std::vector<std::string>> whole = file.texts(group, name)) return std::move(*whole);
+// The names of a layer's variables. Where they were too many for one attribute, it is cut into weight_names0,
+// weight_names1, ...
+std::vector<std::string> names_of(Hdf5& file, Hdf5::Address group, const std::string& layer) {
+  const std::string attribute = "weight_names";
   std::vector<std::string> all;
-  for (std::size_t i = 0;; ++i) {
-    const std::optional<std::vector<std::string>> some = file.texts(group, name + std::to_string(i));
-    if (!some) return all;
-    all.insert(all.end(), some->begin(), some->end());
+  if (std::optional<std::vector<std::string>> whole = file.texts(group, attribute)) {
+    all = std::move(*whole);
+  } else {
+    for (std::size_t i = 0; all.size() <= kMaxVariables; ++i) {
+      const std::optional<std::vector<std::string>> some = file.texts(group, attribute + std::to_string(i));
+      if (!some) break;
+      all.insert(all.end(), some->begin(), some->end());
+    }
   }
+  if (all.size() > kMaxVariables)
+    throw Error(RNN_BAD_FORMAT, "layer %s has more than %zu variables in the file", quote(layer).c_str(),
+                kMaxVariables);
+  return all;
 }
 
 std::optional<std::string> text_of(Hdf5& file, const char* attribute) {
@@ -251,7 +261,7 @@ Model read_legacy(const Source& source) {
   for (ConfiguredLayer& layer : read_config(Value(tree), conventions_of(version ? *version : ""))) {
     Variables variables;
     if (const std::optional<Hdf5::Address> group = file.find(*groups, layer.name))
-      for (const std::string& name : list_of(file, *group, "weight_names")) {
+      for (const std::string& name : names_of(file, *group, layer.name)) {
         const std::string path = layer.name + "/" + name;
         const std::optional<Hdf5::Address> dataset = file.find(*group, name);
         if (!dataset) throw Error(RNN_BAD_FORMAT, "the HDF5 file has no %s", quote(path).c_str());

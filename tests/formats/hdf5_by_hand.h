@@ -18,6 +18,7 @@ class Hdf5File {
   struct Message {
     std::uint16_t type;
     std::string data;
+    char flags = 0;  // 2: shared
   };
 
   static constexpr std::uint64_t kSoft = ~std::uint64_t{0};  // as a link's object
@@ -50,8 +51,8 @@ class Hdf5File {
     std::string all;
     for (const Message& message : messages) {
       const std::string data = padded(message.data);
-      all += number(message.type) + number(static_cast<std::uint16_t>(data.size())) + std::string(4, '\0') +
-             data;
+      all += number(message.type) + number(static_cast<std::uint16_t>(data.size())) +
+             std::string(1, message.flags) + std::string(3, '\0') + data;
     }
     return add(std::string("\1\0", 2) + number(static_cast<std::uint16_t>(messages.size())) +
                number(std::uint32_t{1}) + number(static_cast<std::uint32_t>(all.size())) +

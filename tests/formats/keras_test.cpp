@@ -364,6 +364,74 @@ TEST(Keras, RefusesFiles) {
                  "unsupported: \"model.weights.h5\" of the ZIP archive is compressed");
 }
 
+std::string with_number(std::string file, const std::string& behind, std::size_t place, std::uint64_t value) {
+  const std::string text = number(value);
+  return file.replace(file.find(behind) + place, text.size(), text);
+}
+
+TEST(Keras, RefusesStructures) {
+  const std::string file = legacy(config());
+  // Of a collection of texts its size, and that of its first text.
+  expect_message(with_number(file, "GCOL", 8, ~std::uint64_t{0}), "a collection of texts is not within it");
+  expect_message(with_number(file, "GCOL", 24, ~std::uint64_t{31}), "a text is not in its collection");
+  // Of a heap its size: names are within what precedes them.
+  for (const std::uint64_t size : {0, 8}) {
+    const std::string cut = with_number(file, "HEAP", 8, size);
+    const Folder folder;
+    put(folder / "x.h5", cut);
+    rnn_t* rnn = nullptr;
+    EXPECT_EQ(rnn_load((folder / "x.h5").c_str(), nullptr, &rnn), RNN_BAD_FORMAT) << size;
+    EXPECT_MESSAGE("a name is not within its heap");
+    expect_message(cut, "a name is not within its heap");
+  }
+  Hdf5File f;
+  Hdf5File::Message shared = Hdf5File::fixed("model_config", {"x"});
+  shared.flags = 2;
+  const std::uint64_t empty = f.group({});
+  expect_message(f.file(f.group({{"model_weights", empty}}, {shared})),
+                 "unsupported: HDF5 with attributes that objects share");
+}
+
+// A header whose parts are one block, many times.
+TEST(Keras, RefusesBlocksForMany) {
+  const auto file = [](std::size_t times) {
+    return legacy(config(), [=](Hdf5File& f, const Parts& p) {
+      const std::uint64_t block = f.header(std::vector<Hdf5File::Message>(1000, {0x20, ""})) + 16;
+      std::vector<Hdf5File::Message> messages(times, {16, number(block) + number(std::uint64_t{8000})});
+      messages.push_back({1, Hdf5File::space({3, 6})});
+      messages.push_back({3, Hdf5File::f32()});
+      messages.push_back({8, f.contiguous(bytes(floats(p.kernel)))});
+      return f.header(messages);
+    });
+  };
+  EXPECT_EQ(try_load(file(1)), RNN_OK) << rnn_last_error();
+  // 200 KB are fewer than may be read, but not what is kept of them.
+  expect_message(file(25), "its parts refer to each other without end");
+}
+
+TEST(Keras, RefusesManyNames) {
+  const auto file = [](const std::vector<Hdf5File::Message>& names) {
+    Hdf5File f;
+    const std::uint64_t one = f.dataset({1, 1}, {0.5f});
+    const std::string layer =
+        "{\"class_name\": \"SimpleRNN\", \"config\": {\"name\": \"s\", \"units\": 1, \"activation\": "
+        "\"tanh\", "
+        "\"use_bias\": false}}";
+    return f.file(f.group(
+        {{"model_weights", f.group({{"s", f.group({{"k", one}}, names)}})}},
+        {f.variable("model_config", "{\"class_name\": \"Sequential\", \"config\": [" + layer + "]}")}));
+  };
+  const auto names = [](const std::string& attribute, std::size_t count) {
+    return Hdf5File::fixed(attribute, std::vector<std::string>(count, "k"));
+  };
+  EXPECT_EQ(try_load(file({names("weight_names", 2)})), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(file({names("weight_names0", 1), names("weight_names1", 1)})), RNN_OK)
+      << rnn_last_error();
+  const char kMany[] = "layer \"s\" has more than 8 variables in the file";
+  expect_message(file({names("weight_names", 9)}), kMany);
+  expect_message(file({names("weight_names0", 8), names("weight_names1", 1)}), kMany);
+}
+
 // The kernel and the recurrent kernel of many layers are one dataset: memory is bounded by the file.
 TEST(Keras, OneDatasetForMany) {
   const auto layers = [](std::size_t count) {
