@@ -132,11 +132,16 @@ void check_options(const Convert& convert, const CLI::App& command, const rnn_co
 void run(const Convert& convert, const CLI::App& command) {
   check_not_same("out", convert.out, "--text", convert.text);
   const rnn::Network from = load(convert);
+  const bool drops = is_checkpoint(from, convert.in);  // before out is written, which may be the same file
   check_options(convert, command, from.config());
   rnn::Network to =
       from.convert(convert.compute.empty() ? from.config().compute : compute_of(convert.compute));
   set_metadata(to, convert.metadata);
   convert.text.empty() ? save(to, convert) : compare(from, to, convert);
+  if (drops)
+    note(convert.in + " is a checkpoint; " + convert.out +
+         " has its weights alone, and not the optimiser's state and the place in the run that rnn train "
+         "--resume needs");
 }
 
 void add_format_options(CLI::App& command, Convert& convert) {

@@ -138,7 +138,7 @@ class Reader {
       contiguous = contiguous && (tensor.shape[d] == 1 || strides[d] == expected);
       expected *= tensor.shape[d];
     }
-    if (tensor.count > available || !fits || (tensor.count > 0 && last >= available))
+    if (!fits || (tensor.count > 0 && last >= available))
       throw Error(RNN_BAD_FORMAT, "tensor %s with shape %s reaches beyond its storage of %" PRIu64 " values",
                   quote(tensor.name).c_str(), to_string(tensor.shape).c_str(), available);
     if (!contiguous) return gather(tensor, storage, offset * size, strides);
@@ -146,13 +146,19 @@ class Reader {
     tensor.offset = tensor.count > 0 ? offset * size : 0;
   }
 
+  // A tensor that expand() has made, for one, repeats values: it may be larger than its storage, and than the file.
   void gather(Tensor& tensor, const Source& storage, std::size_t from,
               const std::vector<std::uint64_t>& strides) {
-    copied_ += storage.size();
-    if (copied_ > zip_.source().size())
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: the storages of tensors that are views, up to %s, are larger than the file",
-                  quote(tensor.name).c_str());
+    const std::size_t most = zip_.source().size(), needed = std::max(storage.size(), tensor.bytes());
+    if (needed > most || copied_ > most - needed) {
+      tensor.fault =
+          Error(RNN_UNSUPPORTED,
+                "unsupported: tensor %s with shape %s is a view of a storage of %zu bytes; copies of "
+                "views, as clone() before torch.save makes them, may be as large as the file",
+                quote(tensor.name).c_str(), to_string(tensor.shape).c_str(), storage.size());
+      return;
+    }
+    copied_ += needed;
     const std::size_t size = type_size(tensor.type), rank = tensor.shape.size();
     const ByteRange values(storage, 0, storage.size());
     unsigned char* const copy = storages_->copies.emplace_back(tensor.bytes()).data.get();
@@ -174,7 +180,7 @@ class Reader {
   const Pickle pickle_;
   const std::shared_ptr<Storages> storages_ = std::make_shared<Storages>();
   std::size_t items_ = 0;
-  std::size_t copied_ = 0;  // bytes of storages
+  std::size_t copied_ = 0;  // bytes of storages, or of what is larger than its storage
 };
 
 // The folder that holds data.pkl; empty if there is none.

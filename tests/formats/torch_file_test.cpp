@@ -152,6 +152,25 @@ TEST(TorchFile, ReadsViews) {
   expect_equal(load_memory(file).get(), expected().get());
 }
 
+// What expand() makes of one value, and a tensor beside the network, which may be of any size.
+TEST(TorchFile, ReadsExpandedTensors) {
+  const std::string code = dictionary("lstm.", [](Saved& saved) {
+    if (saved.key == "bias_ih_l0") saved.key = "one", saved.strides = {0};
+  });
+  const Saved mask = {"one", {1 << 20, 1 << 20}, {0, 0}};
+  const std::string file = archive(code + items(text("mask") + tensor(mask)),
+                                   {{"model/data/one", bytes(std::vector<float>{0.25f})}});
+  rnn_load_options_t options{};
+  options.struct_size = sizeof options;
+  options.layers = "lstm.";
+  rnn_t* loaded = nullptr;
+  ASSERT_EQ(rnn_load_memory_as(file.data(), file.size(), &options, nullptr, &loaded), RNN_OK)
+      << rnn_last_error();
+  const Rnn rnn(loaded, &rnn_destroy);
+  const std::vector<float> sum = parameter(rnn.get(), "bias_ih_l0"), other = values(kLstm[3]);
+  for (std::size_t i = 0; i < sum.size(); ++i) EXPECT_EQ(sum[i], 0.25f + other[i]);
+}
+
 TEST(TorchFile, ReadsHalves) {
   // 0x3c00 is 1 in F16, 0x3f80 in BF16.
   for (const auto& [storage, one] : {std::pair{"HalfStorage", std::uint16_t{0x3c00}},
@@ -238,6 +257,12 @@ TEST(TorchFile, RefusesTensorsBeyondTheirStorage) {
   expect_refused(changed([](Saved& s) {
                    s.shape = {1 << 20, 1 << 20};
                    s.strides = {0, 0};
+                 }),
+                 RNN_UNSUPPORTED,
+                 "tensor \"weight_hh_l0\" with shape [1048576, 1048576] is a view of a storage of 256 bytes");
+  expect_refused(changed([](Saved& s) {
+                   s.shape = {1 << 20, 1 << 20};
+                   s.strides = {1, 0};
                  }),
                  RNN_BAD_FORMAT, kBeyond);
   expect_refused(changed([](Saved& s) { s.offset = -1; }), RNN_BAD_FORMAT, "must be >= 0");

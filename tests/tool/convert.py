@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """rnn convert keeps what a model computes: convert.py RNN"""
 
+import re
+
 from tool import SENTENCE, VARIED, expect, join, main, split
 
 
@@ -53,6 +55,17 @@ def check_names(tool):
     expect(metadata["rate"] == "48000" and metadata["note"] == "a=b", metadata)
 
 
+def check_checkpoint(tool):
+    """What only a checkpoint holds is lost, and the program says so."""
+    tool.ok("train", "text", "--hidden", "8", "--updates", "2", "--quiet", "--checkpoint", "run")
+    done = tool.run("convert", "run", "weights.rnn")
+    said = done.stderr.decode()
+    expect(done.returncode == 0 and re.fullmatch(r"rnn: note: run is a checkpoint; weights.rnn has its weights alone.*\n", said),
+           f"{done.returncode}: {said!r}")
+    expect(tool.json("info", "weights.rnn")["kind"] == "model", "the kind of what is converted")
+    expect(tool.run("convert", "weights.rnn", "again.rnn").stderr == b"", "a note about a model")
+
+
 def check_errors(tool):
     tool.fails("format|suffix", "convert", "model.safetensors", "out.unknown")
     for name in ("while", "class", "a-b"):
@@ -79,6 +92,7 @@ def check(tool):
     check_numbers(tool)
     check_formats(tool)
     check_names(tool)
+    check_checkpoint(tool)
     check_errors(tool)
 
 
