@@ -40,7 +40,7 @@ inline constexpr std::size_t kMinimumSize<rnn_parameter_group_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_evaluation_t> = 32;
 template <>
-inline constexpr std::size_t kMinimumSize<rnn_dropout_rates_t> = 16;
+inline constexpr std::size_t kMinimumSize<rnn_dropout_rates_t> = 24;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_save_options_t> = 48;
 template <>

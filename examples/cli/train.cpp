@@ -40,6 +40,7 @@ struct Train {
   float weight_decay = 0.1f;
   float dropout = 0;
   float output_dropout = 0;
+  float recurrent_dropout = 0;
   float average = 0;
   float label_smoothing = 0;
   std::string schedule = "cosine";
@@ -207,6 +208,10 @@ void check_effects(const Train& train, const CLI::App& command, const rnn_config
   };
   check_effect(command, "--dropout", train.dropout == 0 || config.num_layers > 1,
                "it acts between layers, and the network has one");
+  check_effect(
+      command, "--recurrent-dropout",
+      train.recurrent_dropout == 0 || (config.cell != RNN_CELL_MIN_GRU && config.cell != RNN_CELL_MIN_LSTM),
+      "the gates of this cell do not read the state");
   check_effect(command, "--residual", config.num_layers > 1, "the network has one layer");
   const std::size_t steps = data.training.frames() / data.training.count();
   noted("--window", static_cast<std::size_t>(train.window) <= steps,
@@ -225,6 +230,7 @@ rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
   options.weight_decay = train.weight_decay;
   options.dropout = train.dropout;
   options.output_dropout = train.output_dropout;
+  options.recurrent_dropout = train.recurrent_dropout;
   options.average = train.average;
   options.label_smoothing = train.label_smoothing;
   options.schedule = kSchedules.at(train.schedule);
@@ -375,6 +381,12 @@ void add_training_options(CLI::App& command, Train& train) {
   command
       .add_option("--output-dropout", train.output_dropout,
                   "Part of the last layer's output that the head does not see")
+      ->check(number(0, 0.999))
+      ->capture_default_str();
+  command
+      .add_option("--recurrent-dropout", train.recurrent_dropout,
+                  "Part of the state that the gates do not see, the same units all along a\n"
+                  "piece of the text")
       ->check(number(0, 0.999))
       ->capture_default_str();
   command

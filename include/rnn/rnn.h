@@ -733,6 +733,11 @@ typedef struct rnn_train_options {
                                 initial state. One more is RNN_NOT_FINITE; default 0: the first is */
   float output_dropout; /* of what the head reads, as `dropout` is of what layers read; 0 without a head;
                            0..<1. With pooling, of the pooled output of each sequence */
+  float recurrent_dropout; /* of h as W_hh multiplies it (with RNN_FLAG_RESET_BEFORE also of r * h; never of
+                              z * h), 0..<1: for each sequence, layer and direction the same units at all its
+                              steps, also in windows and batches that go on from its state; others in each
+                              epoch. What is kept is scaled by 1 / (1 - recurrent_dropout). 0 without
+                              weight_hh; Gal & Ghahramani 2016 */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -939,6 +944,8 @@ typedef struct rnn_dropout_rates {
   size_t struct_size;
   float layers; /* as rnn_train_options_t.dropout */
   float output; /* as rnn_train_options_t.output_dropout */
+  float recurrent; /* as rnn_train_options_t.recurrent_dropout; sequence n of a pass has the same mask for the
+                      same seed */
 } rnn_dropout_rates_t;
 
 /* The same for every kind of dropout. rnn_tape_set_dropout is this with a rate for `layers` alone.

@@ -170,6 +170,9 @@ struct ForwardStep {
   kernels::MutableRows product;      // [M, G*H]  with layer normalisation: W_hh h, normalised with gain
   kernels::MutableRows normalized;   // [M, G*H]  the same without gain; null: not wanted
   float* deviation;                  // [M]  1 / its standard deviation; null: not wanted
+  kernels::Rows mask;  // [M, P]  recurrent dropout: what h is multiplied by on its way into a product;
+                       // null: there is none
+  kernels::MutableRows masked;  // [M, P]  with it: out: that h
 };
 
 // The same step backwards.
@@ -188,12 +191,14 @@ struct BackwardStep {
   kernels::MutableRows d_sum;  // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
                                // W_hh h; `gates` unless Cell::kept_leads
   kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
-  kernels::MutableRows d_projected;  // [M, P]  with projection: gradient of h
+  kernels::MutableRows d_projected;  // [M, P]  with projection or recurrent dropout: gradient of h
   // [M, H]  of h if Cell::carries_h, and of c: in: gradient from the step after that the product has not; out:
   // for the one before
   kernels::MutableRows carry[kMaxStates];
   kernels::Rows normalized;  // [M, G*H]
   const float* deviation;    // [M]
+  kernels::Rows mask;        // [M, P]  as ForwardStep has it
+  kernels::Rows masked;      // [M, P]  as forward left it
 };
 
 // All cells, in the order of their identifiers.
@@ -226,6 +231,7 @@ void backward(const Cell& cell, const kernels::Table& table, const LayerWeights&
 // d_product, of the first stage, and in carry.
 void previous_gradient(const Cell& cell, const kernels::Table& table, const BackwardWeights& transposed,
                        std::size_t rows, std::size_t hidden, const kernels::Rows& d_product,
-                       const kernels::Rows& carry, const kernels::MutableRows& d_h);
+                       const kernels::Rows& carry, const kernels::Rows& mask,
+                       const kernels::MutableRows& d_h);
 
 }  // namespace rnn::cells

@@ -1,4 +1,5 @@
-// What every cell can have around its kernels: layer normalisation of W_hh h, and a projection of h.
+// What every cell can have around its kernels: layer normalisation of W_hh h, a projection of h, and recurrent
+// dropout (Gal & Ghahramani 2016): W_hh (h * mask), of the reset gate before the product W_hn (r * (h * mask)).
 #include <cstring>
 
 #include "lib/cells/cell.h"
@@ -23,11 +24,30 @@ auto* row(const AnyRows& rows, std::size_t m) {
   return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
 }
 
-// The gradient of the projected h: from outside, and from the next step where there is one.
+// y = a * b + c, rounded twice; y may be a. c may be zero vectors.
+void multiply_add(std::size_t M, std::size_t n, const Rows& a, const Rows& b, const Rows& c,
+                  const MutableRows& y) {
+  for (std::size_t m = 0; m < M; ++m) {
+    const float *const p = row(a, m), *const q = row(b, m);
+    float* const out = row(y, m);
+    if (is_zero(c)) {
+      for (std::size_t j = 0; j < n; ++j) out[j] = p[j] * q[j];
+    } else {
+      const float* const r = row(c, m);
+      for (std::size_t j = 0; j < n; ++j) out[j] = p[j] * q[j] + r[j];
+    }
+  }
+}
+
+// The gradient of h: from outside, and from the next step where there is one.
 void gather_projected(const Table& table, const BackwardWeights& weights, const BackwardStep& step) {
   const kernels::Panels& product = weights.products[0];
   const std::size_t columns = product.rows;
-  table.gemm(product, step.rows_next, step.d_product_next, step.d_h, columns, step.d_projected);
+  const bool drops = !is_zero(step.mask);
+  table.gemm(product, step.rows_next, step.d_product_next, drops ? kZeros : step.d_h, columns,
+             step.d_projected);
+  if (drops)
+    multiply_add(step.rows_next, columns, as_input(step.d_projected), step.mask, step.d_h, step.d_projected);
   for (std::size_t m = step.rows_next; m < step.rows; ++m) {
     float* const target = row(step.d_projected, m);
     if (is_zero(step.d_h))
@@ -35,6 +55,20 @@ void gather_projected(const Table& table, const BackwardWeights& weights, const 
     else
       std::memcpy(target, row(step.d_h, m), columns * sizeof(float));
   }
+}
+
+// The second stage reads the masked h, and what it adds to carry is the gradient of that. d_projected is free: the
+// first stage has read it.
+void second_backward(const Cell& cell, const Table& table, CellBackward& kernel, const BackwardStep& step) {
+  const std::size_t bytes = step.hidden * sizeof(float);
+  for (std::size_t m = 0; m < step.rows; ++m) {
+    std::memcpy(row(step.d_projected, m), row(step.carry[0], m), bytes);
+    std::memset(row(step.carry[0], m), 0, bytes);
+  }
+  kernel.h_prev = step.masked;
+  (table.*cell.stages[1].backward)(kernel);
+  multiply_add(step.rows, step.hidden, as_input(step.carry[0]), step.mask, as_input(step.d_projected),
+               step.carry[0]);
 }
 
 // d_sum = the gradients of all gates but the last, and what is kept of that.
@@ -71,9 +105,14 @@ CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step)
 
 void forward(const Cell& cell, const Table& table, const LayerWeights& weights, const ForwardStep& step) {
   CellForward kernel = forward_kernel(weights, step);
+  if (!is_zero(step.mask)) {
+    multiply_add(step.rows, weights.products[0].depth, step.previous[0], step.mask, kZeros, step.masked);
+    kernel.x = as_input(step.masked);
+    if (cell.stage_count > 1) kernel.h_prev = kernel.x;  // of which the first stage keeps a part
+  }
   if (weights.norm_recurrent != nullptr) {
     const std::size_t columns = kernel.w.rows;
-    table.gemm(kernel.w, step.rows, step.previous[0], kZeros, columns, step.product);
+    table.gemm(kernel.w, step.rows, kernel.x, kZeros, columns, step.product);
     table.layer_norm(step.rows, columns, as_input(step.product), weights.norm_recurrent, nullptr,
                      step.normalized, step.deviation, step.product);
     kernel.w.data = nullptr;
@@ -81,6 +120,7 @@ void forward(const Cell& cell, const Table& table, const LayerWeights& weights, 
   }
   (table.*cell.stages[0].forward)(kernel);
   if (cell.stage_count > 1) {
+    kernel.h_prev = step.previous[0];
     kernel.w = weights.products[1];
     kernel.x = as_input(step.kept);
     (table.*cell.stages[1].forward)(kernel);
@@ -110,8 +150,13 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
   kernel.carry_h = step.carry[0];
   kernel.carry_c = step.carry[1];
   kernel.activation = weights.activation;
-  if (transposed.projection.data != nullptr) {
-    gather_projected(table, transposed, step);
+  const bool drops = !is_zero(step.mask), projects = transposed.projection.data != nullptr;
+  if (drops || projects) gather_projected(table, transposed, step);
+  if (drops && !projects) {
+    kernel.M_product = 0;
+    kernel.d_h = as_input(step.d_projected);
+  }
+  if (projects) {
     kernel.w = transposed.projection;
     kernel.M_product = step.rows;
     kernel.x = as_input(step.d_projected);
@@ -122,7 +167,10 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
     kernel.w = transposed.products[1];
     kernel.x = {step.gates.base + cell.stages[0].gates * step.hidden, step.gates.stride, nullptr};
     kernel.M_product = step.rows;
-    (table.*cell.stages[1].backward)(kernel);
+    if (drops)
+      second_backward(cell, table, kernel, step);
+    else
+      (table.*cell.stages[1].backward)(kernel);
   }
   if (weights.norm_recurrent == nullptr) return;
   if (cell.kept_leads()) gather_sum(cell, step);
@@ -132,10 +180,14 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
 
 void previous_gradient(const Cell& cell, const Table& table, const BackwardWeights& transposed,
                        std::size_t rows, std::size_t hidden, const Rows& d_product, const Rows& carry,
-                       const MutableRows& d_h) {
+                       const Rows& mask, const MutableRows& d_h) {
   const kernels::Panels& w = transposed.products[0];
-  if (w.data != nullptr)
-    return table.gemm(w, rows, d_product, cell.carries_h ? carry : kZeros, kernels::padded(w.rows), d_h);
+  const Rows beside = cell.carries_h ? carry : kZeros;
+  if (w.data != nullptr) {
+    table.gemm(w, rows, d_product, is_zero(mask) ? beside : kZeros, kernels::padded(w.rows), d_h);
+    if (!is_zero(mask)) multiply_add(rows, w.rows, as_input(d_h), mask, beside, d_h);
+    return;
+  }
   for (std::size_t m = 0; m < rows; ++m) std::memcpy(row(d_h, m), row(carry, m), hidden * sizeof(float));
 }
 

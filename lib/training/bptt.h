@@ -104,6 +104,7 @@ class Bptt {
   struct GroupBuffers;
   void forward_group(const Group& g) noexcept;
   void load_initial_states(const Group& g) noexcept;
+  void draw_masks(const Group& g) noexcept;
   void load_inputs(const Group& g, Block block) noexcept;
   const float* input_at(const Group& g, std::size_t layer, std::size_t i,
                         std::size_t position) const noexcept;

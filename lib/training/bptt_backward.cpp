@@ -177,6 +177,10 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
   b.d_projected = s.d_projected.rows(first);
   b.normalized = s.normalized.read(first);
   b.deviation = strand.layer->layer_norm ? s.deviation + first : nullptr;
+  if (w_.masks(index)) {
+    b.mask = s.mask.read(g.first + step.first);
+    b.masked = s.masked.read(first);
+  }
   cells::backward(cell, pass_.weights->table(), strand.weights, transposed, b);
 }
 
@@ -294,6 +298,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
       if (step.previous >= w_.plan.segments()) return;
       cells::previous_gradient(*layer.cell, pass_.weights->table(), transposed, step.count, layer.hidden,
                                s.d_product.read(row(g, step.t) + step.first), s.carry[0].read(step.previous),
+                               w_.masks(strand) ? s.mask.read(g.first + step.first) : kernels::Rows{},
                                s.d_initial[0].rows(step.previous));
     };
     for (std::size_t t = 0; t < (s.reverse ? steps(g) : 1); ++t) visit_step(g, t, strand, compute);

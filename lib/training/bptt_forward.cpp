@@ -43,7 +43,7 @@ struct Bptt::GroupBuffers {
     const Strand& strand = bptt.pass_.weights->strand(s);
     const StrandRows& rows = w.strands[s];
     const std::size_t states = strand.layer->cell->states;
-    const bool picks = bptt.picks_inputs(s);
+    const bool picks = bptt.picks_inputs(s), masks = w.masks(s);
     cells::ForwardStep f{};
     f.hidden = strand.layer->hidden;
     if (!strand.layer->cell->keeps_h)
@@ -63,6 +63,10 @@ struct Bptt::GroupBuffers {
         for (std::size_t p = 0; p < states; ++p) {
           f.previous[p] = rows.states[p].read(step.previous);
           f.next[p] = rows.states[p].rows(w.plan.segments() + first);
+        }
+        if (masks) {
+          f.mask = rows.mask.read(group.first + step.first);
+          f.masked = rows.masked.rows(first);
         }
         f.kept = rows.kept.rows(first);
         f.unprojected = rows.unprojected.rows(first);
@@ -95,6 +99,7 @@ struct Bptt::GroupBuffers {
 
 void Bptt::forward_group(const Group& g) noexcept {
   load_initial_states(g);
+  if (w_.recurrent_dropout) draw_masks(g);
   const bool outputs = wants_outputs();
   for (std::size_t t = 0; t < steps(g); t += g.block) {
     const Block block{t, std::min(t + g.block, steps(g))};
@@ -134,6 +139,13 @@ void Bptt::load_initial_states(const Group& g) noexcept {
         std::fill_n(past, strand.past.size, 0.0f);
     }
   }
+}
+
+void Bptt::draw_masks(const Group& g) noexcept {
+  for (std::size_t s = 0; s < w_.dimensions.strands; ++s)
+    for (std::size_t b = g.first; w_.masks(s) && b < g.last; ++b)
+      draw_mask(pass_, s, pass_.items[w_.plan.segment(b).slice].sequence, w_.strands[s].layer->projected,
+                w_.strands[s].mask.at(b));
 }
 
 // Inputs in the plan's order: the gradients read them once more.

@@ -218,10 +218,12 @@ void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
   const std::size_t bound = layer().cell->stages[0].gates * layer().hidden;
   const std::size_t turn = layer().kept_leads() ? bound - layer().hidden : bound,
                     end = tile_.row + tile_.rows;
+  const bool masks = w_.masks(p_.strand);
+  const Matrix& h = masks ? s.masked : s.states[0];
+  const float* const h_prev = h.at(masks ? run.row : run.previous, tile_.column);
   const auto add = [&](std::size_t first, std::size_t last, std::size_t column) {
     table_.gemm_tn(last - first, tile_.columns, run.count, s.d_product.at(run.row, column),
-                   s.d_product.stride, s.states[0].at(run.previous, tile_.column), s.states[0].stride,
-                   c_ + (first - tile_.row) * p_.stride, p_.stride);
+                   s.d_product.stride, h_prev, h.stride, c_ + (first - tile_.row) * p_.stride, p_.stride);
   };
   if (tile_.row < turn) add(tile_.row, std::min(end, turn), tile_.row + (bound - turn));
   if (end > turn) add(std::max(tile_.row, turn), end, std::max(tile_.row, turn) - turn);

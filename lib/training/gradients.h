@@ -1,7 +1,8 @@
 // Parameter gradients from the activations and gate gradients of a pass:
 //
 //   d_W_ih = sum of d_input_product x^T
-//   d_W_hh = sum of d_product h_prev^T, of a second stage's gates d_gates kept^T
+//   d_W_hh = sum of d_product h_prev^T, of a second stage's gates d_gates kept^T; with recurrent dropout of
+//            the masked h_prev
 //   d_W_hr = sum of d_projected unprojected^T
 //   vectors: see cells::Vector::Sum
 //   d_initial = sum over segments

@@ -137,6 +137,7 @@ void resolve_job(rnn_train_options_t& o) {
 void resolve_conveniences(rnn_train_options_t& o) {
   check_fraction("dropout", o.dropout);
   check_fraction("output_dropout", o.output_dropout);
+  check_fraction("recurrent_dropout", o.recurrent_dropout);
   if (!(o.scheduled_sampling >= 0.0f && o.scheduled_sampling <= 1.0f))
     throw Error(RNN_INVALID_ARGUMENT, "options.scheduled_sampling is %s; it must be 0..1",
                 number(o.scheduled_sampling).c_str());
@@ -212,6 +213,17 @@ void check_output_dropout_effect(const Weights& weights, const char* name, float
                 rate);
 }
 
+void check_recurrent_dropout_effect(const Weights& weights, const char* name, float rate) {
+  bool acts = rate == 0.0f;
+  for (std::size_t l = 0; l < weights.num_layers(); ++l)
+    acts = acts || weights.layer(l).cell->recurrent_gates() > 0;
+  if (!acts)
+    throw Error(
+        RNN_INVALID_ARGUMENT,
+        "%s is %g and no layer of the network has a weight_hh, whose inputs it drops parts of; it must be 0",
+        name, rate);
+}
+
 void check_trainable(const Weights& weights) {
   if (weights.config().compute == RNN_COMPUTE_INT8)
     throw Error(
@@ -268,6 +280,7 @@ void check_network_options(const Weights& weights, const rnn_train_options_t& o)
   check_sampling(weights, o);
   check_dropout_effect(weights, "options.dropout", o.dropout);
   check_output_dropout_effect(weights, "options.output_dropout", o.output_dropout);
+  check_recurrent_dropout_effect(weights, "options.recurrent_dropout", o.recurrent_dropout);
   if (o.scheduled_sampling != 0.0f && weights.output_size() != weights.input_size())
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.scheduled_sampling is %g and the network has %zu outputs and %zu inputs; outputs "

@@ -25,6 +25,9 @@ void check_dropout_effect(const Weights& weights, const char* name, float rate);
 // The same if it has no head, whose inputs could be dropped.
 void check_output_dropout_effect(const Weights& weights, const char* name, float rate);
 
+// The same if no layer of it multiplies h by weights.
+void check_recurrent_dropout_effect(const Weights& weights, const char* name, float rate);
+
 // Check resolved options against the network; all but the patterns of groups, which Optimizer resolves.
 void check_network_options(const Weights& weights, const rnn_train_options_t& options);
 

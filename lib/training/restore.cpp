@@ -89,6 +89,10 @@ void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>&
     throw Error(RNN_BAD_FORMAT,
                 "the saved skipped_in_row is %" PRIu64 "; it must be at most skipped, which is %" PRIu64,
                 saved.skipped_in_row, saved.skipped);
+  if (saved.carried_since > saved.update)
+    throw Error(RNN_BAD_FORMAT,
+                "the saved carried_since is %" PRIu64 "; it must be at most update, which is %" PRIu64,
+                saved.carried_since, saved.update);
   if (saved.validation_due > 1 || saved.restored > 1)
     throw Error(RNN_BAD_FORMAT,
                 "the saved validation_due is %" PRIu64 " and restored is %" PRIu64 "; both must be 0 or 1",

@@ -116,6 +116,7 @@ bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t
 void Trainer::Implementation::run_passes(const Walk& walk, Pass& pass, Gathered& gathered) {
   pass.slices = slices.data();
   pass.items = items.data();
+  pass.recurrent_key = key(Draw::masks_of_epoch, state.epoch, 0);
   for (bool first = true;; first = false) {
     if (state.next_step == 0)
       state.carried = Buffer<float>();  // what another batch or single updates carried

@@ -29,6 +29,7 @@ void TrainerState::visit(StateVisitor& visitor) {
   visitor.optional_real("learning_rate", learning_rate);
   visitor.optional_integer("skipped", skipped);
   visitor.optional_integer("skipped_in_row", skipped_in_row);
+  visitor.optional_integer("carried_since", carried_since);
 }
 
 }  // namespace rnn

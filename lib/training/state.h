@@ -43,7 +43,8 @@ struct TrainerState {
                           // its network, and is not visited
   Buffer<float> best;     // what the best validation saw, as Weights::values; empty if it is not kept
   Buffer<float> carried;  // [sequences of the batch, S] states at the end of the last window
-  double best_loss = 0;   // of validation; infinity before the first
+  std::uint64_t carried_since = 0;   // of single updates: the updates before the one in which they began
+  double best_loss = 0;              // of validation; infinity before the first
   double validation_loss = 0;        // the latest; NaN before the first
   std::uint64_t worse = 0;           // validations since the best
   std::uint64_t validation_due = 0;  // 1: the last update's validation is still to be done

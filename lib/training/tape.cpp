@@ -79,7 +79,7 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   std::size_t first = 0;
   for (std::size_t n = 0; n < in.count; first += in.lengths[n], ++n) {
     self.slices[n] = {first, in.lengths[n]};
-    self.items[n] = {n, Item::kNone};
+    self.items[n] = {n, Item::kNone, n};
   }
   // A copy: final_states may be the same memory.
   if (initial_states != nullptr) std::copy_n(initial_states, states, self.initial_states.data());
@@ -96,6 +96,8 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   pass.dropout = self.dropout.layers;
   pass.output_dropout = self.dropout.output;
   pass.dropout_key = self.dropout_key;
+  pass.recurrent_dropout = self.dropout.recurrent;
+  pass.recurrent_key = ~self.dropout_key;  // as the layers' outputs, whose rows are no sequences
   const kernels::FloatMode mode;
   self.bptt.forward(pass);
   self.recorded = true;
@@ -143,8 +145,10 @@ void Tape::set_dropout(float rate, std::uint64_t seed) {
 void Tape::set_dropout(const rnn_dropout_rates_t& rates, std::uint64_t seed) {
   check_rate("rates.layers", rates.layers);
   check_rate("rates.output", rates.output);
+  check_rate("rates.recurrent", rates.recurrent);
   check_dropout_effect(weights(), "rates.layers", rates.layers);
   check_output_dropout_effect(weights(), "rates.output", rates.output);
+  check_recurrent_dropout_effect(weights(), "rates.recurrent", rates.recurrent);
   implementation_->dropout = rates;
   implementation_->dropout_key = seed;
 }

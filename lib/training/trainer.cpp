@@ -87,6 +87,7 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   pass.labels = &labels;
   const double weight = target_weight(pass);
   pass.weights = weights.get();
+  pass.recurrent_dropout = options.recurrent_dropout;
   pass.total = gathered.many ? 1.0 : weight;
   if (carry) {
     if (next_carried.size() != states) next_carried = Buffer<float>(allocator, states);
@@ -210,10 +211,11 @@ void Trainer::Implementation::pack(Weights& own) noexcept {
               [&](std::size_t i) { i < jobs ? own.pack_job(i) : transposed.pack_job(own, i - jobs); });
 }
 
-std::uint64_t Trainer::Implementation::key(Draw draw, std::int32_t pass) const noexcept {
+std::uint64_t Trainer::Implementation::key(Draw draw, std::uint64_t update,
+                                           std::int32_t pass) const noexcept {
   std::uint64_t result = options.seed;
   for (const std::uint64_t value :
-       {static_cast<std::uint64_t>(draw), state.update, static_cast<std::uint64_t>(pass)})
+       {static_cast<std::uint64_t>(draw), update, static_cast<std::uint64_t>(pass)})
     result = Random(result ^ value).bits();
   return result;
 }
@@ -292,13 +294,17 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   std::size_t first = 0;
   for (std::size_t n = 0; n < batch.count; first += batch.lengths[n], ++n) {
     self.slices[n] = {first, batch.lengths[n]};
-    self.items[n] = {n, n};
+    self.items[n] = {n, n, n};
   }
   pass.slices = self.slices.data();
   pass.items = self.items.data();
   pass.count = batch.count;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
   const bool carry = self.options.stateless_windows == 0 && !self.weights->has_reverse();
+  // A batch that goes on from carried states has the masks of the one in which they began.
+  const bool goes_on = carry && batch.count * self.weights->state_size() == self.state.carried.size();
+  const std::uint64_t begun = goes_on ? self.state.carried_since : self.state.update;
+  pass.recurrent_key = self.key(Implementation::Draw::masks_of_batch, begun, 0);
   {
     const kernels::FloatMode mode;
     Implementation::Gathered gathered;
@@ -306,6 +312,7 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
     self.update(gathered, result);
   }
   if (carry) self.state.carried.swap(self.next_carried);
+  self.state.carried_since = begun;
   give(result, progress);
 }
 

@@ -59,9 +59,16 @@ struct Trainer::Implementation {
   void pack(Weights& own) noexcept;
   rnn_progress_t new_progress(std::int32_t event) const noexcept;
 
-  enum class Draw : std::uint64_t { dropout = 1, scheduled_sampling = 2, classes = 3 };
+  enum class Draw : std::uint64_t {
+    dropout = 1,
+    scheduled_sampling = 2,
+    classes = 3,
+    masks_of_epoch = 4,
+    masks_of_batch = 5
+  };
   // What is drawn at random for a pass follows from this: the same after a resumption.
-  std::uint64_t key(Draw draw, std::int32_t pass) const noexcept;
+  std::uint64_t key(Draw draw, std::int32_t pass) const noexcept { return key(draw, state.update, pass); }
+  std::uint64_t key(Draw draw, std::uint64_t update, std::int32_t pass) const noexcept;
 
   const WeightsRef& result();
   void set_weights(const float* values, WeightsRef& target);

@@ -41,7 +41,7 @@ std::size_t Walk::slices(const TrainerState& state, Slice* slices, Item* items) 
     const std::size_t left = data_.lengths[n] - start;
     const std::size_t length = window == 0 ? left : std::min(window, left);
     slices[count] = {first_[n] + start, length};
-    items[count] = {i, length == left ? n : Item::kNone};
+    items[count] = {i, length == left ? n : Item::kNone, n};
     ++count;
   }
   return count;

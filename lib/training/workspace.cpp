@@ -123,6 +123,7 @@ void Workspace::begin(const Pass& pass) {
   pooling = pass.loss != 0 ? pass.data->pooling : 0;
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
   output_dropout = pass.output_dropout > 0.0f;
+  recurrent_dropout = pass.recurrent_dropout > 0.0f;
   given_states = pass.initial_states != nullptr;
   plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
   sampled = pass.sample != nullptr;
@@ -157,12 +158,14 @@ void Workspace::reserve(const Pass& pass) {
   if (pooling == RNN_POOLING_MAX)
     pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));
   const bool kinds = (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_) &&
-                     (!output_dropout || room_for_output_dropout_) && (sampled || room_for_outputs_);
+                     (!output_dropout || room_for_output_dropout_) &&
+                     (!recurrent_dropout || room_for_masks_) && (sampled || room_for_outputs_);
   if (rows <= row_capacity_ && segments <= segment_capacity_ && kinds) return;
 
   room_for_inputs_ = room_for_inputs_ || !one_hot;
   room_for_dropout_ = room_for_dropout_ || dropout;
   room_for_output_dropout_ = room_for_output_dropout_ || output_dropout;
+  room_for_masks_ = room_for_masks_ || recurrent_dropout;
   room_for_outputs_ = room_for_outputs_ || !sampled;
   if (rows > row_capacity_) row_capacity_ = std::max(rows, row_capacity_ + row_capacity_ / 4);
   segment_capacity_ = std::max(segment_capacity_, segments);
@@ -213,9 +216,13 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
     s.states[p] = take(segment_capacity_ + rows, Dimensions::stride(layer.state_size(p)));
   s.d_sum = cell.kept_leads() && layer.layer_norm ? take(rows, gates) : s.gates;
   s.d_input_product = s.gates;
-  if (layer.has_projection()) {
-    s.unprojected = take(rows, hidden);
-    s.d_projected = take(rows, Dimensions::stride(layer.projected));
+  const bool masks = room_for_masks_ && cell.recurrent_gates() > 0;
+  const std::size_t projected = Dimensions::stride(layer.projected);
+  if (layer.has_projection()) s.unprojected = take(rows, hidden);
+  if (layer.has_projection() || masks) s.d_projected = take(rows, projected);
+  if (masks) {
+    s.mask = take(segment_capacity_, projected);
+    s.masked = take(rows, projected);
   }
   if (layer.layer_norm) {
     for (Matrix* m : {&s.normalized_input, &s.normalized, &s.d_product, &s.d_input_product})

@@ -18,8 +18,9 @@ class ClassSample;
 struct Item {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-  std::size_t state;   // its row of the initial and final states
-  std::size_t target;  // with pooling: its last frame's target row; kNone: it has no target
+  std::size_t state;           // its row of the initial and final states
+  std::size_t target;          // with pooling: its last frame's target row; kNone: it has no target
+  std::uint64_t sequence = 0;  // of recurrent dropout: the same number has the same masks
 };
 
 // A forward pass. What it points to is borrowed for the pass; slices and items also for the backward pass.
@@ -40,6 +41,8 @@ struct Pass {
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
   float output_dropout = 0;               // 0..<1; of what the head reads
   std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
+  float recurrent_dropout = 0;            // 0..<1; of h on its way into a product
+  std::uint64_t recurrent_key = 0;        // which units, with the number of the sequence
 };
 
 // The sum of the weights of the pass's target rows, with those of their classes, in a fixed order.
@@ -102,7 +105,9 @@ struct StrandRows {
   Matrix d_sum;                         // [rows, G*H]
   Matrix d_product;                     // [rows, G*H]  holds the product during a forward pass
   Matrix d_input_product;               // [rows, G*H]  gradient of W_ih x
-  Matrix d_projected;                   // [rows, P]
+  Matrix d_projected;                   // [rows, P]  with projection or recurrent dropout
+  Matrix mask;                          // [segments, P]  recurrent dropout: what h is multiplied by,
+  Matrix masked;                        // [rows, P]  and that h of the step before
   Matrix carry[cells::kMaxStates];      // [segments, H]
   Matrix d_initial[cells::kMaxStates];  // [segments, ..]  gradient of the initial state
 };
@@ -163,6 +168,10 @@ struct Workspace {
   bool drops(std::size_t layer) const noexcept {
     return layer + 1 < dimensions.layers ? dropout : output_dropout && pooling == 0;
   }
+  // A strand with recurrent dropout.
+  bool masks(std::size_t strand) const noexcept {
+    return recurrent_dropout && strands[strand].layer->cell->recurrent_gates() > 0;
+  }
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
   // What the network reads from row r on.
   NetworkInputs network_inputs(std::size_t r) const noexcept {
@@ -181,7 +190,7 @@ struct Workspace {
   Plan plan;
   bool one_hot = false;  // inputs are indices, and there is no embedding, and the first layer no convolution
   std::int32_t pooling = 0;  // RNN_POOLING_...
-  bool dropout = false, output_dropout = false;
+  bool dropout = false, output_dropout = false, recurrent_dropout = false;
   bool given_states = false;
   // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at
   // a time.
@@ -228,7 +237,7 @@ struct Workspace {
   std::size_t row_capacity_ = 0;
   std::size_t segment_capacity_ = 0;
   bool room_for_inputs_ = false;
-  bool room_for_dropout_ = false, room_for_output_dropout_ = false;
+  bool room_for_dropout_ = false, room_for_output_dropout_ = false, room_for_masks_ = false;
   bool room_for_outputs_ = false;
   Matrix inputs_{};  // [rows, X]
   Buffer<float> d_top_;

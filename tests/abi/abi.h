@@ -149,7 +149,8 @@ FIELD(rnn_train_options_t, schedule_start, 184);
 FIELD(rnn_train_options_t, schedule_by_epoch, 188);
 FIELD(rnn_train_options_t, skip_not_finite, 192);
 FIELD(rnn_train_options_t, output_dropout, 196);
-SIZE(rnn_train_options_t, 200);
+FIELD(rnn_train_options_t, recurrent_dropout, 200);
+SIZE(rnn_train_options_t, 208);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);
 FIELD(rnn_parameter_group_t, pattern, 8);
@@ -162,7 +163,8 @@ SIZE(rnn_parameter_group_t, 32);
 FIELD(rnn_dropout_rates_t, struct_size, 0);
 FIELD(rnn_dropout_rates_t, layers, 8);
 FIELD(rnn_dropout_rates_t, output, 12);
-SIZE(rnn_dropout_rates_t, 16);
+FIELD(rnn_dropout_rates_t, recurrent, 16);
+SIZE(rnn_dropout_rates_t, 24);
 
 FIELD(rnn_evaluation_t, struct_size, 0);
 FIELD(rnn_evaluation_t, loss, 8);

@@ -496,7 +496,7 @@ void training(Calls& calls) {
       options.schedule = RNN_SCHEDULE_EXPONENTIAL;
       options.schedule_updates = 7;
       options.weight_decay = 0.01f;
-      options.dropout = options.output_dropout = 0.3f;
+      options.dropout = options.output_dropout = options.recurrent_dropout = 0.3f;
       options.average = 0.9f;
       options.validation = &in;
       options.progress = look;
@@ -559,7 +559,7 @@ void trainer(Calls& calls) {
   TRAINS(rnn_tape_set_dropout, tape, 0.1f, 7);
   TRAIN_FAILS(RNN_INVALID_ARGUMENT, rnn_tape_set_dropout, tape, kNaN, 7);
   auto rates = sized<rnn_dropout_rates_t>();
-  rates.layers = rates.output = 0.1f;
+  rates.layers = rates.output = rates.recurrent = 0.1f;
   TRAINS(rnn_tape_set_dropout_rates, tape, &rates, 7);
   Floats y(50), gradient(400);
   TRAINS(rnn_tape_forward, tape, network.get(), &in, nullptr, y.data(), nullptr);

@@ -58,7 +58,7 @@ struct World {
     options.batch_size = 2;
     options.window = 2;
     options.average = 0.5f;
-    options.dropout = options.output_dropout = 0.1f;
+    options.dropout = options.output_dropout = options.recurrent_dropout = 0.1f;
     options.optimizer = RNN_OPTIMIZER_SGD;
     options.momentum = 0.5f;
     rnn_trainer_t* made = nullptr;
@@ -254,7 +254,7 @@ const Call kCalls[] = {
     {"TapeSetDropoutRates",
      [](World& w) {
        auto rates = sized<rnn_dropout_rates_t>();
-       rates.layers = rates.output = 0.5f;
+       rates.layers = rates.output = rates.recurrent = 0.5f;
        return rnn_tape_set_dropout_rates(w.tape.get(), &rates, 3);
      }},
     {"ZeroGradients", [](World& w) { return rnn_tape_zero_gradients(w.tape.get()); }},

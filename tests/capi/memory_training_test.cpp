@@ -122,7 +122,7 @@ TEST_F(OutOfMemoryTraining, RunsWithEverythingGoOn) {
   rnn_config_t c = kConfig;
   c.cell = RNN_CELL_LSTM;
   network = create(hooks, c);
-  options.dropout = options.output_dropout = 0.2f;
+  options.dropout = options.output_dropout = options.recurrent_dropout = 0.2f;
   options.scheduled_sampling = 0.5f;
   options.average = 0.9f;
   options.accumulate = 2;

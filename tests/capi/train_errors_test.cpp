@@ -86,10 +86,12 @@ TEST_F(Training, RefusesNull) {
   refused_rate(&R::layers, 0.5f, "rates.layers is 0.5 and the network has 1 layer");
   refused_rate(&R::output, -0.5f, "rates.output is -0.5");
   refused_rate(&R::output, std::nanf(""), "rates.output is nan");
+  refused_rate(&R::recurrent, 1.0f, "rates.recurrent is 1; it must be at least 0 and less than 1");
+  refused_rate(&R::recurrent, std::nanf(""), "rates.recurrent is nan");
   rates = sized<rnn_dropout_rates_t>();
-  rates.output = 0.5f;
+  rates.output = rates.recurrent = 0.5f;
   EXPECT_EQ(rnn_tape_set_dropout_rates(tape, &rates, 1), RNN_OK) << rnn_last_error();
-  rates.output = 0.0f;
+  rates.output = rates.recurrent = 0.0f;
   EXPECT_EQ(rnn_tape_set_dropout_rates(tape, &rates, 1), RNN_OK);
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_apply(nullptr, tape, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "tape is NULL", rnn_trainer_apply(trainer, nullptr, &progress));
@@ -150,6 +152,10 @@ TEST_F(Training, RefusesEachOption) {
           "options.output_dropout is 1; it must be at least 0 and less than 1");
   refused(with(&O::output_dropout, -0.5f), "options.output_dropout is -0.5");
   refused(with(&O::output_dropout, std::nanf("")), "options.output_dropout is nan");
+  refused(with(&O::recurrent_dropout, 1.0f),
+          "options.recurrent_dropout is 1; it must be at least 0 and less than 1");
+  refused(with(&O::recurrent_dropout, -0.5f), "options.recurrent_dropout is -0.5");
+  refused(with(&O::recurrent_dropout, std::nanf("")), "options.recurrent_dropout is nan");
   refused(with(&O::scheduled_sampling, 1.5f), "options.scheduled_sampling is 1.5; it must be 0..1");
   refused(with(&O::scheduled_sampling, -1.0f), "options.scheduled_sampling is -1");
   refused(with(&O::average, 1.0f), "options.average is 1; it must be at least 0 and less than 1");
@@ -338,6 +344,19 @@ TEST_F(Training, RefusesWhatListsOfLayersCannot) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates.output is 0.5 and the network has no head",
                rnn_tape_set_dropout_rates(create_tape(two).get(), &rates, 1));
   EXPECT_EQ(rnn_train(one.get(), &sequences, &output_dropout), RNN_OK) << rnn_last_error();
+  // No layer that reads h.
+  auto recurrent = options();
+  recurrent.recurrent_dropout = 0.5f;
+  const Network minimal = list({cell_layer(RNN_CELL_MIN_GRU, 4), cell_layer(RNN_CELL_MIN_LSTM, 4)});
+  rates.output = 0.0f;
+  rates.recurrent = 0.5f;
+  for (const Network* network : {&one, &minimal}) {
+    refused(*network, recurrent,
+            "options.recurrent_dropout is 0.5 and no layer of the network has a weight_hh");
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates.recurrent is 0.5 and no layer of the network has a weight_hh",
+                 rnn_tape_set_dropout_rates(create_tape(*network).get(), &rates, 1));
+  }
+  EXPECT_EQ(rnn_train(two.get(), &sequences, &recurrent), RNN_OK) << rnn_last_error();
   refused(two, sampled, "options.sampled_classes is 2; it must be 0, since the network has no head");
   EXPECT_EQ(rnn_train(one.get(), &sequences, &sampled), RNN_OK) << rnn_last_error();
   for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {

@@ -78,6 +78,7 @@ rnn_train_options_t World::random_options(const rnn_config_t& config) {
   o.average = r.once_in(3) ? 0.5f : 0.0f;
   o.dropout = rnn::reference::architecture(config).body() > 1 && r.once_in(3) ? 0.3f : 0.0f;
   o.output_dropout = rnn::reference::architecture(config).has_head() && r.once_in(3) ? 0.3f : 0.0f;
+  o.recurrent_dropout = rnn::reference::architecture(config).has_weight_hh() && r.once_in(3) ? 0.3f : 0.0f;
   o.accumulate = r.within(1, 2);
   o.seed = r.bits();
   if (invalid()) o.batch_size = -1;
@@ -255,11 +256,14 @@ void World::record(Record& t, const Stream& s) {
     REQUIRE(rnn_tape_set_dropout(t.shadow, rate, 1) == right_status);
     invoke("rnn_tape_set_dropout", right_status, [&] { return rnn_tape_set_dropout(t.handle, rate, 1); });
   } else if (random_.once_in(4)) {
-    const bool acts = rnn::reference::architecture(t.config).has_head();
+    const rnn::reference::Network network = rnn::reference::architecture(t.config);
     rnn_dropout_rates_t rates{};
     rates.struct_size = sizeof rates;
     rates.output = random_.once_in(2) ? 0.5f : 0.0f;
-    const rnn_status_t right_status = rates.output == 0.0f || acts ? RNN_OK : RNN_INVALID_ARGUMENT;
+    rates.recurrent = random_.once_in(2) ? 0.5f : 0.0f;
+    const bool acts =
+        (rates.output == 0.0f || network.has_head()) && (rates.recurrent == 0.0f || network.has_weight_hh());
+    const rnn_status_t right_status = acts ? RNN_OK : RNN_INVALID_ARGUMENT;
     REQUIRE(rnn_tape_set_dropout_rates(t.shadow, &rates, 1) == right_status);
     invoke("rnn_tape_set_dropout_rates", right_status,
            [&] { return rnn_tape_set_dropout_rates(t.handle, &rates, 1); });

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include "tests/reference/gru.h"
 #include "tests/reference/lstm.h"
@@ -24,8 +25,13 @@ struct State {
 // The parameters of one direction of a layer.
 class Strand {
  public:
-  Strand(const Network& network, std::size_t layer, bool reverse)
-      : network_(network), layer_(network.layers[layer]), index_(layer), reverse_(reverse) {}
+  // mask: [P] of recurrent dropout; empty: none
+  Strand(const Network& network, std::size_t layer, bool reverse, Vector mask = {})
+      : network_(network),
+        layer_(network.layers[layer]),
+        index_(layer),
+        reverse_(reverse),
+        mask_(std::move(mask)) {}
 
   const Vector& operator[](const char* name) const {
     return network_.parameters.at(network_.parameter_name(index_, name, reverse_));
@@ -56,12 +62,14 @@ class Strand {
     Vector v = product((*this)["weight_ih"], x);
     if (norm) v = layer_norm(v, (*this)["norm_ih"]);
     v = sum(v, get("bias_ih", v.size()));
+    Vector read = state.h;
+    for (std::size_t i = 0; i < mask_.size(); ++i) read[i] *= mask_[i];
     if (layer_.kind == RNN_CELL_GRU && layer_.has(RNN_FLAG_RESET_BEFORE))
-      return state.h = gru_reset_before(v, (*this)["weight_hh"], state.h);
+      return state.h = gru_reset_before(v, (*this)["weight_hh"], state.h, read);
     if (layer_.kind == RNN_CELL_MIN_GRU) return state.h = mingru(v, state.h);
     if (layer_.kind == RNN_CELL_MIN_LSTM) return state.h = minlstm(v, state.h);
 
-    Vector u = product((*this)["weight_hh"], state.h);
+    Vector u = product((*this)["weight_hh"], read);
     if (norm) u = layer_norm(u, (*this)["norm_hh"]);
     switch (layer_.kind) {
       case RNN_CELL_VANILLA:
@@ -103,6 +111,7 @@ class Strand {
   const Layer& layer_;
   std::size_t index_;
   bool reverse_;
+  Vector mask_;
 };
 
 // One sequence on its way through the layers.
@@ -178,8 +187,12 @@ class Walk {
 
   // The outputs of one direction of layer l, beside those of the directions before or added to them.
   void run_strand(std::size_t l, bool reverse, std::vector<Vector>& o) {
-    const Strand strand(network_, l, reverse);
-    const bool add = network_.layers[l].direction == RNN_DIRECTION_SUM && reverse;
+    const Layer& layer = network_.layers[l];
+    const bool add = layer.direction == RNN_DIRECTION_SUM && reverse;
+    Vector mask(network_.recurrent_dropout && layer.has_weight_hh() ? layer.width() : 0);
+    for (std::size_t j = 0; j < mask.size(); ++j)
+      mask[j] = network_.recurrent_dropout(reverse_.size(), n_, j);
+    const Strand strand(network_, l, reverse, mask);
     State state = start(strand, reverse_.size());
     for (std::size_t k = 0; k < length_; ++k) {
       const std::size_t t = reverse ? length_ - 1 - k : k;

@@ -36,10 +36,11 @@ inline Vector gru(const Vector& v, const Vector& u, const Vector& b_hn, Vector h
 // v     [3H]  W_ih x + b
 // w_hh  [3H, H]
 // h     [H]
-inline Vector gru_reset_before(const Vector& v, const Vector& w_hh, Vector h) {
+// read  [H]  h, or with recurrent dropout what is left of it for the products
+inline Vector gru_reset_before(const Vector& v, const Vector& w_hh, Vector h, const Vector& read) {
   const std::size_t H = h.size();
-  const Vector u = product(w_hh, h);
-  Vector reset = h;
+  const Vector u = product(w_hh, read);
+  Vector reset = read;
   for (std::size_t i = 0; i < H; ++i) reset[i] *= sigmoid(v.at(i) + u.at(i));
   const Vector w = product(w_hh, reset);  // of which only the rows of n are used
   for (std::size_t i = 0; i < H; ++i) {

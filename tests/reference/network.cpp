@@ -87,6 +87,10 @@ bool Network::has(std::uint32_t flag) const {
   return std::any_of(layers.begin(), layers.end(), [&](const Layer& layer) { return layer.has(flag); });
 }
 
+bool Network::has_weight_hh() const {
+  return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) { return layer.has_weight_hh(); });
+}
+
 bool Network::has_kinks() const {
   return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) { return layer.has_kinks(); });
 }

@@ -43,6 +43,7 @@ struct Layer {
   std::size_t outputs() const { return direction == RNN_DIRECTION_BOTH ? 2 * width() : width(); }
   std::size_t reach() const { return (taps - 1) * dilation; }              // steps
   std::size_t c_size() const { return kind == RNN_CELL_LSTM ? size : 0; }  // of each strand
+  bool has_weight_hh() const { return !is_dense() && kind != RNN_CELL_MIN_GRU && kind != RNN_CELL_MIN_LSTM; }
   // The derivative has jumps.
   bool has_kinks() const;
 };
@@ -61,6 +62,8 @@ struct Network {
   std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
   // The same of what the head reads: at a frame or, pooled, of a sequence.
   std::function<double(std::size_t row, std::size_t column)> output_dropout;
+  // What h of a strand is multiplied by in all steps of a sequence, before W_hh reads it.
+  std::function<double(std::size_t strand, std::size_t sequence, std::size_t unit)> recurrent_dropout;
 
   // The last of two or more layers, if it is dense and has neither activation nor residual connection:
   // pooling comes before it, and dropout does not.
@@ -73,6 +76,7 @@ struct Network {
   std::size_t state_size() const;                                      // S
   std::string parameter_name(std::size_t layer, const std::string& name, bool reverse) const;
   bool has(std::uint32_t flag) const;  // a layer
+  bool has_weight_hh() const;          // a layer
   bool has_kinks() const;
 };
 

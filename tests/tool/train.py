@@ -41,7 +41,8 @@ def check_lengths(tool):
 def check_cells(tool):
     tool.write("varied", VARIED * 40)
     for number, options in enumerate((["--cell", "vanilla"], ["--cell", "lstm", "--projection", "8"],
-                                      ["--cell", "gru", "--layers", "2", "--residual", "--dropout", "0.1"],
+                                      ["--cell", "gru", "--layers", "2", "--residual", "--dropout", "0.1",
+                                       "--recurrent-dropout", "0.3"],
                                       ["--cell", "mingru", "--layers", "2"], ["--cell", "minlstm", "--output-dropout", "0.2"],
                                       ["--cell", "lstm", "--peepholes"],
                                       ["--cell", "lstm", "--coupled", "--peepholes"],
@@ -312,6 +313,7 @@ def check_effects(tool):
     command = ["train", "text", "--hidden", "4", "--updates", "2", "--quiet", "-o", "new.rnn"]
     tool.fails("--dropout has no effect", *command, "--dropout", "0.1", status=2)
     tool.fails("--residual has no effect", *command, "--residual", status=2)
+    tool.fails("--recurrent-dropout has no effect", *command, "--cell", "mingru", "--recurrent-dropout", "0.1", status=2)
     tool.fails("--keep-vocabulary has no effect", *command, "--keep-vocabulary", status=2)
     expect(not (tool.folder / "new.rnn").exists(), "a refused training leaves a file")
     tool.write("long", SENTENCE * 32000)

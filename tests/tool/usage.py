@@ -39,7 +39,7 @@ def check_usage(tool):
         tool.fails("--seed", "sample", "model", "--seed", value, status=2)
         tool.fails("--updates", "train", "text", "--updates", value, status=2)
     tool.fails("nan", "train", "text", "--seconds", "nan", status=2)
-    for option in ("--dropout", "--output-dropout"):
+    for option in ("--dropout", "--output-dropout", "--recurrent-dropout"):
         tool.fails(f"{option}:", "train", "text", option, "1", status=2)
     for value in (-1, 1e-7, "nan"):
         tool.fails("temperature", "sample", "model", "--temperature", value, status=2)

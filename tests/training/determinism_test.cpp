@@ -37,7 +37,7 @@ struct Case {
   bool labels = false;  // smoothed and weighted
   std::int32_t skip = 0;
   std::vector<rnn_layer_t> list = {};  // instead of cell, layers and what they have
-  float output_dropout = 0.0f;
+  float output_dropout = 0.0f, recurrent_dropout = 0.0f;
 };
 
 // The same with the layers of a list.
@@ -128,13 +128,14 @@ std::vector<Case> lists() {
 
 // With dropout of every kind.
 std::vector<Case> dropouts() {
-  const auto with_output = [](Case c) {
+  const auto with_others = [](Case c) {
     c.output_dropout = 0.4f;
+    c.recurrent_dropout = 0.3f;
     return c;
   };
   std::vector<Case> cases = stacks(), listed = lists(), chosen;
-  for (const std::size_t i : {1, 3, 5, 7, 9, 12}) chosen.push_back(with_output(cases[i]));
-  for (const std::size_t i : {0, 1}) chosen.push_back(with_output(listed[i]));
+  for (const std::size_t i : {1, 3, 5, 7, 9, 12}) chosen.push_back(with_others(cases[i]));
+  for (const std::size_t i : {0, 1}) chosen.push_back(with_others(listed[i]));
   return chosen;
 }
 
@@ -193,6 +194,7 @@ Outcome run(const Case& c, std::int32_t threads) {
   o.threads = threads;
   o.dropout = c.dropout;
   o.output_dropout = c.output_dropout;
+  o.recurrent_dropout = c.recurrent_dropout;
   std::vector<float> class_weights;
   for (std::size_t k = 0; k < 40; ++k) class_weights.push_back(0.1f * static_cast<float>(k % 7));
   if (c.labels) o.class_weights = class_weights.data();
@@ -319,6 +321,7 @@ Record record(const NetworkHandle& network, const Case& c, const rnn_sequences_t
   auto rates = sized<rnn_dropout_rates_t>();
   rates.layers = c.dropout;
   rates.output = c.output_dropout;
+  rates.recurrent = c.recurrent_dropout;
   EXPECT_EQ(rnn_tape_set_dropout_rates(out, &rates, 9), RNN_OK) << rnn_last_error();
   const std::size_t states = in.count * state_size(network);
   Random random(5);
@@ -362,7 +365,7 @@ TEST_F(Determinism, OfTapes) {
 // A tape's forward pass is rnn_forward's, and with the gradient of a loss its backward pass is training's.
 TEST_F(Determinism, OfTapesAndOtherPasses) {
   for (Case c : cells_and_options()) {
-    c.dropout = c.output_dropout = 0.0f;  // of a tape is with another key
+    c.dropout = c.output_dropout = c.recurrent_dropout = 0.0f;  // of a tape is with another key
     SCOPED_TRACE(describe(c));
     DataKind kind;
     kind.one_hot = c.one_hot;

@@ -41,7 +41,7 @@ struct Case {
   Data data;
   std::int32_t loss;
   std::vector<float> initial_states;  // [N, S]  or empty
-  float dropout, output_dropout;
+  float dropout, output_dropout, recurrent_dropout;
   std::uint64_t dropout_key;
   float label_smoothing;
   std::vector<float> class_weights;  // [O]  or empty
@@ -56,6 +56,7 @@ struct Case {
     auto result = sized<rnn_dropout_rates_t>();
     result.layers = dropout;
     result.output = output_dropout;
+    result.recurrent = recurrent_dropout;
     return result;
   }
   rnn_train_options_t label_options() const {
@@ -97,7 +98,8 @@ inline std::string describe(const Case& c) {
   std::string text = describe(c.config);
   text += c.data.indices.empty() ? ", vectors" : ", indices";
   text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
-          std::to_string(c.dropout) + ", output dropout " + std::to_string(c.output_dropout);
+          std::to_string(c.dropout) + ", output dropout " + std::to_string(c.output_dropout) +
+          ", recurrent dropout " + std::to_string(c.recurrent_dropout);
   if (c.label_smoothing != 0.0f) text += ", smoothing " + std::to_string(c.label_smoothing);
   if (!c.class_weights.empty()) text += ", class weights";
   if (!c.data.weights.empty()) text += ", masks";
@@ -150,7 +152,7 @@ struct WholePass {
     std::size_t first = 0;
     for (std::size_t i = 0; i < c.data.lengths.size(); first += c.data.lengths[i], ++i) {
       slices.push_back({first, c.data.lengths[i]});
-      items.push_back({i, i});
+      items.push_back({i, i, i});
     }
     pass.weights = &weights;
     pass.data = &sequences;
@@ -163,6 +165,8 @@ struct WholePass {
     pass.total = target_weight(pass);
     pass.dropout = c.dropout;
     pass.output_dropout = c.output_dropout;
+    pass.recurrent_dropout = c.recurrent_dropout;
+    pass.recurrent_key = ~c.dropout_key;  // as a tape's
     pass.dropout_key = c.dropout_key;
   }
 };
@@ -306,6 +310,7 @@ inline Case random_case(rnn_config_t network, std::uint64_t seed, Random& random
     c.dropout = 0.1f + 0.2f * static_cast<float>(pick(4));
   Random drops(seed + 4000000);
   if (drops.below(4) == 0 && reference::architecture(network).has_head()) c.output_dropout = 0.4f;
+  if (drops.below(3) == 0 && reference::architecture(network).has_weight_hh()) c.recurrent_dropout = 0.3f;
   c.dropout_key = seed;
   if (c.loss != RNN_LOSS_CROSS_ENTROPY) return c;
   if (pick(3) == 0) c.label_smoothing = 0.1f + 0.4f * static_cast<float>(pick(3));

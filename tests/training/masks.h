@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "tests/training/training_test.h"
 
@@ -43,6 +44,41 @@ inline std::vector<float> mask(const Data& data, float rate, std::uint64_t seed,
   return result;
 }
 
+// Of what W_hh multiplies, [N, width]: seen on a network of as many strands, of which the last one starts from ones
+// and gives what the product reads.
+inline std::vector<float> recurrent_mask(const Data& data, float rate, std::uint64_t seed, std::size_t strand,
+                                         std::size_t width) {
+  rnn_config_t probe = config(1, static_cast<std::int32_t>(width), 0, static_cast<std::int32_t>(strand) + 1);
+  probe.flags = RNN_FLAG_RELU;
+  const NetworkHandle network = create(probe);
+  for (std::size_t l = 0; l <= strand; ++l) {
+    const std::string suffix = "_l" + std::to_string(l);
+    std::vector<float> identity(width * width), none(l == 0 ? width : width * width), bias(width);
+    for (std::size_t i = 0; i < width; ++i) identity[i * width + i] = 1.0f;
+    for (const auto& [name, values] :
+         {std::pair("weight_hh", &identity), {"weight_ih", &none}, {"bias_ih", &bias}})
+      EXPECT_EQ(rnn_set_parameter(network.get(), (name + suffix).c_str(), values->data(), values->size()),
+                RNN_OK);
+  }
+  rnn_tape_t* out = nullptr;
+  EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK);
+  const TapeHandle tape(out);
+  auto rates = sized<rnn_dropout_rates_t>();
+  rates.recurrent = rate;
+  EXPECT_EQ(rnn_tape_set_dropout_rates(out, &rates, seed), RNN_OK);
+  const std::size_t count = data.lengths.size();
+  const std::vector<float> inputs(count), ones(count * (strand + 1) * width, 1.0f);
+  const std::vector<std::size_t> lengths(count, 1);
+  auto in = sized<rnn_sequences_t>();
+  in.count = in.frames = count;
+  in.lengths = lengths.data();
+  in.inputs = inputs.data();
+  std::vector<float> result(count * width);
+  EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, ones.data(), result.data(), nullptr), RNN_OK)
+      << rnn_last_error();
+  return result;
+}
+
 // The frames whose masks the rows of outputs have: their own or, pooled, the first ones of the segments that end
 // the sequences.
 inline std::vector<std::size_t> output_rows(const Data& data) {
@@ -70,6 +106,18 @@ inline void give_masks(reference::Network& truth, const Data& data, const rnn_dr
       masks.push_back(mask(data, rates.layers, seed, l, truth.layers[l].outputs()));
     truth.dropout = [masks, layers = truth.layers](std::size_t layer, std::size_t frame, std::size_t column) {
       return static_cast<double>(masks.at(layer).at(frame * layers[layer].outputs() + column));
+    };
+  }
+  if (rates.recurrent != 0.0f) {
+    std::vector<std::vector<float>> masks;
+    std::vector<std::size_t> widths;
+    for (const reference::Layer& layer : truth.layers)
+      for (std::size_t d = 0; d < layer.directions(); ++d) {
+        masks.push_back(recurrent_mask(data, rates.recurrent, seed, masks.size(), layer.width()));
+        widths.push_back(layer.width());
+      }
+    truth.recurrent_dropout = [masks, widths](std::size_t strand, std::size_t sequence, std::size_t unit) {
+      return static_cast<double>(masks.at(strand).at(sequence * widths[strand] + unit));
     };
   }
   if (rates.output == 0.0f) return;

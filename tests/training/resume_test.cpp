@@ -83,7 +83,40 @@ TEST_F(Resume, WithEveryDropout) {
   config_.num_layers = 2;
   options_.dropout = 0.2f;
   options_.output_dropout = 0.3f;
+  options_.recurrent_dropout = 0.4f;
   check_reports(1);
+}
+
+// Single updates that go on from the states of those before have the masks of the first one, also after a
+// resumption; a rate of another value is accepted, as other options are that a run may change.
+TEST_F(Resume, OfMasksOfSingleUpdates) {
+  config_.cell = RNN_CELL_GRU;
+  options_.validation = nullptr;
+  options_.validate_every = options_.patience = 0;
+  options_.recurrent_dropout = 0.4f;
+  const Data long_data = make_data(config_, {6, 6, 6}, {}, 3),
+             short_data = make_data(config_, {5, 5, 5}, {}, 4);
+  const rnn_sequences_t first = long_data.get(), second = short_data.get();
+  const auto update = [](const TrainerHandle& trainer, const rnn_sequences_t& batch) {
+    ASSERT_EQ(rnn_trainer_update(trainer.get(), &batch, nullptr), RNN_OK) << rnn_last_error();
+  };
+  const TrainerHandle whole = trainer(), saved = trainer(), resumed = trainer(nullptr, nullptr, 99);
+  for (const TrainerHandle* t : {&whole, &saved}) {
+    update(*t, first);
+    ASSERT_EQ(rnn_trainer_reset(t->get()), RNN_OK);
+    for (int i = 0; i < 2; ++i) update(*t, second);
+  }
+  ASSERT_EQ(rnn_trainer_save(saved.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_trainer_load(resumed.get(), path_.c_str()), RNN_OK) << rnn_last_error();
+  for (const TrainerHandle* t : {&whole, &resumed}) {
+    for (int i = 0; i < 3; ++i) update(*t, second);
+    ASSERT_EQ(rnn_trainer_reset(t->get()), RNN_OK);
+    update(*t, first);
+  }
+  EXPECT_EQ(bits(values(resumed)), bits(values(whole)));
+  options_.recurrent_dropout = 0.5f;
+  const TrainerHandle other = trainer();
+  ASSERT_EQ(rnn_trainer_load(other.get(), path_.c_str()), RNN_OK) << rnn_last_error();
 }
 
 TEST_F(Resume, OfAListOfLayers) {

@@ -1,11 +1,13 @@
 // What is drawn at random in training: dropout, and inputs that are the network's own outputs.
 #include "lib/training/scheduled_sampling.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
 #include "lib/kernels/float_mode.h"
 #include "tests/reference/lists.h"
+#include "tests/training/masks.h"
 #include "tests/training/runs.h"
 
 namespace rnn::training_test {
@@ -19,12 +21,14 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
     const Data data = make_data(c, std::vector<std::size_t>(24, 20), {});
     const rnn_sequences_t in = data.get();
     const NetworkHandle network = create(c);
-    const auto train = [&](float dropout, std::uint64_t seed, std::int32_t threads, float output = 0.0f) {
+    const auto train = [&](float dropout, std::uint64_t seed, std::int32_t threads, float output = 0.0f,
+                           float recurrent = 0.0f) {
       rnn_train_options_t o = sgd(0.1f);
       o.keep_order = 1;
       o.epochs = 3;
       o.dropout = dropout;
       o.output_dropout = output;
+      o.recurrent_dropout = recurrent;
       o.seed = seed;
       o.threads = threads;
       const TrainerHandle trainer = create_trainer(network, o);
@@ -42,6 +46,70 @@ TEST(Dropout, FollowsFromTheSeedAlone) {
     EXPECT_NE(outputs_alone, train(0.0f, 5, 1));
     EXPECT_EQ(train(0.0f, 5, 4, 0.3f), outputs_alone);
     EXPECT_NE(train(0.0f, 6, 1, 0.3f), outputs_alone);
+    const auto recurrent = train(0.0f, 5, 1, 0.0f, 0.3f);
+    EXPECT_NE(recurrent, train(0.0f, 5, 1));
+    EXPECT_EQ(train(0.0f, 5, 4, 0.0f, 0.3f), recurrent);
+    EXPECT_NE(train(0.0f, 6, 1, 0.0f, 0.3f), recurrent);
+  }
+}
+
+// About as much of h is dropped as the rate says, of each strand and sequence other units, the same for the same
+// seed.
+TEST(Dropout, OfStatesHasTheRateAndFollowsFromSeedStrandAndSequence) {
+  const Data data = make_data(config(1, 1, 1), std::vector<std::size_t>(50, 2), DataKind{});
+  constexpr std::size_t kUnits = 37, kDraws = 50 * kUnits;
+  for (const float rate : {0.1f, 0.5f, 0.9f}) {
+    const std::vector<float> first = recurrent_mask(data, rate, 5, 0, kUnits);
+    EXPECT_EQ(recurrent_mask(data, rate, 5, 0, kUnits), first);
+    EXPECT_NE(recurrent_mask(data, rate, 5, 1, kUnits), first);
+    EXPECT_NE(recurrent_mask(data, rate, 6, 0, kUnits), first);
+    EXPECT_NE(mask(data, rate, 5, 0, kUnits), first);
+    EXPECT_FALSE(std::equal(first.begin(), first.begin() + kUnits, first.begin() + kUnits));
+    std::size_t dropped = 0;
+    for (const float value : first) {
+      dropped += value == 0.0f ? 1 : 0;
+      EXPECT_FLOAT_EQ(value, value == 0.0f ? 0.0f : 1.0f / (1.0f - rate));
+    }
+    // Four standard deviations.
+    EXPECT_NEAR(static_cast<double>(dropped) / kDraws, rate, 4 * std::sqrt(rate * (1 - rate) / kDraws));
+  }
+}
+
+// Truncated windows that go on from the states of those before have the masks of the sequence: the loss is that of
+// the whole sequences.
+TEST(Dropout, OfStatesIsTheSameInAllWindowsOfASequence) {
+  for (const std::int32_t cell : {RNN_CELL_VANILLA, RNN_CELL_LSTM, RNN_CELL_GRU}) {
+    rnn_config_t n = config(3, 20, 4, 2);
+    n.cell = cell;
+    const Data data = make_data(n, {12, 12, 12, 12}, kSquared);
+    const rnn_sequences_t in = data.get();
+    const auto loss = [&](std::int32_t window, std::int32_t threads, float rate, std::int32_t keep_order,
+                          std::int32_t batch) {
+      auto o = sgd(1e-30f);
+      o.window = window;
+      o.threads = threads;
+      o.batch_size = batch;
+      o.keep_order = keep_order;
+      o.recurrent_dropout = rate;
+      o.accumulate = 1000;  // one update of an epoch
+      o.seed = 7;
+      double result = 0.0;
+      o.user = &result;
+      o.progress = [](const rnn_progress_t* progress, void* user) -> std::int32_t {
+        *static_cast<double*>(user) = progress->loss;
+        return 0;
+      };
+      const TrainerHandle trainer = create_trainer(create(n), o);
+      EXPECT_EQ(rnn_trainer_run(trainer.get(), &in), RNN_OK) << rnn_last_error();
+      return result;
+    };
+    const double whole = loss(0, 1, 0.4f, 1, 4);
+    EXPECT_GT(std::fabs(whole - loss(0, 1, 0.0f, 1, 4)), 1e-4);
+    for (const std::int32_t window : {1, 5, 6})
+      for (const std::int32_t threads : {1, 3}) EXPECT_NEAR(loss(window, threads, 0.4f, 1, 4), whole, 1e-6);
+    // Nor does it matter with which others it is in a batch.
+    EXPECT_NEAR(loss(0, 1, 0.4f, 0, 1), whole, 1e-6);
+    EXPECT_NEAR(loss(5, 1, 0.4f, 0, 3), whole, 1e-6);
   }
 }
 
