@@ -191,8 +191,11 @@ Constant read_tensor(const TensorProto& tensor) {
     case TensorProto::INT32:
     case TensorProto::INT8:
     case TensorProto::UINT8:
-    case TensorProto::BOOL:
-      return make_integers(std::move(shape), read_integers(tensor, expected));
+    case TensorProto::BOOL: {
+      Constant integers = make_integers(std::move(shape), read_integers(tensor, expected));
+      integers.has_sign = tensor.data_type() == TensorProto::INT8;
+      return integers;
+    }
     default:
       throw Error(RNN_UNSUPPORTED,
                   "tensor %s is of data type %d; it must be FLOAT (1), DOUBLE (11), FLOAT16 (10), BFLOAT16 "

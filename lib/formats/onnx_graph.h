@@ -52,10 +52,33 @@ struct GraphStep {
   std::int64_t inputs = 0;  // or so many of the graph's inputs; -1: all
 };
 
+// Values that a node quantises: by constants, or by what it finds itself.
+struct Quantized {
+  Content of;
+  std::optional<Constant> scale, zero_point;
+};
+
+// x times a matrix of integers, without their scales.
+struct IntegerProduct {
+  std::size_t quantized;
+  Flow x;
+  Constant weight;  // [F, O]
+  std::optional<Constant> zero_point;
+};
+
+// Of quantised values, perhaps times that of a matrix.
+struct Scale {
+  std::size_t quantized;
+  std::optional<Constant> factor;
+};
+
 // What the nodes so far tell of the network.
 struct Parts {
   std::vector<GraphStrand> strands;
   std::vector<GraphStep> steps;
+  std::vector<Quantized> quantized;
+  std::vector<IntegerProduct> products;
+  std::vector<Scale> scales;
   std::optional<Constant> embedding;  // [V, E]
   std::int64_t depth = 0;             // of a OneHot node
   // Of the graph's input; Kind::input as long as no node has told.
@@ -109,6 +132,9 @@ GraphStep make_step(GraphStep::Kind kind, const Node& node, std::size_t width);
 Flow add_step(const Flow& x, GraphStep step, Parts& parts, Budget& budget);
 // What is computed comes next: of a layer, or of the graph's input as numbers.
 void check_readable(const Flow& x);
+// W x, of W [F, O] or, not transposed, [O, F]; a bias may come.
+Flow product(const Node& node, const Flow& x, const Constant& weight, bool transposed, Parts& parts,
+             Budget& budget);
 // With the bias that an operator of its own does not add.
 Flow add_bias(const Node& node, const Flow& x, const Constant& bias, Parts& parts, Budget& budget);
 
@@ -122,6 +148,11 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
 Outputs read_minimal(const Node& node, Parts& parts, Budget& budget);
 // See onnx_steps.cpp: what does the same with each time step's features. Nothing for another type.
 std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget);
+// See onnx_quantized.cpp. Nothing for another type; and of a product by element nothing if it is of numbers.
+std::optional<Outputs> read_quantized(const Node& node, Parts& parts, Budget& budget);
+std::optional<Flow> multiply_quantized(const Node& node, Parts& parts, Budget& budget);
+bool is_quantized_operator(const std::string& domain,
+                           const std::string& type);  // of another domain than ONNX's
 // See onnx_convolution.cpp.
 Outputs read_convolution(const Node& node, Parts& parts, Budget& budget);
 // See onnx_operators.cpp.

@@ -199,7 +199,8 @@ class Graph {
     try {
       const bool recurrent = is_recurrent(proto.domain(), proto.op_type());
       const bool minimal = proto.domain() == kFunctionDomain && functions_.count(proto.op_type()) != 0;
-      if (!recurrent && !minimal && !is_default(proto.domain()))
+      if (!recurrent && !minimal && !is_default(proto.domain()) &&
+          !is_quantized_operator(proto.domain(), proto.op_type()))
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
       Outputs outputs = recurrent ? read_recurrent(node, parts_, budget_)
                         : minimal ? read_minimal(node, parts_, budget_)

@@ -65,18 +65,6 @@ Outputs read_expand(const Node& node, Parts&, Budget& budget) {
   return {expand(constant, node.integers("", 1).value_or(Shape{}), budget)};
 }
 
-// Of weights; what is computed with quantised values is not followed.
-Outputs read_dequantize(const Node& node, Parts&, Budget& budget) {
-  const Constant &values = node.constant(0, "x"), &scale = node.floats(1, "x_scale");
-  const Constant* zero_point =
-      node.optional_input(2) != nullptr ? &node.constant(2, "x_zero_point") : nullptr;
-  if (node.integer("block_size", 0) != 0)
-    throw Error(RNN_UNSUPPORTED, "block_size is %jd; it must be 0",
-                std::intmax_t{node.integer("block_size", 0)});
-  const std::size_t axis = scale.count() == 1 ? 0 : find_axis(node.integer("axis", 1), values.shape.size());
-  return {dequantize(values, {scale, zero_point, axis}, budget)};
-}
-
 // ---- The same values in another shape ----
 
 Outputs read_identity(const Node& node, Parts&, Budget&) { return {node.input(0)}; }
@@ -354,34 +342,41 @@ Outputs read_one_hot(const Node& node, Parts& parts, Budget&) {
 
 // ---- All ----
 
+// All values of its first input, or some of them, so that what is opaque stays so; or others.
+enum class Gives { all, some, other };
+
+// Values of 8 bits and sums of integers are opaque, and have axes.
+bool has_axes(const Content& content) {
+  return content.form == Content::Form::quantized || content.form == Content::Form::product;
+}
+
 struct Operator {
   const char* type;
   Outputs (*read)(const Node&, Parts&, Budget&);
   const char* attributes;
-  bool shapes;  // it only moves values: what is opaque stays so
+  Gives gives;
 };
 
 constexpr Operator kOperators[] = {
-    {"Cast", read_cast, "to saturate ", true},
-    {"Concat", read_concat, "axis ", true},
-    {"Constant", read_constant, "value value_int value_ints value_float value_floats ", false},
-    {"ConstantOfShape", read_constant_of_shape, "value ", false},
-    {"Conv", read_convolution, "auto_pad dilations group kernel_shape pads strides ", false},
-    {"DequantizeLinear", read_dequantize, "axis block_size ", false},
-    {"Dropout", read_dropout, "ratio seed ", true},
-    {"Expand", read_expand, "", false},
-    {"Gather", read_gather, "axis ", true},
-    {"Identity", read_identity, "", true},
-    {"OneHot", read_one_hot, "axis ", false},
-    {"Pad", read_pad, "mode pads value ", false},
-    {"ReduceSum", read_sum, "axes keepdims noop_with_empty_axes ", false},
-    {"Reshape", read_reshape, "allowzero shape ", true},
-    {"Shape", read_shape, "", false},
-    {"Slice", read_slice, "axes starts ends ", true},
-    {"Split", read_split, "axis split num_outputs ", true},
-    {"Squeeze", read_squeeze, "axes ", true},
-    {"Transpose", read_transpose, "perm ", true},
-    {"Unsqueeze", read_unsqueeze, "axes ", true},
+    {"Cast", read_cast, "to saturate ", Gives::all},
+    {"Concat", read_concat, "axis ", Gives::some},
+    {"Constant", read_constant, "value value_int value_ints value_float value_floats ", Gives::other},
+    {"ConstantOfShape", read_constant_of_shape, "value ", Gives::other},
+    {"Conv", read_convolution, "auto_pad dilations group kernel_shape pads strides ", Gives::other},
+    {"Dropout", read_dropout, "ratio seed ", Gives::some},
+    {"Expand", read_expand, "", Gives::other},
+    {"Gather", read_gather, "axis ", Gives::some},
+    {"Identity", read_identity, "", Gives::all},
+    {"OneHot", read_one_hot, "axis ", Gives::other},
+    {"Pad", read_pad, "mode pads value ", Gives::other},
+    {"ReduceSum", read_sum, "axes keepdims noop_with_empty_axes ", Gives::other},
+    {"Reshape", read_reshape, "allowzero shape ", Gives::all},
+    {"Shape", read_shape, "", Gives::other},
+    {"Slice", read_slice, "axes starts ends ", Gives::some},
+    {"Split", read_split, "axis split num_outputs ", Gives::some},
+    {"Squeeze", read_squeeze, "axes ", Gives::all},
+    {"Transpose", read_transpose, "perm ", Gives::all},
+    {"Unsqueeze", read_unsqueeze, "axes ", Gives::all},
 };
 
 }  // namespace
@@ -390,11 +385,13 @@ Outputs read_operator(const Node& node, Parts& parts, Budget& budget) {
   for (const Operator& known : kOperators) {
     if (node.type() != known.type) continue;
     node.check_attributes(known.attributes);
-    const Flow* first = known.shapes ? as_flow(node.input(0)) : nullptr;
-    if (first != nullptr && first->content.opaque)
+    const Flow* first = known.gives != Gives::other ? as_flow(node.input(0)) : nullptr;
+    const bool opaque = first != nullptr && first->content.opaque;
+    if (opaque && !(known.gives == Gives::all && has_axes(first->content)))
       return Outputs(node.output_count(), Value(make_opaque(*first)));
     return known.read(node, parts, budget);
   }
+  if (std::optional<Outputs> outputs = read_quantized(node, parts, budget)) return std::move(*outputs);
   if (std::optional<Outputs> outputs = read_step(node, parts, budget)) return std::move(*outputs);
   throw Error(RNN_UNSUPPORTED, "no such operator here");
 }

@@ -90,7 +90,8 @@ namespace {
 
 // ---- Dense layers ----
 
-// y = x W; then a bias may come.
+}  // namespace
+
 Flow product(const Node& node, const Flow& x, const Constant& weight, bool transposed, Parts& parts,
              Budget& budget) {
   check_readable(x);
@@ -111,6 +112,8 @@ Flow product(const Node& node, const Flow& x, const Constant& weight, bool trans
   result.axes.back() = {Kind::features, gives};
   return result;
 }
+
+namespace {
 
 // A constant for each of the features, which stand on an axis of so many, or one for all.
 std::vector<double> spread(const Constant& constant, std::size_t features, std::size_t at, std::size_t rank) {
@@ -329,6 +332,8 @@ Flow multiply(const Node& node, const Flow& a, const Flow& b, Parts& parts, Budg
 Outputs read_affine(const Node& node, Parts& parts, Budget& budget) {
   const Flow *a = as_flow(node.input(0)), *b = as_flow(node.input(1));
   const bool is_product = node.type() == "Mul";
+  if (is_product)
+    if (std::optional<Flow> result = multiply_quantized(node, parts, budget)) return {std::move(*result)};
   if (a != nullptr && b != nullptr && is_product)
     return {multiply(node, with_features(*a), with_features(*b), parts, budget)};
   if ((a == nullptr && b == nullptr) || (a != nullptr && b != nullptr))

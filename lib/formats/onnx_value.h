@@ -36,6 +36,7 @@ struct Constant {
   Shape shape;
   Values<float> floats;
   Values<std::int64_t> integers;
+  bool has_sign = false;  // of 8 bits
 
   std::size_t count() const noexcept { return floats ? floats->size() : integers->size(); }
 };
@@ -128,11 +129,15 @@ struct Content {
   // A part, or another state than h: may be a state or an output that is left out, no more;
   bool opaque = false;
   std::int64_t inputs = 0;  // but the first so many of the graph's input may be added to the output
+  // What is no number itself, and opaque: values of 8 bits, their scale and zero point, sums of their products.
+  enum class Form { numbers, quantized, scale, zero_point, product };
+  Form form = Form::numbers;
+  std::size_t form_index = 0;  // of Parts::quantized (zero_point, too), scales or products
 
   bool operator==(const Content& other) const noexcept {
-    return std::tie(stage, source, strands, sum, step, last, opaque, inputs) ==
+    return std::tie(stage, source, strands, sum, step, last, opaque, inputs, form, form_index) ==
            std::tie(other.stage, other.source, other.strands, other.sum, other.step, other.last, other.opaque,
-                    other.inputs);
+                    other.inputs, other.form, other.form_index);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -60,3 +61,27 @@ inline void add_constant(onnx::ModelProto& model, onnx::NodeProto& node,
   for (const float value : values) tensor.add_float_data(value);
   node.add_input(tensor.name());
 }
+
+// Of the configuration, what an ONNX file keeps.
+inline void expect_same_network(const rnn_t* a, const rnn_t* b) {
+  rnn_config_t config_a{}, config_b{};
+  config_a.struct_size = config_b.struct_size = sizeof config_a;
+  ASSERT_EQ(rnn_get_config(a, &config_a), RNN_OK);
+  ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
+  EXPECT_EQ(config_a.cell, config_b.cell);
+  EXPECT_EQ(config_a.input_size, config_b.input_size);
+  EXPECT_EQ(config_a.hidden_size, config_b.hidden_size);
+  EXPECT_EQ(config_a.output_size, config_b.output_size);
+  EXPECT_EQ(config_a.num_layers, config_b.num_layers);
+  EXPECT_EQ(config_a.flags, config_b.flags);
+  EXPECT_EQ(config_a.embedding_size, config_b.embedding_size);
+  EXPECT_EQ(config_a.initial_state, config_b.initial_state);
+  ASSERT_EQ(parameter_names(a), parameter_names(b));
+  for (const std::string& name : parameter_names(a))
+    EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
+}
+
+struct OnnxCase {
+  std::function<void(onnx::ModelProto&)> spoil;
+  const char* message;
+};

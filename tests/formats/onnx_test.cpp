@@ -16,24 +16,6 @@
 
 namespace {
 
-void expect_same_network(const rnn_t* a, const rnn_t* b) {
-  rnn_config_t config_a{}, config_b{};
-  config_a.struct_size = config_b.struct_size = sizeof config_a;
-  ASSERT_EQ(rnn_get_config(a, &config_a), RNN_OK);
-  ASSERT_EQ(rnn_get_config(b, &config_b), RNN_OK);
-  EXPECT_EQ(config_a.cell, config_b.cell);
-  EXPECT_EQ(config_a.input_size, config_b.input_size);
-  EXPECT_EQ(config_a.hidden_size, config_b.hidden_size);
-  EXPECT_EQ(config_a.output_size, config_b.output_size);
-  EXPECT_EQ(config_a.num_layers, config_b.num_layers);
-  EXPECT_EQ(config_a.flags, config_b.flags);
-  EXPECT_EQ(config_a.embedding_size, config_b.embedding_size);
-  EXPECT_EQ(config_a.initial_state, config_b.initial_state);
-  ASSERT_EQ(parameter_names(a), parameter_names(b));
-  for (const std::string& name : parameter_names(a))
-    EXPECT_EQ(bytes(parameter(a, name.c_str())), bytes(parameter(b, name.c_str()))) << name;
-}
-
 constexpr std::uint32_t kDirections[] = {0, RNN_FLAG_BIDIRECTIONAL};
 constexpr std::uint32_t kOptions[] = {0, RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL};
 
@@ -164,13 +146,8 @@ void add_floats(onnx::ModelProto& model, const char* name, std::initializer_list
   for (std::int64_t i = 0; i < count; ++i) tensor.add_float_data(value);
 }
 
-struct Case {
-  std::function<void(onnx::ModelProto&)> spoil;
-  const char* message;
-};
-
 // I 3, H 4, O 2, an LSTM of two layers.
-void expect_refused(const Case& c) {
+void expect_refused(const OnnxCase& c) {
   onnx::ModelProto model = parse(save_onnx(create([](rnn_config_t& config) {
                                              config.cell = RNN_CELL_LSTM;
                                              config.num_layers = 2;
@@ -210,7 +187,7 @@ TEST(Onnx, PeepholesAndCoupledGates) {
 }
 
 TEST(Onnx, NodesThatAreNoNetworkHere) {
-  const Case cases[] = {
+  const OnnxCase cases[] = {
       {[](auto& m) { find_node(m, "Add").set_op_type("Pow"); },
        "unsupported: node \"head bias\" (Pow): no such operator here"},
       {[](auto& m) { find_node(m, "LSTM").set_domain("com.example"); },
@@ -281,7 +258,7 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        },
        "unsupported: output \"x\" comes from no network"},
   };
-  for (const Case& c : cases) expect_refused(c);
+  for (const OnnxCase& c : cases) expect_refused(c);
 }
 
 // ---- Lists of layers ----
@@ -368,153 +345,8 @@ TEST(Onnx, RefusesSteps) {
   }
 }
 
-// ---- Weights of 8 bits ----
-
-struct Quantized {
-  bool has_sign, by_channel;
-};
-
-onnx::TensorProto& add_tensor(onnx::ModelProto& model, const std::string& name, std::int32_t type,
-                              const std::vector<std::int64_t>& shape) {
-  onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
-  tensor.set_name(name);
-  tensor.set_data_type(type);
-  for (const std::int64_t n : shape) tensor.add_dims(n);
-  return tensor;
-}
-
-void remove_tensor(onnx::ModelProto& model, const std::string& name) {
-  auto& tensors = *model.mutable_graph()->mutable_initializer();
-  for (int i = 0; i < tensors.size(); ++i)
-    if (tensors[i].name() == name) return tensors.DeleteSubrange(i, 1);
-}
-
-// A matrix [rows, columns] of 8 bits, and what it is as floats.
-struct Matrix8 {
-  std::size_t rows, columns;
-  std::vector<int> values, zeros;
-  std::vector<float> scales, floats;
-
-  Matrix8(std::size_t n, std::size_t m, Quantized kind, int seed) : rows(n), columns(m) {
-    const int least = kind.has_sign ? -128 : 0;
-    const std::size_t parts = kind.by_channel ? rows : 1;
-    for (std::size_t p = 0; p < parts; ++p) {
-      scales.push_back(0.01f / static_cast<float>(p + 1));
-      zeros.push_back(least + 120 + static_cast<int>(p % 7));
-    }
-    for (std::size_t i = 0; i < rows * columns; ++i) {
-      values.push_back(least + static_cast<int>(i * 37 + static_cast<std::size_t>(seed)) % 256);
-      const std::size_t part = kind.by_channel ? i / columns : 0;
-      floats.push_back(static_cast<float>(values[i] - zeros[part]) * scales[part]);
-    }
-  }
-};
-
-// An LSTM of 3 inputs and 4 units whose matrices, in ONNX's order of gates, are these.
-onnx::ModelProto lstm_of(const Matrix8& input, const Matrix8& recurrent) {
-  onnx::ModelProto model = parse(save_onnx(create([](rnn_config_t& c) { c.cell = RNN_CELL_LSTM; }).get()));
-  find_tensor(model, "W_l0").set_raw_data(bytes(input.floats));
-  find_tensor(model, "R_l0").set_raw_data(bytes(recurrent.floats));
-  return model;
-}
-
-constexpr Quantized kQuantized[] = {{true, false}, {false, false}, {true, true}, {false, true}};
-
-TEST(Onnx, DequantizeLinear) {
-  for (const Quantized kind : kQuantized) {
-    const Matrix8 input(16, 3, kind, 1), recurrent(16, 4, kind, 2);
-    onnx::ModelProto model = lstm_of(input, recurrent);
-    const Rnn expected = load_memory(model.SerializeAsString());
-    const auto type = kind.has_sign ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8;
-    for (const auto& [name, matrix] : {std::pair("W_l0", &input), std::pair("R_l0", &recurrent)}) {
-      const std::string base = name;
-      remove_tensor(model, base);
-      const std::vector<std::int64_t> parts =
-          kind.by_channel ? std::vector<std::int64_t>{16} : std::vector<std::int64_t>{};
-      onnx::TensorProto& values =
-          add_tensor(model, base + "_8", type, {1, 16, static_cast<std::int64_t>(matrix->columns)});
-      for (const int v : matrix->values) values.add_int32_data(v);
-      onnx::TensorProto& scales = add_tensor(model, base + "_scale", onnx::TensorProto::FLOAT, parts);
-      for (const float v : matrix->scales) scales.add_float_data(v);
-      onnx::TensorProto& zeros = add_tensor(model, base + "_zero", type, parts);
-      for (const int v : matrix->zeros) zeros.add_int32_data(v);
-      auto& nodes = *model.mutable_graph()->mutable_node();
-      onnx::NodeProto& node = *nodes.Add();
-      node.set_op_type("DequantizeLinear");
-      for (const char* end : {"_8", "_scale", "_zero"}) node.add_input(base + end);
-      node.add_output(base);
-      for (int i = nodes.size(); --i > 0;) nodes.SwapElements(i, i - 1);
-    }
-    expect_same_network(load_memory(model.SerializeAsString()).get(), expected.get());
-  }
-}
-
-onnx::ModelProto dynamic_lstm(const Matrix8& input, const Matrix8& recurrent, Quantized kind) {
-  onnx::ModelProto model = lstm_of(input, recurrent);
-  const auto type = kind.has_sign ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8;
-  onnx::NodeProto& node = find_node(model, "LSTM");
-  node.set_op_type("DynamicQuantizeLSTM");
-  node.set_domain("com.microsoft");
-  while (node.input_size() < 8) node.add_input("");
-  int place = 1;
-  for (const auto& [name, matrix] : {std::pair("W_l0", &input), std::pair("R_l0", &recurrent)}) {
-    const std::string base = name;
-    onnx::TensorProto& values =
-        add_tensor(model, base + "_8", type, {1, static_cast<std::int64_t>(matrix->columns), 16});
-    std::string raw;
-    for (std::size_t j = 0; j < matrix->columns; ++j)
-      for (std::size_t i = 0; i < 16; ++i) raw += static_cast<char>(matrix->values[i * matrix->columns + j]);
-    values.set_raw_data(raw);
-    const std::vector<std::int64_t> parts =
-        kind.by_channel ? std::vector<std::int64_t>{1, 16} : std::vector<std::int64_t>{1};
-    onnx::TensorProto& scales = add_tensor(model, base + "_scale", onnx::TensorProto::FLOAT, parts);
-    for (const float v : matrix->scales) scales.add_float_data(v);
-    onnx::TensorProto& zeros = add_tensor(model, base + "_zero", type, parts);
-    for (const int v : matrix->zeros) zeros.add_int32_data(v);
-    node.set_input(place++, base + "_8");
-    node.add_input(base + "_scale");
-    node.add_input(base + "_zero");
-  }
-  return model;
-}
-
-TEST(Onnx, DynamicQuantizeLstm) {
-  for (const Quantized kind : kQuantized) {
-    const Matrix8 input(16, 3, kind, 1), recurrent(16, 4, kind, 2);
-    const Rnn expected = load_memory(lstm_of(input, recurrent).SerializeAsString());
-    expect_same_network(load_memory(dynamic_lstm(input, recurrent, kind).SerializeAsString()).get(),
-                        expected.get());
-  }
-}
-
-TEST(Onnx, RefusesQuantizedWeights) {
-  const Matrix8 input(16, 3, kQuantized[2], 1), recurrent(16, 4, kQuantized[2], 2);
-  const Case cases[] = {
-      {[](auto& m) { find_tensor(m, "W_l0_scale").set_dims(1, 8); }, "tensor \"W_l0_scale\" has 16 values"},
-      {[](auto& m) {
-         find_tensor(m, "R_l0_zero").clear_dims();
-         find_tensor(m, "R_l0_zero").add_dims(16);
-       },
-       "R has shape [1, 4, 16], its scale [1, 16] and its zero point [16]; they must be [1] or [1, 16]"},
-      {[](auto& m) { find_node(m, "DynamicQuantizeLSTM").set_input(8, "x"); },
-       "unsupported: node \"layer_l0\" (DynamicQuantizeLSTM): a scale is the graph's input \"x\""},
-      {[](auto& m) { find_node(m, "DynamicQuantizeLSTM").set_input(1, "R_l0_8"); },
-       "X has 3 features; W reads 4"},
-      {[](auto& m) { find_node(m, "DynamicQuantizeLSTM").set_domain("other"); }, "of domain \"other\""},
-      {[](auto& m) { find_node(m, "DynamicQuantizeLSTM").set_op_type("QAttention"); },
-       "of domain \"com.microsoft\""},
-  };
-  for (const Case& c : cases) {
-    onnx::ModelProto model = dynamic_lstm(input, recurrent, kQuantized[2]);
-    c.spoil(model);
-    const rnn_status_t status = try_load(model.SerializeAsString());
-    EXPECT_TRUE(status == RNN_BAD_FORMAT || status == RNN_UNSUPPORTED) << c.message;
-    EXPECT_MESSAGE(c.message);
-  }
-}
-
 TEST(Onnx, Damaged) {
-  const Case cases[] = {
+  const OnnxCase cases[] = {
       {[](auto& m) { find_node(m, "Transpose").mutable_attribute(0)->clear_ints(); },
        "node \"head matrix\" (Transpose): perm is []; it must be an order of 2 axes"},
       {[](auto& m) {
@@ -553,7 +385,7 @@ TEST(Onnx, Damaged) {
        },
        "weight_ih_l0: value 0 is inf; it must be finite"},
   };
-  for (const Case& c : cases) expect_refused(c);
+  for (const OnnxCase& c : cases) expect_refused(c);
 }
 
 // A layer that reads the same constants as another one does not take more memory than a file of its size may.

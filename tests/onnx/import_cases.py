@@ -237,7 +237,8 @@ class Graph:
                                   [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["?"] * rank)
                                    for output in (outputs if isinstance(outputs, list) else [outputs])],
                                   self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset),
+                                                        helper.make_opsetid("com.microsoft", 1)])
         onnx.checker.check_model(model)
         return model
 
@@ -716,6 +717,77 @@ def normalized_inputs(g):
     return g.model(squeezed(g, apply(g, x, lambda v: v * 0.5, "Mul", [g.constant(np.array(0.5))])))
 
 
+# ---- Heads of 8 bits: the matrix is what counts, not how the values were rounded ----
+
+
+def eight_bits(g, outputs, by_channel, kind=np.int8):
+    """A matrix [F, O], its scale and its zero point; self.flow becomes the product with it."""
+    F, parts = g.flow[0].shape[1], outputs if by_channel else 1
+    limits = np.iinfo(kind)
+    W = g.random.integers(limits.min, limits.max + 1, (F, outputs))
+    zero, scale = g.random.integers(-9, 9, parts) + (limits.max + limits.min) // 2, g.random.uniform(0.001, 0.01, parts)
+    scale = scale.astype(np.float32)
+    g.flow = [h @ ((W - zero) * scale.astype(np.float64)) for h in g.flow]
+    shape = [parts] if by_channel else []
+    made = W.astype(kind), scale.reshape(shape), zero.astype(kind).reshape(shape)
+    return [g.initializer(numpy_helper.from_array(v, g.fresh("eight"))) for v in made]
+
+
+def quantizer(g, scale=0.02, kind=np.uint8, zero=120):
+    return [g.initializer(numpy_helper.from_array(np.array(v), g.fresh("quantizer")))
+            for v in (np.float32(scale), kind(zero))]
+
+
+def with_bias(g, x):
+    b = g.values(g.flow[0].shape[1])
+    g.flow = [h + b for h in g.flow]
+    return g.node("Add", [x, g.constant(b)])
+
+
+def integer_heads(g):
+    """As ONNX Runtime's dynamic quantisation writes them."""
+    y = squeezed(g, "x")
+    for by_channel, kind in (False, np.int8), (True, np.uint8):
+        W, scale, zero = eight_bits(g, 4, by_channel, kind)
+        q, q_scale, q_zero = g.node("DynamicQuantizeLinear", [y], 3)
+        sums = g.node("Cast", [g.node("MatMulInteger", [q, W, q_zero, zero])], to=TensorProto.FLOAT)
+        y = g.node("Mul", [sums, g.node("Mul", [q_scale, scale])])
+        y = apply(g, with_bias(g, y), np.tanh, "Tanh")
+    return g.model(y)
+
+
+def fused_head(g):
+    y = squeezed(g, "x")
+    W, scale, zero = eight_bits(g, O, False)
+    b = g.values(O)
+    g.flow = [h + b for h in g.flow]
+    return g.model(g.node("DynamicQuantizeMatMul", [y, W, scale, zero, g.constant(b)], domain="com.microsoft"))
+
+
+def linear_head(g):
+    y, before, behind = squeezed(g, "x"), quantizer(g), quantizer(g, 0.05)
+    W = eight_bits(g, O, True)
+    q = g.node("QuantizeLinear", [y, *before])
+    q = g.node("QLinearMatMul", [q, *before, *W, *behind])
+    return g.model(with_bias(g, g.node("DequantizeLinear", [q, *behind])))
+
+
+def surrounded(g):
+    """QuantizeLinear and DequantizeLinear around each node."""
+    def both(x, *by):
+        return g.node("DequantizeLinear", [g.node("QuantizeLinear", [x, *by]), *by])
+
+    y = both(squeezed(g, both("x", *quantizer(g))), *quantizer(g, 0.01, np.int8, 0))
+    y = g.node("MatMul", [y, g.node("DequantizeLinear", eight_bits(g, 4, True), axis=1)])
+    y = both(with_bias(g, y), *quantizer(g))
+    y = g.node("Reshape", [y, g.constant(np.array([-1, 4]))])
+    W, b = np.round(g.values(4, O) * 32) / 32, g.values(O)
+    g.flow = [h @ W + b for h in g.flow]
+    W = both(g.constant(W), *quantizer(g, 1 / 32, np.int8, 1))
+    y = both(g.node("Gemm", [y, W, g.constant(b)]), *quantizer(g))
+    return g.model(g.node("Reshape", [y, g.constant(np.array([T, N, O]))]))
+
+
 OPERATORS = {"RNN": ("RNN", {}), "RNN_relu": ("RNN", {"relu": True}), "GRU": ("GRU", {}),
              "GRU_linear_before_reset": ("GRU", {"linear_before_reset": 1}), "LSTM": ("LSTM", {}),
              "LSTM_peepholes": ("LSTM", {"peepholes": True}),
@@ -742,7 +814,8 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (conv_same, {}), (conv_cut, {}), (conv_cut, {"shape": [T, N, I]}), (conv_past, {}), (conv_behind, {}),
          (conv_residual, {}), (conv_alone, {}), (dense_residual, {}), (first_residual, {}), (scaled_residual, {}),
          (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
-         (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {})]
+         (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {}),
+         (integer_heads, {}), (fused_head, {}), (linear_head, {}), (surrounded, {})]
 
 
 def check(rnn, binding, folder, g, model):
