@@ -21,6 +21,8 @@ Model read_layers(const json::Value& root);
 formats::Contents read_state_dict(const json::Value& root, const Source& numbers);
 // nam.cpp: {"architecture", "config", "weights"}
 Model read_nam(const json::Value& root);
+// smart_amp_pro.cpp: {"conv1d", "conv1d_1", "lstm", "dense", "conv1d_stride", ...}
+Model read_smart_amp_pro(const json::Value& root);
 
 // Whether the object is a state dict, with a tensor of some recurrent module.
 bool is_state_dict(const json::Value& object);

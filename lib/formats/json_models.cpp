@@ -48,11 +48,7 @@ std::variant<Model, formats::Contents> read_json(const void* memory, std::size_t
   const Value root(source->tree);
   if (root.find("architecture")) return read_nam(root);
   if (root.find("layers")) return read_layers(root);
-  if (root.find("conv1d") && root.find("conv1d_stride"))
-    throw Error(
-        RNN_UNSUPPORTED,
-        "unsupported: the model is SmartAmpPro's, which computes each output from a part of the input of "
-        "its own, by convolutions with a stride; a network here goes through its input once, step by step");
+  if (root.find("conv1d") && root.find("conv1d_stride")) return read_smart_amp_pro(root);
   if (root.find("state_dict") || is_state_dict(root)) {
     formats::Contents contents = read_state_dict(root, *source);
     contents.own = std::move(source);

@@ -447,9 +447,6 @@ TEST(RTNeural, Convolutions) {
       {"[7, 8, 9]", "[7]", "layers[0].weights[1] has 1 values; it must be 3"},
   };
   for (const Refusal& refusal : cases) expect_refused(text, refusal);
-  EXPECT_EQ(try_load("{\"input_size\": 120, \"conv1d_stride\": 12, \"conv1d\": {}, \"lstm\": {}}"),
-            RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("unsupported: the model is SmartAmpPro's");
 }
 
 // An activation of its own behind another one takes a matrix, which a small file could ask for many times.
