@@ -237,14 +237,17 @@ enum { /* rnn_layer_t.direction; all but the first are for whole sequences alone
   RNN_DIRECTION_FORWARD = 0, /* default */
   RNN_DIRECTION_REVERSE = 1, /* from the last step to the first */
   RNN_DIRECTION_BOTH = 2,    /* both, each with weights of its own; the output is both h, forward first */
-  RNN_DIRECTION_SUM = 3      /* both; the output is the sum of both h. Not as the last layer with
-                                RNN_POOLING_LAST */
+  RNN_DIRECTION_SUM = 3      /* both; the output is the sum of both h. Not of the layer that RNN_POOLING_LAST
+                                takes */
 };
 
-enum { /* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of a whole sequence */
+/* rnn_sequences_t.pooling, rnn_forward_options_t.pooling: the output of a whole sequence. Pooling takes the
+ * outputs of the last layer that is a cell or a convolution. The dense layers behind it, the head among them,
+ * read what is pooled, once for each sequence. For a dense layer before the pooling, make it a convolution
+ * with kernel_size 1. Of dense layers alone, pooling takes the outputs of the last one before the head. */
+enum {
   RNN_POOLING_NONE = 0, /* an output for each step */
-  RNN_POOLING_LAST = 1, /* from the last layer's output after the last step (of a reverse direction, the
-                           first) */
+  RNN_POOLING_LAST = 1, /* from the layer's output after the last step (of a reverse direction, the first) */
   RNN_POOLING_MEAN = 2, /* from its mean over the steps since the last reset */
   RNN_POOLING_MAX = 3   /* from its largest value in each element over those steps */
 };
@@ -548,7 +551,7 @@ typedef struct rnn_forward_options {
  *
  * in       read; targets and weights are ignored
  * options  NULL: all defaults
- * outputs  [F, O], or [N, O] with pooling; written on success; NULL skips the head
+ * outputs  [F, O], or [N, O] with pooling; written on success; NULL skips the dense layers at the end
  * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY
  * Threads  one handle, one thread at a time; runs on the calling thread
  * Realtime no: allocates
@@ -698,8 +701,9 @@ typedef struct rnn_train_options {
   const rnn_sequences_t *validation; /* NULL: none; kept by a trainer, with what it points to */
   rnn_progress_function_t progress;  /* NULL: none */
   void *user;                        /* passed to progress */
-  float dropout;        /* of each layer's output on its way to the next layer; 0 with one layer; 0..<1; what
-                           is kept is scaled by 1 / (1 - dropout); Srivastava et al. 2014 */
+  float dropout;        /* of each layer's output, or what is pooled of it, on its way to the next layer; 0
+                           with one layer; 0..<1; what is kept is scaled by 1 / (1 - dropout); Srivastava et
+                           al. 2014 */
   float scheduled_sampling;   /* 0..1: how often a step's input is the network's own last output (its most
                            probable class, or the vector) instead of the data's; no gradient flows through it,
                            and a window's first step reads the data's (the window may not be 1). 0 is teacher
@@ -906,7 +910,7 @@ RNN_API rnn_status_t rnn_tape_create(const rnn_t *rnn, int32_t threads, rnn_tape
  *
  * in             read; targets and weights are ignored
  * initial_states [N, S]  finite; NULL: the initial state
- * outputs        [F, O]  written on success if not NULL
+ * outputs        [F, O], or [N, O] with pooling; written on success if not NULL
  * final_states   [N, S]  written on success if not NULL
  * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture), RNN_OUT_OF_MEMORY
  * Threads  both handles are in use during the call; works on up to `threads` oneTBB threads
@@ -918,7 +922,7 @@ RNN_API rnn_status_t rnn_tape_forward(rnn_tape_t *tape, const rnn_t *rnn, const 
 /* Propagate gradients of a loss back through the recorded pass, and add the parameters' gradients to
  * those in the tape. A record serves one backward pass.
  *
- * d_outputs        [F, O]  read; NULL: all zero
+ * d_outputs        [F, O], or [N, O] where the pass had pooling; read; NULL: all zero
  * d_final_states   [N, S]  read; NULL: all zero
  * d_inputs         [F, I]  written on success if not NULL; not with one-hot inputs
  * d_initial_states [N, S]  written on success if not NULL

@@ -76,7 +76,7 @@ class ForwardPass {
   void write_outputs(const Window& window) noexcept;
   void pool(const Window& window) noexcept;
   void write_pooled(const Window& window) noexcept;
-  void write_head(std::size_t count, const kernels::Rows& o) noexcept;
+  void write_head(std::size_t count) noexcept;
   void finish(const Window& window) noexcept;
 
   const Weights& weights_;
@@ -93,6 +93,7 @@ class ForwardPass {
   std::size_t most_states_ = 1;                            // of a strand
   bool whole_;          // segments go through the layers whole, for there is a reverse strand
   std::size_t layers_;  // 2 if a layer may not write where it reads
+  std::size_t end_;     // of the layers that go through all steps
   Plan plan_;
   std::size_t block_ = 0;  // most segments at once
   std::size_t rows_ = 0;   // most rows of a window
@@ -109,13 +110,12 @@ class ForwardPass {
   float* windows_ = nullptr;  // [rows, padded K*X]  of the convolution in work
   float *kept_ = nullptr, *unprojected_ = nullptr, *product_ = nullptr;  // [block, padded]  of one step
   float* pooled_ = nullptr;                                              // [block, padded D*P]
-  float* final_states_ = nullptr;     // [N, S]  apart from the caller's, which may be the initial ones
-  Buffer<std::size_t> offsets_;       // [steps of the window]
-  Buffer<const float*> inputs_;       // [rows]  the window's inputs,
-  Buffer<std::int32_t> indices_;      // [rows]  or these
-  Buffer<const float*> previous_;     // [parts, block]  where they do not stand one after the other
-  Buffer<const float*> pooled_rows_;  // [block]  what the head reads with pooling
-  Buffer<float*> targets_;            // [rows]  where it writes
+  float* final_states_ = nullptr;  // [N, S]  apart from the caller's, which may be the initial ones
+  Buffer<std::size_t> offsets_;    // [steps of the window]
+  Buffer<const float*> inputs_;    // [rows]  the window's inputs,
+  Buffer<std::int32_t> indices_;   // [rows]  or these
+  Buffer<const float*> previous_;  // [parts, block]  where they do not stand one after the other
+  Buffer<float*> targets_;         // [rows]  where the head writes
 };
 
 ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
@@ -126,7 +126,10 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       initial_states_(initial_states),
       outputs_(outputs),
       whole_(weights.has_reverse()),
-      layers_(whole_ ? 2 : 1) {
+      layers_(whole_ ? 2 : 1),
+      // Dense layers have no state: with pooling those behind it take its rows, and without outputs none.
+      end_(outputs == nullptr || options.pooling != RNN_POOLING_NONE ? weights.layers_before_pooling()
+                                                                     : weights.num_layers()) {
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const auto room = [](std::size_t& width, std::size_t size) {
@@ -171,7 +174,6 @@ void ForwardPass::allocate() {
   if (whole_) previous_ = Buffer<const float*>(allocator, most_states_ * block_);
   if (outputs_ == nullptr) return;
   targets_ = Buffer<float*>(allocator, rows_);
-  if (options_.pooling != RNN_POOLING_NONE) pooled_rows_ = Buffer<const float*>(allocator, block_);
 }
 
 // From `base` on, unless that is null; returns how many there are.
@@ -293,7 +295,7 @@ void ForwardPass::run() noexcept {
       extend(window);
       point_to_inputs(window);
       WindowBuffers buffers{*this, window};
-      walk_layers(weights_, buffers);
+      walk_layers(weights_, 0, end_, buffers);
       if (outputs_ == nullptr) continue;
       if (options_.pooling == RNN_POOLING_NONE)
         write_outputs(window);
@@ -456,7 +458,7 @@ void ForwardPass::write_outputs(const Window& window) noexcept {
     for (std::size_t b = window.first; b < end; ++b, ++row)
       targets_[row] = outputs_ + plan_.frame(t, b) * weights_.output_size();
   }
-  write_head(window.rows, {x_, stride_, nullptr});
+  write_head(window.rows);
   add_inputs(weights_, window.rows, {{nullptr, 0, inputs_.data()}, indices_.data()},
              {nullptr, 0, targets_.data()});
 }
@@ -466,29 +468,31 @@ void ForwardPass::pool(const Window& window) noexcept {
   for (std::size_t t = window.begin; t < window.end; ++t) {
     const float* const o = x_ + offsets_[t - window.begin] * stride_;
     for (std::size_t i = 0; i < active(window, t); ++i)
-      pool_step(options_.pooling, weights_.last_layer(), t, plan_.segment(window.first + i).length,
+      pool_step(options_.pooling, weights_.pooled_layer(), t, plan_.segment(window.first + i).length,
                 o + i * stride_, pooled_ + i * stride_, nullptr);
   }
 }
 
-// The head over the pooled outputs of the segments that end a sequence.
+// The layers behind the pooling, with a row for each segment that ends a sequence.
 void ForwardPass::write_pooled(const Window& window) noexcept {
-  std::size_t count = 0;
+  const Layer& layer = weights_.pooled_layer();
+  Window ended{window.first, 0, 0, 0, 0};
   for (std::size_t i = 0; i < window.count; ++i) {
     const Segment& segment = plan_.segment(window.first + i);
     if (!segment.ends_slice) continue;
-    float* pooled = pooled_ + i * stride_;
-    finish_pooling(options_.pooling, weights_.last_layer(), segment.length, pooled);
-    pooled_rows_[count] = pooled;
-    targets_[count] = outputs_ + segment.slice * weights_.output_size();
-    ++count;
+    finish_pooling(options_.pooling, layer, segment.length, pooled_ + i * stride_);
+    std::copy_n(pooled_ + i * stride_, layer.outputs(), x_ + ended.rows * stride_);
+    targets_[ended.rows++] = outputs_ + segment.slice * weights_.output_size();
   }
-  write_head(count, {nullptr, 0, pooled_rows_.data()});
+  if (ended.rows == 0) return;
+  WindowBuffers buffers{*this, ended};
+  walk_layers(weights_, end_, weights_.num_layers(), buffers);
+  write_head(ended.rows);
 }
 
 // From the last layer's output to targets_.
-void ForwardPass::write_head(std::size_t count, const kernels::Rows& o) noexcept {
-  apply_head(weights_, count, o, weights_.output_size(), {nullptr, 0, targets_.data()});
+void ForwardPass::write_head(std::size_t count) noexcept {
+  apply_head(weights_, count, {x_, stride_, nullptr}, weights_.output_size(), {nullptr, 0, targets_.data()});
 }
 
 void ForwardPass::finish(const Window& window) noexcept {

@@ -276,6 +276,12 @@ bool ends_in_head(const rnn_config_t& config) noexcept {
   return count > 1 && is_head(layer_at(config, count - 1));
 }
 
+std::size_t layers_before_pooling(const rnn_config_t& config) noexcept {
+  std::size_t count = layer_count(config);
+  while (count > 0 && layer_at(config, count - 1).kind == RNN_LAYER_DENSE) --count;
+  return count > 0 ? count : layer_count(config) - (ends_in_head(config) ? 1 : 0);
+}
+
 std::size_t layer_inputs(const rnn_config_t& config, std::size_t index) noexcept {
   if (index > 0) return layer_outputs(layer_at(config, index - 1));
   return static_cast<std::size_t>(config.embedding_size != 0 ? config.embedding_size : config.input_size);

@@ -60,6 +60,10 @@ rnn_layer_t layer_at(const rnn_config_t& config, std::size_t index) noexcept;
 // Whether the last layer is the head: a dense layer without activation and residual connection behind others.
 bool ends_in_head(const rnn_config_t& config) noexcept;
 
+// How many layers are before a pooling: all up to the last cell or convolution; of dense layers alone, all but the
+// head.
+std::size_t layers_before_pooling(const rnn_config_t& config) noexcept;
+
 // What a layer reads and what it gives, both at least 1.
 std::size_t layer_inputs(const rnn_config_t& config, std::size_t index) noexcept;
 std::size_t layer_outputs(const rnn_layer_t& layer) noexcept;

@@ -1,5 +1,5 @@
 // The walk through the layers: the same for a step of one stream, a step of many streams, a window of whole
-// sequences, and a block of steps in training. A row is one step of one of them.
+// sequences, and a block of steps in training. A row is one step of one of them, or behind a pooling one sequence.
 //
 //   gates = W_ih x + b              of all rows at once; of a convolution x is a window of its inputs
 //   h, gates = cell(gates, h)       step by step; of a reverse strand the last step first
@@ -78,10 +78,12 @@ inline void multiply_inputs(const kernels::Table& table, const Strand& strand, s
                      gates);
 }
 
+// Through layers [begin, end).
 template <class Buffers>
-inline void walk_layers(const Weights& weights, Buffers& buffers) noexcept {
+inline void walk_layers(const Weights& weights, std::size_t begin, std::size_t end,
+                        Buffers& buffers) noexcept {
   const kernels::Table& table = weights.table();
-  for (std::size_t l = 0; l < weights.num_layers(); ++l) {
+  for (std::size_t l = begin; l < end; ++l) {
     const Layer& layer = weights.layer(l);
     const std::size_t first_strand = layer.first_strand, end_strand = first_strand + layer.directions;
     if (layer.has_window()) buffers.make_windows(l);

@@ -199,7 +199,7 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
   if (is_chain_)
     step_chain(buffers);
   else
-    walk_layers(*weights_, buffers);
+    walk_layers(*weights_, 0, weights_->num_layers(), buffers);
   half_ = 1 - half_;
   if (y == nullptr) return;
   apply_head(*weights_, 1, one(buffers.x), weights_->output_size(), one_to(y));
@@ -323,7 +323,7 @@ void Network::step_block(Network* const* networks, std::size_t count, const floa
                          const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
   BlockBuffers buffers(networks, count, x, indices);
-  walk_layers(weights, buffers);
+  walk_layers(weights, 0, weights.num_layers(), buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
   const std::size_t O = weights.output_size();
   if (y == nullptr) return;

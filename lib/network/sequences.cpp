@@ -87,12 +87,12 @@ void check_inputs(const Weights& weights, const rnn_sequences_t& sequences, cons
 }
 
 void check_pooling(const Weights& weights, std::int32_t pooling, const char* name) {
-  if (weights.last_layer().sums && pooling == RNN_POOLING_LAST)
-    throw Error(
-        RNN_INVALID_ARGUMENT,
-        "%s.pooling is %d (RNN_POOLING_LAST) and the last layer adds its directions; the pooling must "
-        "be another one, since the last steps of both are apart",
-        name, pooling);
+  if (weights.pooled_layer().sums && pooling == RNN_POOLING_LAST)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "%s.pooling is %d (RNN_POOLING_LAST) and layer %zu, which is pooled, adds its directions; "
+                "the pooling "
+                "must be another one, since the last steps of both are apart",
+                name, pooling, weights.pooled_layer().index);
   if (weights.skip() != 0 && pooling != RNN_POOLING_NONE)
     throw Error(
         RNN_INVALID_ARGUMENT,

@@ -122,6 +122,7 @@ Weights::Weights(const rnn_config_t& config, const Allocator& allocator)
       config_(config),
       head_shape_(make_head(config)),
       layers_(make_layers(config, allocator)),
+      layers_before_pooling_(rnn::layers_before_pooling(config)),
       table_(&available_table(config, layers_)) {
   for (std::size_t l = 0; l < list_.size(); ++l) list_[l] = layer_at(config, l);
   if (is_list()) config_.layers = list_.data();

@@ -58,6 +58,10 @@ class Weights {
   std::size_t num_layers() const noexcept { return layers_.size(); }  // L
   const Layer& layer(std::size_t layer) const noexcept { return layers_[layer]; }
   const Layer& last_layer() const noexcept { return layers_[layers_.size() - 1]; }
+  // Of a whole sequence, pooling takes what the last of these gives; the layers behind it are dense, and read
+  // what is pooled.
+  std::size_t layers_before_pooling() const noexcept { return layers_before_pooling_; }
+  const Layer& pooled_layer() const noexcept { return layers_[layers_before_pooling_ - 1]; }
   std::size_t strands() const noexcept { return strands_.size(); }
   const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
   bool has_reverse() const noexcept { return has_reverse_; }  // a strand
@@ -131,6 +135,7 @@ class Weights {
   rnn_config_t config_;
   Head head_shape_;
   Buffer<Layer> layers_;
+  std::size_t layers_before_pooling_;
   const kernels::Table* table_;
   Buffer<Strand> strands_;
   bool has_reverse_ = false;

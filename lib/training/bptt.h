@@ -68,10 +68,11 @@ class Bptt {
     float* scratch;      // [2, rows, D*P]
     std::size_t* local;  // [block]  see BlockGradients
   };
-  // Steps [first, last). With a reverse strand, all.
+  // Steps [first, last). With a reverse strand, all. Or what is behind a pooling: one row for each segment.
   struct Block {
     std::size_t first;
     std::size_t last;
+    bool pooled = false;
   };
   // The group's segments [first, first + count) at step t of a strand, all of which follow on state rows from
   // `previous` on.
@@ -82,7 +83,7 @@ class Bptt {
     std::size_t previous;
   };
   // The gradients of a layer's outputs and of its inputs, a row for each row of the block: step t of the
-  // group's segment i has row local[t - block.first] + i.
+  // group's segment i has row local[t - block.first] + i, and behind a pooling row i.
   struct BlockGradients {
     const std::size_t* local;
     std::size_t rows;
@@ -103,6 +104,8 @@ class Bptt {
   // bptt_forward.cpp
   struct GroupBuffers;
   void forward_group(const Group& g) noexcept;
+  void forward_pooled(const Group& g) noexcept;
+  void drop_outputs(std::size_t layer, std::size_t first, std::size_t rows, const Matrix& x) noexcept;
   void load_initial_states(const Group& g) noexcept;
   void draw_masks(const Group& g) noexcept;
   void load_inputs(const Group& g, Block block) noexcept;
@@ -115,13 +118,15 @@ class Bptt {
   void compute_outputs(const Group& g, Block block) noexcept;
   void compute_pooled_outputs(const Group& g) noexcept;
   void multiply_head(std::size_t first, std::size_t rows) noexcept;
-  void store_outputs(std::size_t row, std::size_t frame) noexcept;
+  std::size_t output_place(std::size_t row) const noexcept;
+  void store_outputs(std::size_t row, std::size_t place) noexcept;
   void load_target(std::size_t row, std::size_t target, bool exists) noexcept;
   void compute_losses(std::size_t first, std::size_t rows) noexcept;
   void load_output_gradients(const Group& g) noexcept;
-  void load_output_gradient(std::size_t row, std::size_t frame) noexcept;
+  void load_output_gradient(std::size_t row, std::size_t place) noexcept;
   void head_backward(std::size_t first, std::size_t rows, const Matrix& d_h, std::size_t to) noexcept;
   void load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
+  void backward_pooled(const Group& g) noexcept;
   void pool(const Group& g, Block block) noexcept;
   void load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
   void load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept;
@@ -203,6 +208,7 @@ class Bptt {
 
 template <class Span>
 void Bptt::for_spans(const Group& g, Block block, const Span& span) const noexcept {
+  if (block.pooled) return span(g.first, g.last - g.first, 0);
   if (g.first == 0 && g.last >= w_.plan.active(block.first)) {
     const std::size_t first = w_.plan.offset(block.first);
     span(first, w_.plan.offset(block.last) - first, 0);

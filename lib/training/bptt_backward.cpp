@@ -11,6 +11,7 @@ namespace rnn {
 void Bptt::backward_group(const Group& g) noexcept {
   load_carry(g);
   load_output_gradients(g);
+  if (w_.pooling != 0) backward_pooled(g);
   for (std::size_t end = steps(g); end > 0;) {
     const Block block{end > g.block ? end - g.block : 0, end};
     backward_block(g, block);
@@ -29,7 +30,8 @@ void Bptt::backward_block(const Group& g, Block block) noexcept {
     d_o.rows += active(g, t);
   }
   load_top_gradients(g, block, d_o);
-  for (std::size_t l = d.layers; l-- > 0; std::swap(d_o.above, d_o.below)) backward_layer(g, block, d_o, l);
+  for (std::size_t l = w_.before_pooling; l-- > 0; std::swap(d_o.above, d_o.below))
+    backward_layer(g, block, d_o, l);
   if (d.embedding)
     embedding_backward(g, block);
   else if (cotangents_.inputs != nullptr)
@@ -275,7 +277,7 @@ void Bptt::network_inputs_backward(const Group& g, Block block) noexcept {
       pass_.weights->table().gemm(
           transposed_.input(strand), rows, w_.strands[strand].d_input_product.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
-    if (cotangents_.outputs == nullptr) continue;
+    if (cotangents_.outputs == nullptr || pass_.weights->skip() == 0) continue;
     for (std::size_t i = 0; i < rows; ++i) {
       const float* const d_y = cotangents_.outputs + w_.plan.frame(t, g.first + i) * d.outputs;
       for (std::size_t j = 0; j < pass_.weights->skip(); ++j) to[i][j] += d_y[j];

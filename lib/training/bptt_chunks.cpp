@@ -42,7 +42,7 @@ void Bptt::compute_chunk(std::size_t first, std::size_t rows) noexcept {
   threads_.run_ranges(operations, rows, 1, [&](std::size_t begin, std::size_t count) {
     const std::size_t start = first + begin;
     add_inputs(*pass_.weights, count, w_.network_inputs(start), w_.outputs.rows(begin));
-    for (std::size_t i = start; w_.pooling == 0 && i < start + count; ++i) store_outputs(i, w_.plan.frame(i));
+    for (std::size_t i = start; i < start + count; ++i) store_outputs(i, output_place(i));
     if (pass_.loss != 0) compute_losses(start, count);
   });
 }
@@ -72,7 +72,7 @@ void Bptt::load_chunk_gradients(std::size_t first, std::size_t rows) noexcept {
   threads_.run_ranges(static_cast<double>(rows * w_.dimensions.outputs), rows, 1,
                       [&](std::size_t begin, std::size_t count) {
                         for (std::size_t i = first + begin; i < first + begin + count; ++i)
-                          load_output_gradient(i, w_.plan.frame(i));
+                          load_output_gradient(i, output_place(i));
                       });
 }
 

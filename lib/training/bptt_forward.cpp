@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lib/network/layer_walk.h"
+#include "lib/network/pooling.h"
 #include "lib/training/bptt.h"
 #include "lib/training/dropout.h"
 
@@ -88,11 +89,9 @@ struct Bptt::GroupBuffers {
     return w.layers[l].outputs.rows(first);
   }
   void end_layer(std::size_t l) const noexcept {
-    if (!w.drops(l)) return;
-    const float rate = l + 1 < w.dimensions.layers ? bptt.pass_.dropout : bptt.pass_.output_dropout;
+    if (!w.drops(l) || w.pools(l)) return;
     for_rows([&](std::size_t first, std::size_t count) {
-      drop(bptt.pass_, w.shapes[l], rate, first, count, w.layers[l].outputs.read(first),
-           w.layers[l].dropped.rows(first));
+      bptt.drop_outputs(l, first, count, w.layers[l].outputs);
     });
   }
 };
@@ -105,14 +104,33 @@ void Bptt::forward_group(const Group& g) noexcept {
     const Block block{t, std::min(t + g.block, steps(g))};
     load_inputs(g, block);
     GroupBuffers buffers{*this, g, block, w_};
-    walk_layers(*pass_.weights, buffers);
+    walk_layers(*pass_.weights, 0, w_.before_pooling, buffers);
     if (w_.pooling != 0)
       pool(g, block);
     else if (outputs)
       compute_outputs(g, block);
   }
-  if (w_.pooling != 0) compute_pooled_outputs(g);
+  if (w_.pooling != 0) {
+    forward_pooled(g);
+    if (outputs) compute_pooled_outputs(g);
+  }
   if (pass_.final_states != nullptr) store_final_states(g);
+}
+
+// The layers behind a pooling.
+void Bptt::forward_pooled(const Group& g) noexcept {
+  const std::size_t first = w_.before_pooling, end = w_.dimensions.layers;
+  for (std::size_t b = g.first; b < g.last; ++b)
+    finish_pooling(w_.pooling, w_.pooled_layer(), w_.plan.segment(b).length, w_.pooled.at(b));
+  if (w_.drops(first - 1)) drop_outputs(first - 1, g.first, g.last - g.first, w_.pooled);
+  GroupBuffers buffers{*this, g, {0, 0, true}, w_};
+  walk_layers(*pass_.weights, first, end, buffers);
+}
+
+// From row `first` on, of what the layer gives or what is pooled of that.
+void Bptt::drop_outputs(std::size_t l, std::size_t first, std::size_t rows, const Matrix& x) noexcept {
+  const float rate = l + 1 < w_.dimensions.layers ? pass_.dropout : pass_.output_dropout;
+  drop(pass_, w_.shapes[l], rate, first, rows, x.read(first), w_.layers[l].handed_on.rows(first));
 }
 
 // A reverse strand starts at the end of a slice.

@@ -31,16 +31,13 @@ void Bptt::compute_outputs(const Group& g, Block block) noexcept {
 void Bptt::compute_pooled_outputs(const Group& g) noexcept {
   for (std::size_t b = g.first; b < g.last; ++b) {
     const Segment& segment = w_.plan.segment(b);
-    finish_pooling(w_.pooling, pass_.weights->last_layer(), segment.length, w_.pooled.at(b));
     const std::size_t target = pass_.items[segment.slice].target;
-    load_target(b, target, segment.ends_slice && target != Item::kNone);
+    if (pass_.loss != 0) load_target(b, target, segment.ends_slice && target != Item::kNone);
   }
-  if (w_.output_dropout)
-    drop(pass_, pass_.weights->last_layer(), pass_.output_dropout, g.first, g.last - g.first,
-         w_.pooled.read(g.first), w_.pooled.rows(g.first));
   if (w_.in_chunks) return;
   multiply_head(g.first, g.last - g.first);
-  compute_losses(g.first, g.last - g.first);
+  for (std::size_t b = g.first; b < g.last; ++b) store_outputs(b, output_place(b));
+  if (pass_.loss != 0) compute_losses(g.first, g.last - g.first);
 }
 
 // y = W_ho o + b_o for output rows from `first` on; without a head, y = o.
@@ -50,12 +47,20 @@ void Bptt::multiply_head(std::size_t first, std::size_t rows) noexcept {
   add_inputs(*pass_.weights, rows, w_.network_inputs(first), w_.outputs.rows(first));
 }
 
+// Where the caller has an output row: at its frame, or with pooling at its sequence, if it ends that.
+std::size_t Bptt::output_place(std::size_t row) const noexcept {
+  if (w_.pooling == 0) return w_.plan.frame(row);
+  const Segment& segment = w_.plan.segment(row);
+  return segment.ends_slice ? segment.slice : Item::kNone;
+}
+
 // Of equal outputs, the first is the largest.
-void Bptt::store_outputs(std::size_t row, std::size_t frame) noexcept {
+void Bptt::store_outputs(std::size_t row, std::size_t place) noexcept {
+  if (place == Item::kNone) return;
   const std::size_t O = w_.dimensions.outputs;
   const float* const y = w_.output(row);
-  if (pass_.outputs != nullptr) std::copy_n(y, O, pass_.outputs + frame * O);
-  if (pass_.best != nullptr) pass_.best[frame] = static_cast<std::int32_t>(std::max_element(y, y + O) - y);
+  if (pass_.outputs != nullptr) std::copy_n(y, O, pass_.outputs + place * O);
+  if (pass_.best != nullptr) pass_.best[place] = static_cast<std::int32_t>(std::max_element(y, y + O) - y);
 }
 
 // What a masked row holds as its target is not looked at.
@@ -92,20 +97,19 @@ void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
 
 // Output rows hold d_y after a loss; otherwise it comes from the outside.
 void Bptt::load_output_gradients(const Group& g) noexcept {
-  if (w_.in_chunks) return;
-  if (w_.pooling != 0) return head_backward(g.first, g.last - g.first, w_.d_pooled, g.first);
-  if (pass_.loss != 0) return;
+  if (w_.in_chunks || pass_.loss != 0) return;
   for (std::size_t b = g.first; b < g.last; ++b) {
-    for (std::size_t t = 0; t < w_.plan.segment(b).length; ++t)
+    if (w_.pooling != 0) load_output_gradient(b, output_place(b));
+    for (std::size_t t = 0; w_.pooling == 0 && t < w_.plan.segment(b).length; ++t)
       load_output_gradient(w_.plan.offset(t) + b, w_.plan.frame(t, b));
   }
 }
 
-void Bptt::load_output_gradient(std::size_t row, std::size_t frame) noexcept {
+void Bptt::load_output_gradient(std::size_t row, std::size_t place) noexcept {
   const std::size_t O = w_.dimensions.outputs;
   float* const target = w_.output(row);
-  if (cotangents_.outputs != nullptr)
-    std::copy_n(cotangents_.outputs + frame * O, O, target);
+  if (cotangents_.outputs != nullptr && place != Item::kNone)
+    std::copy_n(cotangents_.outputs + place * O, O, target);
   else
     std::fill_n(target, O, 0.0f);
   std::fill(target + O, target + kernels::padded(O), 0.0f);
@@ -141,22 +145,34 @@ void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients&
 
 // ---- Pooling ---------------------------------------------------------------------------------------
 
+// From the outputs back to what is pooled.
+void Bptt::backward_pooled(const Group& g) noexcept {
+  const Dimensions& d = w_.dimensions;
+  const std::size_t count = g.last - g.first;
+  float* const d_pooled = w_.d_pooled.at(g.first);
+  if (!w_.in_chunks) head_backward(g.first, count, w_.d_pooled, g.first);
+  BlockGradients d_o{g.local, count, {d_pooled, d.layer_stride}, {g.scratch, d.layer_stride}};
+  for (std::size_t l = d.layers; l-- > w_.before_pooling; std::swap(d_o.above, d_o.below))
+    backward_layer(g, {0, 0, true}, d_o, l);
+  if (d_o.above.data != d_pooled) std::copy_n(d_o.above.data, count * d.layer_stride, d_pooled);
+}
+
 // Takes in the outputs of a block.
 void Bptt::pool(const Group& g, Block block) noexcept {
-  const Matrix& outputs = w_.layers[w_.dimensions.layers - 1].outputs;
-  const std::size_t width = w_.dimensions.layer_outputs;
+  const Matrix& outputs = w_.layers[w_.before_pooling - 1].outputs;
+  const std::size_t width = w_.pooled_layer().outputs();
   for (std::size_t t = block.first; t < block.last; ++t) {
     for (std::size_t i = 0; i < active(g, t); ++i) {
       const std::size_t b = g.first + i;
       std::uint32_t* const steps = w_.pooling == RNN_POOLING_MAX ? &w_.pooled_steps[b * width] : nullptr;
-      pool_step(w_.pooling, pass_.weights->last_layer(), t, w_.plan.segment(b).length,
-                outputs.at(row(g, t) + i), w_.pooled.at(b), steps);
+      pool_step(w_.pooling, w_.pooled_layer(), t, w_.plan.segment(b).length, outputs.at(row(g, t) + i),
+                w_.pooled.at(b), steps);
     }
   }
 }
 
 void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
-  const Layer& layer = pass_.weights->last_layer();
+  const Layer& layer = w_.pooled_layer();
   const std::size_t P = layer.projected;
   std::fill_n(d_o.above.data, d_o.rows * d_o.above.stride, 0.0f);
   for (std::size_t i = 0; i < g.last - g.first; ++i) {
@@ -172,7 +188,7 @@ void Bptt::load_last_gradients(const Group& g, Block block, const BlockGradients
 
 // Each step has its part of the mean, or what is largest at it.
 void Bptt::load_pooled_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {
-  const std::size_t width = w_.dimensions.layer_outputs;
+  const std::size_t width = w_.pooled_layer().outputs();
   for (std::size_t t = block.first; t < block.last; ++t) {
     for (std::size_t i = 0; i < active(g, t); ++i) {
       const std::size_t b = g.first + i;

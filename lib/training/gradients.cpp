@@ -91,7 +91,7 @@ class Gradients::TileSum {
         table_(weights.table()),
         p_(weights.parameter(tile.parameter)),
         tile_(tile),
-        rows_(rows_of_part(w.plan.rows(), tile.part, parts)),
+        rows_(rows_of_part(w.rows_of(w.strands[p_.strand].layer->index), tile.part, parts)),
         output_rows_(rows_of_part(w.output_rows(), tile.part, parts)),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
     if (!is_one_hot(w, p_)) return;

@@ -120,7 +120,8 @@ std::size_t Workspace::row_floats(const Weights& weights) {
 
 void Workspace::begin(const Pass& pass) {
   one_hot = pass.data->indices != nullptr && !dimensions.embedding && !shapes[0].has_window();
-  pooling = pass.loss != 0 ? pass.data->pooling : 0;
+  pooling = pass.data->pooling;
+  before_pooling = pooling != 0 ? pass.weights->layers_before_pooling() : dimensions.layers;
   dropout = pass.dropout > 0.0f && dimensions.layers > 1;
   output_dropout = pass.output_dropout > 0.0f;
   recurrent_dropout = pass.recurrent_dropout > 0.0f;
@@ -156,7 +157,7 @@ void Workspace::reserve(const Pass& pass) {
   }
   losses.reserve(allocator_, rows);
   if (pooling == RNN_POOLING_MAX)
-    pooled_steps.reserve(allocator_, checked_product(segments, dimensions.layer_outputs));
+    pooled_steps.reserve(allocator_, checked_product(segments, pooled_layer().outputs()));
   const bool kinds = (one_hot || room_for_inputs_) && (!dropout || room_for_dropout_) &&
                      (!output_dropout || room_for_output_dropout_) &&
                      (!recurrent_dropout || room_for_masks_) && (sampled || room_for_outputs_);
@@ -266,8 +267,8 @@ void Workspace::connect_layers() noexcept {
     const Matrix& h = strands[shapes[l].first_strand].states[0];
     layers[l].inputs = below;
     layers[l].outputs = joins(l) ? rooms_[l].outputs : Matrix{h.at(plan.segments()), h.stride};
-    layers[l].dropped = drops(l) ? rooms_[l].dropped : Matrix{};
-    below = layers[l].handed_on();
+    layers[l].handed_on = drops(l) ? rooms_[l].dropped : pools(l) ? pooled : layers[l].outputs;
+    below = layers[l].handed_on;
   }
 }
 

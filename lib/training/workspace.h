@@ -32,9 +32,9 @@ struct Pass {
   std::size_t count = 0;
   const float* initial_states = nullptr;  // [.., S]  null: the initial state
   float* final_states = nullptr;          // [.., S]  null: not wanted
-  float* outputs = nullptr;               // [F, O] by frame; null: not wanted
+  float* outputs = nullptr;               // [F, O] by frame, or [count, O] with pooling; null: not wanted
   std::int32_t* best = nullptr;           // [F] by frame, the index of the largest output; null: not wanted
-  std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none, and no pooling
+  std::int32_t loss = 0;                  // RNN_LOSS_...; 0: none
   double total = 0;                       // the sum of target weights over which the loss is the mean
   const Labels* labels = nullptr;         // of cross-entropy; null: plain
   const ClassSample* sample = nullptr;    // of cross-entropy in training; null: over all classes
@@ -112,11 +112,12 @@ struct StrandRows {
   Matrix d_initial[cells::kMaxStates];  // [segments, ..]  gradient of the initial state
 };
 
-// What a layer reads and what it gives: matrices of their own or of others, [rows, X], [rows, D*P].
+// What a layer reads and what it gives: matrices of their own or of others, [rows, X], [rows, D*P]. Layers behind a
+// pooling have a row for each segment, others for each row of the plan.
 struct LayerRows {
   Matrix inputs;  // of the lowest layer absent with one-hot inputs
   Matrix outputs;
-  Matrix dropped;  // outputs after dropout; absent without
+  Matrix handed_on;  // what the next layer or the head reads: the outputs, or what is pooled, after dropout
   // Of a convolution:
   Matrix windows;    // [rows, K*X]  what its taps read,
   Matrix d_windows;  // [rows, K*X]  and the gradient of that
@@ -124,8 +125,6 @@ struct LayerRows {
 
   // What W_ih is multiplied by.
   const Matrix& read() const noexcept { return windows.data != nullptr ? windows : inputs; }
-  // What the next layer or the head reads.
-  const Matrix& handed_on() const noexcept { return dropped.data != nullptr ? dropped : outputs; }
 };
 
 // Consecutive rows of which row + i follows on state row previous + i.
@@ -164,23 +163,27 @@ struct Workspace {
   bool joins(std::size_t layer) const noexcept {
     return shapes[layer].directions > 1 || shapes[layer].residual;
   }
-  // A layer whose outputs are dropped row by row; those of the last one are, with pooling, after that.
+  // A layer of whose outputs, or of what is pooled of them, parts are dropped.
   bool drops(std::size_t layer) const noexcept {
-    return layer + 1 < dimensions.layers ? dropout : output_dropout && pooling == 0;
+    return layer + 1 < dimensions.layers ? dropout : output_dropout;
   }
   // A strand with recurrent dropout.
   bool masks(std::size_t strand) const noexcept {
     return recurrent_dropout && strands[strand].layer->cell->recurrent_gates() > 0;
   }
+  bool pools(std::size_t layer) const noexcept { return pooling != 0 && layer + 1 == before_pooling; }
   std::size_t output_rows() const noexcept { return pooling != 0 ? plan.segments() : plan.rows(); }
+  // Of what a layer reads and gives.
+  std::size_t rows_of(std::size_t layer) const noexcept {
+    return layer < before_pooling ? plan.rows() : plan.segments();
+  }
+  const Layer& pooled_layer() const noexcept { return shapes[before_pooling - 1]; }
   // What the network reads from row r on.
   NetworkInputs network_inputs(std::size_t r) const noexcept {
     return {layers[0].inputs.read(r), one_hot ? &indices[r] : nullptr};
   }
   // What the head reads, a row for each output row.
-  const Matrix& head_inputs() const noexcept {
-    return pooling != 0 ? pooled : layers[dimensions.layers - 1].handed_on();
-  }
+  const Matrix& head_inputs() const noexcept { return layers[dimensions.layers - 1].handed_on; }
   // The gradients of that, if they are computed for all rows at once.
   const Matrix& d_head_inputs() const noexcept { return pooling != 0 ? d_pooled : d_top; }
   float* output(std::size_t row) const noexcept { return outputs.at(row - first_output); }
@@ -189,7 +192,8 @@ struct Workspace {
   const Dimensions dimensions;
   Plan plan;
   bool one_hot = false;  // inputs are indices, and there is no embedding, and the first layer no convolution
-  std::int32_t pooling = 0;  // RNN_POOLING_...
+  std::int32_t pooling = 0;        // RNN_POOLING_...
+  std::size_t before_pooling = 0;  // so many layers go through all steps: without pooling, all of them
   bool dropout = false, output_dropout = false, recurrent_dropout = false;
   bool given_states = false;
   // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at
@@ -206,7 +210,7 @@ struct Workspace {
   Matrix outputs{};                     // [output rows or chunk, O]  then their gradients
   Matrix d_top{};                       // [rows, D*P]  in chunks
   Matrix pooled{};                      // [segments, D*P]
-  Matrix d_pooled{};                    // [segments, D*P]
+  Matrix d_pooled{};                    // [segments, D*P]  before that the gradients of the head's inputs
   Buffer<std::uint32_t> pooled_steps;   // [segments, D*P]  maximum: at which step it was
   Buffer<std::int32_t> indices;         // [rows]
   Buffer<std::int32_t> classes;         // [output rows]

@@ -255,7 +255,10 @@ TEST(Layers, RefuseWhatNeedsWholeSequences) {
     options.stateful = 0;
     options.pooling = RNN_POOLING_LAST;
     if (direction == RNN_DIRECTION_SUM) {
-      EXPECT_FAILS(RNN_INVALID_ARGUMENT, "options.pooling is 1", rnn_forward(rnn, &in, &options, y.data()));
+      EXPECT_FAILS(
+          RNN_INVALID_ARGUMENT,
+          "options.pooling is 1 (RNN_POOLING_LAST) and layer 1, which is pooled, adds its directions",
+          rnn_forward(rnn, &in, &options, y.data()));
     }
     EXPECT_EQ(y, Floats(3, 42));
     options.pooling = RNN_POOLING_MEAN;

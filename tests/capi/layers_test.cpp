@@ -440,6 +440,80 @@ TEST(Layers, ConvertToOtherNumbers) {
 
 // ---- Feeding outputs back ----------------------------------------------------------------------------
 
+// A network's part that begins with layer `first`.
+Network part_of(const Network& whole, int32_t inputs, const Layers& layers, size_t first) {
+  Network part = create(list(inputs, layers));
+  for (const rnn_parameter_t& p : parameters(part.get())) {
+    const std::string name = p.name, rest = name.substr(name.find('.', 7));
+    const size_t layer = first + std::stoul(name.substr(7));
+    Floats values(p.rows * p.columns);
+    const std::string from = "layers." + std::to_string(layer) + rest;
+    EXPECT_EQ(rnn_get_parameter(whole.get(), from.c_str(), values.data(), values.size()), RNN_OK) << from;
+    EXPECT_EQ(rnn_set_parameter(part.get(), p.name, values.data(), values.size()), RNN_OK) << name;
+  }
+  return part;
+}
+
+Floats pooled(const Network& network, Data data, int32_t pooling) {
+  Floats y(data.lengths.size() * outputs_of(network.get()));
+  auto options = sized<rnn_forward_options_t>();
+  options.pooling = pooling;
+  const rnn_sequences_t in = data.get();
+  EXPECT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  return y;
+}
+
+// What the last cell or convolution gives is pooled, and the layers behind it read that.
+TEST(Layers, OfDenseAtTheEndReadWhatIsPooled) {
+  const Layers behind = {dense_layer(6, RNN_ACTIVATION_RELU),
+                         dense_layer(6, RNN_ACTIVATION_TANH, RNN_FLAG_RESIDUAL), dense_layer(2)};
+  rnn_layer_t convolution = dense_layer(5, RNN_ACTIVATION_TANH);
+  convolution.kind = RNN_LAYER_CONV1D;
+  convolution.kernel_size = convolution.dilation = 1;
+  const rnn_layer_t first = dense_layer(4, RNN_ACTIVATION_TANH);
+  for (const Layers& before :
+       {Layers{first, cell_layer(RNN_CELL_GRU, 3, 0, RNN_DIRECTION_BOTH)},
+        Layers{first, cell_layer(RNN_CELL_LSTM, 3), convolution}, Layers{convolution}}) {
+    Layers all = before;
+    all.insert(all.end(), behind.begin(), behind.end());
+    const Network whole = create(list(3, all));
+    const Network front = part_of(whole, 3, before, 0);
+    const auto width = static_cast<int32_t>(outputs_of(front.get()));
+    const Network rest = part_of(whole, width, behind, before.size());
+    Data data = data_of(list(3, all));
+    data.resets.resize(data.frames());
+    data.resets[7] = 1;
+    for (const int32_t pooling : {RNN_POOLING_LAST, RNN_POOLING_MEAN, RNN_POOLING_MAX}) {
+      const Floats x = pooled(front, data, pooling), y = pooled(whole, data, pooling);
+      for (size_t n = 0; n < data.lengths.size(); ++n) {
+        Floats expected(2);
+        ASSERT_EQ(rnn_step(rest.get(), &x[n * static_cast<size_t>(width)], expected.data()), RNN_OK);
+        EXPECT_TRUE(same_bits(expected, {y[2 * n], y[2 * n + 1]}))
+            << text_of(list(3, all)) << ", " << pooling;
+      }
+    }
+  }
+}
+
+// Where all layers are dense, it is those of the last one before the head.
+TEST(Layers, OfDenseAloneArePooledBeforeTheHead) {
+  const Layers all = {dense_layer(4, RNN_ACTIVATION_TANH), dense_layer(5, RNN_ACTIVATION_RELU),
+                      dense_layer(2)};
+  const Network whole = create(list(3, all));
+  const Network front = part_of(whole, 3, {all[0], all[1]}, 0);
+  const Data data = data_of(list(3, all));
+  const Floats x = pooled(front, data, RNN_POOLING_MAX), y = pooled(whole, data, RNN_POOLING_MAX);
+  Floats weight(10), bias(2);
+  ASSERT_EQ(rnn_get_parameter(whole.get(), "layers.2.weight", weight.data(), 10), RNN_OK);
+  ASSERT_EQ(rnn_get_parameter(whole.get(), "layers.2.bias", bias.data(), 2), RNN_OK);
+  for (size_t n = 0; n < data.lengths.size(); ++n)
+    for (size_t i = 0; i < 2; ++i) {
+      float sum = bias[i];
+      for (size_t j = 0; j < 5; ++j) sum += weight[i * 5 + j] * x[n * 5 + j];
+      EXPECT_NEAR(y[n * 2 + i], sum, 1e-6);
+    }
+}
+
 TEST(Layers, GenerateAndRollOut) {
   for (const int32_t activation : {RNN_ACTIVATION_NONE, RNN_ACTIVATION_SOFTMAX}) {
     const Network network =

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "scratch.h"
+#include "tests/reference/lists.h"
 #include "training.h"
 
 namespace {
@@ -139,6 +140,26 @@ TEST_F(Training, TapeForwardIsForward) {
       << rnn_last_error();
   EXPECT_TRUE(same_bits(y, expected_y));
   EXPECT_TRUE(same_bits(final_states, expected_final));
+}
+
+TEST_F(Training, TapesPoolAsForwardDoes) {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  const Network list = create(rnn::reference::with_layers(
+      config(4, 0, 0, 0), {cell_layer(RNN_CELL_GRU, 7, 0, RNN_DIRECTION_BOTH),
+                           dense_layer(5, RNN_ACTIVATION_RELU), dense_layer(6, RNN_ACTIVATION_SOFTMAX)}));
+  for (const Network* each : {&network, &list}) {
+    const Tape tape = create_tape(*each);
+    rnn_sequences_t in = sequences;
+    for (in.pooling = RNN_POOLING_LAST; in.pooling <= RNN_POOLING_MAX; ++in.pooling) {
+      auto o = sized<rnn_forward_options_t>();
+      o.pooling = in.pooling;
+      Floats expected(5 * outputs_of(each->get())), y = expected;
+      ASSERT_EQ(rnn_forward(each->get(), &in, &o, expected.data()), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(rnn_tape_forward(tape.get(), each->get(), &in, nullptr, y.data(), nullptr), RNN_OK);
+      EXPECT_TRUE(same_bits(y, expected)) << in.pooling;
+    }
+  }
 }
 
 // ---- Progress -------------------------------------------------------------------------------------

@@ -240,10 +240,9 @@ void World::use_tape() {
 
 void World::record(Record& t, const Stream& s) {
   Data d = random_data(s.config(), s.outputs(), false);
-  d.pooling = 0;
   const rnn_sequences_t in = d.get();
   const std::size_t S = s.state.size() * d.lengths.size();
-  Floats y(d.frames() * s.outputs(), -1.0f), right = y, final_states(S, -1.0f), right_states = final_states;
+  Floats y(d.rows() * s.outputs(), -1.0f), right = y, final_states(S, -1.0f), right_states = final_states;
   const Floats initial = random_.reals(S);
   const float* const given = random_.once_in(2) ? initial.data() : nullptr;
   const Floats untouched = y;

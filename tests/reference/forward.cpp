@@ -125,16 +125,16 @@ class Walk {
   }
 
   void run(Pass& pass) {
-    const bool pooled = sequences_.pooling != RNN_POOLING_NONE;
-    for (std::size_t l = 0; l < network_.body(); ++l) layer(l);
+    for (std::size_t l = 0; l < network_.before_pooling(); ++l) layer(l);
+    if (pools()) append(pass.pooled, head(dropped(behind_pooling(pool()), n_)));
+    for (std::size_t l = network_.before_pooling(); l < network_.body(); ++l) layer(l);
     for (std::size_t t = 0; t < length_; ++t) {
-      Vector y = head(pooled ? x_[t] : dropped(x_[t], first_ + t));
+      Vector y = head(pools() ? x_[t] : dropped(x_[t], first_ + t));
       const Vector x = input(first_ + t);
       for (std::size_t i = 0; i < network_.skip; ++i) y[i] += x[i];
       append(pass.outputs, y);
       append_state(pass.states, states_[t]);
     }
-    if (pooled) append(pass.pooled, head(dropped(pool(), n_)));
     std::vector<State> final_state = states_.back();
     for (std::size_t s = 0; s < final_state.size(); ++s)
       if (reverse_[s]) final_state[s] = states_.front()[s];
@@ -163,6 +163,8 @@ class Walk {
     x.at(index) = 1;
     return x;
   }
+
+  bool pools() const { return sequences_.pooling != RNN_POOLING_NONE; }
 
   bool reset(std::size_t t) const { return !sequences_.resets.empty() && sequences_.resets[first_ + t] != 0; }
 
@@ -214,15 +216,32 @@ class Walk {
     if (layer.direction != RNN_DIRECTION_FORWARD) run_strand(l, true, o);
     for (std::size_t t = 0; t < length_; ++t) {
       if (layer.has(RNN_FLAG_RESIDUAL)) o[t] = sum(o[t], x_[t]);
-      for (std::size_t j = 0; l + 1 < network_.body() && network_.dropout && j < o[t].size(); ++j)
-        o[t][j] *= network_.dropout(l, first_ + t, j);
+      if (!pools() || l + 1 < network_.before_pooling()) drop(l, first_ + t, o[t]);
     }
     x_ = o;
   }
 
+  void drop(std::size_t l, std::size_t place, Vector& o) const {
+    for (std::size_t j = 0; l + 1 < network_.body() && network_.dropout && j < o.size(); ++j)
+      o[j] *= network_.dropout(l, place, j);
+  }
+
+  // What the layers before the head make of the pooled vector.
+  Vector behind_pooling(Vector x) const {
+    drop(network_.before_pooling() - 1, n_, x);
+    for (std::size_t l = network_.before_pooling(); l < network_.body(); ++l) {
+      State none;
+      Vector y = Strand(network_, l, false).step(x, none);
+      if (network_.layers[l].has(RNN_FLAG_RESIDUAL)) y = sum(y, x);
+      drop(l, n_, y);
+      x = y;
+    }
+    return x;
+  }
+
   // Of the steps since the last reset.
   Vector pool() const {
-    const Layer& last = network_.layers[network_.body() - 1];
+    const Layer& last = network_.layers[network_.before_pooling() - 1];
     const std::size_t ahead = last.direction == RNN_DIRECTION_REVERSE ? 0 : last.width();
     std::size_t begin = length_ - 1;
     while (begin > 0 && !reset(begin)) --begin;

@@ -200,7 +200,7 @@ bool can_step(const rnn_config_t& config) {
 bool can_pool(const rnn_config_t& config, std::int32_t pooling) {
   if (pooling == RNN_POOLING_NONE) return true;
   const Network network = architecture(config);
-  const bool sum = network.layers[network.body() - 1].direction == RNN_DIRECTION_SUM;
+  const bool sum = network.layers[network.before_pooling() - 1].direction == RNN_DIRECTION_SUM;
   return config.skip == 0 && !(sum && pooling == RNN_POOLING_LAST);
 }
 

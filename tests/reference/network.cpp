@@ -60,6 +60,12 @@ bool Network::has_head() const {
          !last.has(RNN_FLAG_RESIDUAL);
 }
 
+std::size_t Network::before_pooling() const {
+  for (std::size_t l = layers.size(); l > 0; --l)
+    if (layers[l - 1].kind != RNN_LAYER_DENSE) return l;
+  return body();
+}
+
 std::size_t Network::inputs_of(std::size_t layer) const {
   if (layer > 0) return layers[layer - 1].outputs();
   return embedding != 0 ? embedding : inputs;

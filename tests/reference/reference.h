@@ -57,19 +57,21 @@ struct Network {
   std::size_t skip = 0;   // inputs that are added to the outputs of steps
   Parameters parameters;  // absent biases and initial states are zero
 
-  // What element `column` of layer `layer`'s output at frame `frame` is multiplied by on its way to the next
-  // layer; empty: 1.
+  // What element `column` of layer `layer`'s output at frame `frame`, or with pooling of what the layer gives for
+  // sequence `frame`, is multiplied by on its way to the next layer; empty: 1.
   std::function<double(std::size_t layer, std::size_t frame, std::size_t column)> dropout;
   // The same of what the head reads: at a frame or, pooled, of a sequence.
   std::function<double(std::size_t row, std::size_t column)> output_dropout;
   // What h of a strand is multiplied by in all steps of a sequence, before W_hh reads it.
   std::function<double(std::size_t strand, std::size_t sequence, std::size_t unit)> recurrent_dropout;
 
-  // The last of two or more layers, if it is dense and has neither activation nor residual connection:
-  // pooling comes before it, and dropout does not.
+  // The last of two or more layers, if it is dense and has neither activation nor residual connection: of what it
+  // reads, output_dropout drops parts.
   bool has_head() const;
   std::size_t body() const { return layers.size() - (has_head() ? 1 : 0); }  // layers before the head
-  std::size_t inputs_of(std::size_t layer) const;                            // X
+  // Layers before a pooling: all up to the last one that is no RNN_LAYER_DENSE; where all are, all but the head.
+  std::size_t before_pooling() const;
+  std::size_t inputs_of(std::size_t layer) const;  // X
   std::size_t h_size(
       std::size_t layer) const;  // of each strand: P, or the past inputs that a convolution reads
   std::size_t output_size() const { return layers.back().outputs(); }  // O

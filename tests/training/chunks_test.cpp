@@ -66,10 +66,9 @@ Outside pass_outside(const NetworkHandle& network, const Case& c, std::size_t ch
   Bptt bptt(weights, threads, chunk);
   bptt.transposed().pack(weights, false);
   WholePass whole(weights, c);
-  const std::size_t frames = c.data.frames(), states = c.data.lengths.size() * weights.state_size();
-  Outside result{std::vector<float>(frames * weights.output_size()),
-                 std::vector<float>(weights.value_count()), std::vector<float>(states),
-                 std::vector<std::int32_t>(frames)};
+  const std::size_t rows = c.data.target_count(), states = c.data.lengths.size() * weights.state_size();
+  Outside result{std::vector<float>(rows * weights.output_size()), std::vector<float>(weights.value_count()),
+                 std::vector<float>(states), std::vector<std::int32_t>(rows)};
   whole.pass.loss = 0;
   whole.pass.outputs = result.outputs.data();
   whole.pass.best = result.best.data();
@@ -89,7 +88,6 @@ Outside pass_outside(const NetworkHandle& network, const Case& c, std::size_t ch
 TEST(Chunks, ChangeNoBitOfWhatATapeComputes) {
   for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) {
     Case c = seed <= 100 ? random_case(seed) : random_list_case(seed);
-    c.data.pooling = RNN_POOLING_NONE;
     c.data.classes.assign(c.data.frames(), 0);
     c.data.weights.clear();
     const NetworkHandle network = create(c.config);

@@ -38,6 +38,7 @@ inline std::vector<float> mask(const Data& data, float rate, std::uint64_t seed,
   const std::vector<float> inputs(in.frames);
   in.inputs = inputs.data();
   in.indices = nullptr;
+  in.pooling = RNN_POOLING_NONE;
   std::vector<float> result(in.frames * width);
   EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, result.data(), nullptr), RNN_OK)
       << rnn_last_error();
@@ -104,7 +105,10 @@ inline void give_masks(reference::Network& truth, const Data& data, const rnn_dr
     std::vector<std::vector<float>> masks;
     for (std::size_t l = 0; l < last; ++l)
       masks.push_back(mask(data, rates.layers, seed, l, truth.layers[l].outputs()));
-    truth.dropout = [masks, layers = truth.layers](std::size_t layer, std::size_t frame, std::size_t column) {
+    const std::size_t steps = data.pooling == RNN_POOLING_NONE ? last : truth.before_pooling() - 1;
+    truth.dropout = [masks, steps, layers = truth.layers, rows = output_rows(data)](
+                        std::size_t layer, std::size_t place, std::size_t column) {
+      const std::size_t frame = layer < steps ? place : rows.at(place);
       return static_cast<double>(masks.at(layer).at(frame * layers[layer].outputs() + column));
     };
   }

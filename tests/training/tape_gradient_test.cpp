@@ -9,10 +9,9 @@ struct Cotangent {
 };
 
 // The sum that has these gradients.
-double weighted_sum(const reference::Pass& pass, const Cotangent& d) {
+double weighted_sum(const reference::Pass& pass, const reference::Vector& outputs, const Cotangent& d) {
   double sum = 0.0;
-  for (std::size_t i = 0; i < d.outputs.size(); ++i)
-    sum += pass.outputs[i] * static_cast<double>(d.outputs[i]);
+  for (std::size_t i = 0; i < d.outputs.size(); ++i) sum += outputs[i] * static_cast<double>(d.outputs[i]);
   for (std::size_t i = 0; i < d.final_states.size(); ++i)
     sum += pass.final_states[i] * static_cast<double>(d.final_states[i]);
   return sum;
@@ -30,15 +29,12 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
   const rnn_dropout_rates_t rates = c.rates();
   ASSERT_EQ(rnn_tape_set_dropout_rates(out, &rates, c.dropout_key), RNN_OK) << rnn_last_error();
 
-  Data steps = c.data;
-  steps.pooling = RNN_POOLING_NONE;  // which a tape ignores
-  reference::Network truth = reference::load(network.get());
-  give_masks(truth, steps, rates, c.dropout_key);
+  reference::Network truth = load(network, c);
   rnn_sequences_t in = c.data.get();
-  const std::size_t states = in.count * truth.state_size(), outputs = in.frames * truth.output_size();
+  const std::size_t states = in.count * truth.state_size(),
+                    outputs = c.data.target_count() * truth.output_size();
   const float* initial = c.initial_states.empty() ? nullptr : c.initial_states.data();
   reference::Sequences sequences = reference::convert(truth, in, initial);
-  sequences.pooling = RNN_POOLING_NONE;
   Cotangent d;
   if (random.below(4) != 0) d.outputs = numbers(random, outputs);
   if (random.below(4) != 0) d.final_states = numbers(random, states);
@@ -48,8 +44,11 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
   const Bounds bounds = {c.bounds().relative, c.bounds().absolute * 10};
   std::vector<float> y(outputs), final_states(states), d_x(c.data.inputs.size()), d_initial(states, 5.0f);
   ASSERT_EQ(rnn_tape_forward(tape.get(), network.get(), &in, initial, y.data(), final_states.data()), RNN_OK);
+  const auto outputs_of = [&](const reference::Pass& pass) -> const reference::Vector& {
+    return in.pooling != RNN_POOLING_NONE ? pass.pooled : pass.outputs;
+  };
   const reference::Pass pass = reference::forward(truth, sequences);
-  for (std::size_t i = 0; i < outputs; ++i) expect_close(y[i], pass.outputs[i], c.bounds(), "output");
+  for (std::size_t i = 0; i < outputs; ++i) expect_close(y[i], outputs_of(pass)[i], c.bounds(), "output");
   for (std::size_t i = 0; i < states; ++i)
     expect_close(final_states[i], pass.final_states[i], c.bounds(), "final state");
   ASSERT_EQ(rnn_tape_backward(tape.get(), pointer(d.outputs), pointer(d.final_states),
@@ -57,7 +56,10 @@ void check_tape(Case c, std::uint64_t seed, std::size_t sample) {
             RNN_OK)
       << rnn_last_error();
 
-  const auto sum = [&] { return weighted_sum(reference::forward(truth, sequences), d); };
+  const auto sum = [&] {
+    const reference::Pass now = reference::forward(truth, sequences);
+    return weighted_sum(now, outputs_of(now), d);
+  };
   const auto compare = [&](const std::vector<float>& gradient, reference::Vector& x,
                            const std::string& name) {
     for (std::size_t k = 0; k < std::min(sample, x.size()); ++k) {
