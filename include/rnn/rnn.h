@@ -1088,10 +1088,11 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * LSTM, Dense, causal Conv1D, BatchNormalization (of the last axis) and activations of rnn_layer_t, in any
  * order; what acts in training alone, as Dropout, is left out. Recurrent layers may be Bidirectional with
  * concat, sum or ave, or have go_backwards, whose outputs come in the reverse order: a second one must turn
- * them back, or the last one have return_sequences=False. There, metadata keras.pooling is "last": outputs
- * are those of RNN_POOLING_LAST; if that layer reads backwards, at most one Dense without activation may be
- * behind it. HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix before
- * or behind it, as it is after training.
+ * them back, or what reads them make one vector of the sequence. That do return_sequences=False,
+ * GlobalAveragePooling1D and GlobalMaxPooling1D, of which there may be one: metadata keras.pooling is then
+ * "last", "mean" or "max", and Keras' outputs are those of RNN_POOLING_LAST, RNN_POOLING_MEAN or
+ * RNN_POOLING_MAX. HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix
+ * before or behind it, as it is after training.
  * An ONNX file (in a build with -Donnx=enabled) has RNN, GRU or LSTM nodes, products with matrices,
  * activations and constants that are added or multiplied, causal Conv nodes over the steps (stride 1, group
  * 1, behind (K - 1) dilation zeros of pads, Pad or Concat), and residual sums, one after the other; inputs

@@ -64,12 +64,13 @@ class Builder {
   void set_inputs(Layer& layer, const Variables& variables) const {
     if (layer.kind == Kind::embedding) return;
     layer.inputs = width_;
-    if (width_ == 0 && layer.kind == Kind::activation)
+    const bool alone = layer.kind == Kind::activation || layer.kind == Kind::pooling;
+    if (width_ == 0 && alone)
       throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s, before which there must be a layer with weights",
                   layer.place.c_str(), quote(layer.type).c_str());
     const std::size_t axis = layer.kind == Kind::convolution ? 1 : 0;
     if (width_ == 0 && !variables.empty()) layer.inputs = inputs_of(layer, variables[0], axis);
-    if (layer.kind == Kind::activation || layer.kind == Kind::normalization) layer.units = layer.inputs;
+    if (alone || layer.kind == Kind::normalization) layer.units = layer.inputs;
   }
 
   static std::int32_t inputs_of(const Layer& layer, const Tensor& variable, std::size_t axis) {
@@ -110,6 +111,8 @@ class Builder {
       case Kind::activation:
         if (layer.function.activation == RNN_ACTIVATION_PRELU)
           slots.push_back({slope_shape(X, variables), &layer.function.slopes});
+        break;
+      case Kind::pooling:
         break;
       default:
         slots.push_back({{X, H}, &layer.weights[0].kernel});

@@ -90,6 +90,8 @@ class Reader {
       read_convolution();
     else if (type == "BatchNormalization")
       read_normalization();
+    else if (type == "GlobalAveragePooling1D" || type == "GlobalMaxPooling1D")
+      read_pooling();
     else if (!read_function())
       refuse(out_.layer, kLayers);
     if (out_.layer.kind == Kind::activation && out_.layer.function.activation == RNN_ACTIVATION_NONE)
@@ -235,14 +237,28 @@ class Reader {
     layer.units = config_.at("filters").integer(1, kMaxSize);
     layer.kernel_size = single(config_, "kernel_size", kMaxSize);
     layer.dilation = single(config_, "dilation_rate", kMaxSize);
-    const std::optional<Value> padding = config_.find("padding"), format = config_.find("data_format");
+    const std::optional<Value> padding = config_.find("padding");
     if (layer.kernel_size > 1 && (!padding || padding->string() != "causal"))
       refuse_value(padding ? *padding : config_, "\"causal\"");
-    if (format && format->string() != "channels_last") refuse_value(*format, "\"channels_last\"");
+    check_format();
     for (const char* key : {"strides", "groups"})
       if (single(config_, key, kMaxSize) != 1) refuse_value(config_.at(key), "1");
     layer.function = known_function(config_);
     out_.has_bias = is_true(config_, "use_bias", true);
+  }
+
+  void check_format() const {
+    const std::optional<Value> format = config_.find("data_format");
+    if (format && format->string() != "channels_last") refuse_value(*format, "\"channels_last\"");
+  }
+
+  void read_pooling() {
+    check_keys(config_, {"data_format", "keepdims"});
+    check_format();
+    expect_false(config_, "keepdims");
+    out_.layer.kind = Kind::pooling;
+    out_.layer.pooling = out_.layer.type == "GlobalMaxPooling1D" ? RNN_POOLING_MAX : RNN_POOLING_MEAN;
+    out_.has_bias = false;
   }
 
   void read_normalization() {

@@ -75,13 +75,18 @@ class Chain {
     if (layer.kind == Kind::dense || layer.kind == Kind::convolution) add_dense(layer);
     if (layer.kind == Kind::activation) list_.add_function(layer.place, std::move(layer.function), width_);
     if (layer.kind == Kind::normalization) add_normalization(layer);
+    if (layer.kind == Kind::pooling) add_pooling(layer);
     width_ = static_cast<std::size_t>(layer.outputs());
     place_ = std::move(layer.place);
   }
 
   Model build() && {
     if (width_ == 0) throw Error(RNN_UNSUPPORTED, "unsupported: there is no layer; %s", known_);
-    check_order();
+    if (!pooled_by_ && is_reversed_)
+      throw Error(RNN_UNSUPPORTED,
+                  "unsupported: %s gives its outputs from the last step to the first; librnn gives them in "
+                  "the order of the inputs",
+                  turned_.c_str());
     return std::move(list_).build(place_);
   }
 
@@ -105,16 +110,34 @@ class Chain {
     std::vector<LayerModel::Parameters> directions = {direction(layer, 0)};
     if (layer.is_bidirectional()) directions.push_back(direction(layer, 1));
     list_.add_recurrent(layer.place, own, std::move(directions));
+    if (layer.last_step) pool(layer, "last");
+    merge(layer);
+  }
+
+  // The last steps of both directions are different ones, which a matrix adds behind the pooling.
+  void merge(const Layer& layer) {
+    if (layer.merge != Merge::sum && layer.merge != Merge::mean) return;
     const auto H = static_cast<std::size_t>(layer.units);
-    if (layer.merge == Merge::mean) list_.add_affine({std::vector<double>(H, 0.5), std::vector<double>(H)});
-    if (layer.last_step) pool(layer);
+    const double scale = layer.merge == Merge::mean ? 0.5 : 1;
+    if (!layer.last_step) {
+      if (scale != 1) list_.add_affine({std::vector<double>(H, scale), std::vector<double>(H)});
+      return;
+    }
+    std::vector<float> weight(2 * H * H);
+    for (std::size_t i = 0; i < H; ++i)
+      weight[i * 2 * H + i] = weight[i * 2 * H + H + i] = static_cast<float>(scale);
+    rnn_layer_t own{};
+    own.kind = RNN_LAYER_DENSE;
+    own.size = layer.units;
+    list_.add_dense(layer.place, own, std::move(weight), {});
   }
 
   // A layer that reads backwards hands on the sequence in that order.
   std::int32_t direction_of(const Layer& layer) {
     if (layer.is_bidirectional()) {
       check_not_reversed(layer);
-      return layer.merge == Merge::concatenation ? RNN_DIRECTION_BOTH : RNN_DIRECTION_SUM;
+      const bool beside = layer.merge == Merge::concatenation || layer.last_step;
+      return beside ? RNN_DIRECTION_BOTH : RNN_DIRECTION_SUM;
     }
     if (layer.backwards) {
       is_reversed_ = !is_reversed_;
@@ -129,30 +152,15 @@ class Chain {
                   layer.place.c_str(), turned_.c_str());
   }
 
-  void pool(const Layer& layer) {
-    if (layer.is_bidirectional() && layer.merge != Merge::concatenation)
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s gives one value of the last steps of both directions; librnn gives them "
-                  "side by side",
-                  layer.place.c_str());
-    pooled_ = Pooled{list_.count() - 1, list_.last().direction, layer.place};
-    list_.model.metadata["keras.pooling"] = "last";
+  void add_pooling(const Layer& layer) {
+    check_not_pooled(layer);
+    list_.end_steps(layer.place, layer.pooling, width_);
+    pool(layer, layer.pooling == RNN_POOLING_MEAN ? "mean" : "max");
   }
 
-  // What is pooled at the end must be what the file's layer gives.
-  void check_order() const {
-    if (!pooled_ && is_reversed_)
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s gives its outputs from the last step to the first; librnn gives them in "
-                  "the order of the inputs",
-                  turned_.c_str());
-    if (!pooled_ || pooled_->direction == RNN_DIRECTION_FORWARD) return;
-    const std::size_t behind = list_.count() - 1 - pooled_->index;
-    if (behind > 1 || (behind == 1 && list_.last().activation != RNN_ACTIVATION_NONE))
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s reads its sequence backwards and gives its last step alone; behind it may "
-                  "be at most one dense layer, without activation",
-                  pooled_->place.c_str());
+  void pool(const Layer& layer, const char* pooling) {
+    pooled_by_ = layer.place;
+    list_.model.metadata["keras.pooling"] = pooling;
   }
 
   static LayerModel::Parameters direction(const Layer& layer, std::size_t d) {
@@ -196,34 +204,27 @@ class Chain {
   }
 
   void check_not_pooled(const Layer& layer) const {
-    if (pooled_)
-      throw Error(RNN_UNSUPPORTED,
-                  "unsupported: %s reads what a layer before it gives for its last step alone",
-                  layer.place.c_str());
+    if (pooled_by_)
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s reads what %s gives for a whole sequence",
+                  layer.place.c_str(), pooled_by_->c_str());
   }
 
   void add_normalization(const Layer& layer) {
     const std::int32_t axis = layer.normalization.axis;
-    if (axis != -1 && axis != (pooled_ ? 1 : 2))
+    if (axis != -1 && axis != (pooled_by_ ? 1 : 2))
       throw Error(RNN_UNSUPPORTED, "unsupported: %s normalises axis %d; it must be the last",
                   layer.place.c_str(), axis);
     list_.add_affine(affine_of(layer.normalization));
   }
 
-  struct Pooled {  // the layer that gives its last step alone
-    std::size_t index;
-    std::int32_t direction;
-    std::string place;
-  };
-
   const char* known_;
   LayerModel list_;
   rnn_config_t& config_ = list_.model.config;
-  std::size_t width_ = 0;     // of what the layers so far give; 0: there are none
-  std::string place_;         // of the last one
-  bool is_reversed_ = false;  // what the last layer gives is in the other order of steps,
-  std::string turned_;        // since that layer
-  std::optional<Pooled> pooled_;
+  std::size_t width_ = 0;                 // of what the layers so far give; 0: there are none
+  std::string place_;                     // of the last one
+  bool is_reversed_ = false;              // what the last layer gives is in the other order of steps,
+  std::string turned_;                    // since that layer
+  std::optional<std::string> pooled_by_;  // what gives one vector for a sequence
 };
 
 }  // namespace

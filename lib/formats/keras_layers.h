@@ -39,7 +39,7 @@ struct Normalization {
   std::int32_t axis = -1;  // of [batch, steps, X], or [batch, X] of the last step alone; -1: the last
 };
 
-enum class Kind { other, embedding, recurrent, dense, convolution, activation, normalization };
+enum class Kind { other, embedding, recurrent, dense, convolution, activation, normalization, pooling };
 
 // How what both directions give becomes one.
 enum class Merge { none, concatenation, sum, mean };
@@ -57,6 +57,7 @@ struct Layer {
   std::int32_t dilation = 1;     // and how many steps are from one of what it multiplies to the next
   bool reset_after = true;       // of a GRU
   bool last_step = false;        // what it gives for a sequence is that of its last step
+  std::int32_t pooling = 0;      // RNN_POOLING_MEAN or RNN_POOLING_MAX of a layer that is nothing else
   bool backwards = false;        // it reads the sequence from its end, and gives its outputs in that order
   Merge merge = Merge::none;     // of a layer of both directions
   Weights weights[2];            // of each direction
@@ -72,12 +73,12 @@ std::size_t gate_count(std::int32_t cell) noexcept;
 
 // What a reader's network is made of, for messages.
 constexpr char kLayers[] =
-    "librnn reads at most one Embedding, then SimpleRNN, GRU, LSTM, Dense, Conv1D, BatchNormalization "
-    "and activation layers";
+    "librnn reads at most one Embedding, then SimpleRNN, GRU, LSTM, Dense, Conv1D, BatchNormalization, "
+    "GlobalAveragePooling1D, GlobalMaxPooling1D and activation layers";
 
 // `known` says in messages which layers there may be. The weights' sizes must be those that the layers say, each
-// layer's inputs what the one before it gives. metadata keras.pooling is "last" where the last recurrent layer gives
-// its last step alone. Throws Error(RNN_UNSUPPORTED) for what no network here is.
+// layer's inputs what the one before it gives. metadata keras.pooling is "last" where a recurrent layer gives its last
+// step alone, "mean" or "max" where a layer pools the steps. Throws Error(RNN_UNSUPPORTED) for what no network here is.
 Model make_model(std::vector<Layer> layers, const char* known);
 
 // What make_model says of a layer that is not known.

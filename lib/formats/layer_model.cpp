@@ -184,6 +184,19 @@ bool LayerModel::add_residual() {
   return true;
 }
 
+// An affine map may also be behind a mean; behind a maximum if it does not turn the order round.
+void LayerModel::end_steps(const std::string& place, std::int32_t pooling, std::size_t width) {
+  const bool turns =
+      std::any_of(pending_.scale.begin(), pending_.scale.end(), [](double s) { return s < 0; });
+  if (layers_.empty() || (pooling == RNN_POOLING_MAX && turns)) add_diagonal(place, {}, width);
+  rnn_layer_t& layer = layers_.back();
+  if (layer.kind == RNN_LAYER_DENSE) {
+    layer.kind = RNN_LAYER_CONV1D;
+    layer.kernel_size = layer.dilation = 1;
+  }
+  is_open_ = false;
+}
+
 void LayerModel::tie_head() {
   model.config.flags |= RNN_FLAG_TIED_HEAD;
   parameters_.back().erase("weight");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,7 +30,6 @@ class LayerModel {
   Model model;  // without layers and their parameters
 
   std::size_t count() const noexcept { return layers_.size(); }
-  const rnn_layer_t& last() const noexcept { return layers_.back(); }
 
   // Each reads what is there so far; of its layer, flags without RNN_FLAG_NO_BIAS. place: in messages.
   void add_recurrent(const std::string& place, rnn_layer_t layer, std::vector<Parameters> directions);
@@ -45,6 +45,9 @@ class LayerModel {
   void close(const std::string& place, std::size_t width = 0);
   // What the last layer reads is added to what it gives; false: something is behind it.
   bool add_residual();
+
+  // What there is so far is pooled, by RNN_POOLING_MEAN or RNN_POOLING_MAX: its last layer becomes one that is.
+  void end_steps(const std::string& place, std::int32_t pooling, std::size_t width);
 
   // The last layer's matrix is the embedding, and the layer the head.
   void tie_head();

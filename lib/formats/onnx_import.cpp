@@ -421,21 +421,26 @@ class Builder {
   // What the last step alone gives must be what pooling gives.
   void pool() {
     const Element* last = nullptr;
-    for (const Element& element : elements_)
+    bool windows = false;  // behind it
+    for (const Element& element : elements_) {
       if (element.layer) last = &element;
-    const std::size_t behind = list_.count() - 1 - recurrent_;
-    const bool head = behind == 0 || (behind == 1 && list_.last().kind == RNN_LAYER_DENSE &&
-                                      list_.last().activation == RNN_ACTIVATION_NONE);
+      windows = !element.layer && (windows || is_window(*element.step));
+    }
     if (last->layer->direction == RNN_DIRECTION_SUM)
       throw Error(RNN_UNSUPPORTED,
                   "%s: of its directions the last steps are added; they must stand side by side",
                   last->place().c_str());
-    if (last->layer->direction != RNN_DIRECTION_FORWARD && !head)
+    if (last->layer->direction != RNN_DIRECTION_FORWARD && windows)
       throw Error(
           RNN_UNSUPPORTED,
-          "%s: it reads backwards and its last step alone is used; behind it may be at most one matrix",
+          "%s: it reads backwards and its last step alone is used; behind it may be no Conv of several "
+          "steps",
           last->place().c_str());
     list_.model.metadata[kPoolingKey] = "last";
+  }
+
+  static bool is_window(const GraphStep& step) {
+    return step.kind == GraphStep::Kind::convolution && step.weight->shape[2] > 1;
   }
 
   // ---- Parameters ----
@@ -475,7 +480,6 @@ class Builder {
     std::vector<LayerModel::Parameters> directions;
     for (const GraphStrand* strand : graph.strands)
       if (strand != nullptr) directions.push_back(parameters_of(*strand));
-    recurrent_ = list_.count();
     list_.add_recurrent(first.node, layer, std::move(directions));
   }
 
@@ -527,7 +531,7 @@ class Builder {
     rnn_layer_t layer{};
     layer.kind = RNN_LAYER_DENSE;
     layer.size = narrow("the outputs", static_cast<std::int64_t>(step.width));
-    const bool window = step.kind == GraphStep::Kind::convolution && step.weight->shape[2] > 1;
+    const bool window = is_window(step);
     if (window) {
       layer.kind = RNN_LAYER_CONV1D;
       layer.kernel_size = static_cast<std::int32_t>(step.weight->shape[2]);
@@ -576,7 +580,6 @@ class Builder {
   std::vector<Element> elements_;
   std::vector<bool> sources_;        // of the elements: what it reads is added again behind it
   std::vector<std::size_t> starts_;  // how many layers there were before it
-  std::size_t recurrent_ = 0;        // the last recurrent layer's place in the list
   Budget budget_;
   LayerModel list_;
   rnn_config_t& config_ = list_.model.config;

@@ -1,6 +1,8 @@
 // Files of Keras, made by hand: whole, damaged and hostile. tests/keras compares what h5py writes with Keras' formulas.
 #include "tests/reference/keras.h"
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -110,6 +112,53 @@ TEST(Keras, LastStep) {
   EXPECT_EQ(metadata(archive(text)).at("keras.pooling"), "last");
 }
 
+// Which layer is pooled, and that the others read what it is pooled to.
+TEST(Keras, Pooling) {
+  const auto layer = [](const std::string& kind) {
+    return "{\"class_name\": \"Global" + kind +
+           "Pooling1D\", \"config\": {\"name\": \"p\", \"data_format\": " +
+           "\"channels_last\", \"keepdims\": false}}";
+  };
+  const std::string dense = "{\"class_name\": \"Dense\"";
+  const Parts p = parts();
+  Numbers numbers(5);
+  const Vector inputs = numbers.vector(30);
+  const std::vector<float> x = floats(inputs);
+  for (const bool before : {true, false}) {
+    for (const bool max : {true, false}) {
+      std::string text = config("", before ? "" : ", \"use_bias\": true");
+      if (before)
+        text = replaced(text, dense, layer(max ? "Max" : "Average") + ", " + dense);
+      else
+        text = replaced(replaced(text, "\"linear\"", "\"tanh\""), "]}}",
+                        ", " + layer(max ? "Max" : "Average") + "]}}");
+      const Rnn rnn = load_memory(legacy(text));
+      EXPECT_EQ(metadata(legacy(text)).at("keras.pooling"), max ? "max" : "mean");
+      Vector h(2), pooled(before ? 2 : 1, max ? -9.0 : 0.0);
+      for (std::size_t t = 0; t < 10; ++t) {
+        h = keras::gru({p.kernel, p.recurrent, p.bias}, keras::gate(inputs, t, 3), h, true);
+        const Vector y = before ? h : Vector{std::tanh(keras::dense({p.head, {}, p.head_bias}, h)[0])};
+        for (std::size_t i = 0; i < y.size(); ++i)
+          pooled[i] = max ? std::max(pooled[i], y[i]) : pooled[i] + y[i] / 10;
+      }
+      const double expected = before ? keras::dense({p.head, {}, p.head_bias}, pooled)[0] : pooled[0];
+      const std::size_t length = 10;
+      rnn_sequences_t in = {};
+      in.struct_size = sizeof in;
+      in.count = 1;
+      in.frames = length;
+      in.lengths = &length;
+      in.inputs = x.data();
+      rnn_forward_options_t options = {};
+      options.struct_size = sizeof options;
+      options.pooling = max ? RNN_POOLING_MAX : RNN_POOLING_MEAN;
+      float y = 0;
+      ASSERT_EQ(rnn_forward(rnn.get(), &in, &options, &y), RNN_OK) << rnn_last_error();
+      EXPECT_NEAR(y, expected, 1e-6) << before << max;
+    }
+  }
+}
+
 TEST(Keras, CompactValues) {
   const std::string file = legacy(config(), [](Hdf5File& f, const Parts& p) {
     return f.header({{1, Hdf5File::space({3, 6})},
@@ -189,11 +238,17 @@ TEST(Keras, RefusesOrders) {
   };
   const std::string sequences = ", \"return_sequences\": true", backwards = ", \"go_backwards\": true";
   const std::string relu = "{\"class_name\": \"ReLU\", \"config\": {\"name\": \"relu\"}}";
+  const auto pooling = [](const std::string& kind, const std::string& more = "") {
+    return "{\"class_name\": \"Global" + kind + "Pooling1D\", \"config\": {\"name\": \"" + kind + "\"" +
+           more + "}}";
+  };
   EXPECT_EQ(try_load(file({layer("r", backwards)})), RNN_OK) << rnn_last_error();
   EXPECT_EQ(try_load(file({layer("r", sequences), layer("s", backwards)})), RNN_OK) << rnn_last_error();
   EXPECT_EQ(try_load(file({both("sum", sequences), relu})), RNN_OK) << rnn_last_error();
-  const std::string alone =
-      "reads its sequence backwards and gives its last step alone; behind it may be at most one";
+  EXPECT_EQ(try_load(file({layer("r", backwards), relu})), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(file({both("ave", ""), relu})), RNN_OK) << rnn_last_error();
+  EXPECT_EQ(try_load(file({layer("r", sequences + backwards), pooling("Max"), relu})), RNN_OK)
+      << rnn_last_error();
   const std::pair<std::string, std::string> cases[] = {
       {file({layer("r", sequences + backwards)}),
        "unsupported: layer \"r\" gives its outputs from the last step to "},
@@ -201,15 +256,20 @@ TEST(Keras, RefusesOrders) {
        "unsupported: layer \"r\" gives its outputs "},
       {file({layer("r", sequences + backwards), both("concat", sequences)}),
        "unsupported: layer \"b\" reads what layer \"r\" gives from the last step to the first"},
-      {file({layer("r", backwards), relu}), "unsupported: layer \"r\" " + alone},
-      {file({both("sum", "")}),
-       "unsupported: layer \"b\" gives one value of the last steps of both directions"},
-      {file({both("ave", "")}),
-       "unsupported: layer \"b\" gives one value of the last steps of both directions"},
       {file({both("mul", sequences)}), "merge_mode is \"mul\"; it must be \"concat\", \"sum\" or \"ave\""},
       {file({both("concat", sequences + backwards)}), "go_backwards is true; it must be false"},
       {file({layer("r", ""), layer("s", "")}),
-       "unsupported: layer \"s\" reads what a layer before it gives for its "},
+       "unsupported: layer \"s\" reads what layer \"r\" gives for a whole sequence"},
+      {file({layer("r", sequences), pooling("Average"), pooling("Max")}),
+       "unsupported: layer \"Max\" reads what layer \"Average\" gives for a whole sequence"},
+      {file({pooling("Max"), layer("r", sequences)}),
+       "unsupported: layer \"Max\" is \"GlobalMaxPooling1D\", before which there must be a layer with "
+       "weights"},
+      {file({layer("r", sequences), pooling("Max", ", \"keepdims\": true")}),
+       "unsupported: layer \"Max\" (GlobalMaxPooling1D): config.layers[1].config.keepdims is true; it must "
+       "be false"},
+      {file({layer("r", sequences), pooling("Average", ", \"data_format\": \"channels_first\"")}),
+       "config.layers[1].config.data_format is \"channels_first\"; it must be \"channels_last\""},
       {file({relu}),
        "unsupported: layer \"relu\" is \"ReLU\", before which there must be a layer with weights"},
       {file({}), ""},

@@ -109,6 +109,10 @@ def compute(layer, xs, keras):
         return gamma * (xs - mean) / np.sqrt(variance + layer["config"]["epsilon"]) + beta
     if layer["class"] == "Activation":
         return apply(layer["config"]["activation"], xs, keras)
+    if layer["class"] == "GlobalAveragePooling1D":
+        return xs.mean(0, keepdims=True)
+    if layer["class"] == "GlobalMaxPooling1D":
+        return xs.max(0, keepdims=True)
     if layer["class"] == "PReLU":
         return FUNCTIONS["leaky_relu"](xs, w[0].astype(float).flatten())
     if "function" in layer:
@@ -183,6 +187,10 @@ def embedding(random):
     return {"class": "Embedding", "weights": [numbers(random, V, I)]}
 
 
+def pooling(kind):
+    return {"class": f"Global{kind}Pooling1D", "weights": [], "config": {"data_format": "channels_last", "keepdims": False}}
+
+
 def passing(kind, **config):
     return {"class": kind, "weights": [], "config": config}
 
@@ -247,7 +255,8 @@ def outer_class(layer):
 def snake(kind):
     return {"SimpleRNN": "simple_rnn", "TimeDistributed": "time_distributed", "InputLayer": "input_layer",
             "BatchNormalization": "batch_normalization", "PReLU": "p_re_lu", "LeakyReLU": "leaky_re_lu",
-            "ReLU": "re_lu"}.get(kind, kind.lower())
+            "ReLU": "re_lu", "GlobalAveragePooling1D": "global_average_pooling1d",
+            "GlobalMaxPooling1D": "global_max_pooling1d"}.get(kind, kind.lower())
 
 
 def input_layer(keras, indexed):
@@ -429,6 +438,35 @@ def lists(random):
     yield [embedding(random), normalization(random, I), recurrent(random, "GRU", I), dense(random, H)]
     yield [embedding(random), recurrent(random, "GRU", I, sequences=False), normalization(random, H, axis=1),
            dense(random, H, activation="sigmoid")]
+    yield from pooled(random)
+
+
+def pooled(random):
+    """One vector for a sequence, and dense layers that read it."""
+    def behind(width):
+        return [dense(random, width, units=3, activation="relu"), dense(random, 3, activation="softmax")]
+
+    for both, width in (("concat", 2 * H), ("sum", H), ("ave", H)):
+        yield [recurrent(random, "LSTM", I, both=both, sequences=False)]
+        yield [recurrent(random, "LSTM", I, both=both, sequences=False), *behind(width)]
+        yield [recurrent(random, "GRU", I, both=both, sequences=False), passing("Activation", activation="tanh"),
+               normalization(random, width, axis=1), *behind(width)]
+    yield [recurrent(random, "GRU", I, backwards=True, sequences=False), *behind(H)]
+    for kind in ("Average", "Max"):
+        for both, width in ((None, H), ("concat", 2 * H), ("sum", H), ("ave", H)):
+            yield [recurrent(random, "GRU", I, both=both), pooling(kind), *behind(width)]
+            yield [recurrent(random, "LSTM", I, both=both), normalization(random, width), pooling(kind), *behind(width)]
+            yield [recurrent(random, "GRU", I, both=both), dense(random, width, units=4, activation="tanh"), pooling(kind),
+                   passing("Dropout", rate=0.5), *behind(4)]
+        for layer in (dense(random, H), dense(random, H, activation="elu")):
+            yield [recurrent(random, "LSTM", I), layer, pooling(kind)]
+            yield [recurrent(random, "LSTM", I), layer, normalization(random, O), pooling(kind), normalization(random, O, axis=1)]
+        yield [recurrent(random, "LSTM", I, backwards=True), passing("Activation", activation="relu"), pooling(kind), *behind(H)]
+        yield [embedding(random), pooling(kind), *behind(I)]
+        yield [embedding(random), pooling(kind)]
+        yield [embedding(random), convolution(random, I, 4, 3, activation="relu"), pooling(kind), *behind(4)]
+        yield [convolution(random, I, 4, activation="relu"), pooling(kind), *behind(4)]
+        yield [dense(random, I, units=4, activation="tanh"), dense(random, 4, units=3), pooling(kind), *behind(3)]
 
 
 def forward(rnn, binding, network, given, pooling, size):
@@ -452,8 +490,10 @@ def check(rnn, binding, path, layers, keras, random):
             xs = compute(layer, xs, keras)
         expected.append(xs)
     expected = np.array(expected)
-    last = any(not layer.get("sequences", True) for layer in layers)
-    y = forward(rnn, binding, network, given, int(last), expected.size).reshape(expected.shape)
+    kinds = [layer["class"] for layer in layers]
+    pooling = (1 if any(not layer.get("sequences", True) for layer in layers) else
+               2 if "GlobalAveragePooling1D" in kinds else 3 if "GlobalMaxPooling1D" in kinds else 0)
+    y = forward(rnn, binding, network, given, pooling, expected.size).reshape(expected.shape)
     difference = (np.abs(y - expected) / (1 + np.abs(expected))).max()
     return None if difference <= TOLERANCE else f"differs by {difference:.1e}"
 

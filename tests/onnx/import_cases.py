@@ -7,6 +7,7 @@ FFI is the folder of librnn.py, LIBRARY the shared library. Needs onnx and NumPy
 where they are not installed.
 """
 
+import ctypes
 import math
 import pathlib
 import sys
@@ -717,6 +718,15 @@ def normalized_inputs(g):
     return g.model(squeezed(g, apply(g, x, lambda v: v * 0.5, "Mul", [g.constant(np.array(0.5))])))
 
 
+def classifier_of_both(g):
+    """Of the last step of each direction."""
+    _, h = g.layer("x", "bidirectional")
+    g.flow = [np.concatenate([y[-1:, :H], y[:1, H:]], axis=1) for y in g.flow]
+    y = g.node("Reshape", [g.node("Transpose", [h], perm=[1, 0, 2]), g.constant(np.array([0, -1]))])
+    y = apply(g, g.head(y, "gemm", 2 * H), np.tanh, "Tanh")
+    return g.model(apply(g, dense(g, y, 3), lambda v: np.maximum(v, 0), "Relu"), 2)
+
+
 # ---- Heads of 8 bits: the matrix is what counts, not how the values were rounded ----
 
 
@@ -809,13 +819,25 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (dense_before_and_behind, {}), (dense_before_and_behind, {"shape": [T, N, I]}),
          (dense_before_and_behind, {"initial": True}), (widths_and_cells, {}),
          (reverse_alone, {}), (activations, {}), (affine, {}), (normalized, {}), (normalized, {"no_bias": True}),
-         (classifier, {}), (conv_pads, {}), (conv_pads, {"shape": [T, N, I]}),
+         (classifier, {}), (classifier_of_both, {}), (conv_pads, {}), (conv_pads, {"shape": [T, N, I]}),
          (conv_of_channels_first, {"shape": ["n", I, "t"]}), (conv_pad_node, {}), (conv_pad_of_steps, {}),
          (conv_same, {}), (conv_cut, {}), (conv_cut, {"shape": [T, N, I]}), (conv_past, {}), (conv_behind, {}),
          (conv_residual, {}), (conv_alone, {}), (dense_residual, {}), (first_residual, {}), (scaled_residual, {}),
          (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
          (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {}),
          (integer_heads, {}), (fused_head, {}), (linear_head, {}), (surrounded, {})]
+
+
+def pooled(rnn, binding, network, g, outputs):
+    """Of the last step, [N, 1, outputs]."""
+    if g.indices is not None:
+        given = rnn.Sequences(count=N, frames=N * T, lengths=(ctypes.c_size_t * N)(*[T] * N),
+                              indices=(ctypes.c_int32 * (N * T))(*[int(i) for i in g.indices.flatten()]))
+    else:
+        given = rnn.sequences([T] * N, [float(v) for v in g.x.flatten()])
+    y = (ctypes.c_float * (N * outputs))()
+    binding.call("rnn_forward", network.handle, ctypes.byref(given), ctypes.byref(rnn.ForwardOptions(pooling=1)), y)
+    return np.array(y).reshape(N, 1, outputs)
 
 
 def check(rnn, binding, folder, g, model):
@@ -829,7 +851,7 @@ def check(rnn, binding, folder, g, model):
     y = np.array(y).reshape(N, T, -1)
     expected = np.stack(g.flow)
     if expected.shape[1] == 1:
-        y = y[:, -1:]
+        y = pooled(rnn, binding, network, g, y.shape[2])
     if y.shape != expected.shape:
         return f"{y.shape} for {expected.shape}"
     difference = (np.abs(y - expected) / (1 + np.abs(expected))).max()
