@@ -86,7 +86,7 @@ class ForwardPass {
   float* outputs_;
   std::size_t width_ = 0;                                  // padded H, the widest layer's
   std::size_t gates_width_ = 0;                            // padded G*H
-  std::size_t kept_width_ = 0;                             // padded kept, if a step reads it
+  std::size_t kept_width_ = 0;                             // padded kept, if a layer's step reads it
   std::size_t unprojected_width_ = 0, product_width_ = 0;  // padded H and G*H, if there are some
   std::size_t stride_ = 0;                                 // padded D*P
   std::size_t window_width_ = 0;                           // padded K*X of a convolution
@@ -130,6 +130,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
       // Dense layers have no state: with pooling those behind it take its rows, and without outputs none.
       end_(outputs == nullptr || options.pooling != RNN_POOLING_NONE ? weights.layers_before_pooling()
                                                                      : weights.num_layers()) {
+  bool reads_kept = false;
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const auto room = [](std::size_t& width, std::size_t size) {
@@ -138,13 +139,15 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     room(width_, layer.hidden);
     room(gates_width_, layer.gates());
     room(stride_, layer.width());
-    if (layer.cell->reads_kept()) room(kept_width_, layer.kept());
+    reads_kept = reads_kept || layer.cell->reads_kept();
+    room(kept_width_, layer.kept());
     if (layer.has_projection()) room(unprojected_width_, layer.hidden);
     if (layer.layer_norm) room(product_width_, layer.gates());
     if (layer.residual) layers_ = 2;
     if (layer.has_window()) room(window_width_, layer.columns());
     most_states_ = std::max(most_states_, layer.cell->states);
   }
+  if (!reads_kept) kept_width_ = 0;  // where there is room, cells that do not read it write it, too
   Buffer<Slice> slices(weights.allocator(), in.count);
   for (std::size_t n = 0, first = 0; n < in.count; first += in.lengths[n], ++n)
     slices[n] = {first, in.lengths[n]};

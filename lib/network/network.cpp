@@ -50,17 +50,20 @@ void Network::lay_out_scratch() {
   std::size_t gates = 0, kept = 0, unprojected = 0, product = 0, output = 0, window = 0;
   const auto room = [](std::size_t& size, std::size_t wanted) { size = std::max(size, wanted); };
   bool one_kernel = false;  // of some layer's step
+  bool reads_kept = false;
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
     const Layer& layer = weights.layer(l);
     const std::size_t width = kernels::padded(layer.hidden);
     room(gates, layer.cell->gates * width);  // as kernels::CellStep has them
-    if (layer.cell->reads_kept()) room(kept, kernels::padded(layer.kept()));
+    reads_kept = reads_kept || layer.cell->reads_kept();
+    room(kept, kernels::padded(layer.kept()));
     if (layer.has_projection()) room(unprojected, width);
     if (layer.layer_norm) room(product, kernels::padded(layer.gates()));
     if (layer.residual) room(output, kernels::padded(layer.outputs()));
     if (layer.has_window()) room(window, kernels::padded(layer.columns()));
     one_kernel = one_kernel || (layer.has_step() && !weights.has_reverse());
   }
+  if (!reads_kept) kept = 0;  // where there is room, cells that do not read it write it, too
   scratch_ = Buffer<float>(allocator_, gates + kept + unprojected + product + output + window);
   float* next = scratch_.data();
   const auto take = [&next](std::size_t size) {

@@ -97,6 +97,43 @@ TEST(Layers, OfDenseAloneHaveNoState) {
   EXPECT_EQ(rnn_set_state(network.get(), &y, 0), RNN_OK) << rnn_last_error();
 }
 
+// What one cell has to keep during a step, another only may: each has room for its own.
+TEST(Layers, KeepNoMoreThanThereIsRoomFor) {
+  const int32_t size = 28;
+  const Network network =
+      create(list(3, {cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_RESET_BEFORE), dense_layer(size),
+                      dense_layer(size, RNN_ACTIVATION_TANH, RNN_FLAG_RESIDUAL),
+                      cell_layer(RNN_CELL_GRU, size, RNN_FLAG_RESIDUAL), dense_layer(2)}));
+  constexpr size_t kCount = 300, kSteps = 3;  // more than are swept together
+  const Data data = float_data(std::vector<size_t>(kCount, kSteps), 3, 1);
+  const size_t S = state(network).size();
+  Floats y(data.frames() * 2), states(kCount * S);
+  auto options = sized<rnn_forward_options_t>();
+  options.final_states = states.data();
+  const rnn_sequences_t in = data.get();
+  ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  Floats step(2);
+  for (size_t n = 0; n < kCount; ++n) {
+    ASSERT_EQ(rnn_reset(network.get()), RNN_OK);
+    for (size_t t = n * kSteps; t < (n + 1) * kSteps; ++t) {
+      ASSERT_EQ(rnn_step(network.get(), &data.inputs[3 * t], step.data()), RNN_OK);
+      ASSERT_TRUE(same_bits(step, Floats(&y[2 * t], &y[2 * t + 2]))) << "sequence " << n;
+    }
+    ASSERT_TRUE(same_bits(state(network), Floats(&states[n * S], &states[n * S] + S))) << "sequence " << n;
+  }
+
+  const Network first = fork(network), second = fork(network);
+  rnn_t* const streams[] = {first.get(), second.get()};
+  for (rnn_t* stream : streams) ASSERT_EQ(rnn_reset(stream), RNN_OK);
+  Floats both(4);
+  for (size_t t = 0; t < kSteps; ++t) {
+    Floats x(&data.inputs[3 * t], &data.inputs[3 * t] + 3);
+    x.insert(x.end(), &data.inputs[3 * (kSteps + t)], &data.inputs[3 * (kSteps + t)] + 3);
+    ASSERT_EQ(rnn_step_many(streams, 2, x.data(), both.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(Floats(&both[0], &both[0] + 2), Floats(&y[2 * t], &y[2 * t] + 2))) << t;
+  }
+}
+
 // U(-1/sqrt(X), 1/sqrt(X)) of a dense layer's X inputs.
 TEST(Layers, OfDenseStartAsLinear) {
   const Network network = create(list(100, {dense_layer(50, RNN_ACTIVATION_PRELU), dense_layer(40)}));

@@ -305,7 +305,7 @@ void World::create() {
         break;
       case 9:
         if (layers.empty()) layers.resize(c.layer_count = 3), c.layers = layers.data();
-        layers.back().kind = 65 + random_.within(0, 9);
+        layers.back().kind = RNN_LAYER_CONV1D + 1 + random_.within(0, 9);
         break;
       case 10:
         if (layers.empty()) layers.resize(c.layer_count = 1), c.layers = layers.data();
