@@ -76,12 +76,14 @@ TEST(Dropout, OfStatesHasTheRateAndFollowsFromSeedStrandAndSequence) {
 }
 
 // Truncated windows that go on from the states of those before have the masks of the sequence: the loss is that of
-// the whole sequences.
+// the whole sequences. Windows without a target carry their states on in the same way.
 TEST(Dropout, OfStatesIsTheSameInAllWindowsOfASequence) {
   for (const std::int32_t cell : {RNN_CELL_VANILLA, RNN_CELL_LSTM, RNN_CELL_GRU}) {
     rnn_config_t n = config(3, 20, 4, 2);
     n.cell = cell;
-    const Data data = make_data(n, {12, 12, 12, 12}, kSquared);
+    Data data = make_data(n, {12, 12, 12, 12}, kSquared);
+    data.weights.assign(48, 1.0f);
+    for (std::size_t i = 0; i < 48; ++i) data.weights[i] = i % 12 < 6 ? 0.0f : 1.0f;
     const rnn_sequences_t in = data.get();
     const auto loss = [&](std::int32_t window, std::int32_t threads, float rate, std::int32_t keep_order,
                           std::int32_t batch) {
@@ -111,6 +113,47 @@ TEST(Dropout, OfStatesIsTheSameInAllWindowsOfASequence) {
     EXPECT_NEAR(loss(0, 1, 0.4f, 0, 1), whole, 1e-6);
     EXPECT_NEAR(loss(5, 1, 0.4f, 0, 3), whole, 1e-6);
   }
+}
+
+// So have single updates, until their states begin anew: the loss is that of one update with all steps.
+TEST(Dropout, OfStatesIsTheSameInUpdatesThatGoOn) {
+  rnn_config_t n = config(3, 20, 4);
+  n.cell = RNN_CELL_GRU;
+  const Data data = make_data(n, {12}, kSquared);
+  const std::size_t half = 6;
+  const auto losses = [&](std::size_t updates, bool reset, bool begin_later) {
+    auto o = sgd(1e-30f);
+    o.recurrent_dropout = 0.4f;
+    const TrainerHandle trainer = create_trainer(create(n), o);
+    double sum = 0.0;
+    const auto update = [&](std::size_t first, std::size_t length) {
+      rnn_sequences_t in = data.get();
+      in.frames = length;
+      in.lengths = &length;
+      in.inputs += 3 * first;
+      in.targets += 4 * first;
+      auto progress = sized<rnn_progress_t>();
+      EXPECT_EQ(rnn_trainer_update(trainer.get(), &in, &progress), RNN_OK) << rnn_last_error();
+      sum += progress.loss / static_cast<double>(updates);
+      if (reset) {
+        EXPECT_EQ(rnn_trainer_reset(trainer.get()), RNN_OK);
+      }
+    };
+    if (begin_later) {
+      update(0, 12);
+      EXPECT_EQ(rnn_trainer_reset(trainer.get()), RNN_OK);
+      sum = 0.0;
+    }
+    for (std::size_t i = 0; i < updates; ++i) update(i * half, updates == 1 ? 2 * half : half);
+    return sum;
+  };
+  const double whole = losses(1, false, false);
+  EXPECT_NEAR(losses(2, false, false), whole, 1e-6);
+  EXPECT_GT(std::fabs(losses(2, true, false) - whole), 1e-4);
+  // What begins later has other masks.
+  const double later = losses(1, false, true);
+  EXPECT_GT(std::fabs(later - whole), 1e-4);
+  EXPECT_NEAR(losses(2, false, true), later, 1e-6);
 }
 
 // ---- Scheduled sampling ----------------------------------------------------------------------------------
