@@ -7,16 +7,24 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
 
-inline std::int32_t cell_of(const std::string& name) {
-  return name == "lstm" ? RNN_CELL_LSTM : name == "gru" ? RNN_CELL_GRU : RNN_CELL_VANILLA;
+inline const std::map<std::string, std::int32_t>& cells() {
+  static const std::map<std::string, std::int32_t> all = {{"vanilla", RNN_CELL_VANILLA},
+                                                          {"gru", RNN_CELL_GRU},
+                                                          {"lstm", RNN_CELL_LSTM},
+                                                          {"mingru", RNN_CELL_MIN_GRU},
+                                                          {"minlstm", RNN_CELL_MIN_LSTM}};
+  return all;
 }
+
+inline std::int32_t cell_of(const std::string& name) { return cells().at(name); }
 
 // For cell_of.
 inline CLI::Option* add_cell_option(CLI::App& app, std::string& name) {
   return app.add_option("--cell", name, "Of the hidden layers")
-      ->check(CLI::IsMember({"vanilla", "gru", "lstm"}))
+      ->check(CLI::IsMember(cells()))
       ->capture_default_str();
 }
 

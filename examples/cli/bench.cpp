@@ -204,7 +204,7 @@ void check_size(const rnn::Network& network, const Bench& bench) {
 }
 
 void run(const Bench& bench, const CLI::App& command) {
-  rnn::Network network = bench.model.empty() ? rnn::Network(bench.shape.config(bench.inputs, bench.outputs))
+  rnn::Network network = bench.model.empty() ? bench.shape.network(bench.inputs, bench.outputs)
                                              : rnn::Network::load(bench.model);
   Report report = {};
   report.config = network.config();

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "layers.h"
+
 namespace {
 
 struct Name {
@@ -19,11 +21,6 @@ struct Name {
   const char* name;
 };
 
-constexpr Name kCells[] = {{RNN_CELL_VANILLA, "vanilla"},
-                           {RNN_CELL_GRU, "gru"},
-                           {RNN_CELL_LSTM, "lstm"},
-                           {RNN_CELL_MIN_GRU, "mingru"},
-                           {RNN_CELL_MIN_LSTM, "minlstm"}};
 constexpr Name kComputes[] = {
     {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
 
@@ -46,6 +43,22 @@ CLI::Validator is_one_of(const Name (&names)[n]) {
   std::vector<std::string> all;
   for (const Name& name : names) all.push_back(name.name);
   return CLI::IsMember(all);
+}
+
+// The options of layers that are all the same.
+constexpr const char* kUniform[] = {"--cell",     "--hidden",     "--layers",    "--projection",
+                                    "--residual", "--layer-norm", "--peepholes", "--coupled"};
+
+CLI::Validator layer_list() {
+  const auto check = [](const std::string& text) {
+    try {
+      read_layers(text);
+    } catch (const std::invalid_argument& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  return {check, "LAYERS"};
 }
 
 CLI::Validator number_in(double low, double high, bool or_zero) {
@@ -96,27 +109,37 @@ void flush_output() {
 
 void note(const std::string& message) { std::fprintf(stderr, "rnn: note: %s\n", one_line(message).c_str()); }
 
-rnn_config_t Shape::config(std::int32_t inputs, std::int32_t outputs) const {
+rnn::Network Shape::network(std::int32_t inputs, std::int32_t outputs) const {
   auto config = rnn::sized<rnn_config_t>();
-  config.cell = value_in(kCells, cell);
   config.compute = compute_of(compute);
   config.input_size = inputs;
+  config.embedding_size = embedding;
+  config.seed = seed;
+  if (!list.empty()) {
+    std::vector<rnn_layer_t> all = read_layers(list);
+    auto head = rnn::sized<rnn_layer_t>();
+    head.kind = RNN_LAYER_DENSE;
+    head.size = outputs;
+    if (outputs > 0) all.push_back(head);
+    config.layers = all.data();
+    config.layer_count = all.size();
+    return rnn::Network(config);
+  }
+  config.cell = cell_of(cell);
   config.hidden_size = hidden;
   config.output_size = outputs;
   config.num_layers = layers;
-  config.embedding_size = embedding;
   config.projection_size = projection;
   config.flags = (residual ? std::uint32_t{RNN_FLAG_RESIDUAL} : 0) |
                  (layer_norm ? std::uint32_t{RNN_FLAG_LAYER_NORM} : 0) |
                  (peepholes ? std::uint32_t{RNN_FLAG_PEEPHOLES} : 0) |
                  (coupled ? std::uint32_t{RNN_FLAG_COUPLED_GATES} : 0);
-  config.seed = seed;
-  return config;
+  return rnn::Network(config);
 }
 
 void add_shape_options(CLI::App& command, Shape& shape) {
   command.add_option("--cell", shape.cell, "vanilla, gru, lstm, mingru or minlstm")
-      ->check(is_one_of(kCells))
+      ->check(CLI::IsMember(cell_names()))
       ->capture_default_str();
   command.add_option("--hidden", shape.hidden, "Hidden units of each layer")
       ->check(CLI::Range(1, 65536))
@@ -133,6 +156,19 @@ void add_shape_options(CLI::App& command, Shape& shape) {
   command.add_flag("--layer-norm", shape.layer_norm, "Normalise what enters the gates");
   command.add_flag("--peepholes", shape.peepholes, "LSTM: the gates read the cell");
   command.add_flag("--coupled", shape.coupled, "LSTM: the forget gate is 1 minus the input gate");
+  CLI::Option* const list =
+      command
+          .add_option("--layer-list", shape.list,
+                      "The layers one behind the other, instead of --cell and its sizes and flags, as\n"
+                      "conv1d:16:kernel=3:relu,gru:128,dense:64:tanh: of each the kind, the size\n"
+                      "and what else it has. A linear layer follows them. Every kind may have\n"
+                      "residual and no_bias; vanilla: relu, layer_norm; gru: reset_before,\n"
+                      "layer_norm; lstm: projection=N, peepholes, coupled_gates, layer_norm;\n"
+                      "mingru, minlstm: no more; conv1d: kernel=N, dilation=N; dense and conv1d:\n"
+                      "tanh, relu, sigmoid, softmax, elu, leaky_relu, prelu, softsign, gelu,\n"
+                      "swish, hard_sigmoid or softplus, and their alpha=X, beta=X")
+          ->check(layer_list());
+  for (const char* option : kUniform) list->excludes(command.get_option(option));
   command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")
       ->check(compute_names())
       ->capture_default_str();
@@ -153,7 +189,15 @@ void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t
   const auto flag = [&](const char* option, bool given, std::uint32_t found) {
     check(option, given ? "on" : "off", (config.flags & found) != 0 ? "on" : "off");
   };
-  check("--cell", shape.cell, name_of_cell(config.cell));
+  const std::string list = hidden_layers_of(config);
+  if (config.layer_count > 0)
+    for (const char* option : kUniform)
+      if (command.count(option) > 0)
+        throw UsageError(std::string(option) + " is given; the layers of " + path + " are " + list);
+  if (!shape.list.empty())
+    check("--layer-list", hidden_layers_of(shape.network(config.input_size, config.input_size).config()),
+          list);
+  check("--cell", shape.cell, name_of_kind(config.cell));
   size("--hidden", shape.hidden, config.hidden_size);
   size("--layers", shape.layers, config.num_layers);
   size("--embedding", shape.embedding, config.embedding_size);
@@ -193,10 +237,9 @@ CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
 CLI::Validator compute_names() { return is_one_of(kComputes); }
 std::int32_t compute_of(const std::string& name) { return value_in(kComputes, name); }
 std::string name_of_compute(std::int32_t compute) { return name_in(kComputes, compute); }
-std::string name_of_cell(std::int32_t cell) { return name_in(kCells, cell); }
 
-std::string name_of_kind(std::int32_t kind) {
-  return kind == RNN_LAYER_DENSE ? "dense" : kind == RNN_LAYER_CONV1D ? "conv1d" : name_of_cell(kind);
+std::size_t hidden_layers(const rnn_config_t& config) {
+  return config.layer_count > 0 ? config.layer_count - 1 : static_cast<std::size_t>(config.num_layers);
 }
 
 std::string summary(const rnn_config_t& config) {
@@ -207,7 +250,7 @@ std::string summary(const rnn_config_t& config) {
   }
   if (config.layer_count > 0)
     return text + counted(config.input_size, "input", "inputs") + ", " + name_of_compute(config.compute);
-  text = name_of_cell(config.cell) + ", " + counted(config.num_layers, "layer", "layers") + " of " +
+  text = name_of_kind(config.cell) + ", " + counted(config.num_layers, "layer", "layers") + " of " +
          std::to_string(config.hidden_size) + ", " + counted(config.input_size, "input", "inputs");
   if (config.output_size > 0) text += ", " + counted(config.output_size, "output", "outputs");
   return text + ", " + name_of_compute(config.compute);

@@ -48,15 +48,19 @@ struct Shape {
   bool layer_norm = false;
   bool peepholes = false;
   bool coupled = false;
+  std::string list;  // of layers; empty: the fields above are those of all
   std::uint64_t seed = 1;
 
-  rnn_config_t config(std::int32_t inputs, std::int32_t outputs) const;
+  rnn::Network network(std::int32_t inputs, std::int32_t outputs) const;
 };
 void add_shape_options(CLI::App& command, Shape& shape);
 
 // Throws UsageError if one of these options was given and is another than that of the network in `path`.
 void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t& config,
                  const std::string& path);
+
+// Layers before the head.
+std::size_t hidden_layers(const rnn_config_t& config);
 
 void add_threads_option(CLI::App& command, int& threads);
 void add_json_flag(CLI::App& command, bool& json);
@@ -71,9 +75,6 @@ CLI::Validator whole_number(std::uint64_t low = 0,
 CLI::Validator compute_names();
 std::int32_t compute_of(const std::string& name);
 std::string name_of_compute(std::int32_t compute);
-
-std::string name_of_cell(std::int32_t cell);
-std::string name_of_kind(std::int32_t kind);  // of a layer
 
 // "lstm, 2 layers of 256, 65 inputs, 65 outputs, bf16".
 std::string summary(const rnn_config_t& config);

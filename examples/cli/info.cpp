@@ -5,6 +5,7 @@
 
 #include "../model_file.h"
 #include "common.h"
+#include "layers.h"
 
 namespace {
 
@@ -13,32 +14,7 @@ struct Info {
   bool json = false;
 };
 
-struct Flag {
-  std::uint32_t flag;
-  const char* name;
-};
-
-constexpr Flag kFlags[] = {{RNN_FLAG_NO_BIAS, "no_bias"},
-                           {RNN_FLAG_RELU, "relu"},
-                           {RNN_FLAG_RESET_BEFORE, "reset_before"},
-                           {RNN_FLAG_BIDIRECTIONAL, "bidirectional"},
-                           {RNN_FLAG_RESIDUAL, "residual"},
-                           {RNN_FLAG_LAYER_NORM, "layer_norm"},
-                           {RNN_FLAG_TIED_HEAD, "tied_head"},
-                           {RNN_FLAG_PEEPHOLES, "peepholes"},
-                           {RNN_FLAG_COUPLED_GATES, "coupled_gates"}};
-constexpr const char* kActivations[] = {"none",  "tanh",         "relu",    "sigmoid",  "softmax",
-                                        "elu",   "leaky_relu",   "prelu",   "softsign", "gelu",
-                                        "swish", "hard_sigmoid", "softplus"};
-constexpr const char* kDirections[] = {"forward", "reverse", "both", "sum"};
 constexpr const char* kInitialStates[] = {"zero", "fixed", "trained"};
-
-Json options_of(std::uint32_t flags) {
-  Json names = Json::array();
-  for (const Flag& flag : kFlags)
-    if ((flags & flag.flag) != 0) names.push_back(flag.name);
-  return names;
-}
 
 // What is 0, and so the default, is left out.
 Json layers_of(const rnn_config_t& config) {
@@ -46,14 +22,14 @@ Json layers_of(const rnn_config_t& config) {
   for (std::size_t l = 0; l < config.layer_count; ++l) {
     const rnn_layer_t& layer = config.layers[l];
     Json described = {{"kind", name_of_kind(layer.kind)}, {"size", layer.size}};
-    if (layer.activation != 0) described["activation"] = kActivations[layer.activation];
+    if (layer.activation != 0) described["activation"] = name_of_activation(layer.activation);
     if (layer.alpha != 0) described["alpha"] = layer.alpha;
     if (layer.beta != 0) described["beta"] = layer.beta;
-    if (layer.direction != 0) described["direction"] = kDirections[layer.direction];
+    if (layer.direction != 0) described["direction"] = name_of_direction(layer.direction);
     if (layer.projection_size != 0) described["projection_size"] = layer.projection_size;
     if (layer.kernel_size != 0) described["kernel_size"] = layer.kernel_size;
     if (layer.dilation != 0) described["dilation"] = layer.dilation;
-    if (layer.flags != 0) described["options"] = options_of(layer.flags);
+    if (layer.flags != 0) described["options"] = names_of_flags(layer.flags);
     layers.push_back(described);
   }
   return layers;
@@ -85,7 +61,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
   return {{"file", path},
           {"file_bytes", std::filesystem::file_size(path)},
           {"kind", is_checkpoint(network, path) ? "checkpoint" : "model"},
-          {"cell", config.cell != 0 ? name_of_cell(config.cell) : ""},
+          {"cell", config.cell != 0 ? name_of_kind(config.cell) : ""},
           {"input_size", config.input_size},
           {"hidden_size", config.hidden_size},
           {"output_size", network.output_size()},
@@ -95,7 +71,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
           {"skip", config.skip},
           {"initial_state", kInitialStates[config.initial_state]},
           {"compute", name_of_compute(config.compute)},
-          {"options", options_of(config.flags)},
+          {"options", names_of_flags(config.flags)},
           {"layers", layers_of(config)},
           {"state_size", network.state_size()},
           {"values", values},
@@ -111,13 +87,17 @@ std::string shortened(const std::string& text) {
   return one_line(first) + (first.size() < text.size() ? "..." : "");
 }
 
-void print_text(const Json& info) {
+void print_text(const Json& info, const rnn_config_t& config) {
   for (const auto& [key, value] : info.items()) {
-    const bool is_nothing = value.empty() || value == 0 || value.is_object() || key == "parameters";
+    const bool is_nothing = value.empty() || value == 0 || value == "" || value.is_object() ||
+                            key == "layers" || key == "parameters";
     if (is_nothing && key != "output_size") continue;
     print("%-16s %s\n", key.c_str(),
           value.is_string() ? one_line(value.get<std::string>()).c_str() : value.dump().c_str());
   }
+  if (config.layer_count > 0) print("layers\n");
+  for (std::size_t l = 0; l < config.layer_count; ++l)
+    print("  %-3zu %s\n", l, text_of(config.layers[l]).c_str());
   print("parameters\n");
   for (const Json& parameter : info["parameters"])
     print("  %-20s %6zu x %zu\n", one_line(parameter["name"].get<std::string>()).c_str(),
@@ -128,8 +108,9 @@ void print_text(const Json& info) {
 }
 
 void run(const Info& info) {
-  const Json found = describe(rnn::Network::load(info.path), info.path);
-  info.json ? print(found) : print_text(found);
+  const rnn::Network network = rnn::Network::load(info.path);
+  const Json found = describe(network, info.path);
+  info.json ? print(found) : print_text(found, network.config());
 }
 
 }  // namespace

@@ -132,19 +132,34 @@ Vocabulary vocabulary_for(const Train& train, const Text& text) {
   return train.keep_vocabulary ? known : known.extended(text);
 }
 
+std::size_t taps_of_inputs(const rnn_config_t& config) {
+  const bool window = config.layer_count > 0 && config.layers[0].kind == RNN_LAYER_CONV1D;
+  return window ? static_cast<std::size_t>(config.layers[0].kernel_size) : 1;
+}
+
 // A network of the same kind with more inputs and outputs: what they add is initialised as in a new one.
 rnn::Network widened(const rnn::Network& network, std::int32_t size, std::uint64_t seed) {
   rnn_config_t config = network.config();
-  config.input_size = config.output_size = size;
+  std::vector<rnn_layer_t> layers(config.layers, config.layers + config.layer_count);
+  config.input_size = size;
   config.seed = seed;
+  if (layers.empty()) {
+    config.output_size = size;
+  } else {
+    layers.back().size = size;
+    config.layers = layers.data();
+  }
   rnn::Network wide(config);
   for (std::size_t i = 0; i < network.parameter_count(); ++i) {
     const rnn_parameter_t from = network.parameter(i), to = wide.parameter(i);
     std::vector<float> old(from.rows * from.columns), values(to.rows * to.columns);
     network.get_parameter(from.name, old);
     wide.get_parameter(from.name, values);
-    for (std::size_t row = 0; row < from.rows; ++row)
-      std::copy_n(old.data() + row * from.columns, from.columns, values.data() + row * to.columns);
+    // The rows of a convolution over the inputs have these for each of its taps.
+    const std::size_t taps = from.columns != to.columns ? taps_of_inputs(config) : 1;
+    for (std::size_t part = 0; part < from.rows * taps; ++part)
+      std::copy_n(old.data() + part * (from.columns / taps), from.columns / taps,
+                  values.data() + part * (to.columns / taps));
     wide.set_parameter(from.name, values);
   }
   for (const std::string& key : network.metadata_keys())
@@ -166,7 +181,7 @@ rnn::Network network_of_init(const Train& train, const CLI::App& command, const 
 
 rnn::Network start_network(const Train& train, const CLI::App& command, const Vocabulary& vocabulary) {
   if (!train.init.empty()) return network_of_init(train, command, vocabulary);
-  if (train.resume.empty()) return rnn::Network(train.shape.config(vocabulary.size(), vocabulary.size()));
+  if (train.resume.empty()) return train.shape.network(vocabulary.size(), vocabulary.size());
   rnn::Network network = rnn::Network::load(train.resume);
   check_shape(command, train.shape, network.config(), train.resume);
   if (const std::int32_t inputs = network.config().input_size; inputs != vocabulary.size())
@@ -206,7 +221,7 @@ void check_effects(const Train& train, const CLI::App& command, const rnn_config
   const auto noted = [&](const char* option, bool has_effect, const std::string& reason) {
     if (command.count(option) > 0 && !has_effect) note(option + (": " + reason));
   };
-  check_effect(command, "--dropout", train.dropout == 0 || config.num_layers > 1,
+  check_effect(command, "--dropout", train.dropout == 0 || hidden_layers(config) > 1,
                "it acts between layers, and the network has one");
   check_effect(
       command, "--recurrent-dropout",

@@ -736,7 +736,7 @@ typedef struct rnn_train_options {
                                 not finite are skipped and counted; sequences with such a state go on from the
                                 initial state. One more is RNN_NOT_FINITE; default 0: the first is */
   float output_dropout; /* of what the head reads, as `dropout` is of what layers read; 0 without a head;
-                           0..<1. With pooling, of the pooled output of each sequence */
+                           0..<1. With pooling, once for each sequence */
   float recurrent_dropout; /* of h as W_hh multiplies it (with RNN_FLAG_RESET_BEFORE also of r * h; never of
                               z * h), 0..<1: for each sequence, layer and direction the same units at all its
                               steps, also in windows and batches that go on from its state; others in each

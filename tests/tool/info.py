@@ -33,6 +33,23 @@ def check_model(tool):
         expect(word in text, f"info without {word}: {text}")
 
 
+def check_list(tool):
+    """Layers as --layer-list takes them."""
+    layers = ["conv1d:6:kernel=3:dilation=2:no_bias:relu", "lstm:9:projection=6:residual:peepholes", "dense:5:elu:alpha=0.5"]
+    tool.ok("train", "text", "--layer-list", ",".join(layers), "--updates", "2", "--quiet", "-o", "list.safetensors")
+    text = tool.ok("info", "list.safetensors")
+    expect("cell" not in text, f"the cell of a list: {text}")
+    head = f"dense:{len(set(VARIED))}"
+    expected = "layers\n" + "".join(f"  {i}   {layer}\n" for i, layer in enumerate([*layers, head])) + "parameters\n"
+    expect(expected in text, f"{text}, expected {expected}")
+    found = tool.json("info", "list.safetensors")["layers"]
+    expect(found[:3] == [{"kind": "conv1d", "size": 6, "activation": "relu", "kernel_size": 3, "dilation": 2,
+                          "options": ["no_bias"]},
+                         {"kind": "lstm", "size": 9, "projection_size": 6, "options": ["residual", "peepholes"]},
+                         {"kind": "dense", "size": 5, "activation": "elu", "alpha": 0.5}], found)
+    tool.ok("bench", "--layer-list", ",".join(layers), "--inputs", "4", "--outputs", "0", "--seconds", "0.001", "--batch", "1")
+
+
 def check_metadata(tool):
     """Nothing that a terminal would obey."""
     tool.write("rude", with_metadata(tool.folder / "model.safetensors", "note", "\033[2J" + "long" * 1000))
@@ -92,6 +109,7 @@ def check_errors(tool):
 
 def check(tool):
     check_model(tool)
+    check_list(tool)
     check_metadata(tool)
     check_checkpoint(tool)
     check_path(tool)

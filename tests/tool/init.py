@@ -68,6 +68,29 @@ def check_extends(tool):
     tool.ok("eval", "wide.safetensors", "new")
 
 
+def check_list(tool):
+    """Of a convolution over the inputs each tap has columns for the new ones."""
+    layers = "conv1d:6:kernel=3:relu,gru:8,dense:5:tanh"
+    tool.ok("train", "text", "--layer-list", layers, "--updates", "5", "--quiet", "-o", "list.safetensors")
+    command = ["train", "new", "--init", "list.safetensors", "-o", "wide.safetensors", *QUICK]
+    tool.ok(*command, "--layer-list", layers)
+    before, after = tensors(tool.folder / "list.safetensors"), tensors(tool.folder / "wide.safetensors")
+    old = len(vocabulary(tool, "list.safetensors"))
+    new = len(vocabulary(tool, "wide.safetensors"))
+    expect(new == old + 4 and len(after["layers.3.weight"]) == len(after["layers.3.bias"]) == new, "the head")
+    for a, b in zip(before["layers.0.weight"], after["layers.0.weight"]):
+        for tap in range(3):
+            same = zip(a[tap * old:(tap + 1) * old], b[tap * new:tap * new + old])
+            expect(all(abs(x - y) < 1e-6 for x, y in same), f"tap {tap} has changed")
+    for name in ("layers.1.weight_ih", "layers.1.weight_hh", "layers.2.weight"):
+        expect(all(abs(x - y) < 1e-6 for a, b in zip(before[name], after[name]) for x, y in zip(a, b)), f"{name} has changed")
+    tool.ok("eval", "wide.safetensors", "new")
+    tool.fails("--layer-list is gru:8; that of list.safetensors is conv1d:6:kernel=3:relu,gru:8,dense:5:tanh", *command,
+               "--layer-list", "gru:8", status=2)
+    tool.fails("--cell is given; the layers of list.safetensors are conv1d:6:kernel=3:relu,gru:8,dense:5:tanh", *command,
+               "--cell", "gru", status=2)
+
+
 def check_bytes(tool):
     """A model of bytes learns bytes."""
     tool.write("latin", "caf\u00e9\n".encode("latin-1") * 100)
@@ -108,6 +131,7 @@ def check_errors(tool):
 def check(tool):
     check_goes_on(tool)
     check_extends(tool)
+    check_list(tool)
     check_bytes(tool)
     check_errors(tool)
 

@@ -60,6 +60,65 @@ def check_cells(tool):
     expect(one == two and not one[8:].startswith(b"{"), "two threads write another file, or none in binary")
 
 
+def check_lists(tool):
+    """Layers of different kinds, which learn, go on, are sampled from, and are told apart."""
+    command = ["train", "varied", "--updates", "150", "--batch", "8", "-o", "list.safetensors", "--layer-list"]
+    done = tool.run(*command, " conv1d:24:kernel=2:relu, gru:24,dense:24:tanh:residual ", "--json")
+    size = len(set(VARIED))
+    expect(done.stderr.decode().startswith(f"conv1d of 24, gru of 24, dense of 24, dense of {size}, {size} inputs, f32\n"), done)
+    expect(json.loads(done.stdout)["validation"]["loss"] < 0.5, done.stdout)
+    expect(len(tool.ok("sample", "list.safetensors", "--length", "20", "--prompt", "an alle")) > 20, "a sample")
+    tool.ok("eval", "list.safetensors", "varied")
+
+    quick = ["train", "varied", "--quiet", "--updates", "4", "-o"]
+    for layers in ("lstm:8:projection=4:peepholes:coupled_gates", "vanilla:8:relu,mingru:8:residual",
+                   "dense:8:elu:alpha=0.5:no_bias,gru:6:reset_before,minlstm:5",
+                   "conv1d:6:dilation=2:kernel=3:hard_sigmoid:alpha=0.25:beta=0.5,gru:6:layer_norm,dense:7:prelu"):
+        result = tool.json(*quick, "one.safetensors", "--layer-list", layers, "--embedding", "5", "--dropout",
+                           "0.1" if "," in layers else "0")
+        expect(math.isfinite(result["validation"]["loss"]), f"{layers}: {result}")
+        tool.ok("sample", "one.safetensors", "--length", "5")
+    uniform = ["--cell", "gru", "--hidden", "12", "--layers", "2", "--residual"]
+    for name, options in (("one.rnn", uniform), ("two.rnn", ["--layer-list", "gru:12,gru:12:residual"])):
+        tool.ok(*quick, name, *options, "--dropout", "0.1")
+    expect((tool.folder / "one.rnn").read_bytes() == (tool.folder / "two.rnn").read_bytes(), "a list of equal layers")
+
+    resumed = ["train", "varied", "--quiet", "--checkpoint", "list.run", "-o", "going.rnn", "--layer-list", "gru:8,dense:8:relu"]
+    tool.ok(*resumed, "--updates", "4")
+    expect(tool.json(*resumed, "--updates", "8", "--resume", "list.run")["updates"] == 8, "a run of a list goes on")
+    tool.fails("--layer-list is gru:9; that of list.run is gru:8,dense:8:relu", "train", "varied", "--resume", "list.run",
+               "-o", "going.rnn", "--layer-list", "gru:9", status=2)
+
+
+def check_list_errors(tool):
+    command = ["train", "varied", "--updates", "2", "-o", "never.safetensors", "--layer-list"]
+    for layers, message in (
+            ("", 'layer 1, "": the kind is ""; it must be vanilla, gru, lstm, mingru, minlstm, dense or conv1d'),
+            ("gru:8,", 'layer 2, "": the kind is ""'),
+            ("gru:8,elman:9", 'layer 2, "elman:9": the kind is "elman"; it must be vanilla, gru,'),
+            ("gru", 'layer 1, "gru": its size is missing, as in gru:64'),
+            ("gru:0", 'layer 1, "gru:0": size is "0"; it must be a whole number, 1..65536'),
+            ("gru:8x", 'size is "8x"'), ("gru:99999999999999999999", "size is"), ("gru:70000", "1..65536"),
+            ("gru:8:tanh", 'it has "tanh"; behind gru and its size may be no_bias, reset_before, residual or layer_norm'),
+            ("lstm:8:projection=x", 'projection is "x"; it must be a whole number'),
+            ("conv1d:8:kernel", 'it has "kernel"; behind conv1d and its size may be kernel=N, dilation=N, no_bias'),
+            ("dense:8:kernel=2", 'it has "kernel=2"'), ("gru:8:both", 'it has "both"'), ("gru:8:", 'it has ""'),
+            ("dense:8:tanh:relu", "it has two activations, tanh and relu"), ("gru:8:no_bias:no_bias", "no_bias is there twice"),
+            ("dense:8:elu:alpha=a", 'alpha is "a"; it must be a number')):
+        tool.fails(r"--layer-list: .*" + re.escape(message), *command, layers, status=2)
+    for layers, message in (("lstm:8:projection=8", r"config.layers\[0\].projection_size is 8; it must be 0..7"),
+                            ("gru:8,gru:9:residual", r"config.layers\[1\].flags has RNN_FLAG_RESIDUAL, and the layer has 8"),
+                            ("gru:8:residual", r"config.layers\[0\].flags has RNN_FLAG_RESIDUAL; the first"),
+                            ("gru:8,dense:8:tanh:alpha=2", r"config.layers\[1\].alpha is 2"),
+                            ("gru:8" + 256 * ",gru:9", "layer_count is 258")):
+        tool.fails(message, *command, layers)
+    for option in (["--cell", "gru"], ["--hidden", "4"], ["--layers", "2"], ["--projection", "3"], ["--residual"],
+                   ["--layer-norm"], ["--peepholes"], ["--coupled"]):
+        tool.fails(f"--layer-list excludes {option[0]}|{option[0]} excludes --layer-list", *command, "gru:8", *option, status=2)
+    tool.fails("--dropout has no effect", *command, "gru:8", "--dropout", "0.1", status=2)
+    expect(not (tool.folder / "never.safetensors").exists(), "a refused training leaves a file")
+
+
 def vocabulary_of(tool, model):
     return json.loads(metadata(tool.folder / model)["vocabulary"])
 
@@ -341,6 +400,8 @@ def check(tool):
     check_learns(tool)
     check_lengths(tool)
     check_cells(tool)
+    check_lists(tool)
+    check_list_errors(tool)
     check_bytes(tool)
     check_encodings(tool)
     check_memory(tool)
