@@ -1034,7 +1034,7 @@ typedef struct rnn_load_options {
    * weight_ih_l0 (of a cell: weight_ih), or before weight; * stands for any characters, ? for one. Other
    * modules' tensors, whatever their types are, are passed over if layers is given, and else refused. NULL:
    * found by themselves, by their names' ends and their shapes. */
-  const char *layers;    /* "lstm.", "encoder.*", ... */
+  const char *layers;    /* "lstm.", "encoder.*", ...; "lstm1.,gru.": modules that read each other so */
   const char *head;      /* "fc."; "": none */
   const char *embedding; /* "tokens."; "": none */
   const char *activations; /* "tanh,none", ...: which one is behind each Linear; see rnn_load. NULL: at most
@@ -1102,8 +1102,9 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. Several recurrent
  * modules read each other in JSON, in the order in which they stand, and everywhere if they are rnns.0,
- * rnns.1, ..., as AWD-LSTM has them; elsewhere options must say which module it is. Of a weight-drop wrapper,
- * weight_hh_l0_raw is the parameter, whether or not there is a weight_hh_l0, too. A file of torch.save
+ * rnns.1, ..., as AWD-LSTM has them; elsewhere options.layers must say which module it is, or which are and
+ * in which order ("lstm1.,gru."). Of a weight-drop wrapper, weight_hh_l0_raw is the parameter, whether or not
+ * there is a weight_hh_l0, too; encoder_dp.emb.weight may repeat encoder.weight. A file of torch.save
  * (PyTorch 1.6 or later) may hold the state dict among other things: the keys of dictionaries are joined by
  * points, and numbers, texts and lists are passed over. Its pickle is read, not run: what is not needed for
  * tensors, such as a module's class, is refused. No tensor is filled in: one that the others imply is refused

@@ -374,7 +374,7 @@ bool is_checkpoint(const Contents& contents) {
 WeightsRef extract_network(const Contents& held, const rnn_load_options_t& options,
                            const Allocator& allocator) {
   const bool ours = has_config(held);
-  const Contents resolved = ours ? Contents() : formats::without_weight_drop(held);
+  const Contents resolved = ours ? Contents() : formats::without_wrappers(held);
   const Contents& contents = ours ? held : resolved;
   formats::StateDict dict;
   if (ours) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -51,23 +52,34 @@ struct Candidates {
   Prefixes heads, embeddings;
 };
 
+// The last part of a module's name: "rnn.decoder." is "decoder".
+std::string_view last_name(std::string_view prefix) {
+  prefix.remove_suffix(prefix.empty() ? 0 : 1);
+  return prefix.substr(prefix.rfind('.') + 1);
+}
+
 // What could be a Linear that reads `width` values, or an Embedding of vectors of `vector` values; 0: not
 // wanted. A module with a bias is no Embedding; of one without, where both fit, the name decides if it says
-// "emb", and otherwise that the other is already there.
+// "emb", or if they are an encoder and a decoder, and otherwise that the other is already there.
 Candidates find_modules(const Contents& contents, const Prefixes& taken, std::uint64_t width,
                         std::uint64_t vector) {
   Candidates modules;
-  Prefixes either;
-  for (std::string& prefix : find_prefixes(contents, nullptr)) {
+  Prefixes either, all = find_prefixes(contents, nullptr);
+  const auto is_there = [&](std::string_view name) {
+    return std::any_of(all.begin(), all.end(), [=](const auto& prefix) { return last_name(prefix) == name; });
+  };
+  const bool are_named = is_there("encoder") && is_there("decoder");
+  for (std::string& prefix : all) {
     const Tensor& matrix = *contents.find(prefix + kMatrix);
     if (prefix.empty() || matrix.shape.size() != 2 || matrix.shape[1] == 0) continue;
     if (std::find(taken.begin(), taken.end(), prefix) != taken.end()) continue;
     const bool reads = matrix.shape[1] == width;
     const bool embeds = matrix.shape[1] == vector && contents.find(prefix + "bias") == nullptr;
-    const bool named = prefix.find("emb") != std::string::npos;
+    const std::string_view last = last_name(prefix);
+    const bool named = prefix.find("emb") != std::string::npos || (are_named && last == "encoder");
     if (embeds && (!reads || named))
       modules.embeddings.push_back(std::move(prefix));
-    else if (embeds)
+    else if (embeds && !(are_named && last == "decoder"))
       either.push_back(std::move(prefix));
     else if (reads)
       modules.heads.push_back(std::move(prefix));
@@ -155,14 +167,7 @@ std::optional<Function> parse_function(std::string_view text) {
 std::vector<Function> parse_functions(const char* text) {
   std::vector<Function> functions;
   if (*text == '\0') return functions;
-  std::string_view rest = text;
-  for (bool more = true; more;) {
-    const std::size_t comma = rest.find(',');
-    std::string_view name = rest.substr(0, comma);
-    more = comma != std::string_view::npos;
-    rest.remove_prefix(more ? comma + 1 : rest.size());
-    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+  for (const std::string& name : split(text)) {
     const std::optional<Function> function = name.empty() ? std::nullopt : parse_function(name);
     if (!function)
       throw Error(RNN_INVALID_ARGUMENT,
@@ -346,7 +351,35 @@ void expect_rows(const Tensor& tensor, std::size_t columns) {
 
 }  // namespace
 
-Contents without_weight_drop(const Contents& contents) {
+namespace {
+
+bool are_equal(const Tensor& a, const Tensor& b) {
+  if (a.type != b.type || a.shape != b.shape || !a.has_floats() || a.fault || b.fault) return false;
+  std::vector<float> values(a.count), others(b.count);
+  a.read(values.data());
+  b.read(others.data());
+  return values == others;
+}
+
+// A module that a wrapper holds, too, stands in the file twice.
+void drop_copies(Contents& contents) {
+  constexpr std::string_view kCopy = "_dp.emb.weight";
+  for (auto at = contents.tensors.begin(); at != contents.tensors.end();) {
+    const std::string name = at->first;
+    const Tensor* const own = ends_with(name, kCopy)
+                                  ? contents.find(name.substr(0, name.size() - kCopy.size()) + ".weight")
+                                  : nullptr;
+    const bool is_copy = own != nullptr && are_equal(*own, at->second);
+    at = is_copy ? contents.tensors.erase(at) : std::next(at);
+    if (is_copy)
+      contents.order.erase(std::remove(contents.order.begin(), contents.order.end(), name),
+                           contents.order.end());
+  }
+}
+
+}  // namespace
+
+Contents without_wrappers(const Contents& contents) {
   constexpr std::string_view kRaw = "_raw", kInner = "module.";
   Contents result = contents;
   for (const auto& [name, tensor] : contents.tensors) {
@@ -362,6 +395,7 @@ Contents without_weight_drop(const Contents& contents) {
     result.tensors.erase(name);
     std::replace(result.order.begin(), result.order.end(), name, plain);
   }
+  drop_copies(result);
   return result;
 }
 

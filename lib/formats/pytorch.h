@@ -19,10 +19,11 @@ struct StateDict {
   Selection selection;
 };
 
-// The contents with the parameters of weight-drop wrappers, as AWD-LSTM has them, under the names of the tensors that
-// they stand for: gru.weight_hh_l0_raw is gru.weight_hh_l0, or gru.module.weight_hh_l0 where the wrapped module is
-// there. A tensor that has that name already is what the wrapper computed last, and left out.
-Contents without_weight_drop(const Contents& contents);
+// The contents with what AWD-LSTM's wrappers hold under the names of what they wrap. The parameters of a weight-drop
+// wrapper: gru.weight_hh_l0_raw is gru.weight_hh_l0, or gru.module.weight_hh_l0 where the wrapped module is there; a
+// tensor that has that name already is what the wrapper computed last, and left out. So is encoder_dp.emb.weight, an
+// embedding with dropout, where it is encoder.weight.
+Contents without_wrappers(const Contents& contents);
 
 // Whether a tensor's name is that of a module of layers: "weight_ih_l0", "gru.bias_hh", ...
 bool is_layers(std::string_view name);

@@ -71,6 +71,20 @@ std::string list(const Prefixes& prefixes) {
   return text + (prefixes.size() > kMost ? ", ..." : "");
 }
 
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> entries;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    std::string_view entry = text.substr(0, comma);
+    more = comma != std::string_view::npos;
+    text.remove_prefix(more ? comma + 1 : text.size());
+    while (!entry.empty() && entry.front() == ' ') entry.remove_prefix(1);
+    while (!entry.empty() && entry.back() == ' ') entry.remove_suffix(1);
+    entries.emplace_back(entry);
+  }
+  return entries;
+}
+
 const std::string& only(const Prefixes& found, const char* what, const char* option) {
   if (found.size() > 1)
     throw Error(RNN_INVALID_ARGUMENT, "%zu modules could be %s: %s; options.%s of rnn_load_as says which",
@@ -131,8 +145,33 @@ void Layout::check() const {
                 quote(prefix).c_str(), layers, kMaxListed);
 }
 
+namespace {
+
+// Those that options.layers names, in its order.
+std::vector<Layout> find_chosen(const Contents& contents, const char* patterns) {
+  std::vector<Layout> chosen;
+  for (const std::string& pattern : split(patterns)) {
+    std::vector<Layout> found = find_layouts(contents, pattern.c_str());
+    if (found.empty())
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "options.layers has %s; what stands before \"weight_ih_l0\" in the file is %s",
+                  quote(pattern).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
+    const std::string prefix = only(prefixes_of(found), "the layers", "layers");
+    for (const Layout& other : chosen)
+      if (other.prefix == prefix)
+        throw Error(RNN_INVALID_ARGUMENT, "options.layers is %s, which has module %s twice",
+                    quote(patterns).c_str(), quote(prefix).c_str());
+    chosen.push_back(std::move(found.front()));
+  }
+  return chosen;
+}
+
+}  // namespace
+
 std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options_t& options) {
-  std::vector<Layout> found = find_layouts(contents, options.layers);
+  const bool in_order = options.layers != nullptr && split(options.layers).size() > 1;
+  std::vector<Layout> found =
+      in_order ? find_chosen(contents, options.layers) : find_layouts(contents, options.layers);
   if (found.empty() && options.layers != nullptr)
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.layers is %s; what stands before \"weight_ih_l0\" in the file is %s",
@@ -143,6 +182,7 @@ std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options
                 "weight_ih_l0, or "
                 "weight_ih of a cell");
   for (const Layout& layout : found) layout.check();
+  if (in_order) return found;
   const bool stacked = sort_stack(found);
   if (!contents.is_ordered && !stacked && options.activations == nullptr)
     only(prefixes_of(found), "the layers", "layers");

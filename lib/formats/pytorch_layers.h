@@ -19,6 +19,8 @@ using Prefixes = std::vector<std::string>;
 
 std::string list(const Prefixes& prefixes);  // for messages
 
+std::vector<std::string> split(std::string_view text);  // "a, b" is "a" and "b"
+
 // The one that was found; `what` says what it is, and `option` chooses among them.
 const std::string& only(const Prefixes& found, const char* what, const char* option);
 
@@ -43,7 +45,7 @@ struct Layout {
   void check() const;
 };
 
-// By their order.
+// In the order in which they read each other: what options.layers says, or that of the file.
 std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options_t& options);
 
 const Tensor& need_matrix(const Contents& contents, const std::string& name);

@@ -502,6 +502,86 @@ TEST(Dict, ModulesThatDiffer) {
   EXPECT_EQ(try_load(safetensors(dict)), RNN_INVALID_ARGUMENT);
 }
 
+// Safetensors are sorted by their names; the option says which order it is.
+TEST(Dict, ModulesInAnOrder) {
+  Numbers numbers(34);
+  const Kind first = module("z.rnn.", 3, 2, 3), second = module("b.", 1, 3, 4), third = module("a.", 4, 4, 2);
+  Dict dict = make(first, numbers);
+  add(dict, make(second, numbers));
+  add(dict, make(third, numbers));
+  add(dict, linear("fc", 2, 3, true, numbers));
+  const std::vector<Part> parts = {recurrent(first), recurrent(second), recurrent(third),
+                                   dense("fc", "tanh")};
+  rnn_load_options_t options = no_options();
+  options.activations = "tanh";
+  options.layers = "z.*, b.,a.";
+  expect_runs(safetensors(dict), parts, dict, options, 2, numbers);
+  expect_runs(json(dict), parts, dict, options, 2, numbers);
+  const std::pair<const char*, const char*> cases[] = {
+      {"z.*,c.",
+       "options.layers has \"c.\"; what stands before \"weight_ih_l0\" in the file is \"a.\", \"b.\", "},
+      {"z.*,?.", "2 modules could be the layers: \"a.\", \"b.\"; options.layers of rnn_load_as says which"},
+      {"z.*,b.,b.", "options.layers is \"z.*,b.,b.\", which has module \"b.\" twice"},
+      {"z.*,", "options.layers has \"\"; what stands"},
+  };
+  for (const auto& [layers, message] : cases) {
+    options.layers = layers;
+    Rnn rnn(nullptr, &rnn_destroy);
+    EXPECT_EQ(load(safetensors(dict), options, rnn), RNN_INVALID_ARGUMENT) << layers;
+    EXPECT_MESSAGE(message);
+  }
+  options.layers = "b.,z.*,a.";
+  Rnn rnn(nullptr, &rnn_destroy);
+  EXPECT_EQ(load(safetensors(dict), options, rnn), RNN_BAD_FORMAT);
+  EXPECT_MESSAGE("tensor z.rnn.weight_ih_l0 has shape [9, 2]; it must be [9, 4]");
+}
+
+// AWD-LSTM, as its authors and as fastai save it: the decoder is the encoder's matrix, layers differ in width.
+TEST(Dict, LanguageModels) {
+  Numbers numbers(35);
+  constexpr std::size_t kSymbols = 9, kWidth = 4;
+  for (const bool fastai : {false, true})
+    for (const bool bias : {false, true}) {
+      const std::string top = fastai ? "0." : "", decoder = fastai ? "1.decoder" : "decoder";
+      const Kind modules[] = {module(top + "rnns.0.module.", 4, kWidth, 6),
+                              module(top + "rnns.1.module.", 4, 6, kWidth)};
+      Dict dict, file = linear(top + "encoder", kWidth, kSymbols, false, numbers);
+      const Values matrix = file[0].second;
+      if (fastai) file.push_back({"0.encoder_dp.emb.weight", matrix});
+      for (const Kind& kind : modules) {
+        const Dict own = make(kind, numbers);
+        add(dict, own);
+        for (const auto& [name, values] : own) {
+          const bool dropped = name == kind.prefix + "weight_hh_l0";
+          const std::string wrapper = kind.prefix.substr(0, kind.prefix.size() - 7);
+          file.push_back({dropped ? wrapper + "weight_hh_l0_raw" : name, values});
+        }
+      }
+      Dict head = linear(decoder, kWidth, kSymbols, bias, numbers);
+      head[0].second = matrix;
+      add(dict, head);
+      add(file, head);
+      const std::vector<Part> parts = {recurrent(modules[0]), recurrent(modules[1]),
+                                       dense(decoder, "linear")};
+      std::vector<Vector> x;
+      for (std::size_t t = 0; t < kSteps; ++t) x.push_back(keras::gate(matrix.numbers, t % kSymbols, kWidth));
+      const std::vector<Vector> expected = run(parts, dict, x);
+      for (const std::string& text : {json(file), safetensors(file)}) {
+        const Rnn rnn = load_memory(text);
+        for (std::size_t t = 0; t < kSteps; ++t) {
+          std::vector<float> y(kSymbols);
+          ASSERT_EQ(rnn_step_index(rnn.get(), static_cast<std::int32_t>(t % kSymbols), y.data()), RNN_OK);
+          for (std::size_t i = 0; i < kSymbols; ++i)
+            EXPECT_NEAR(static_cast<double>(y[i]), expected[t][i], 2e-6) << "step " << t;
+        }
+      }
+      if (!fastai) continue;
+      for (auto& [name, values] : file)
+        if (name == "0.encoder_dp.emb.weight") values.numbers[5] += 1;
+      EXPECT_NE(try_load(safetensors(file)), RNN_OK);  // no copy
+    }
+}
+
 TEST(Dict, RefusesLinears) {
   Numbers numbers(34);
   const Kind gru = module("rnn.", 3, 2, 3);
