@@ -1098,7 +1098,8 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * 1, behind (K - 1) dilation zeros of pads, Pad or Concat), and residual sums, one after the other; inputs
  * that are added to the outputs become skip. All weights are constants of the file; those of 8 bits become
  * floats, and what a graph quantises while it runs is not rounded. Where it gives the output of the last
- * step alone, metadata onnx.pooling is "last": outputs are those of RNN_POOLING_LAST.
+ * step alone, metadata onnx.pooling is "last": outputs are those of RNN_POOLING_LAST; "mean" and "max" say
+ * so of ReduceMean, ReduceMax and global pooling over the steps.
  * A state dict has a torch.nn.RNN, GRU or LSTM, also bidirectional or with projections, or an RNNCell,
  * GRUCell or LSTMCell, and around it, where they are there, an Embedding and a Linear. Several recurrent
  * modules read each other in JSON, in the order in which they stand, and everywhere if they are rnns.0,

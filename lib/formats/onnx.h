@@ -15,7 +15,7 @@ namespace rnn {
 // Error(RNN_BAD_FORMAT).
 //
 // metadata has the model's metadata_props, and onnx.pooling = last where the graph has no output but the one
-// of the last step. An initial state comes back as RNN_INITIAL_FIXED.
+// of the last step, mean or max where it pools the steps. An initial state comes back as RNN_INITIAL_FIXED.
 Model read_onnx(const void* memory, std::size_t size);
 
 // The network as a graph of opset 14 whose input is x [steps, sequences, I], or indices [steps, sequences]

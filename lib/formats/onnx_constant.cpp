@@ -139,6 +139,19 @@ Values<T> join(const std::vector<Constant>& inputs, Values<T> Constant::*member,
   return result;
 }
 
+// Of lengths, which may be unknown.
+std::int64_t combine(std::int64_t a, std::int64_t b, char operation) {
+  if (a == kUnknown || b == kUnknown) return kUnknown;
+  std::int64_t result = 0;
+  const bool wrong = operation == '+'   ? __builtin_add_overflow(a, b, &result)
+                     : operation == '-' ? __builtin_sub_overflow(a, b, &result)
+                     : operation == '*'
+                         ? __builtin_mul_overflow(a, b, &result)
+                         : b == 0 || (b == -1 && a < -std::numeric_limits<std::int64_t>::max());
+  if (wrong || result == kUnknown) throw Error(RNN_BAD_FORMAT, "of integers whose result is out of range");
+  return operation == '/' ? a / b : result;
+}
+
 }  // namespace
 
 void Budget::take(std::size_t values) {
@@ -287,6 +300,27 @@ Constant expand(const Constant& constant, const Shape& shape, Budget& budget) {
     if (from != 1) strides[i] = own[i - added];
   }
   return walk(constant, result, strides, 0, budget);
+}
+
+Constant combine(const Constant& a, const Constant& b, char operation, Budget& budget) {
+  if (!a.floats != !b.floats) throw Error(RNN_BAD_FORMAT, "of floats and integers");
+  const Constant x = expand(a, b.shape, budget), y = expand(b, x.shape, budget);
+  budget.take(x.count());
+  if (!x.floats) {
+    std::vector<std::int64_t> values(x.count());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = combine((*x.integers)[i], (*y.integers)[i], operation);
+    return make_integers(x.shape, std::move(values));
+  }
+  std::vector<float> values(x.count());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float one = (*x.floats)[i], other = (*y.floats)[i];
+    values[i] = operation == '+'   ? one + other
+                : operation == '-' ? one - other
+                : operation == '*' ? one * other
+                                   : one / other;
+  }
+  return make(x.shape, std::move(values));
 }
 
 Constant to_floats(const Constant& constant, Budget& budget) {

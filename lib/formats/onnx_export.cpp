@@ -315,11 +315,14 @@ class Exporter {
 
   // Reads x [T, N, X]; returns what the next layer reads, [T, N, outputs].
   std::string add_layer(const Layer& layer, const std::string& x) {
-    const std::string y = find_minimal(layer.cell->id) != nullptr ? add_minimal(layer, x)
-                          : layer.cell->keeps_h                   ? add_recurrent(layer, x)
-                          : layer.has_window() ? add_function(layer, add_convolution(layer, x))
-                                               : add_function(layer, add_dense(layer, x));
+    const std::string y = add_kind(layer, x);
     return layer.residual ? apply("Add", indexed("sum", layer), {x, y}) : y;
+  }
+
+  std::string add_kind(const Layer& layer, const std::string& x) {
+    if (layer.cell->id == RNN_LAYER_DENSE) return add_function(layer, add_dense(layer, x));
+    if (layer.cell->id == RNN_LAYER_CONV1D) return add_function(layer, add_convolution(layer, x));
+    return find_minimal(layer.cell->id) != nullptr ? add_minimal(layer, x) : add_recurrent(layer, x);
   }
 
   std::string add_recurrent(const Layer& layer, const std::string& x) {
@@ -452,10 +455,10 @@ class Exporter {
     return apply("Add", name + " bias", {product, name + ".bias"});
   }
 
-  // The past inputs, before the sequence's own, are a state.
-  std::string add_convolution(const Layer& layer, const std::string& x) {
-    const Parameter& weight = *weights_.find(Kind::input, layer.first_strand);
-    const std::size_t O = layer.hidden, X = layer.inputs, K = layer.taps, reach = layer.reach();
+  // The past inputs, and behind them the sequence's own.
+  std::string with_past(const Layer& layer, const std::string& x) {
+    const std::size_t reach = layer.reach(), X = layer.inputs;
+    if (reach == 0) return x;
     const std::string past =
         add_initial(indexed("past", layer), reach, X, std::vector<float>(reach * X, 0.0f));
     const std::string all = indexed("inputs", layer), start = indexed("start", layer);
@@ -464,6 +467,12 @@ class Exporter {
     const std::string end = shared_integers("end", {std::numeric_limits<std::int64_t>::max()});
     add_node("Slice", indexed("last inputs", layer), {all, start, end, shared_integers("zero", {0})},
              {add_final(indexed("past", layer), reach, X)});
+    return all;
+  }
+
+  std::string add_convolution(const Layer& layer, const std::string& x) {
+    const Parameter& weight = *weights_.find(Kind::input, layer.first_strand);
+    const std::size_t O = layer.hidden, X = layer.inputs, K = layer.taps;
     const std::vector<float> ours = values_of(weight);  // [O, K, X]
     std::vector<float> values(ours.size());
     for (std::size_t o = 0; o < O; ++o)
@@ -471,7 +480,7 @@ class Exporter {
         for (std::size_t i = 0; i < X; ++i) values[(o * X + i) * K + k] = ours[(o * K + k) * X + i];
     const std::string name = indexed("conv", layer), W = indexed("weight", layer), B = indexed("bias", layer);
     add_floats(W, {O, X, K}, values);
-    Names inputs = {transpose(indexed("channels", layer), all, {1, 2, 0}), W};
+    Names inputs = {transpose(indexed("channels", layer), with_past(layer, x), {1, 2, 0}), W};
     if (layer.bias) {
       add_floats(B, {O}, values_of(*weights_.find(Kind::vector, layer.first_strand)));
       inputs.push_back(B);

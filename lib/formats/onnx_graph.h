@@ -35,7 +35,7 @@ struct GraphStrand {
 
 // What a node does with the features of each time step.
 struct GraphStep {
-  enum class Kind { product, convolution, affine, function, erf, sum };
+  enum class Kind { product, convolution, affine, function, erf, sum, pooling };
   Kind kind = Kind::product;
   std::string node;
   Content reads;
@@ -50,6 +50,7 @@ struct GraphStep {
   formats::Function function = {};
   Content added = {};       // sum: what comes before it,
   std::int64_t inputs = 0;  // or so many of the graph's inputs; -1: all
+  std::int32_t pooling = 0;
 };
 
 // Values that a node quantises: by constants, or by what it finds itself.

@@ -295,6 +295,9 @@ class Builder {
         budget_(file_size + 65536) {}
 
   Model build() {
+    for (const Element& element : elements_)
+      if (element.step != nullptr && element.step->kind == GraphStep::Kind::pooling)
+        pooling_ = element.step->pooling == RNN_POOLING_MEAN ? "mean" : "max";
     configure();
     find_sums();
     for (std::size_t i = 0; i < elements_.size(); ++i) {
@@ -330,9 +333,13 @@ class Builder {
         case GraphStep::Kind::sum:
           add_sum(i);
           break;
+        case GraphStep::Kind::pooling:
+          list_.end_steps(step.node, step.pooling, step.width);
+          break;
       }
     }
-    if (output_.content.last) pool();
+    if (pooling_ != nullptr) list_.model.metadata[kPoolingKey] = pooling_;
+    if (takes_last()) pool();
     return std::move(list_).build(elements_.back().place());
   }
 
@@ -368,7 +375,7 @@ class Builder {
     const GraphStep& step = *elements_[i].step;
     if (is_skip(i)) {
       if (output_.content.last)
-        throw Error(RNN_UNSUPPORTED, "%s: it adds inputs to the output of the last step alone",
+        throw Error(RNN_UNSUPPORTED, "%s: it adds inputs to the output for a whole sequence",
                     step.node.c_str());
       const std::int64_t count = step.inputs < 0 ? config_.input_size : step.inputs;
       if (step.inputs < 0 && count != static_cast<std::int64_t>(step.width))
@@ -439,9 +446,12 @@ class Builder {
     list_.model.metadata[kPoolingKey] = "last";
   }
 
-  static bool is_window(const GraphStep& step) {
-    return step.kind == GraphStep::Kind::convolution && step.weight->shape[2] > 1;
+  // A convolution of one step is a dense layer where the last step alone counts: pooling takes what is before it.
+  bool is_window(const GraphStep& step) const {
+    return step.kind == GraphStep::Kind::convolution && (step.weight->shape[2] > 1 || !takes_last());
   }
+
+  bool takes_last() const { return output_.content.last && pooling_ == nullptr; }
 
   // ---- Parameters ----
 
@@ -537,8 +547,7 @@ class Builder {
       layer.kernel_size = static_cast<std::int32_t>(step.weight->shape[2]);
       layer.dilation = step.dilation;
     }
-    std::vector<float> weight = step.kind == GraphStep::Kind::convolution ? taps_of(step) : matrix_of(step),
-                       values;
+    std::vector<float> weight = window ? taps_of(step) : matrix_of(step), values;
     if (bias != nullptr) {
       const std::vector<float>& given = *bias->bias->floats;
       for (std::size_t i = 0; i < step.width; ++i) values.push_back(given[given.size() == 1 ? 0 : i]);
@@ -578,6 +587,7 @@ class Builder {
   const Parts& parts_;
   const Flow& output_;
   std::vector<Element> elements_;
+  const char* pooling_ = nullptr;    // of a node that pools the steps
   std::vector<bool> sources_;        // of the elements: what it reads is added again behind it
   std::vector<std::size_t> starts_;  // how many layers there were before it
   Budget budget_;

@@ -224,7 +224,8 @@ Flow with_sum(const Node& node, const Flow& y, const Flow& x, Parts& parts, Budg
 
 Outputs read_add(const Node& node, Parts& parts, Budget& budget) {
   const Flow *a = as_flow(node.input(0)), *b = as_flow(node.input(1));
-  if (a == nullptr && b == nullptr) throw Error(RNN_UNSUPPORTED, "of constants");
+  if (a == nullptr && b == nullptr)
+    return {combine(node.constant(0, "A"), node.constant(1, "B"), '+', budget)};
   if (a == nullptr || b == nullptr) {
     const Flow x = with_features(a != nullptr ? *a : *b);
     const Constant& constant = node.constant(a != nullptr ? 1 : 0, "a term");
@@ -336,8 +337,11 @@ Outputs read_affine(const Node& node, Parts& parts, Budget& budget) {
     if (std::optional<Flow> result = multiply_quantized(node, parts, budget)) return {std::move(*result)};
   if (a != nullptr && b != nullptr && is_product)
     return {multiply(node, with_features(*a), with_features(*b), parts, budget)};
-  if ((a == nullptr && b == nullptr) || (a != nullptr && b != nullptr))
-    throw Error(RNN_UNSUPPORTED, "of two constants, or two values that are computed");
+  if (a == nullptr && b == nullptr) {
+    const char operation = is_product ? '*' : node.type() == "Sub" ? '-' : '/';
+    return {combine(node.constant(0, "A"), node.constant(1, "B"), operation, budget)};
+  }
+  if (a != nullptr && b != nullptr) throw Error(RNN_UNSUPPORTED, "of two values that are computed");
   if (a == nullptr && node.type() == "Div") throw Error(RNN_UNSUPPORTED, "by what is computed");
   const Flow x = with_features(a != nullptr ? *a : *b);
   const std::size_t F = features_of(x);
@@ -383,6 +387,43 @@ Outputs read_normalization(const Node& node, Parts& parts, Budget& budget) {
     step.affine.shift.push_back(parts_of[1][i] - scale * parts_of[2][i]);
   }
   return {add_step(*x, std::move(step), parts, budget)};
+}
+
+// ---- Pooling ----
+
+// The mean or the maximum over the steps.
+Outputs read_pooling(const Node& node, Parts& parts, Budget& budget) {
+  const bool global = node.type() == "GlobalAveragePool" || node.type() == "GlobalMaxPool";
+  const Flow* x = as_flow(node.input(0));
+  if (x == nullptr || x->content.last)
+    throw Error(RNN_UNSUPPORTED, "of something that is not what a layer gives for all steps");
+  const std::size_t rank = x->axes.size();
+  GraphStep step = make_step(GraphStep::Kind::pooling, node, features_of(*x));
+  step.pooling =
+      node.type() == "ReduceMean" || node.type() == "GlobalAveragePool" ? RNN_POOLING_MEAN : RNN_POOLING_MAX;
+  Shape axes;
+  for (std::size_t i = 2; global && i < rank; ++i) axes.push_back(static_cast<std::int64_t>(i));
+  if (!global) axes = node.integers("axes", 1).value_or(axes);
+  std::size_t found = 0;
+  std::vector<bool> drop(rank, false);
+  for (const std::int64_t axis : axes) {
+    const std::size_t at = find_axis(axis, rank);
+    const Kind kind = kind_of(x->axes[at], parts);
+    if (kind == Kind::time && !drop[at]) ++found;
+    if (kind != Kind::time && x->axes[at].size != 1)
+      throw Error(RNN_UNSUPPORTED, "along axis %zu, which is not that of the steps", at);
+    drop[at] = true;
+  }
+  if (found != 1) throw Error(RNN_UNSUPPORTED, "along other axes than that of the steps");
+  Flow y = add_step(*x, std::move(step), parts, budget);
+  y.content.last = true;
+  const bool keep = global || node.integer("keepdims", 1) != 0;
+  for (std::size_t i = rank; i-- > 0;) {
+    if (!drop[i]) continue;
+    y.axes[i] = {Kind::unit, 1};
+    if (!keep) y.axes.erase(y.axes.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return {y};
 }
 
 // ---- Activations ----
@@ -439,11 +480,15 @@ constexpr struct {
     {"Erf", read_function, ""},
     {"Gelu", read_function, "approximate "},
     {"Gemm", read_gemm, "alpha beta transA transB "},
+    {"GlobalAveragePool", read_pooling, ""},
+    {"GlobalMaxPool", read_pooling, ""},
     {"HardSigmoid", read_function, "alpha beta "},
     {"LeakyRelu", read_function, "alpha "},
     {"MatMul", read_matmul, ""},
     {"Mul", read_affine, ""},
     {"PRelu", read_function, ""},
+    {"ReduceMax", read_pooling, "axes keepdims noop_with_empty_axes "},
+    {"ReduceMean", read_pooling, "axes keepdims noop_with_empty_axes "},
     {"Relu", read_function, ""},
     {"Sigmoid", read_function, ""},
     {"Softmax", read_function, "axis "},

@@ -71,6 +71,8 @@ Constant slice(const Constant& constant, std::size_t axis, Range range, Budget& 
 Constant concat(const std::vector<Constant>& parts, std::size_t axis, Budget& budget);
 Constant reshape(const Constant& constant, const Shape& shape, bool allow_zero);
 Constant expand(const Constant& constant, const Shape& shape, Budget& budget);
+// By element, '+', '-', '*' or '/'; the smaller one is repeated.
+Constant combine(const Constant& a, const Constant& b, char operation, Budget& budget);
 Constant to_floats(const Constant& constant, Budget& budget);
 Constant to_integers(const Constant& constant, Budget& budget);
 

@@ -346,4 +346,31 @@ TEST(OnnxList, RefusesInputsInTheMiddle) {
       "node \"y\" (Add): it adds some of the inputs before the last layer's output; it must be behind it");
 }
 
+TEST(OnnxList, RefusesPooling) {
+  const std::string file =
+      save_onnx(create(list(3, {cell_layer(RNN_CELL_GRU, 2), cell_layer(RNN_CELL_GRU, 3)})).get());
+  const struct {
+    std::vector<std::int64_t> axes;
+    const char* message;
+  } cases[] = {{{1}, "node \"added\" (ReduceMean): along axis 1, which is not that of the steps"},
+               {{0, 2}, "along axis 2, which is not that of the steps"},
+               {{}, "along other axes than that of the steps"},
+               {{3}, "axis 3 is out of range"}};
+  for (const auto& c : cases) {
+    onnx::ModelProto model = parse(file);
+    set_numbers(append(model, "ReduceMean"), "axes", c.axes);
+    EXPECT_NE(try_load(model.SerializeAsString()), RNN_OK) << c.message;
+    EXPECT_MESSAGE(c.message);
+  }
+  onnx::ModelProto model = parse(file);
+  set_numbers(append(model, "ReduceMax"), "axes", {0});
+  const Rnn rnn = load_memory(model.SerializeAsString());
+  char value[8];
+  std::size_t size = 0;
+  ASSERT_EQ(rnn_get_metadata(rnn.get(), "onnx.pooling", value, sizeof value, &size), RNN_OK);
+  EXPECT_STREQ(value, "max");
+  find_named(model, "layer_l1").set_input(0, "y");  // which stands behind it
+  EXPECT_EQ(try_load(model.SerializeAsString()), RNN_BAD_FORMAT);
+}
+
 }  // namespace

@@ -47,9 +47,12 @@ class Mutator {
   }
 
  private:
-  static constexpr const char* kTypes[] = {"Cast",    "Concat",    "Expand",   "Gather", "Gemm",
-                                           "OneHot",  "Reshape",   "Shape",    "Slice",  "Split",
-                                           "Squeeze", "Transpose", "Unsqueeze"};
+  static constexpr const char* kTypes[] = {
+      "Add",           "Cast",      "Concat",   "Conv",  "DynamicQuantizeLinear",
+      "Erf",           "Expand",    "Gather",   "Gemm",  "MatMul",
+      "MatMulInteger", "Mul",       "OneHot",   "Pad",   "ReduceSum",
+      "Reshape",       "Shape",     "Sigmoid",  "Slice", "Split",
+      "Squeeze",       "Transpose", "Unsqueeze"};
 
   template <class Size>
   int below(Size size) {
@@ -72,11 +75,13 @@ class Mutator {
 
   void change(onnx::NodeProto& node) {
     if (node.attribute_size() == 0 || below(4) == 0) {
-      constexpr const char* kNames[] = {"axis", "axes", "direction", "layout", "to", "transB", "perm"};
+      constexpr const char* kNames[] = {"axis", "axes", "direction", "layout",   "to",     "transB",
+                                        "perm", "pads", "dilations", "keepdims", "strides"};
       onnx::AttributeProto& added = *node.add_attribute();
       added.set_name(kNames[below(std::size(kNames))]);
-      added.set_type(added.name() == "axes" || added.name() == "perm" ? onnx::AttributeProto::INTS
-                                                                      : onnx::AttributeProto::INT);
+      const bool several = added.name() == "axes" || added.name() == "perm" || added.name() == "pads" ||
+                           added.name() == "dilations" || added.name() == "strides";
+      added.set_type(several ? onnx::AttributeProto::INTS : onnx::AttributeProto::INT);
     }
     onnx::AttributeProto& attribute = *node.mutable_attribute(below(node.attribute_size()));
     if (attribute.type() == onnx::AttributeProto::INTS)

@@ -42,14 +42,42 @@ void write_networks(const std::string& folder, const char* suffix) {
   }
 }
 
-// One of each cell, in builds with ONNX.
+// Layer l of a list: all kinds, activations and directions come by.
+rnn_layer_t list_layer(int i, int l) {
+  constexpr std::int32_t kKinds[] = {RNN_LAYER_DENSE, RNN_CELL_GRU,     RNN_LAYER_CONV1D,
+                                     RNN_CELL_LSTM,   RNN_CELL_MIN_GRU, RNN_CELL_VANILLA};
+  rnn_layer_t layer{};
+  layer.struct_size = sizeof layer;
+  layer.kind = kKinds[(i + l) % 6];
+  layer.size = 2;
+  if (l > 0 && i % 2 == 0) layer.flags = RNN_FLAG_RESIDUAL;
+  if (layer.kind < RNN_LAYER_DENSE)
+    layer.direction = i % 2 == 0 ? RNN_DIRECTION_SUM : i % 4;
+  else
+    layer.activation = (3 * i + l) % (RNN_ACTIVATION_SOFTPLUS + 1);
+  if (layer.kind == RNN_LAYER_CONV1D) {
+    layer.kernel_size = 2 + i % 2;
+    layer.dilation = 1 + l % 2;
+  }
+  return layer;
+}
+
+// Lists, and one of each cell, in builds with ONNX.
 void write_onnx(const std::string& folder) {
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 24; ++i) {
     rnn_config_t c = config(i % 6);
+    const rnn_layer_t layers[] = {list_layer(i, 0), list_layer(i, 1), list_layer(i, 2)};
     c.cell = RNN_CELL_VANILLA + i % 3;
     c.initial_state = i % 2;
     c.flags = i % 4 == 3 ? RNN_FLAG_BIDIRECTIONAL : 0;
     c.embedding_size = i % 5 == 4 ? 2 : 0;
+    if (i >= 12) {
+      c.cell = c.hidden_size = c.output_size = c.num_layers = 0;
+      c.flags = 0;
+      c.layers = layers;
+      c.layer_count = 3;
+      c.skip = c.embedding_size == 0 ? 1 : 0;
+    }
     rnn_t* rnn = nullptr;
     check(rnn_create(&c, &rnn));
     const rnn_status_t status =

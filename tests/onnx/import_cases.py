@@ -76,7 +76,7 @@ class Graph:
         self.random = np.random.default_rng(seed)
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
         self.count = 0
-        self.indices = None
+        self.indices, self.pooling = None, 1
         self.x = self.random.standard_normal((N, T, I)).astype(np.float32)
         self.flow = list(self.x.astype(np.float64))
 
@@ -496,6 +496,20 @@ def classifier(g):
                          lambda v: np.exp(v) / np.exp(v).sum(1, keepdims=True), "Softmax", axis=1), 2)
 
 
+def computed_constants(g):
+    """A matrix and a shape that nodes compute."""
+    y, W, b = squeezed(g, "x"), g.values(H, O), g.values(O)
+    g.flow = [(h @ (W * 0.5 + 0.25)) / 2 - b for h in g.flow]
+    matrix = g.node("Add", [g.node("Mul", [g.constant(W), g.constant(np.array(0.5))]), g.constant(np.array([0.25]))])
+    y = g.node("MatMul", [y, g.node("Div", [matrix, g.constant(np.array(2.0))])])
+    y = g.node("Add", [y, g.node("Sub", [g.constant(np.zeros((1, O))), g.constant(b)])])
+    shape = g.node("Shape", [y])
+    rows = g.node("Mul", [g.node("Gather", [shape, g.constant(np.array([0]))]),
+                          g.node("Gather", [shape, g.constant(np.array([1]))])])
+    flat = g.node("Reshape", [y, g.node("Concat", [rows, g.constant(np.array([O]))], axis=0)])
+    return g.model(g.node("Reshape", [flat, shape]))
+
+
 # ---- Convolutions ----
 
 
@@ -727,6 +741,42 @@ def classifier_of_both(g):
     return g.model(apply(g, dense(g, y, 3), lambda v: np.maximum(v, 0), "Relu"), 2)
 
 
+# ---- Pooling ----
+
+
+def mean_of_steps(g):
+    """And a hidden layer behind it."""
+    y, _ = g.layer("x", "bidirectional")
+    y, g.pooling = g.node("ReduceMean", [g.joined(y)], axes=[0], keepdims=0), 2
+    g.flow = [h.mean(0, keepdims=True) for h in g.flow]
+    return g.model(dense(g, apply(g, dense(g, y, 5), np.tanh, "Tanh"), O), 2)
+
+
+def largest_of_steps(g):
+    """Of what a dense layer gives for each step."""
+    y = apply(g, dense(g, squeezed(g, "x"), 5), np.tanh, "Tanh")
+    y = apply(g, y, lambda v: v * -0.5, "Mul", [g.constant(np.array(-0.5))])
+    y, g.pooling = g.node("ReduceMax", [y], axes=[0], keepdims=1), 3
+    g.flow = [h.max(0, keepdims=True) for h in g.flow]
+    return g.model(dense(g, y, O))
+
+
+def pooled_convolution(g):
+    x = g.node("Conv", [channels_first(g, "x"), *causal(g, 5, 3)], pads=[2, 0])
+    x = apply(g, g.node("Conv", [x, *causal(g, 4, 1)]), relu, "Relu")
+    x, g.pooling = g.node("GlobalAveragePool", [x]), 2
+    g.flow = [h.mean(0, keepdims=True) for h in g.flow]
+    return g.model(dense(g, g.axes("Squeeze", x, [2]), O), 2)
+
+
+def last_of_convolution(g):
+    """Of one step each, behind a layer that reads backwards."""
+    y = g.node("Conv", [channels_first(g, squeezed(g, "x", "reverse")), *causal(g, 4, 1)])
+    y = g.node("Gather", [y, g.constant(np.array(0))], axis=2)
+    g.flow = [h[:1] for h in g.flow]
+    return g.model(y, 2)
+
+
 # ---- Heads of 8 bits: the matrix is what counts, not how the values were rounded ----
 
 
@@ -825,18 +875,20 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (conv_residual, {}), (conv_alone, {}), (dense_residual, {}), (first_residual, {}), (scaled_residual, {}),
          (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
          (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {}),
+         (mean_of_steps, {}), (largest_of_steps, {}), (pooled_convolution, {}), (last_of_convolution, {}),
+         (computed_constants, {}), (computed_constants, {"shape": [T, N, I]}),
          (integer_heads, {}), (fused_head, {}), (linear_head, {}), (surrounded, {})]
 
 
 def pooled(rnn, binding, network, g, outputs):
-    """Of the last step, [N, 1, outputs]."""
+    """Of the last step, or as the graph says, [N, 1, outputs]."""
     if g.indices is not None:
         given = rnn.Sequences(count=N, frames=N * T, lengths=(ctypes.c_size_t * N)(*[T] * N),
                               indices=(ctypes.c_int32 * (N * T))(*[int(i) for i in g.indices.flatten()]))
     else:
         given = rnn.sequences([T] * N, [float(v) for v in g.x.flatten()])
     y = (ctypes.c_float * (N * outputs))()
-    binding.call("rnn_forward", network.handle, ctypes.byref(given), ctypes.byref(rnn.ForwardOptions(pooling=1)), y)
+    binding.call("rnn_forward", network.handle, ctypes.byref(given), ctypes.byref(rnn.ForwardOptions(pooling=g.pooling)), y)
     return np.array(y).reshape(N, 1, outputs)
 
 
