@@ -216,7 +216,7 @@ enum {
   RNN_LAYER_CONV1D = 65
 };
 
-/* rnn_layer_t.activation: f(z), by element but for the softmax; a is alpha, b is beta. */
+/* rnn_layer_t.activation and its like: f(z), by element but for the softmax; a is alpha, b is beta. */
 enum {
   RNN_ACTIVATION_NONE = 0,         /* default: z */
   RNN_ACTIVATION_TANH = 1,
@@ -230,7 +230,10 @@ enum {
   RNN_ACTIVATION_GELU = 9,         /* z (1 + erf(z / sqrt(2))) / 2. Hendrycks & Gimpel 2016 */
   RNN_ACTIVATION_SWISH = 10,       /* z / (1 + exp(-z)), also called SiLU. Ramachandran et al. 2017 */
   RNN_ACTIVATION_HARD_SIGMOID = 11, /* max(0, min(1, a z + b)); default a = 0.2, b = 0.5 */
-  RNN_ACTIVATION_SOFTPLUS = 12     /* log(1 + exp(z)) */
+  RNN_ACTIVATION_SOFTPLUS = 12,    /* log(1 + exp(z)) */
+  RNN_ACTIVATION_AFFINE = 13,      /* a z + b; default a = 1, b = 0 */
+  RNN_ACTIVATION_SCALED_TANH = 14, /* a tanh(b z); default a = 1, b = 1 */
+  RNN_ACTIVATION_THRESHOLDED_RELU = 15 /* z > a ? z : 0; default a = 1 */
 };
 
 enum { /* rnn_layer_t.direction; all but the first are for whole sequences alone */
@@ -267,7 +270,8 @@ typedef struct rnn_layer {
   size_t struct_size;
   int32_t kind;            /* RNN_CELL_... or RNN_LAYER_... */
   int32_t size;            /* H, or the outputs of another layer: 1..65536; of a head 1..1048576 */
-  int32_t activation;      /* RNN_ACTIVATION_... of a dense layer or a convolution; 0 for a cell */
+  int32_t activation;      /* RNN_ACTIVATION_... of a dense layer or a convolution; of a vanilla cell, h; of
+                              a GRU or LSTM, the candidate (n, g): not softmax or PReLU; 0 there: tanh */
   int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for other layers */
   int32_t projection_size; /* P of an LSTM: 1..H-1; 0: no projection */
   uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as
@@ -277,6 +281,15 @@ typedef struct rnn_layer {
   int32_t kernel_size;     /* K of a convolution: 1..65536; K * its inputs at most 2^24; 0 for other layers */
   int32_t dilation;        /* of a convolution: 1..65536; (K - 1) dilation times its inputs at most 2^24; 0
                               for other layers */
+  int32_t gate_activation; /* of the gates of a GRU or LSTM: as activation; 0: the sigmoid s */
+  int32_t output_activation; /* of an LSTM, of c' for h: as activation; 0: tanh */
+  float gate_alpha;        /* a and b of gate_activation; both 0: its defaults */
+  float gate_beta;
+  float output_alpha;      /* a and b of output_activation; both 0: its defaults */
+  float output_beta;
+  float clip;              /* of a vanilla cell, GRU or LSTM: what the activations of h, the candidate and the
+                              gates are of is limited to -clip..clip, as by ONNX's clip; 0: it is not */
+  int32_t reserved;        /* 0 */
 } rnn_layer_t;
 
 typedef struct rnn_config {

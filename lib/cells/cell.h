@@ -94,6 +94,11 @@ struct Cell {
   std::size_t forget_gate = kNone;  // to whose bias rnn_config_t::forget_bias is added
   bool can_project = false;         // rnn_config_t::projection_size
 
+  // The activation of h or of the candidate, and the same cell with activations of choice; null: there is none.
+  kernels::ActivationKind activation = kernels::ActivationKind::tanh;
+  const Cell* custom = nullptr;
+  bool fused = true;  // the kernels multiply by W_hh; otherwise they are given the product
+
   // The kernel that does a step of one row together with its input product; null: there is none.
   kernels::StepFunction kernels::Table::*step = nullptr;
 
@@ -103,7 +108,7 @@ struct Cell {
   // All gates are in one product, as layer normalisation wants it.
   constexpr bool is_joint() const { return stages[0].gates == gates; }
   // The first stage takes all of W_ih x, so that it can take that of one-hot inputs from W_ih itself.
-  constexpr bool picks_inputs() const { return is_joint() || (recurrent_gates() == 0 && keeps_h); }
+  constexpr bool picks_inputs() const { return (is_joint() && fused) || (recurrent_gates() == 0 && keeps_h); }
   // The gradient of the first stage's product is the last vector of `kept`, then its gates but the last.
   constexpr bool kept_leads() const { return stages[0].ends_in_kept; }
   // A step needs `kept` though no backward step follows.
@@ -120,6 +125,18 @@ constexpr Cell joint_cell(std::int32_t id, const char* constant, const char* nam
   cell.stages[0].gates = gates;
   cell.vectors[0].name = "bias_ih";
   cell.vectors[0].gates = gates;
+  return cell;
+}
+
+// The same cell with activations of choice, but for its kernels.
+constexpr Cell custom_cell(Cell cell) {
+  cell.fused = false;
+  cell.step = nullptr;
+  return cell;
+}
+
+constexpr Cell with_custom(Cell cell, const Cell& custom) {
+  cell.custom = &custom;
   return cell;
 }
 
@@ -144,6 +161,7 @@ struct LayerWeights {
   const float* norm_input;               // [padded G*H]  gains of layer normalisation
   const float* norm_recurrent;           // [padded G*H]
   kernels::Activation activation;        // of a layer without recurrence
+  kernels::Activations custom;           // of a cell that has them
 
   const float* bias() const { return vectors[0]; }  // [padded G*H]
 };
@@ -160,16 +178,17 @@ struct ForwardStep {
   std::size_t rows;                    // M
   std::size_t hidden;                  // H
   kernels::Rows previous[kMaxStates];  // [M, P] h, [M, H] c before the step
-  kernels::MutableRows gates;          // [M, G*H]  in: W_ih x + b (normalised); out: the activated gates
+  kernels::MutableRows gates;          // [M, G*H]  in: W_ih x + b (normalised); out: for backward
   // [M]  If not null, one-hot inputs, whose W_ih x + b the step adds itself; only if Cell::picks_inputs, and
   // without layer normalisation.
   const std::int32_t* index;
   kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
   kernels::MutableRows kept;         // [M, kept * H]  null: not wanted, which only Cell::reads_kept minds
   kernels::MutableRows unprojected;  // [M, H]  h before projection, if there is one
-  kernels::MutableRows product;      // [M, G*H]  with layer normalisation: W_hh h, normalised with gain
-  kernels::MutableRows normalized;   // [M, G*H]  the same without gain; null: not wanted
-  float* deviation;                  // [M]  1 / its standard deviation; null: not wanted
+  // [M, G*H]  With layer normalisation: W_hh h, normalised with gain. Of a cell that is not fused: the product.
+  kernels::MutableRows product;
+  kernels::MutableRows normalized;  // [M, G*H]  the same without gain; null: not wanted
+  float* deviation;                 // [M]  1 / its standard deviation; null: not wanted
   kernels::Rows mask;  // [M, P]  recurrent dropout: what h is multiplied by on its way into a product;
                        // null: there is none
   kernels::MutableRows masked;  // [M, P]  with it: out: that h
@@ -192,6 +211,8 @@ struct BackwardStep {
                                // W_hh h; `gates` unless Cell::kept_leads
   kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
   kernels::MutableRows d_projected;  // [M, P]  with projection or recurrent dropout: gradient of h
+  kernels::MutableRows product;  // [M, H]  of a cell that is not fused: room for the gradient of h; may be
+                                 // d_product
   // [M, H]  of h if Cell::carries_h, and of c: in: gradient from the step after that the product has not; out:
   // for the one before
   kernels::MutableRows carry[kMaxStates];
@@ -217,6 +238,10 @@ extern const std::uint32_t kVariants;
 const Cell* find(std::int32_t id, std::uint32_t flags);
 const Cell* find(const rnn_layer_t& layer);
 const Cell* find(const char* name);
+
+// The cell that differs from that of the layer and its flags by having the layer's activation as its own; null if
+// there is none.
+const Cell* find_variant(const rnn_layer_t& layer);
 
 // What the kernels of a step are given, all but the product of a second stage.
 kernels::CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step);

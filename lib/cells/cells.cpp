@@ -35,7 +35,21 @@ const Cell* find(const rnn_layer_t& layer) {
   const bool has_slopes = layer.activation == RNN_ACTIVATION_PRELU;
   if (layer.kind == RNN_LAYER_DENSE) return has_slopes ? &dense_prelu : &dense;
   if (layer.kind == RNN_LAYER_CONV1D) return has_slopes ? &conv1d_prelu : &conv1d;
-  return find(layer.kind, layer.flags);
+  const Cell* const cell = find(layer.kind, layer.flags);
+  const bool custom = layer.activation != RNN_ACTIVATION_NONE ||
+                      layer.gate_activation != RNN_ACTIVATION_NONE ||
+                      layer.output_activation != RNN_ACTIVATION_NONE || layer.clip != 0.0f;
+  return custom && cell != nullptr ? cell->custom : cell;
+}
+
+const Cell* find_variant(const rnn_layer_t& layer) {
+  const Cell* const cell = find(layer.kind, layer.flags);
+  const auto activation = static_cast<kernels::ActivationKind>(layer.activation);
+  for (const Cell* other : kCells)
+    if (other->id == layer.kind && other->activation == activation && other->activation != cell->activation &&
+        (other->variant & cell->variant) == cell->variant)
+      return other;
+  return nullptr;
 }
 
 const Cell* find(const char* name) {

@@ -42,9 +42,28 @@ constexpr Cell describe_gru_reset_before() {
   return cell;
 }
 
+constexpr Cell describe_gru_custom() {
+  Cell cell = custom_cell(describe_gru());
+  cell.stages[0].forward = &Table::gru_custom_forward;
+  cell.stages[0].backward = &Table::gru_custom_backward;
+  return cell;
+}
+
+constexpr Cell describe_gru_reset_before_custom() {
+  Cell cell = custom_cell(describe_gru_reset_before());
+  cell.stages[0].forward = &Table::gru_before_custom_forward;
+  cell.stages[0].backward = &Table::gru_before_custom_backward_state;
+  cell.stages[1].forward = &Table::gru_before_custom_forward_state;
+  cell.stages[1].backward = &Table::gru_before_custom_backward;
+  return cell;
+}
+
+constexpr Cell gru_custom = describe_gru_custom();
+constexpr Cell gru_reset_before_custom = describe_gru_reset_before_custom();
+
 }  // namespace
 
-constexpr Cell gru = describe_gru();
-constexpr Cell gru_reset_before = describe_gru_reset_before();
+constexpr Cell gru = with_custom(describe_gru(), gru_custom);
+constexpr Cell gru_reset_before = with_custom(describe_gru_reset_before(), gru_reset_before_custom);
 
 }  // namespace rnn::cells

@@ -67,11 +67,29 @@ constexpr Cell describe_coupled_peephole() {
   return cell;
 }
 
+constexpr Cell describe_custom(Cell cell, decltype(Stage::forward) forward,
+                               decltype(Stage::backward) backward) {
+  cell = custom_cell(cell);
+  cell.stages[0].forward = forward;
+  cell.stages[0].backward = backward;
+  return cell;
+}
+
+constexpr Cell lstm_custom =
+    describe_custom(describe_lstm(), &Table::lstm_custom_forward, &Table::lstm_custom_backward);
+constexpr Cell lstm_peephole_custom = describe_custom(
+    describe_peephole(), &Table::lstm_peephole_custom_forward, &Table::lstm_peephole_custom_backward);
+constexpr Cell lstm_coupled_custom = describe_custom(describe_coupled(), &Table::lstm_coupled_custom_forward,
+                                                     &Table::lstm_coupled_custom_backward);
+constexpr Cell lstm_coupled_peephole_custom =
+    describe_custom(describe_coupled_peephole(), &Table::lstm_coupled_peephole_custom_forward,
+                    &Table::lstm_coupled_peephole_custom_backward);
+
 }  // namespace
 
-constexpr Cell lstm = describe_lstm();
-constexpr Cell lstm_peephole = describe_peephole();
-constexpr Cell lstm_coupled = describe_coupled();
-constexpr Cell lstm_coupled_peephole = describe_coupled_peephole();
+constexpr Cell lstm = with_custom(describe_lstm(), lstm_custom);
+constexpr Cell lstm_peephole = with_custom(describe_peephole(), lstm_peephole_custom);
+constexpr Cell lstm_coupled = with_custom(describe_coupled(), lstm_coupled_custom);
+constexpr Cell lstm_coupled_peephole = with_custom(describe_coupled_peephole(), lstm_coupled_peephole_custom);
 
 }  // namespace rnn::cells

@@ -39,6 +39,16 @@ void multiply_add(std::size_t M, std::size_t n, const Rows& a, const Rows& b, co
   }
 }
 
+// Rows first, first + 1, ..., last - 1 of y = x; x may be zero vectors.
+void copy_rows(std::size_t first, std::size_t last, std::size_t n, const Rows& x, const MutableRows& y) {
+  for (std::size_t m = first; m < last; ++m) {
+    if (is_zero(x))
+      std::memset(row(y, m), 0, n * sizeof(float));
+    else
+      std::memcpy(row(y, m), row(x, m), n * sizeof(float));
+  }
+}
+
 // The gradient of h: from outside, and from the next step where there is one.
 void gather_projected(const Table& table, const BackwardWeights& weights, const BackwardStep& step) {
   const kernels::Panels& product = weights.products[0];
@@ -48,13 +58,20 @@ void gather_projected(const Table& table, const BackwardWeights& weights, const 
              step.d_projected);
   if (drops)
     multiply_add(step.rows_next, columns, as_input(step.d_projected), step.mask, step.d_h, step.d_projected);
-  for (std::size_t m = step.rows_next; m < step.rows; ++m) {
-    float* const target = row(step.d_projected, m);
-    if (is_zero(step.d_h))
-      std::memset(target, 0, columns * sizeof(float));
-    else
-      std::memcpy(target, row(step.d_h, m), columns * sizeof(float));
-  }
+  copy_rows(step.rows_next, step.rows, columns, step.d_h, step.d_projected);
+}
+
+// The product for a kernel that does not multiply.
+void multiply(const Table& table, CellForward& kernel, const MutableRows& product) {
+  table.gemm(kernel.w, kernel.M, kernel.x, kZeros, kernel.w.rows, product);
+  kernel.w.data = nullptr;
+  kernel.x = as_input(product);
+}
+void multiply(const Table& table, CellBackward& kernel, const MutableRows& product) {
+  table.gemm(kernel.w, kernel.M_product, kernel.x, kernel.d_h, kernel.w.rows, product);
+  copy_rows(kernel.M_product, kernel.M, kernel.w.rows, kernel.d_h, product);
+  kernel.M_product = 0;
+  kernel.d_h = as_input(product);
 }
 
 // The second stage reads the masked h, and what it adds to carry is the gradient of that. d_projected is free: the
@@ -100,6 +117,7 @@ CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step)
   kernel.h = weights.projection.data != nullptr ? step.unprojected : step.next[0];
   kernel.c = step.next[1];
   kernel.activation = weights.activation;
+  kernel.custom = &weights.custom;
   return kernel;
 }
 
@@ -110,19 +128,17 @@ void forward(const Cell& cell, const Table& table, const LayerWeights& weights, 
     kernel.x = as_input(step.masked);
     if (cell.stage_count > 1) kernel.h_prev = kernel.x;  // of which the first stage keeps a part
   }
-  if (weights.norm_recurrent != nullptr) {
-    const std::size_t columns = kernel.w.rows;
-    table.gemm(kernel.w, step.rows, kernel.x, kZeros, columns, step.product);
-    table.layer_norm(step.rows, columns, as_input(step.product), weights.norm_recurrent, nullptr,
-                     step.normalized, step.deviation, step.product);
-    kernel.w.data = nullptr;
-    kernel.x = as_input(step.product);
-  }
+  const bool norm = weights.norm_recurrent != nullptr;
+  if (norm || !cell.fused) multiply(table, kernel, step.product);
+  if (norm)
+    table.layer_norm(step.rows, kernel.w.rows, kernel.x, weights.norm_recurrent, nullptr, step.normalized,
+                     step.deviation, step.product);
   (table.*cell.stages[0].forward)(kernel);
   if (cell.stage_count > 1) {
     kernel.h_prev = step.previous[0];
     kernel.w = weights.products[1];
     kernel.x = as_input(step.kept);
+    if (!cell.fused) multiply(table, kernel, step.product);
     (table.*cell.stages[1].forward)(kernel);
   }
   if (weights.projection.data != nullptr)
@@ -150,6 +166,7 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
   kernel.carry_h = step.carry[0];
   kernel.carry_c = step.carry[1];
   kernel.activation = weights.activation;
+  kernel.custom = &weights.custom;
   const bool drops = !is_zero(step.mask), projects = transposed.projection.data != nullptr;
   if (drops || projects) gather_projected(table, transposed, step);
   if (drops && !projects) {
@@ -162,11 +179,16 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
     kernel.x = as_input(step.d_projected);
     kernel.d_h = kZeros;
   }
+  if (!cell.fused) multiply(table, kernel, step.product);
   (table.*cell.stages[0].backward)(kernel);
   if (cell.stage_count > 1) {
     kernel.w = transposed.products[1];
     kernel.x = {step.gates.base + cell.stages[0].gates * step.hidden, step.gates.stride, nullptr};
     kernel.M_product = step.rows;
+    if (!cell.fused) {
+      kernel.d_h = kZeros;
+      multiply(table, kernel, step.product);
+    }
     if (drops)
       second_backward(cell, table, kernel, step);
     else

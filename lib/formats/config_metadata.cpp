@@ -44,7 +44,10 @@ constexpr Name kActivations[] = {{RNN_ACTIVATION_NONE, "none"},
                                  {RNN_ACTIVATION_GELU, "gelu"},
                                  {RNN_ACTIVATION_SWISH, "swish"},
                                  {RNN_ACTIVATION_HARD_SIGMOID, "hard_sigmoid"},
-                                 {RNN_ACTIVATION_SOFTPLUS, "softplus"}};
+                                 {RNN_ACTIVATION_SOFTPLUS, "softplus"},
+                                 {RNN_ACTIVATION_AFFINE, "affine"},
+                                 {RNN_ACTIVATION_SCALED_TANH, "scaled_tanh"},
+                                 {RNN_ACTIVATION_THRESHOLDED_RELU, "thresholded_relu"}};
 constexpr Name kDirections[] = {{RNN_DIRECTION_FORWARD, "forward"},
                                 {RNN_DIRECTION_REVERSE, "reverse"},
                                 {RNN_DIRECTION_BOTH, "both"},
@@ -67,6 +70,13 @@ void visit_layer(Visitor& visitor, Layer& layer, std::size_t index) {
   visitor.option(key("projection_size"), layer.projection_size);
   visitor.option(key("kernel_size"), layer.kernel_size);
   visitor.option(key("dilation"), layer.dilation);
+  visitor.option_choice(key("gate_activation"), layer.gate_activation, kActivations);
+  visitor.option(key("gate_alpha"), layer.gate_alpha);
+  visitor.option(key("gate_beta"), layer.gate_beta);
+  visitor.option_choice(key("output_activation"), layer.output_activation, kActivations);
+  visitor.option(key("output_alpha"), layer.output_alpha);
+  visitor.option(key("output_beta"), layer.output_beta);
+  visitor.option(key("clip"), layer.clip);
   visitor.flag(key("bias"), layer.flags, RNN_FLAG_NO_BIAS, true);
   visitor.option_flag(key("residual"), layer.flags, RNN_FLAG_RESIDUAL);
   visitor.option_flag(key("layer_norm"), layer.flags, RNN_FLAG_LAYER_NORM);
@@ -136,6 +146,11 @@ struct ConfigWriter {
   template <class T>
   void option(const char* key, T value) {
     if (value != 0) number(key, value);
+  }
+
+  template <std::size_t n>
+  void option_choice(const char* key, std::int32_t value, const Name (&names)[n]) {
+    if (value != 0) choice(key, value, names);
   }
 
   void option_flag(const char* key, std::uint32_t flags, std::uint32_t flag) {
@@ -208,6 +223,11 @@ struct ConfigReader {
   template <class T>
   void option(const char* key, T& value) {
     if (has(key)) number(key, value);
+  }
+
+  template <std::size_t n>
+  void option_choice(const char* key, std::int32_t& value, const Name (&names)[n]) {
+    if (has(key)) choice(key, value, names);
   }
 
   void option_flag(const char* key, std::uint32_t& flags, std::uint32_t flag) {

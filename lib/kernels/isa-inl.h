@@ -4,6 +4,7 @@
 // To add a kernel: a template in one of the files below, a member of Table, its line here; if it multiplies by
 // weights, in products-inl.h.
 #include "lib/kernels/activations-inl.h"
+#include "lib/kernels/custom-inl.h"
 #include "lib/kernels/dense-inl.h"
 #include "lib/kernels/gemm_tn-inl.h"
 #include "lib/kernels/loss-inl.h"
@@ -39,6 +40,22 @@ constexpr Table RNN_JOIN(RNN_ISA, _table) = {
     &average<RNN_ARCH>,
     &dense_forward<RNN_ARCH>,
     &dense_backward<RNN_ARCH>,
+    &vanilla_custom_forward<RNN_ARCH>,
+    &vanilla_custom_backward<RNN_ARCH>,
+    &lstm_custom_forward<RNN_ARCH, false, false>,
+    &lstm_custom_backward<RNN_ARCH, false, false>,
+    &lstm_custom_forward<RNN_ARCH, false, true>,
+    &lstm_custom_backward<RNN_ARCH, false, true>,
+    &lstm_custom_forward<RNN_ARCH, true, false>,
+    &lstm_custom_backward<RNN_ARCH, true, false>,
+    &lstm_custom_forward<RNN_ARCH, true, true>,
+    &lstm_custom_backward<RNN_ARCH, true, true>,
+    &gru_custom_forward<RNN_ARCH>,
+    &gru_custom_backward<RNN_ARCH>,
+    &gru_before_custom_forward<RNN_ARCH>,
+    &gru_before_custom_forward_state<RNN_ARCH>,
+    &gru_before_custom_backward_state<RNN_ARCH>,
+    &gru_before_custom_backward<RNN_ARCH>,
     &tanh_array<RNN_ARCH>,
     &sigmoid_array<RNN_ARCH>,
     &exp_array<RNN_ARCH>,

@@ -79,6 +79,14 @@ struct Activation {
   float beta;
 };
 
+// Of a cell with other activations than its own; custom-inl.h has the formulas.
+struct Activations {
+  Activation gate;
+  Activation candidate;  // of a vanilla cell: of h
+  Activation output;     // LSTM: of c', for h
+  float clip;            // what gate and candidate are of is limited to -clip..clip; infinite: it is not
+};
+
 // Most vectors beside the matrices that a cell has.
 constexpr std::size_t kMaxVectors = 4;
 
@@ -101,6 +109,7 @@ struct CellForward {
   const std::int32_t* index;  // [M]  gates are not read: in is b + column `index` of W_ih
   Panels input;               // W_ih, grouped as W_hh; used with index, and by CellStep
   Activation activation;      // of a layer without recurrence
+  const Activations* custom;  // of a cell whose name in Table has it
 };
 
 // A step of one row together with its input and, if y is not null, the head, from vectors that stay where
@@ -136,7 +145,8 @@ struct CellBackward {
   MutableRows carry_h;    // [M, H]  GRU: in: gradient of h' from the step after this one beside the product;
                           // out: of h for the one before
   MutableRows carry_c;    // [M, H]  LSTM: in: gradient of c' from the step after; out: of c
-  Activation activation;  // as CellForward has it
+  Activation activation;  // as CellForward has them
+  const Activations* custom;
 };
 
 // What softmax_cross_entropy found in one row: sum of exp(y - max), and max - y[class].
@@ -277,6 +287,25 @@ struct Table : Products {
   // gates: in: what forward read; out: its gradient. h: what forward wrote. kept: with prelu, out:
   // d_h min(gates, 0), whose sum is the gradient of the slopes.
   void (*dense_backward)(const CellBackward& step);
+
+  // Cells with activations of choice, of formulas in custom-inl.h. They do not multiply by w: its data is null, and
+  // x holds the product, backwards added to d_h already. Gates keep what the activations are of.
+  void (*vanilla_custom_forward)(const CellForward& step);
+  void (*vanilla_custom_backward)(const CellBackward& step);
+  void (*lstm_custom_forward)(const CellForward& step);
+  void (*lstm_custom_backward)(const CellBackward& step);
+  void (*lstm_peephole_custom_forward)(const CellForward& step);
+  void (*lstm_peephole_custom_backward)(const CellBackward& step);
+  void (*lstm_coupled_custom_forward)(const CellForward& step);
+  void (*lstm_coupled_custom_backward)(const CellBackward& step);
+  void (*lstm_coupled_peephole_custom_forward)(const CellForward& step);
+  void (*lstm_coupled_peephole_custom_backward)(const CellBackward& step);
+  void (*gru_custom_forward)(const CellForward& step);
+  void (*gru_custom_backward)(const CellBackward& step);
+  void (*gru_before_custom_forward)(const CellForward& step);
+  void (*gru_before_custom_forward_state)(const CellForward& step);
+  void (*gru_before_custom_backward_state)(const CellBackward& step);
+  void (*gru_before_custom_backward)(const CellBackward& step);
 
   void (*tanh)(const float* x, float* y, std::size_t n);
   void (*sigmoid)(const float* x, float* y, std::size_t n);

@@ -155,7 +155,14 @@ Difference find_difference(const rnn_layer_t& a, const rnn_layer_t& b, const std
       {"alpha", double(a.alpha), double(b.alpha)},
       {"beta", double(a.beta), double(b.beta)},
       {"kernel_size", double(a.kernel_size), double(b.kernel_size)},
-      {"dilation", double(a.dilation), double(b.dilation)}};
+      {"dilation", double(a.dilation), double(b.dilation)},
+      {"gate_activation", double(a.gate_activation), double(b.gate_activation)},
+      {"output_activation", double(a.output_activation), double(b.output_activation)},
+      {"gate_alpha", double(a.gate_alpha), double(b.gate_alpha)},
+      {"gate_beta", double(a.gate_beta), double(b.gate_beta)},
+      {"output_alpha", double(a.output_alpha), double(b.output_alpha)},
+      {"output_beta", double(a.output_beta), double(b.output_beta)},
+      {"clip", double(a.clip), double(b.clip)}};
   for (const Compared<double>& field : fields)
     if (field.a != field.b) return {place + "." + field.name, field.a, field.b};
   return {};

@@ -142,7 +142,7 @@ ForwardPass::ForwardPass(const Weights& weights, const rnn_sequences_t& in,
     reads_kept = reads_kept || layer.cell->reads_kept();
     room(kept_width_, layer.kept());
     if (layer.has_projection()) room(unprojected_width_, layer.hidden);
-    if (layer.layer_norm) room(product_width_, layer.gates());
+    if (layer.separates_product()) room(product_width_, layer.gates());
     if (layer.residual) layers_ = 2;
     if (layer.has_window()) room(window_width_, layer.columns());
     most_states_ = std::max(most_states_, layer.cell->states);

@@ -1,8 +1,27 @@
 #include "lib/network/layer.h"
 
+#include <limits>
+
 #include "lib/network/layer_list.h"
 
 namespace rnn {
+namespace {
+
+using kernels::Activation;
+using kernels::ActivationKind;
+
+Activation activation_of(std::int32_t given, float alpha, float beta, ActivationKind own) noexcept {
+  return {given != RNN_ACTIVATION_NONE ? static_cast<ActivationKind>(given) : own, alpha, beta};
+}
+
+kernels::Activations custom_of(const rnn_layer_t& given, const cells::Cell& cell) noexcept {
+  return {activation_of(given.gate_activation, given.gate_alpha, given.gate_beta, ActivationKind::sigmoid),
+          activation_of(given.activation, given.alpha, given.beta, cell.activation),
+          activation_of(given.output_activation, given.output_alpha, given.output_beta, ActivationKind::tanh),
+          given.clip != 0.0f ? given.clip : std::numeric_limits<float>::infinity()};
+}
+
+}  // namespace
 
 Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator) {
   Buffer<Layer> layers(allocator, layer_count(config) - (ends_in_head(config) ? 1 : 0));
@@ -11,7 +30,8 @@ Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator
     const rnn_layer_t given = layer_at(config, l);
     Layer& layer = layers[l];
     layer.cell = cells::find(given);
-    layer.activation = {static_cast<kernels::ActivationKind>(given.activation), given.alpha, given.beta};
+    layer.activation = activation_of(given.activation, given.alpha, given.beta, ActivationKind::none);
+    layer.custom = custom_of(given, *layer.cell);
     layer.index = l;
     layer.first_strand = strands;
     layer.inputs = layer_inputs(config, l);

@@ -10,7 +10,8 @@ namespace rnn {
 
 struct Layer {
   const cells::Cell* cell;
-  kernels::Activation activation;  // of a dense layer
+  kernels::Activation activation;  // of a dense layer or a convolution
+  kernels::Activations custom;     // of a cell that has them
   std::size_t index;               // l
   std::size_t first_strand;        // of its D strands, which stand one after the other
   std::size_t inputs;              // X
@@ -39,6 +40,8 @@ struct Layer {
   bool kept_leads() const noexcept { return cell->kept_leads() && !layer_norm; }
   bool has_projection() const noexcept { return projected != hidden; }
   bool has_reverse() const noexcept { return reverse || directions > 1; }
+  // The product with W_hh is computed before a cell's kernel.
+  bool separates_product() const noexcept { return layer_norm || !cell->fused; }
   // A step of one stream is one kernel.
   bool has_step() const noexcept { return cell->step != nullptr && !layer_norm && !has_reverse(); }
   std::size_t state_size(std::size_t state) const noexcept { return state == 0 ? projected : hidden; }

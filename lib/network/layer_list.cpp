@@ -9,31 +9,55 @@
 namespace rnn {
 namespace {
 
-// alpha and beta of an activation where both are 0.
-struct Defaults {
+// The numbers that an activation has, and their values where both are 0.
+struct Numbers {
   std::int32_t activation;
-  float alpha;
-  float beta;
+  bool has_alpha, has_beta;
+  float alpha, beta;
 };
-constexpr Defaults kDefaults[] = {{RNN_ACTIVATION_ELU, 1.0f, 0.0f},
-                                  {RNN_ACTIVATION_LEAKY_RELU, 0.01f, 0.0f},
-                                  {RNN_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f}};
+constexpr Numbers kNumbers[] = {{RNN_ACTIVATION_ELU, true, false, 1.0f, 0.0f},
+                                {RNN_ACTIVATION_LEAKY_RELU, true, false, 0.01f, 0.0f},
+                                {RNN_ACTIVATION_HARD_SIGMOID, true, true, 0.2f, 0.5f},
+                                {RNN_ACTIVATION_AFFINE, true, true, 1.0f, 0.0f},
+                                {RNN_ACTIVATION_SCALED_TANH, true, true, 1.0f, 1.0f},
+                                {RNN_ACTIVATION_THRESHOLDED_RELU, true, false, 1.0f, 0.0f}};
 
-Defaults defaults_of(std::int32_t activation) noexcept {
-  for (const Defaults& defaults : kDefaults)
-    if (defaults.activation == activation) return defaults;
-  return {activation, 0.0f, 0.0f};
+Numbers numbers_of(std::int32_t activation) noexcept {
+  for (const Numbers& numbers : kNumbers)
+    if (numbers.activation == activation) return numbers;
+  return {activation, false, false, 0.0f, 0.0f};
 }
 
 bool is_cell(const rnn_layer_t& layer) noexcept { return layer.kind < RNN_LAYER_DENSE; }
 
+// The activation that a cell has anyway becomes 0.
+void resolve_activation(std::int32_t& activation, float& alpha, float& beta, std::int32_t own) noexcept {
+  if (activation == own) activation = RNN_ACTIVATION_NONE;
+  if (alpha != 0.0f || beta != 0.0f) return;
+  const Numbers numbers = numbers_of(activation);
+  alpha = numbers.alpha;
+  beta = numbers.beta;
+}
+
 rnn_layer_t resolve(rnn_layer_t layer) noexcept {
   layer.struct_size = sizeof layer;
-  if (layer.alpha != 0.0f || layer.beta != 0.0f) return layer;
-  const Defaults defaults = defaults_of(layer.activation);
-  layer.alpha = defaults.alpha;
-  layer.beta = defaults.beta;
+  std::int32_t own = RNN_ACTIVATION_NONE;
+  if (is_cell(layer)) {
+    if (const cells::Cell* other = cells::find_variant(layer)) {
+      layer.flags |= other->variant;
+      layer.activation = RNN_ACTIVATION_NONE;
+    }
+    own = static_cast<std::int32_t>(cells::find(layer.kind, layer.flags)->activation);
+  }
+  resolve_activation(layer.activation, layer.alpha, layer.beta, own);
+  resolve_activation(layer.gate_activation, layer.gate_alpha, layer.gate_beta, RNN_ACTIVATION_SIGMOID);
+  resolve_activation(layer.output_activation, layer.output_alpha, layer.output_beta, RNN_ACTIVATION_TANH);
   return layer;
+}
+
+// Of a resolved layer: its cell has other activations than its own, or a clip.
+bool is_custom(const rnn_layer_t& layer) noexcept {
+  return cells::find(layer) == cells::find(layer.kind, layer.flags)->custom;
 }
 
 bool is_head(const rnn_layer_t& layer) noexcept {
@@ -49,12 +73,20 @@ class Checker {
 
   void check() const {
     const bool cell = is_cell(layer_);
-    if (cells::find(layer_.kind, 0) == nullptr)
+    const cells::Cell* const plain = cells::find(layer_.kind, 0);
+    if (plain == nullptr)
       throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be %s", name("kind").c_str(), layer_.kind,
                   name_cells([](const cells::Cell&) { return true; }).c_str());
     const bool head = index_ > 0 && index_ + 1 == config_.layer_count && is_head(layer_);
     check_range("size", layer_.size, 1, head ? kMaxClasses : kMaxSize);
-    check_range("activation", layer_.activation, 0, cell ? 0 : RNN_ACTIVATION_SOFTPLUS);
+    const bool custom = plain->custom != nullptr;
+    check_activation({"activation", "alpha", "beta"}, layer_.activation, layer_.alpha, layer_.beta,
+                     custom || !cell);
+    check_activation({"gate_activation", "gate_alpha", "gate_beta"}, layer_.gate_activation,
+                     layer_.gate_alpha, layer_.gate_beta, custom && plain->gates > 1);
+    check_activation({"output_activation", "output_alpha", "output_beta"}, layer_.output_activation,
+                     layer_.output_alpha, layer_.output_beta, custom && plain->states > 1);
+    check_clip(custom);
     check_range("direction", layer_.direction, 0, cell ? RNN_DIRECTION_SUM : 0);
     const LayerFields fields{name("kind"), name("size"), name("flags"), name("projection_size")};
     constexpr std::uint32_t kOfAll = RNN_FLAG_NO_BIAS | RNN_FLAG_RESIDUAL;
@@ -63,10 +95,10 @@ class Checker {
       check_projection(layer_, fields);
     else
       check_range("projection_size", layer_.projection_size, 0, 0);
+    if (layer_.reserved != 0)
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %d; it must be 0", name("reserved").c_str(), layer_.reserved);
     check_window();
-    const Defaults defaults = defaults_of(layer_.activation);
-    check_number("alpha", layer_.alpha, defaults.alpha != 0.0f);
-    check_number("beta", layer_.beta, defaults.beta != 0.0f);
+    check_own_activation(*plain);
     check_residual();
   }
 
@@ -82,14 +114,49 @@ class Checker {
                 highest);
   }
 
-  void check_number(const char* field, float value, bool used) const {
+  // The fields of an activation.
+  struct Fields {
+    const char *activation, *alpha, *beta;
+  };
+
+  void check_activation(const Fields& fields, std::int32_t activation, float alpha, float beta,
+                        bool allowed) const {
+    check_range(fields.activation, activation, 0, allowed ? RNN_ACTIVATION_THRESHOLDED_RELU : 0);
+    if (is_cell(layer_) && (activation == RNN_ACTIVATION_SOFTMAX || activation == RNN_ACTIVATION_PRELU))
+      throw Error(RNN_INVALID_ARGUMENT,
+                  "%s is %d and %s is %d, a cell; it must then be neither %d (RNN_ACTIVATION_SOFTMAX) nor %d "
+                  "(RNN_ACTIVATION_PRELU)",
+                  name(fields.activation).c_str(), activation, name("kind").c_str(), layer_.kind,
+                  RNN_ACTIVATION_SOFTMAX, RNN_ACTIVATION_PRELU);
+    const Numbers numbers = numbers_of(activation);
+    check_number(fields.alpha, alpha, numbers.has_alpha, fields.activation, activation);
+    check_number(fields.beta, beta, numbers.has_beta, fields.activation, activation);
+  }
+
+  void check_number(const char* field, float value, bool used, const char* of,
+                    std::int32_t activation) const {
     if (!std::isfinite(value))
       throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be finite", name(field).c_str(),
                   static_cast<double>(value));
     if (value != 0.0f && !used)
       throw Error(RNN_INVALID_ARGUMENT, "%s is %g and %s is %d, which has none; it must then be 0",
-                  name(field).c_str(), static_cast<double>(value), name("activation").c_str(),
-                  layer_.activation);
+                  name(field).c_str(), static_cast<double>(value), name(of).c_str(), activation);
+  }
+
+  void check_own_activation(const cells::Cell& plain) const {
+    if (layer_.activation != RNN_ACTIVATION_NONE &&
+        cells::find(layer_.kind, layer_.flags)->activation != plain.activation)
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %d and %s has RNN_FLAG_RELU; it may have one",
+                  name("activation").c_str(), layer_.activation, name("flags").c_str());
+  }
+
+  void check_clip(bool allowed) const {
+    if (!(layer_.clip >= 0.0f) || !std::isfinite(layer_.clip))
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be at least 0 and finite", name("clip").c_str(),
+                  static_cast<double>(layer_.clip));
+    if (layer_.clip != 0.0f && !allowed)
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %g and %s is %d; it must then be 0", name("clip").c_str(),
+                  static_cast<double>(layer_.clip), name("kind").c_str(), layer_.kind);
   }
 
   void check_window() const {
@@ -225,13 +292,14 @@ void fold_layers(rnn_config_t& config) noexcept {
   const bool head = ends_in_head(config);
   const std::size_t count = config.layer_count - (head ? 1 : 0);
   const rnn_layer_t first = layer_at(config, 0);
-  if (!is_cell(first) || count > kMaxLayers) return;
+  if (!is_cell(first) || is_custom(first) || count > kMaxLayers) return;
   if (first.direction != RNN_DIRECTION_FORWARD && first.direction != RNN_DIRECTION_BOTH) return;
   const std::uint32_t residual = count > 1 ? layer_at(config, 1).flags & RNN_FLAG_RESIDUAL : 0;
   for (std::size_t l = 1; l < count; ++l) {
     const rnn_layer_t layer = layer_at(config, l);
-    if (layer.kind != first.kind || layer.size != first.size || layer.direction != first.direction ||
-        layer.projection_size != first.projection_size || layer.flags != (first.flags | residual))
+    if (layer.kind != first.kind || is_custom(layer) || layer.size != first.size ||
+        layer.direction != first.direction || layer.projection_size != first.projection_size ||
+        layer.flags != (first.flags | residual))
       return;
   }
   const rnn_layer_t last = layer_at(config, config.layer_count - 1);

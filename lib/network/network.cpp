@@ -58,7 +58,7 @@ void Network::lay_out_scratch() {
     reads_kept = reads_kept || layer.cell->reads_kept();
     room(kept, kernels::padded(layer.kept()));
     if (layer.has_projection()) room(unprojected, width);
-    if (layer.layer_norm) room(product, kernels::padded(layer.gates()));
+    if (layer.separates_product()) room(product, kernels::padded(layer.gates()));
     if (layer.residual) room(output, kernels::padded(layer.outputs()));
     if (layer.has_window()) room(window, kernels::padded(layer.columns()));
     one_kernel = one_kernel || (layer.has_step() && !weights.has_reverse());

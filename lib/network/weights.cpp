@@ -208,6 +208,7 @@ void Weights::connect() noexcept {
     cells::LayerWeights& w = strand.weights;
     w = {};
     w.activation = strand.layer->activation;
+    w.custom = strand.layer->custom;
     w.input = matrices[kInput].panels;
     for (std::size_t stage = 0; stage < cell.stage_count; ++stage)
       w.products[stage] = matrices[kProducts + stage].panels;

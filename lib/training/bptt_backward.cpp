@@ -177,6 +177,7 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
   b.d_sum = s.d_sum.rows(first);
   b.d_product = s.d_product.rows(first);
   b.d_projected = s.d_projected.rows(first);
+  b.product = s.product.rows(first);
   b.normalized = s.normalized.read(first);
   b.deviation = strand.layer->layer_norm ? s.deviation + first : nullptr;
   if (w_.masks(index)) {

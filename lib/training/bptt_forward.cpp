@@ -71,8 +71,8 @@ struct Bptt::GroupBuffers {
         }
         f.kept = rows.kept.rows(first);
         f.unprojected = rows.unprojected.rows(first);
+        f.product = rows.product.rows(first);
         if (strand.layer->layer_norm) {
-          f.product = rows.d_product.rows(first);
           f.normalized = rows.normalized.rows(first);
           f.deviation = rows.deviation + first;
         }

@@ -230,6 +230,9 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
       *m = take(rows, gates);
     s.deviation_input = take(rows, 1).data;
     s.deviation = take(rows, 1).data;
+    s.product = s.d_product;
+  } else if (layer.separates_product()) {
+    s.product = take(rows, gates);
   }
   for (std::size_t p = 0; p < cell.states; ++p)
     if (p > 0 || cell.carries_h) s.carry[p] = s.d_initial[p] = take(segment_capacity_, hidden);

@@ -103,7 +103,8 @@ struct StrandRows {
   float* deviation_input;               // [rows]       and 1 / their standard deviations
   float* deviation;                     // [rows]
   Matrix d_sum;                         // [rows, G*H]
-  Matrix d_product;                     // [rows, G*H]  holds the product during a forward pass
+  Matrix product;                       // [rows, G*H]  if it is separate; may be d_product
+  Matrix d_product;                     // [rows, G*H]
   Matrix d_input_product;               // [rows, G*H]  gradient of W_ih x
   Matrix d_projected;                   // [rows, P]  with projection or recurrent dropout
   Matrix mask;                          // [segments, P]  recurrent dropout: what h is multiplied by,

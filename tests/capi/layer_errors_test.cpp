@@ -1,4 +1,5 @@
 // What a list of layers may not be.
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -31,7 +32,7 @@ TEST(Layers, RefuseCounts) {
 }
 
 TEST(Layers, RefuseSizesOfTheStruct) {
-  for (const size_t size : {size_t{0}, sizeof(rnn_layer_t) - 4, size_t{65537}}) {
+  for (const size_t size : {size_t{0}, size_t{44}, size_t{65537}}) {
     Layers layers(2, dense_layer(4));
     layers[0].struct_size = size;
     expect_refused(layers,
@@ -46,11 +47,14 @@ TEST(Layers, RefuseSizesOfTheStruct) {
   rnn_config_t c = list(3, layers);
   c.layer_count = 2;
   Layers unequal(2, dense_layer(4));
-  unequal[1].struct_size = 56;
+  unequal[1].struct_size = sizeof(rnn_layer_t) + 8;
   unequal.push_back(rnn_layer_t());  // whose first bytes are those of the one before
   c = list(3, unequal);
   c.layer_count = 2;
-  expect_refused(c, "layers[1].struct_size is 56, and that of [0] is 48; they must be the same");
+  const std::string text = "layers[1].struct_size is " + std::to_string(sizeof(rnn_layer_t) + 8) +
+                           ", and that of [0] is " + std::to_string(sizeof(rnn_layer_t)) +
+                           "; they must be the same";
+  expect_refused(c, text.c_str());
 }
 
 TEST(Layers, RefuseEachField) {
@@ -75,7 +79,7 @@ TEST(Layers, RefuseEachField) {
       const std::string text = "layers[1].direction is " + std::to_string(direction);
       expect_refused(in_the_middle(with(layer, [&](auto& l) { l.direction = direction; })), text.c_str());
     }
-    for (const int32_t activation : {-1, 13}) {
+    for (const int32_t activation : {-1, 16}) {
       const std::string text = "layers[1].activation is " + std::to_string(activation);
       expect_refused(in_the_middle(with(layer, [&](auto& l) { l.activation = activation; })), text.c_str());
     }
@@ -140,8 +144,8 @@ TEST(Layers, RefuseWhatTheKindDoesNotHave) {
     change(layer);
     return Layers{dense_layer(4), layer};
   };
-  for (const rnn_layer_t& cell : {vanilla, gru, lstm})
-    expect_refused(with(cell, [](auto& l) { l.activation = RNN_ACTIVATION_TANH; }),
+  for (const int32_t kind : {RNN_CELL_MIN_GRU, RNN_CELL_MIN_LSTM})
+    expect_refused(with(cell_layer(kind, 4), [](auto& l) { l.activation = RNN_ACTIVATION_TANH; }),
                    "layers[1].activation is 1 and layers[1].kind is");
   for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM})
     expect_refused(with(dense, [&](auto& l) { l.direction = direction; }), "layers[1].direction is");
@@ -164,22 +168,109 @@ TEST(Layers, RefuseWhatTheKindDoesNotHave) {
                  "layers[1].flags has RNN_FLAG_LAYER_NORM");
   expect_refused(with(gru, [](auto& l) { l.flags = RNN_FLAG_LAYER_NORM | RNN_FLAG_RESET_BEFORE; }),
                  "layers[1].flags has both RNN_FLAG_RESET_BEFORE and RNN_FLAG_LAYER_NORM");
-  // alpha is that of ELU, leaky ReLU and the hard sigmoid, which alone has a beta.
-  for (int32_t f = RNN_ACTIVATION_NONE; f <= RNN_ACTIVATION_SOFTPLUS; ++f) {
-    const bool hard = f == RNN_ACTIVATION_HARD_SIGMOID;
-    const bool has_alpha = hard || f == RNN_ACTIVATION_ELU || f == RNN_ACTIVATION_LEAKY_RELU;
+  for (int32_t f = RNN_ACTIVATION_NONE; f <= RNN_ACTIVATION_THRESHOLDED_RELU; ++f) {
+    const bool has_beta =
+        f == RNN_ACTIVATION_HARD_SIGMOID || f == RNN_ACTIVATION_AFFINE || f == RNN_ACTIVATION_SCALED_TANH;
+    const bool has_alpha = has_beta || f == RNN_ACTIVATION_ELU || f == RNN_ACTIVATION_LEAKY_RELU ||
+                           f == RNN_ACTIVATION_THRESHOLDED_RELU;
     const Layers alpha = with(dense_layer(4, f), [](auto& l) { l.alpha = 0.5f; });
     const Layers beta = with(dense_layer(4, f), [](auto& l) { l.beta = 0.5f; });
     if (has_alpha)
       EXPECT_NE(create(list(3, alpha)), nullptr) << f;
     else
       expect_refused(alpha, "layers[1].alpha is 0.5");
-    if (hard)
+    if (has_beta)
       EXPECT_NE(create(list(3, beta)), nullptr);
     else
       expect_refused(beta, "layers[1].beta is 0.5");
   }
   expect_refused(with(gru, [](auto& l) { l.alpha = 0.5f; }), "layers[1].alpha is 0.5");
+}
+
+TEST(Layers, RefuseActivationsThatACellDoesNotHave) {
+  const rnn_layer_t dense = dense_layer(4), conv = [] {
+    rnn_layer_t layer = dense_layer(4);
+    layer.kind = RNN_LAYER_CONV1D;
+    layer.kernel_size = layer.dilation = 1;
+    return layer;
+  }();
+  const rnn_layer_t vanilla = cell_layer(RNN_CELL_VANILLA, 4), gru = cell_layer(RNN_CELL_GRU, 4),
+                    lstm = cell_layer(RNN_CELL_LSTM, 4), mingru = cell_layer(RNN_CELL_MIN_GRU, 4),
+                    minlstm = cell_layer(RNN_CELL_MIN_LSTM, 4);
+  const auto with = [](rnn_layer_t layer, auto change) {
+    change(layer);
+    return Layers{dense_layer(4), layer};
+  };
+  for (const rnn_layer_t& layer : {dense, conv, mingru, minlstm, vanilla})
+    expect_refused(with(layer, [](auto& l) { l.gate_activation = RNN_ACTIVATION_TANH; }),
+                   "layers[1].gate_activation is 1 and layers[1].kind is");
+  for (const rnn_layer_t& layer : {dense, conv, mingru, minlstm, vanilla, gru})
+    expect_refused(with(layer, [](auto& l) { l.output_activation = RNN_ACTIVATION_TANH; }),
+                   "layers[1].output_activation is 1 and layers[1].kind is");
+  for (const rnn_layer_t& layer : {dense, conv, mingru, minlstm})
+    expect_refused(with(layer, [](auto& l) { l.clip = 1; }), "layers[1].clip is 1 and layers[1].kind is");
+  expect_refused(with(gru, [](auto& l) { l.clip = -1; }),
+                 "layers[1].clip is -1; it must be at least 0 and finite");
+  expect_refused(with(gru, [](auto& l) { l.clip = NAN; }), "layers[1].clip is nan; it must be");
+  expect_refused(with(gru, [](auto& l) { l.clip = INFINITY; }), "layers[1].clip is inf; it must be");
+  for (const int32_t f : {RNN_ACTIVATION_SOFTMAX, RNN_ACTIVATION_PRELU}) {
+    const std::string text =
+        "is " + std::to_string(f) + " and layers[1].kind is 3, a cell; it must then be neither";
+    expect_refused(with(lstm, [&](auto& l) { l.activation = f; }), ("layers[1].activation " + text).c_str());
+    expect_refused(with(lstm, [&](auto& l) { l.gate_activation = f; }),
+                   ("layers[1].gate_activation " + text).c_str());
+    expect_refused(with(lstm, [&](auto& l) { l.output_activation = f; }),
+                   ("layers[1].output_activation " + text).c_str());
+  }
+  for (const int32_t f : {-1, 16}) {
+    const std::string text = " is " + std::to_string(f) + "; it must be 0..15";
+    expect_refused(with(lstm, [&](auto& l) { l.activation = f; }), ("layers[1].activation" + text).c_str());
+    expect_refused(with(lstm, [&](auto& l) { l.gate_activation = f; }),
+                   ("layers[1].gate_activation" + text).c_str());
+    expect_refused(with(lstm, [&](auto& l) { l.output_activation = f; }),
+                   ("layers[1].output_activation" + text).c_str());
+  }
+  expect_refused(with(lstm, [](auto& l) { l.reserved = 1; }), "layers[1].reserved is 1; it must be 0");
+  expect_refused(with(lstm, [](auto& l) { l.gate_alpha = 2; }),
+                 "layers[1].gate_alpha is 2 and layers[1].gate_activation is 0, which has none");
+  expect_refused(with(lstm, [](auto& l) { l.output_beta = 2; }),
+                 "layers[1].output_beta is 2 and layers[1].output_activation is 0, which has none");
+  expect_refused(with(lstm,
+                      [](auto& l) {
+                        l.gate_activation = RNN_ACTIVATION_AFFINE;
+                        l.gate_beta = NAN;
+                      }),
+                 "layers[1].gate_beta is nan; it must be finite");
+  expect_refused(with(vanilla,
+                      [](auto& l) {
+                        l.activation = RNN_ACTIVATION_TANH;
+                        l.flags = RNN_FLAG_RELU;
+                      }),
+                 "layers[1].activation is 1 and layers[1].flags has RNN_FLAG_RELU; it may have one");
+}
+
+// Activations that the cell has anyway make no other network.
+TEST(Layers, FoldTheActivationsOfACell) {
+  for (const int32_t kind : {RNN_CELL_VANILLA, RNN_CELL_GRU, RNN_CELL_LSTM}) {
+    rnn_layer_t layer = cell_layer(kind, 4);
+    layer.activation = RNN_ACTIVATION_TANH;
+    if (kind != RNN_CELL_VANILLA) layer.gate_activation = RNN_ACTIVATION_SIGMOID;
+    if (kind == RNN_CELL_LSTM) layer.output_activation = RNN_ACTIVATION_TANH;
+    auto found = sized<rnn_config_t>();
+    ASSERT_EQ(rnn_get_config(create(list(3, {layer})).get(), &found), RNN_OK);
+    EXPECT_EQ(found.layer_count, 0u) << kind;
+    EXPECT_EQ(found.cell, kind);
+    EXPECT_EQ(found.flags, 0u);
+  }
+  rnn_layer_t relu = cell_layer(RNN_CELL_VANILLA, 4);
+  relu.activation = RNN_ACTIVATION_RELU;
+  auto found = sized<rnn_config_t>();
+  ASSERT_EQ(rnn_get_config(create(list(3, {relu})).get(), &found), RNN_OK);
+  EXPECT_EQ(found.layer_count, 0u);
+  EXPECT_EQ(found.flags, uint32_t{RNN_FLAG_RELU});
+  relu.clip = 1;
+  ASSERT_EQ(rnn_get_config(create(list(3, {relu})).get(), &found), RNN_OK);
+  EXPECT_EQ(found.layer_count, 1u);
 }
 
 TEST(Layers, RefuseResidualsOfOtherWidths) {

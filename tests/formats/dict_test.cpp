@@ -94,7 +94,9 @@ std::vector<Vector> run(const Kind& kind, const Dict& dict, std::size_t l, bool 
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t t = backward ? x.size() - 1 - i : i;
     const Vector v = sum(product(input, x[t]), first), u = sum(product(recurrent, h), second);
-    h = kind.gates == 1   ? vanilla(v, u, kind.relu)
+    Activations activations;
+    if (kind.relu) activations.candidate = {RNN_ACTIVATION_RELU};
+    h = kind.gates == 1   ? vanilla(v, u, activations)
         : kind.gates == 3 ? gru(v, u, Vector(kind.hidden), h)
                           : lstm(v, u, c);
     if (kind.projection != 0) h = product(projection, h);

@@ -74,7 +74,7 @@ Vector run(const std::vector<Module>& modules, const Linear& linear, const Vecto
         if (t == 0) h.emplace_back(m.hidden), c.emplace_back(m.hidden);
         const Vector* p = &m.values[4 * l];
         const Vector v = sum(product(p[0], x), p[2]), u = sum(product(p[1], h[layer]), p[3]);
-        h[layer] = m.gates == 1   ? vanilla(v, u, false)
+        h[layer] = m.gates == 1   ? vanilla(v, u)
                    : m.gates == 3 ? gru(v, u, Vector(m.hidden), h[layer])
                                   : lstm(v, u, c[layer]);
         x = h[layer];

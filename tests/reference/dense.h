@@ -16,8 +16,23 @@ struct Activation {
   std::int32_t kind = RNN_ACTIVATION_NONE;
   double alpha = 0, beta = 0;  // both 0: the defaults
 
+  // The derivative has jumps.
+  bool has_kinks() const {
+    switch (kind) {
+      case RNN_ACTIVATION_RELU:
+      case RNN_ACTIVATION_ELU:  // unless alpha is 1
+      case RNN_ACTIVATION_LEAKY_RELU:
+      case RNN_ACTIVATION_PRELU:
+      case RNN_ACTIVATION_HARD_SIGMOID:
+      case RNN_ACTIVATION_THRESHOLDED_RELU:
+        return true;
+      default:
+        return false;
+    }
+  }
+
   // Of one element; not the softmax.
-  double of(double z, double slope) const {
+  double of(double z, double slope = 0) const {
     const bool given = alpha != 0 || beta != 0;
     switch (kind) {
       case RNN_ACTIVATION_NONE:
@@ -44,10 +59,32 @@ struct Activation {
         return std::max(0.0, std::min(1.0, (given ? alpha : 0.2) * z + (given ? beta : 0.5)));
       case RNN_ACTIVATION_SOFTPLUS:
         return std::max(0.0, z) + std::log1p(std::exp(-std::fabs(z)));
+      case RNN_ACTIVATION_AFFINE:
+        return (given ? alpha : 1) * z + beta;
+      case RNN_ACTIVATION_SCALED_TANH:
+        return (given ? alpha : 1) * std::tanh((given ? beta : 1) * z);
+      case RNN_ACTIVATION_THRESHOLDED_RELU:
+        return z > (given ? alpha : 1) ? z : 0;
       default:
         throw std::invalid_argument("no such activation");
     }
   }
+};
+
+// Those of a cell, of which z is limited to -clip..clip first.
+struct Activations {
+  Activation gate = {RNN_ACTIVATION_SIGMOID}, candidate = {RNN_ACTIVATION_TANH},
+             output = {RNN_ACTIVATION_TANH};
+  double clip = 0;  // 0: it is not
+
+  double open(double z) const { return gate.of(limited(z)); }
+  double propose(double z) const { return candidate.of(limited(z)); }
+  bool has_kinks() const {
+    return clip != 0 || gate.has_kinks() || candidate.has_kinks() || output.has_kinks();
+  }
+
+ private:
+  double limited(double z) const { return clip != 0 ? std::max(-clip, std::min(clip, z)) : z; }
 };
 
 // y_i = exp(z_i) / sum of exp(z_j)

@@ -53,6 +53,12 @@ class Strand {
   }
 
  private:
+  Activations activations() const {
+    Activations a = layer_.activations;
+    if (layer_.has(RNN_FLAG_RELU)) a.candidate = {RNN_ACTIVATION_RELU};
+    return a;
+  }
+
   Peepholes peepholes() const {
     return {get("peephole_i", layer_.size), get("peephole_f", layer_.size), get("peephole_o", layer_.size)};
   }
@@ -65,7 +71,7 @@ class Strand {
     Vector read = state.h;
     for (std::size_t i = 0; i < mask_.size(); ++i) read[i] *= mask_[i];
     if (layer_.kind == RNN_CELL_GRU && layer_.has(RNN_FLAG_RESET_BEFORE))
-      return state.h = gru_reset_before(v, (*this)["weight_hh"], state.h, read);
+      return state.h = gru_reset_before(v, (*this)["weight_hh"], state.h, read, activations());
     if (layer_.kind == RNN_CELL_MIN_GRU) return state.h = mingru(v, state.h);
     if (layer_.kind == RNN_CELL_MIN_LSTM) return state.h = minlstm(v, state.h);
 
@@ -73,13 +79,13 @@ class Strand {
     if (norm) u = layer_norm(u, (*this)["norm_hh"]);
     switch (layer_.kind) {
       case RNN_CELL_VANILLA:
-        state.h = vanilla(v, u, layer_.has(RNN_FLAG_RELU));
+        state.h = vanilla(v, u, activations());
         break;
       case RNN_CELL_GRU:
-        state.h = gru(v, u, get("bias_hn", layer_.size), state.h);
+        state.h = gru(v, u, get("bias_hn", layer_.size), state.h, activations());
         break;
       case RNN_CELL_LSTM:
-        state.h = lstm(v, u, peepholes(), layer_.has(RNN_FLAG_COUPLED_GATES), state.c);
+        state.h = lstm(v, u, peepholes(), layer_.has(RNN_FLAG_COUPLED_GATES), state.c, activations());
         break;
       default:
         throw std::invalid_argument("no such cell");

@@ -10,9 +10,9 @@ namespace rnn::reference {
 namespace {
 
 constexpr const char* kCells[] = {"", "vanilla", "GRU", "LSTM", "minGRU", "minLSTM"};
-constexpr const char* kActivations[] = {"none",  "tanh",         "relu",    "sigmoid",  "softmax",
-                                        "elu",   "leaky relu",   "prelu",   "softsign", "gelu",
-                                        "swish", "hard sigmoid", "softplus"};
+constexpr const char* kActivations[] = {
+    "none",     "tanh", "relu",  "sigmoid",      "softmax",  "elu",    "leaky relu",  "prelu",
+    "softsign", "gelu", "swish", "hard sigmoid", "softplus", "affine", "scaled tanh", "thresholded relu"};
 constexpr const char* kDirections[] = {"", ", reverse", ", both", ", sum"};
 
 // What is drawn does not depend on the standard library.
@@ -46,18 +46,42 @@ class Maker {
   std::int32_t size() { return 1 + pick(kind_.widest); }
 
   // Of an activation that has them, in eighths.
-  void give_numbers(rnn_layer_t& layer) {
+  void give_numbers(std::int32_t f, float& alpha, float& beta, std::int32_t most_alpha,
+                    std::int32_t most_beta) {
     if (chance(2)) return;
-    const std::int32_t a = layer.activation;
-    if (a == RNN_ACTIVATION_ELU || a == RNN_ACTIVATION_LEAKY_RELU || a == RNN_ACTIVATION_HARD_SIGMOID)
-      layer.alpha = 0.125f * static_cast<float>(1 + pick(12));
-    if (a == RNN_ACTIVATION_HARD_SIGMOID) layer.beta = 0.125f * static_cast<float>(pick(7));
+    const bool two =
+        f == RNN_ACTIVATION_HARD_SIGMOID || f == RNN_ACTIVATION_AFFINE || f == RNN_ACTIVATION_SCALED_TANH;
+    if (two || f == RNN_ACTIVATION_ELU || f == RNN_ACTIVATION_LEAKY_RELU ||
+        f == RNN_ACTIVATION_THRESHOLDED_RELU)
+      alpha = 0.125f * static_cast<float>(1 + pick(most_alpha));
+    if (two) beta = 0.125f * static_cast<float>(pick(most_beta + 1));
   }
 
   rnn_layer_t dense() {
-    rnn_layer_t layer = dense_layer(size(), pick(RNN_ACTIVATION_SOFTPLUS + 1));
-    give_numbers(layer);
+    rnn_layer_t layer = dense_layer(size(), pick(RNN_ACTIVATION_THRESHOLDED_RELU + 1));
+    give_numbers(layer.activation, layer.alpha, layer.beta, 12, 6);
     return layer;
+  }
+
+  // Of a cell.
+  void give_activation(std::int32_t& activation, float& alpha, float& beta) {
+    activation = pick(RNN_ACTIVATION_THRESHOLDED_RELU + 1);
+    if (activation == RNN_ACTIVATION_SOFTMAX || activation == RNN_ACTIVATION_PRELU) activation = 0;
+    give_numbers(activation, alpha, beta, 4, 2);
+  }
+
+  // Gates stay below 1, coupled ones also above 0, so that no state grows without end.
+  void customize(rnn_layer_t& layer) {
+    if ((layer.flags & RNN_FLAG_RELU) == 0) give_activation(layer.activation, layer.alpha, layer.beta);
+    if (layer.kind == RNN_CELL_LSTM)
+      give_activation(layer.output_activation, layer.output_alpha, layer.output_beta);
+    if (layer.kind != RNN_CELL_VANILLA)
+      give_activation(layer.gate_activation, layer.gate_alpha, layer.gate_beta);
+    if ((layer.flags & RNN_FLAG_COUPLED_GATES) != 0) {
+      layer.gate_activation = RNN_ACTIVATION_HARD_SIGMOID;
+      give_numbers(layer.gate_activation, layer.gate_alpha, layer.gate_beta, 4, 2);
+    }
+    if (chance(2) || layer.gate_activation != 0) layer.clip = 0.125f * static_cast<float>(1 + pick(4));
   }
 
   rnn_layer_t convolution() {
@@ -75,6 +99,7 @@ class Maker {
     if (layer.kind == RNN_CELL_GRU && chance(3)) layer.flags |= RNN_FLAG_RESET_BEFORE;
     if (layer.kind == RNN_CELL_LSTM && chance(3)) layer.flags |= RNN_FLAG_PEEPHOLES;
     if (layer.kind == RNN_CELL_LSTM && chance(3)) layer.flags |= RNN_FLAG_COUPLED_GATES;
+    if (layer.kind <= RNN_CELL_LSTM && chance(2)) customize(layer);
     const bool joint = (layer.flags & RNN_FLAG_RESET_BEFORE) == 0 && layer.kind <= RNN_CELL_LSTM;
     if (joint && chance(5)) {
       layer.flags |= RNN_FLAG_LAYER_NORM;
@@ -134,6 +159,14 @@ class Maker {
   std::int32_t width_ = 0;  // of what the next layer reads
 };
 
+std::string text_of(const char* of, std::int32_t activation, float alpha, float beta) {
+  if (activation == RNN_ACTIVATION_NONE) return "";
+  std::string text = std::string(of) + kActivations[activation];
+  for (const float number : {alpha, beta})
+    if (number != 0) text += " " + std::to_string(number);
+  return text;
+}
+
 std::string text_of(const rnn_layer_t& layer) {
   const std::string kind = layer.kind == RNN_LAYER_DENSE    ? "dense"
                            : layer.kind == RNN_LAYER_CONV1D ? "conv1d"
@@ -143,9 +176,10 @@ std::string text_of(const rnn_layer_t& layer) {
     text += " of " + std::to_string(layer.kernel_size) + " by " + std::to_string(layer.dilation);
   if (layer.projection_size != 0) text += " to " + std::to_string(layer.projection_size);
   text += kDirections[layer.direction];
-  if (layer.activation != RNN_ACTIVATION_NONE) text += std::string(", ") + kActivations[layer.activation];
-  for (const float number : {layer.alpha, layer.beta})
-    if (number != 0) text += " " + std::to_string(number);
+  text += text_of(", ", layer.activation, layer.alpha, layer.beta);
+  text += text_of(", gates ", layer.gate_activation, layer.gate_alpha, layer.gate_beta);
+  text += text_of(", output ", layer.output_activation, layer.output_alpha, layer.output_beta);
+  if (layer.clip != 0) text += ", clip " + std::to_string(layer.clip);
   const struct {
     std::uint32_t flag;
     const char* name;

@@ -6,6 +6,16 @@
 namespace rnn::reference {
 namespace {
 
+Activations activations_of(const rnn_layer_t& given) {
+  Activations a;
+  if (given.gate_activation != 0) a.gate = {given.gate_activation, given.gate_alpha, given.gate_beta};
+  if (given.activation != 0) a.candidate = {given.activation, given.alpha, given.beta};
+  if (given.output_activation != 0)
+    a.output = {given.output_activation, given.output_alpha, given.output_beta};
+  a.clip = given.clip;
+  return a;
+}
+
 Layer layer_of(const rnn_layer_t& given) {
   Layer layer;
   layer.kind = given.kind;
@@ -14,6 +24,7 @@ Layer layer_of(const rnn_layer_t& given) {
   layer.projection = static_cast<std::size_t>(given.projection_size);
   layer.direction = given.direction;
   layer.activation = {given.activation, given.alpha, given.beta};
+  layer.activations = activations_of(given);
   if (given.kind != RNN_LAYER_CONV1D) return layer;
   layer.taps = static_cast<std::size_t>(given.kernel_size);
   layer.dilation = static_cast<std::size_t>(given.dilation);
@@ -41,17 +52,9 @@ std::vector<Layer> stack(const rnn_config_t& config) {
 }  // namespace
 
 bool Layer::has_kinks() const {
-  switch (activation.kind) {
-    case RNN_ACTIVATION_RELU:
-    case RNN_ACTIVATION_ELU:  // unless alpha is 1
-    case RNN_ACTIVATION_LEAKY_RELU:
-    case RNN_ACTIVATION_PRELU:
-    case RNN_ACTIVATION_HARD_SIGMOID:
-      return true;
-    default:
-      return kind == RNN_CELL_MIN_GRU || kind == RNN_CELL_MIN_LSTM ||
-             (kind == RNN_CELL_VANILLA && has(RNN_FLAG_RELU));
-  }
+  if (is_dense()) return activation.has_kinks();
+  return kind == RNN_CELL_MIN_GRU || kind == RNN_CELL_MIN_LSTM || has(RNN_FLAG_RELU) ||
+         activations.has_kinks();
 }
 
 bool Network::has_head() const {

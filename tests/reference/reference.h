@@ -29,7 +29,8 @@ struct Layer {
   std::size_t size = 0;        // H, or a dense layer's outputs
   std::size_t projection = 0;  // 0: none
   std::int32_t direction = RNN_DIRECTION_FORWARD;
-  Activation activation = {};  // of a dense layer
+  Activation activation = {};    // of a dense layer
+  Activations activations = {};  // of a cell
   // A dense layer of more than one tap is a causal convolution: it reads the inputs of so many steps, of which
   // each is `dilation` steps before the next and the last is the present one.
   std::size_t taps = 1, dilation = 1;

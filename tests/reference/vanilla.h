@@ -1,20 +1,18 @@
 // The vanilla cell, Elman 1990.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-
+#include "tests/reference/dense.h"
 #include "tests/reference/linear.h"
 
 namespace rnn::reference {
 
-// h' = tanh(v + u), or max(0, v + u)
+// h' = tanh(v + u), or another activation
 //
 // v  [H]  W_ih x + b
 // u  [H]  W_hh h
-inline Vector vanilla(const Vector& v, const Vector& u, bool relu) {
+inline Vector vanilla(const Vector& v, const Vector& u, const Activations& a = {}) {
   Vector h = sum(v, u);
-  for (double& value : h) value = relu ? std::max(0.0, value) : std::tanh(value);
+  for (double& value : h) value = a.propose(value);
   return h;
 }
 

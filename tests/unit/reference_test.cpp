@@ -601,6 +601,14 @@ TEST(Reference, AListOfEqualLayersIsAStack) {
 }
 
 // So that what the lists of other tests have, they have often.
+// Of a cell whose kinds of layers have activations of choice.
+void count_activations(const Layer& layer, std::map<std::string, int>& counts) {
+  const Activations& a = layer.activations;
+  counts["clip"] += a.clip != 0;
+  for (const Activation* f : {&a.gate, &a.candidate, &a.output})
+    counts["of a cell " + std::to_string(f->kind)]++;
+}
+
 TEST(Reference, RandomListsHaveEverything) {
   std::map<std::string, int> counts;
   for (std::uint32_t seed = 1; seed <= 300; ++seed) {
@@ -619,15 +627,18 @@ TEST(Reference, RandomListsHaveEverything) {
     for (const Layer& layer : network.layers) {
       counts["kind " + std::to_string(layer.kind)]++;
       counts["direction " + std::to_string(layer.direction)]++;
-      if (layer.is_dense()) counts["activation " + std::to_string(layer.activation.kind)]++;
+      if (layer.is_dense())
+        counts["activation " + std::to_string(layer.activation.kind)]++;
+      else
+        count_activations(layer, counts);
       counts["projection"] += layer.projection != 0;
       counts["residual"] += layer.has(RNN_FLAG_RESIDUAL);
       counts["layer norm"] += layer.has(RNN_FLAG_LAYER_NORM);
     }
     EXPECT_TRUE(can_step(random_list(seed)));
   }
-  EXPECT_EQ(counts.size(), 4u + 6 + 7 + 4 + 13 + 3);
-  for (const auto& [what, count] : counts) EXPECT_GE(count, 8) << what;
+  EXPECT_EQ(counts.size(), 4u + 6 + 7 + 4 + 16 + 3 + 14);
+  for (const auto& [what, count] : counts) EXPECT_GE(count, 6) << what;
 }
 
 TEST(Reference, LossesByHand) {
