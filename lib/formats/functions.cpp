@@ -55,4 +55,9 @@ Function elu(double alpha) {
   return {scale == 0 ? RNN_ACTIVATION_RELU : RNN_ACTIVATION_ELU, scale, 0, {}};
 }
 
+Function thresholded_relu(double alpha) {
+  const auto threshold = static_cast<float>(alpha);
+  return {threshold == 0 ? RNN_ACTIVATION_RELU : RNN_ACTIVATION_THRESHOLDED_RELU, threshold, 0, {}};
+}
+
 }  // namespace rnn::formats

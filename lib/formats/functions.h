@@ -15,6 +15,11 @@ struct Function {
   float alpha = 0;
   float beta = 0;
   std::vector<float> slopes;  // of RNN_ACTIVATION_PRELU: of each element, or one for all
+
+  bool operator==(const Function& other) const {
+    return activation == other.activation && alpha == other.alpha && beta == other.beta &&
+           slopes == other.slopes;
+  }
 };
 
 // In what libraries differ.
@@ -33,5 +38,6 @@ std::string function_names();  // all, for messages
 // Where alpha is 0, too, which in rnn_layer_t is the default.
 Function leaky_relu(double alpha);
 Function elu(double alpha);
+Function thresholded_relu(double alpha);
 
 }  // namespace rnn::formats

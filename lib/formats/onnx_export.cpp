@@ -1,6 +1,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
 #include <limits>
 #include <set>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "lib/formats/onnx.h"
+#include "lib/formats/onnx_functions.h"
 #include "lib/formats/onnx_minimal.h"
 #include "lib/network/error.h"
 
@@ -53,6 +55,26 @@ const Operator* find_operator(const cells::Cell& cell) {
   for (const Operator& op : kOperators)
     if (op.cell == cell.id && op.variant == (cell.variant & RNN_FLAG_COUPLED_GATES)) return &op;
   return nullptr;
+}
+
+const formats::OnnxFunction* find_function(kernels::ActivationKind kind) {
+  for (const formats::OnnxFunction& function : formats::kOnnxFunctions)
+    if (static_cast<kernels::ActivationKind>(function.activation) == kind) return &function;
+  return nullptr;
+}
+
+// Of a cell that is not fused, in ONNX's order, each with the field of rnn_layer_t that it is.
+struct CellActivation {
+  const char* field;
+  kernels::Activation activation;
+};
+std::vector<CellActivation> activations_of(const Layer& layer) {
+  const auto& [gate, activation, output, clip] = layer.custom;
+  std::vector<CellActivation> all;
+  if (layer.cell->gates > 1) all.push_back({"gate_activation", gate});
+  all.push_back({"activation", activation});
+  if (layer.cell->states > 1) all.push_back({"output_activation", output});
+  return all;
 }
 
 std::string indexed(const std::string& base, const Layer& layer) {
@@ -138,6 +160,16 @@ class Exporter {
   static void add_numbers(NodeProto& node, const char* name, std::initializer_list<std::size_t> values) {
     ::onnx::AttributeProto& attribute = add_attribute(node, name, ::onnx::AttributeProto::INTS);
     for (const std::size_t value : values) attribute.add_ints(static_cast<std::int64_t>(value));
+  }
+
+  static void add_numbers(NodeProto& node, const char* name, const std::vector<float>& values) {
+    ::onnx::AttributeProto& attribute = add_attribute(node, name, ::onnx::AttributeProto::FLOATS);
+    for (const float value : values) attribute.add_floats(value);
+  }
+
+  static void add_texts(NodeProto& node, const char* name, const Names& values) {
+    ::onnx::AttributeProto& attribute = add_attribute(node, name, ::onnx::AttributeProto::STRINGS);
+    for (const std::string& value : values) attribute.add_strings(value);
   }
 
   static void add_float(NodeProto& node, const char* name, float value) {
@@ -409,11 +441,27 @@ class Exporter {
     if (cell.id == RNN_CELL_GRU)
       add_integer(node, "linear_before_reset", cell.variant == RNN_FLAG_RESET_BEFORE ? 0 : 1);
     if ((cell.variant & RNN_FLAG_COUPLED_GATES) != 0) add_integer(node, "input_forget", 1);
-    if (cell.variant == RNN_FLAG_RELU) {
-      ::onnx::AttributeProto& activations =
-          add_attribute(node, "activations", ::onnx::AttributeProto::STRINGS);
-      for (std::size_t d = 0; d < layer.directions; ++d) activations.add_strings("Relu");
-    }
+    if (!cell.fused)
+      add_activations(layer, node);
+    else if (cell.variant == RNN_FLAG_RELU)
+      add_texts(node, "activations", Names(layer.directions, "Relu"));
+  }
+
+  // Of all directions. The lists of numbers are of those that have them.
+  static void add_activations(const Layer& layer, NodeProto& node) {
+    Names names;
+    std::vector<float> alphas, betas;
+    for (std::size_t d = 0; d < layer.directions; ++d)
+      for (const auto& [field, activation] : activations_of(layer)) {
+        const formats::OnnxFunction& function = *find_function(activation.kind);
+        names.push_back(function.name);
+        if (function.has_alpha) alphas.push_back(activation.alpha);
+        if (function.has_beta) betas.push_back(activation.beta);
+      }
+    add_texts(node, "activations", names);
+    if (!alphas.empty()) add_numbers(node, "activation_alpha", alphas);
+    if (!betas.empty()) add_numbers(node, "activation_beta", betas);
+    if (std::isfinite(layer.custom.clip)) add_float(node, "clip", layer.custom.clip);
   }
 
   std::vector<float> initial_values(const Layer& layer, std::size_t state) const {
@@ -528,9 +576,35 @@ class Exporter {
         return with_numbers("HardSigmoid", true);
       case Activation::softplus:
         return apply("Softplus", name, {x});
-      default:
+      case Activation::thresholded_relu:
+        return with_numbers("ThresholdedRelu", false);
+      case Activation::affine:
+        return affine(layer, x);
+      case Activation::scaled_tanh:
+        return scaled_tanh(layer, x);
+      case Activation::none:
         return x;
     }
+    return x;
+  }
+
+  std::string affine(const Layer& layer, const std::string& x) {
+    const std::string scaled =
+        apply("Mul", indexed("scaled", layer), {x, number("alpha", layer, layer.activation.alpha)});
+    return apply("Add", indexed("activation", layer), {scaled, number("beta", layer, layer.activation.beta)});
+  }
+
+  std::string scaled_tanh(const Layer& layer, const std::string& x) {
+    const std::string scaled =
+        apply("Mul", indexed("scaled", layer), {x, number("beta", layer, layer.activation.beta)});
+    const std::string tanh = apply("Tanh", indexed("tanh", layer), {scaled});
+    return apply("Mul", indexed("activation", layer), {tanh, number("alpha", layer, layer.activation.alpha)});
+  }
+
+  std::string number(const char* name, const Layer& layer, float value) {
+    const std::string constant = indexed(name, layer);
+    add_floats(constant, {}, {value});
+    return constant;
   }
 
   // x (1 + erf(x / sqrt(2))) / 2: the operator Gelu is younger than most programs that run these files.
@@ -550,6 +624,14 @@ class Exporter {
   std::vector<std::pair<std::string, Lengths>> final_states_;  // outputs
 };
 
+void check_activations(const Layer& layer, const std::string& place) {
+  if (layer.cell->fused) return;
+  for (const auto& [field, activation] : activations_of(layer))
+    if (find_function(activation.kind) == nullptr)
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s%s is %d, which the cells of ONNX do not have",
+                  place.c_str(), field, static_cast<int>(activation.kind));
+}
+
 // What ONNX has no operator for, by the layer's name in a list.
 void check(const Weights& weights) {
   for (std::size_t l = 0; l < weights.num_layers(); ++l) {
@@ -559,6 +641,7 @@ void check(const Weights& weights) {
     if (cell.keeps_h && find_operator(cell) == nullptr && find_minimal(cell.id) == nullptr)
       throw Error(RNN_UNSUPPORTED, "unsupported: %s is %d (%s); ONNX has no operator for it",
                   weights.is_list() ? (place + "kind").c_str() : "cell", cell.id, cell.constant);
+    check_activations(layer, place);
     if (layer.has_projection())
       throw Error(RNN_UNSUPPORTED, "unsupported: %sprojection_size is %zu; ONNX has no projection",
                   place.c_str(), layer.projected);

@@ -16,12 +16,24 @@
 
 namespace rnn::onnx_import {
 
+// Of a recurrent node.
+struct Activations {
+  // f of RNN, f and g of GRU, f, g and h of LSTM; none: the defaults.
+  std::vector<formats::Function> functions = {};
+  float clip = 0;  // 0: none
+
+  bool operator==(const Activations& other) const {
+    return functions == other.functions && clip == other.clip;
+  }
+};
+
 // One direction of a recurrent node.
 struct GraphStrand {
   std::string node;
   std::int32_t cell = 0;    // RNN_CELL_...
   std::uint32_t flags = 0;  // those of the cell
-  std::size_t gates = 0;    // G, of the constants
+  Activations activations = {};
+  std::size_t gates = 0;  // G, of the constants
   std::int64_t hidden_size = 0;
   std::int64_t input_size = 0;
   std::size_t direction = 0;          // which part of the constants is this one's
@@ -107,6 +119,7 @@ class Node {
   std::int64_t integer(const char* attribute, std::int64_t otherwise) const;
   float number(const char* attribute, float otherwise) const;
   std::string text(const char* attribute, const char* otherwise) const;
+  std::vector<float> numbers(const char* attribute) const;
   std::vector<std::string> texts(const char* attribute) const;
   const ::onnx::AttributeProto* find(
       const char* attribute, std::initializer_list<::onnx::AttributeProto::AttributeType> types) const;

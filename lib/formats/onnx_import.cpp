@@ -253,10 +253,11 @@ GraphLayer find_layer(const Content& content, const Parts& parts) {
   if (!(first.reads == second.reads))
     throw Error(RNN_UNSUPPORTED, "%s and %s: they read different values; directions of a layer read one",
                 node.c_str(), second.node.c_str());
-  if (first.cell != second.cell || first.flags != second.flags || first.hidden_size != second.hidden_size)
+  if (first.cell != second.cell || first.flags != second.flags || first.hidden_size != second.hidden_size ||
+      !(first.activations == second.activations))
     throw Error(
         RNN_UNSUPPORTED,
-        "%s: it must have the type, hidden_size, activations, linear_before_reset, input_forget and P "
+        "%s: it must have the type, hidden_size, activations, clip, linear_before_reset, input_forget and P "
         "(zero or not) of %s, whose other direction it is",
         second.node.c_str(), node.c_str());
   return layer;
@@ -487,10 +488,29 @@ class Builder {
     layer.size = static_cast<std::int32_t>(first.hidden_size);
     layer.direction = graph.direction;
     layer.flags = first.flags;
+    set_activations(layer, first.activations);
     std::vector<LayerModel::Parameters> directions;
     for (const GraphStrand* strand : graph.strands)
       if (strand != nullptr) directions.push_back(parameters_of(*strand));
     list_.add_recurrent(first.node, layer, std::move(directions));
+  }
+
+  static void set_activations(rnn_layer_t& layer, const Activations& from) {
+    layer.clip = from.clip;
+    const std::vector<formats::Function>& f = from.functions;
+    if (f.empty()) return;
+    const formats::Function& own = f[f.size() == 1 ? 0 : 1];
+    layer.activation = own.activation;
+    layer.alpha = own.alpha;
+    layer.beta = own.beta;
+    if (f.size() < 2) return;
+    layer.gate_activation = f[0].activation;
+    layer.gate_alpha = f[0].alpha;
+    layer.gate_beta = f[0].beta;
+    if (f.size() < 3) return;
+    layer.output_activation = f[2].activation;
+    layer.output_alpha = f[2].alpha;
+    layer.output_beta = f[2].beta;
   }
 
   LayerModel::Parameters parameters_of(const GraphStrand& strand) {

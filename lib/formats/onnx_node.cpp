@@ -59,6 +59,12 @@ std::string Node::text(const char* attribute, const char* otherwise) const {
   return found != nullptr ? found->s() : otherwise;
 }
 
+std::vector<float> Node::numbers(const char* attribute) const {
+  const AttributeProto* found = find(attribute, {AttributeProto::FLOATS});
+  if (found == nullptr) return {};
+  return {found->floats().begin(), found->floats().end()};
+}
+
 std::vector<std::string> Node::texts(const char* attribute) const {
   const AttributeProto* found = find(attribute, {AttributeProto::STRINGS});
   if (found == nullptr) return {};

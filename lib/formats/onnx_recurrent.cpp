@@ -1,8 +1,10 @@
 // RNN, GRU and LSTM nodes.
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include "lib/formats/contents.h"
+#include "lib/formats/onnx_functions.h"
 #include "lib/formats/onnx_graph.h"
 #include "lib/network/config.h"
 
@@ -21,14 +23,14 @@ struct Operator {
   std::int32_t cell;
   std::size_t gates;
   std::size_t states;
-  const char* activations;  // the default ones, a space after each
+  std::size_t activations;  // f of RNN, f and g of GRU, f, g and h of LSTM
 };
 
 const Operator& operator_of(const Node& node) {
-  static constexpr Operator kOperators[] = {{"RNN", RNN_CELL_VANILLA, 1, 1, "tanh "},
-                                            {"GRU", RNN_CELL_GRU, 3, 1, "sigmoid tanh "},
-                                            {"LSTM", RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "},
-                                            {kQuantizedLstm, RNN_CELL_LSTM, 4, 2, "sigmoid tanh tanh "}};
+  static constexpr Operator kOperators[] = {{"RNN", RNN_CELL_VANILLA, 1, 1, 1},
+                                            {"GRU", RNN_CELL_GRU, 3, 1, 2},
+                                            {"LSTM", RNN_CELL_LSTM, 4, 2, 3},
+                                            {kQuantizedLstm, RNN_CELL_LSTM, 4, 2, 3}};
   return *std::find_if(std::begin(kOperators), std::end(kOperators),
                        [&](const Operator& o) { return node.type() == o.type; });
 }
@@ -57,30 +59,79 @@ struct Settings {
   bool reverse;  // one direction, backwards
   bool batch_first;
   std::uint32_t flags;
+  Activations activations;
 };
 
-// The flags that its activation functions ask for.
-std::uint32_t read_activations(const Node& node, const Settings& settings) {
-  std::string found;
-  for (const std::string& name : node.texts("activations")) found += name + " ";
-  if (found.empty()) return 0;
-  std::transform(found.begin(), found.end(), found.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const auto are = [&](const std::string& one) {
-    return found == (settings.directions == 2 ? one + one : one);
+const formats::OnnxFunction& find_function(const std::string& name) {
+  const auto lower = [](std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
   };
-  if (are(settings.op->activations)) return 0;
-  const bool vanilla = settings.op->cell == RNN_CELL_VANILLA;
-  if (vanilla && are("relu ")) return RNN_FLAG_RELU;
-  throw Error(RNN_UNSUPPORTED, "activations %s; they must be the default ones%s", quote(found).c_str(),
-              vanilla ? ", or Relu" : "");
+  std::string all;
+  for (const formats::OnnxFunction& function : formats::kOnnxFunctions) {
+    if (lower(name) == lower(function.name)) return function;
+    all += (all.empty() ? "" : ", ") + std::string(function.name);
+  }
+  throw Error(RNN_UNSUPPORTED, "activations has %s; each must be one of %s", quote(name).c_str(),
+              all.c_str());
+}
+
+// Both 0 would be the defaults. A function without beta is a relu where alpha is 0.
+formats::Function with_numbers(const formats::OnnxFunction& named, float alpha, float beta) {
+  if (!std::isfinite(alpha) || !std::isfinite(beta))
+    throw Error(RNN_BAD_FORMAT,
+                "activation_alpha and activation_beta of %s are %g and %g; they must be finite", named.name,
+                static_cast<double>(alpha), static_cast<double>(beta));
+  if (named.has_alpha && alpha == 0 && beta == 0) {
+    if (named.has_beta)
+      throw Error(RNN_UNSUPPORTED, "activation_alpha and activation_beta of %s are 0; one must not be",
+                  named.name);
+    return {RNN_ACTIVATION_RELU, 0, 0, {}};
+  }
+  return {named.activation, alpha, beta, {}};
+}
+
+// The functions of all directions, which must be the same. The numbers are those of the functions that have them,
+// in their order; where they end, the others have their defaults.
+std::vector<formats::Function> read_functions(const Node& node, const Settings& settings) {
+  const std::vector<std::string> names = node.texts("activations");
+  const std::vector<float> alphas = node.numbers("activation_alpha"), betas = node.numbers("activation_beta");
+  const std::size_t each = settings.op->activations;
+  if (!names.empty() && names.size() != each * settings.directions)
+    throw Error(RNN_BAD_FORMAT, "activations has %zu names; it must have %zu", names.size(),
+                each * settings.directions);
+  std::vector<formats::Function> functions;
+  std::size_t alpha = 0, beta = 0;
+  for (const std::string& name : names) {
+    const formats::OnnxFunction& named = find_function(name);
+    const float a = named.has_alpha && alpha < alphas.size() ? alphas[alpha++] : named.alpha;
+    const float b = named.has_beta && beta < betas.size() ? betas[beta++] : named.beta;
+    functions.push_back(with_numbers(named, a, b));
+  }
+  for (std::size_t i = each; i < functions.size(); ++i)
+    if (!(functions[i] == functions[i - each]))
+      throw Error(RNN_UNSUPPORTED, "activations %s and %s of its directions differ; they must be the same",
+                  quote(names[i - each]).c_str(), quote(names[i]).c_str());
+  functions.resize(std::min(functions.size(), each));
+  return functions;
+}
+
+Activations read_activations(const Node& node, const Settings& settings) {
+  Activations activations;
+  activations.clip = node.number("clip", 0);
+  if (!(activations.clip >= 0) || !std::isfinite(activations.clip))
+    throw Error(RNN_BAD_FORMAT, "clip is %g; it must be at least 0 and finite",
+                static_cast<double>(activations.clip));
+  activations.functions = read_functions(node, settings);
+  return activations;
 }
 
 Settings read_settings(const Node& node) {
   node.check_attributes(
       "activation_alpha activation_beta activations clip direction hidden_size input_forget layout "
       "linear_before_reset ");
-  Settings settings{&operator_of(node), 1, false, node.integer("layout", 0) != 0, 0};
+  Settings settings{&operator_of(node), 1, false, node.integer("layout", 0) != 0, 0, {}};
   const std::string direction = node.text("direction", "forward");
   if (direction == "bidirectional")
     settings.directions = 2;
@@ -89,11 +140,9 @@ Settings read_settings(const Node& node) {
   else if (direction != "forward")
     throw Error(RNN_BAD_FORMAT, "direction is %s; it must be forward, reverse or bidirectional",
                 quote(direction).c_str());
-  settings.flags = read_activations(node, settings);
+  settings.activations = read_activations(node, settings);
   if (settings.op->cell == RNN_CELL_GRU && node.integer("linear_before_reset", 0) == 0)
     settings.flags |= RNN_FLAG_RESET_BEFORE;
-  const float clip = node.number("clip", 0);
-  if (clip != 0) throw Error(RNN_UNSUPPORTED, "clip is %g; it must be 0", static_cast<double>(clip));
   if (node.integer("input_forget", 0) != 0) {
     if (settings.op->cell != RNN_CELL_LSTM)
       throw Error(RNN_BAD_FORMAT, "input_forget is not 0; only an LSTM may have it");
@@ -286,6 +335,7 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   GraphStrand strand{node.label(),
                      settings.op->cell,
                      settings.flags,
+                     settings.activations,
                      settings.op->gates,
                      hidden_size,
                      input_size,

@@ -437,6 +437,8 @@ Function function_of(const Node& node, const Flow& x) {
   if (type == "Softplus") return {RNN_ACTIVATION_SOFTPLUS, 0, 0, {}};
   if (type == "Softmax") return {RNN_ACTIVATION_SOFTMAX, 0, 0, {}};
   if (type == "Elu") return formats::elu(static_cast<double>(node.number("alpha", 1)));
+  if (type == "ThresholdedRelu")
+    return formats::thresholded_relu(static_cast<double>(node.number("alpha", 1)));
   if (type == "LeakyRelu") return formats::leaky_relu(static_cast<double>(node.number("alpha", 0.01f)));
   if (type == "HardSigmoid") {
     const float alpha = node.number("alpha", 0.2f), beta = node.number("beta", 0.5f);
@@ -484,6 +486,7 @@ constexpr struct {
     {"GlobalMaxPool", read_pooling, ""},
     {"HardSigmoid", read_function, "alpha beta "},
     {"LeakyRelu", read_function, "alpha "},
+    {"ThresholdedRelu", read_function, "alpha "},
     {"MatMul", read_matmul, ""},
     {"Mul", read_affine, ""},
     {"PRelu", read_function, ""},

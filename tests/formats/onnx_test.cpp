@@ -186,6 +186,31 @@ TEST(Onnx, PeepholesAndCoupledGates) {
   }
 }
 
+TEST(Onnx, ActivationsOfACell) {
+  const Rnn plain = create([](rnn_config_t& c) { c.cell = RNN_CELL_LSTM; });
+  onnx::ModelProto model = parse(save_onnx(plain.get()));
+  for (const char* name : {"HardSigmoid", "softsign", "ScaledTanh"})
+    attribute(model, "activations", onnx::AttributeProto::STRINGS).add_strings(name);
+  for (const float alpha : {0.25f, 2.0f})
+    attribute(model, "activation_alpha", onnx::AttributeProto::FLOATS).add_floats(alpha);
+  attribute(model, "activation_beta", onnx::AttributeProto::FLOATS).add_floats(0.75f);
+  attribute(model, "clip", onnx::AttributeProto::FLOAT).set_f(3);
+  const Rnn rnn = load_memory(model.SerializeAsString());
+  rnn_config_t config{};
+  config.struct_size = sizeof config;
+  ASSERT_EQ(rnn_get_config(rnn.get(), &config), RNN_OK);
+  ASSERT_EQ(config.layer_count, 2u);
+  const rnn_layer_t& layer = config.layers[0];
+  EXPECT_EQ(layer.gate_activation, RNN_ACTIVATION_HARD_SIGMOID);
+  EXPECT_EQ(layer.gate_alpha, 0.25f);
+  EXPECT_EQ(layer.gate_beta, 0.75f);
+  EXPECT_EQ(layer.activation, RNN_ACTIVATION_SOFTSIGN);
+  EXPECT_EQ(layer.output_activation, RNN_ACTIVATION_SCALED_TANH);
+  EXPECT_EQ(layer.output_alpha, 2.0f);
+  EXPECT_EQ(layer.output_beta, 1.0f);
+  EXPECT_EQ(layer.clip, 3.0f);
+}
+
 TEST(Onnx, NodesThatAreNoNetworkHere) {
   const OnnxCase cases[] = {
       {[](auto& m) { find_node(m, "Add").set_op_type("Pow"); },
@@ -194,15 +219,30 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        "unsupported: node \"layer_l0\" (LSTM): of domain \"com.example\""},
       {[](auto& m) { set_text(m, "direction", "sideways"); },
        "node \"layer_l0\" (LSTM): direction is \"sideways\"; it must be forward, reverse or bidirectional"},
-      {[](auto& m) { attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(2); },
-       "unsupported: node \"layer_l0\" (LSTM): clip is 2; it must be 0"},
+      {[](auto& m) { attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(-2); },
+       "node \"layer_l0\" (LSTM): clip is -2; it must be at least 0 and finite"},
       {[](auto& m) { set_integer(m, "invented", 1); },
        "unsupported: node \"layer_l0\" (LSTM): attribute \"invented\""},
       {[](auto& m) {
-         for (const char* name : {"Sigmoid", "Tanh", "Relu"})
+         for (const char* name : {"Sigmoid", "Tanh", "Gelu"})
            attribute(m, "activations", onnx::AttributeProto::STRINGS).add_strings(name);
        },
-       "activations \"sigmoid tanh relu \"; they must be the default ones"},
+       "unsupported: node \"layer_l0\" (LSTM): activations has \"Gelu\"; each must be one of Tanh, Relu,"},
+      {[](auto& m) { attribute(m, "activations", onnx::AttributeProto::STRINGS).add_strings("Tanh"); },
+       "node \"layer_l0\" (LSTM): activations has 1 names; it must have 3"},
+      {[](auto& m) {
+         for (const char* name : {"HardSigmoid", "Tanh", "Tanh"})
+           attribute(m, "activations", onnx::AttributeProto::STRINGS).add_strings(name);
+         attribute(m, "activation_alpha", onnx::AttributeProto::FLOATS).add_floats(0);
+         attribute(m, "activation_beta", onnx::AttributeProto::FLOATS).add_floats(0);
+       },
+       "activation_alpha and activation_beta of HardSigmoid are 0; one must not be"},
+      {[](auto& m) {
+         for (const char* name : {"Sigmoid", "Elu", "Tanh"})
+           attribute(m, "activations", onnx::AttributeProto::STRINGS).add_strings(name);
+         attribute(m, "activation_alpha", onnx::AttributeProto::FLOATS).add_floats(NAN);
+       },
+       "activation_alpha and activation_beta of Elu are nan and 0; they must be finite"},
       {[](auto& m) {
          add_floats(m, "P", {1, 16}, 0.5f);
          find_node(m, "LSTM").add_input("P");
@@ -225,10 +265,9 @@ TEST(Onnx, NodesThatAreNoNetworkHere) {
        "a constant"},
       {[](auto& m) {
          find_node(m, "LSTM").clear_name();
-         attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(2);
+         attribute(m, "clip", onnx::AttributeProto::FLOAT).set_f(-2);
        },
-       "unsupported: node #5 (LSTM) of \"y_l0\", \"final_h_l0\", \"final_c_l0\": clip is 2; it must be "
-       "0"},
+       "node #5 (LSTM) of \"y_l0\", \"final_h_l0\", \"final_c_l0\": clip is -2; it must be at least 0"},
       {[](auto& m) {
          onnx::NodeProto& added = *m.mutable_graph()->add_node();
          added.set_op_type("Dropout");

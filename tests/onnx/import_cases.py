@@ -36,23 +36,39 @@ def sigmoid(v):
 def step(node, x, h, c):
     """The next h and c of one sequence."""
     W, R, Wb, Rb = node["W"], node["R"], node["Wb"], node["Rb"]
+    f, g, e = node["activations"]
+    f, g = clipped(f, node["clip"]), clipped(g, node["clip"])  # not c in e, as in ONNX Runtime
     if node["op"] == "RNN":
-        return node["f"](W @ x + R @ h + Wb + Rb), c
+        return f(W @ x + R @ h + Wb + Rb), c
     if node["op"] == "GRU":
         (Wz, Wr, Wh), (Rz, Rr, Rh) = np.split(W, 3), np.split(R, 3)
         (bz, br, bh), (cz, cr, ch) = np.split(Wb, 3), np.split(Rb, 3)
-        z, r = sigmoid(Wz @ x + Rz @ h + bz + cz), sigmoid(Wr @ x + Rr @ h + br + cr)
+        z, r = f(Wz @ x + Rz @ h + bz + cz), f(Wr @ x + Rr @ h + br + cr)
         if node["linear_before_reset"]:
-            n = np.tanh(Wh @ x + bh + r * (Rh @ h + ch))
+            n = g(Wh @ x + bh + r * (Rh @ h + ch))
         else:
-            n = np.tanh(Wh @ x + bh + Rh @ (r * h) + ch)
+            n = g(Wh @ x + bh + Rh @ (r * h) + ch)
         return (1 - z) * n + z * h, c
-    i, o, f, g = np.split(W @ x + R @ h + Wb + Rb, 4)
+    i, o, forget, candidate = np.split(W @ x + R @ h + Wb + Rb, 4)
     Pi, Po, Pf = node["P"]
-    i = sigmoid(i + Pi * c)
-    f = 1 - i if node["input_forget"] else sigmoid(f + Pf * c)
-    c = f * c + i * np.tanh(g)
-    return sigmoid(o + Po * c) * np.tanh(c), c
+    i = f(i + Pi * c)
+    forget = 1 - i if node["input_forget"] else f(forget + Pf * c)
+    c = forget * c + i * g(candidate)
+    return f(o + Po * c) * e(c), c
+
+
+def clipped(f, limit):
+    return f if limit is None else lambda v: f(np.clip(v, -limit, limit))
+
+
+# Name, alpha, beta, formula.
+FUNCTIONS = {
+    "RNN": [("ScaledTanh", 0.75, 1.25, lambda v: 0.75 * np.tanh(1.25 * v))],
+    "GRU": [("HardSigmoid", 0.25, 0.5, lambda v: np.clip(0.25 * v + 0.5, 0, 1)),
+            ("leakyrelu", 0.125, None, lambda v: np.where(v > 0, v, 0.125 * v))],
+    "LSTM": [("Sigmoid", None, None, sigmoid), ("Softsign", None, None, lambda v: v / (1 + abs(v))),
+             ("Affine", 0.5, 0.125, lambda v: 0.5 * v + 0.125)]}
+DEFAULTS = {"RNN": [np.tanh, None, None], "GRU": [sigmoid, np.tanh, None], "LSTM": [sigmoid, np.tanh, np.tanh]}
 
 
 def run(node, x, reverse):
@@ -139,12 +155,16 @@ class Graph:
             biased = not self.options.get("no_bias")
             made.append({"op": self.op, "W": self.values(rows, width), "R": self.values(rows, H),
                          "Wb": self.values(rows) * biased, "Rb": self.values(rows) * biased,
-                         "h": np.zeros(H), "c": np.zeros(H), "f": np.tanh,
+                         "h": np.zeros(H), "c": np.zeros(H), "activations": DEFAULTS[self.op],
+                         "clip": self.options.get("clip"),
                          "linear_before_reset": self.options.get("linear_before_reset", 0),
                          "P": self.values(3, H) * self.options.get("peepholes", False),
                          "input_forget": self.options.get("input_forget", 0)})
-            if self.options.get("relu"):
-                made[-1]["f"] = lambda v: np.maximum(v, 0)
+            if self.op == "RNN" and self.options.get("relu"):
+                made[-1]["activations"] = [lambda v: np.maximum(v, 0), None, None]
+            if self.options.get("activations"):
+                functions = [f for *_, f in FUNCTIONS[self.op]]
+                made[-1]["activations"] = functions + [None] * (3 - len(functions))
             if self.options.get("initial"):
                 made[-1]["h"], made[-1]["c"] = self.values(H), self.values(H)
         return made
@@ -169,6 +189,13 @@ class Graph:
             attributes["input_forget"] = 1
         if self.op == "RNN" and self.options.get("relu"):
             attributes["activations"] = ["Relu"] * directions
+        if self.options.get("activations"):
+            functions = FUNCTIONS[self.op] * directions
+            attributes["activations"] = [name for name, *_ in functions]
+            attributes["activation_alpha"] = [alpha for _, alpha, *_ in functions if alpha is not None]
+            attributes["activation_beta"] = [beta for _, _, beta, _ in functions if beta is not None]
+        if self.options.get("clip"):
+            attributes["clip"] = self.options["clip"]
         outputs = self.node(self.op, inputs, 3 if self.op == "LSTM" else 2, **attributes)
         reverse = [direction == "reverse"] if directions == 1 else [False, True]
         self.read = self.flow
@@ -862,7 +889,9 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (layout_1, {"shape": ["n", "t", I]}), (layout_1, {"initial": True, "shape": ["n", "t", I]}),
          (layout_1_bidirectional, {"shape": ["n", "t", I]}),
          (layout_1_bidirectional, {"initial": True, "shape": ["n", "t", I]}), (rows, {}), (rows, {"shape": [T, N, I]}),
-         (last_of_y_h, {}), (states_alone, {}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}),
+         (last_of_y_h, {}), (states_alone, {}),
+         (plain, {"activations": True}), (bidirectional, {"activations": True}), (plain, {"clip": 0.5}),
+         (layout_1_bidirectional, {"activations": True, "clip": 0.5, "shape": ["n", "t", I]}), (last_by_gather, {}), (last_by_slice, {}), (two_nodes, {}),
          (two_nodes, {"initial": True}),
          (split_directions, {"opset": 12}), (gathered_directions, {}), (forward_half, {}), (residual, {}),
          (lengths_input, {}), (lengths_constant, {}), (embedding, {}), (one_hot, {}), (one_feature, {}),
