@@ -1091,7 +1091,8 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
 /* Create a network from a file, and a stream over it in the initial state. The contents say what the file is:
  * one that rnn_save_as wrote (but in C), the state dict of a PyTorch module in safetensors, JSON or a file of
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
- * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order;
+ * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order, where
+ * activation and recurrent_activation of a lstm or gru are Keras' (RTNeural itself passes over them);
  * GuitarML's models, which are state dicts; Neural Amp Modeler's LSTM (.nam; the file must say its version,
  * 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of silence
  * first); and SmartAmpPro's models, which compute each output from the last input_size inputs alone: the two

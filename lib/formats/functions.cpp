@@ -30,6 +30,13 @@ std::optional<Function> with_defaults(std::int32_t activation, const Conventions
   }
 }
 
+std::string names_but(std::int32_t left_out) {
+  std::string names;
+  for (const auto& function : kFunctions)
+    if (function.activation != left_out) names += (names.empty() ? "" : ", ") + std::string(function.name);
+  return names;
+}
+
 }  // namespace
 
 std::optional<Function> find_function(std::string_view name, const Conventions& conventions) {
@@ -39,11 +46,18 @@ std::optional<Function> find_function(std::string_view name, const Conventions& 
   return std::nullopt;
 }
 
-std::string function_names() {
-  std::string names;
-  for (const auto& function : kFunctions) names += (names.empty() ? "" : ", ") + std::string(function.name);
-  return names;
+std::optional<Function> find_cell_function(std::string_view name, std::int32_t usual,
+                                           const Conventions& conventions) {
+  if (name.empty()) return Function{};
+  std::optional<Function> function = find_function(name, conventions);
+  if (!function || function->activation == RNN_ACTIVATION_SOFTMAX) return std::nullopt;
+  if (function->activation == RNN_ACTIVATION_NONE) return Function{RNN_ACTIVATION_AFFINE, 1, 0, {}};
+  return function->activation == usual ? Function{} : function;
 }
+
+std::string function_names() { return names_but(-1); }
+
+std::string cell_function_names() { return names_but(RNN_ACTIVATION_SOFTMAX); }
 
 Function leaky_relu(double alpha) {
   const auto slope = static_cast<float>(alpha);

@@ -33,7 +33,13 @@ constexpr Conventions kKeras = {0.2f, 0}, kKeras2 = {0.2f, 0.2f}, kKeras3 = {0.2
 // None of a name that librnn has no activation for. "", "none" and "linear" are none.
 std::optional<Function> find_function(std::string_view name, const Conventions& conventions);
 
+// Of a cell, whose fields in rnn_layer_t are 0 for `usual`; "linear" is RNN_ACTIVATION_AFFINE. None of a name that no
+// cell has.
+std::optional<Function> find_cell_function(std::string_view name, std::int32_t usual,
+                                           const Conventions& conventions);
+
 std::string function_names();  // all, for messages
+std::string cell_function_names();
 
 // Where alpha is 0, too, which in rnn_layer_t is the default.
 Function leaky_relu(double alpha);

@@ -291,8 +291,9 @@ class Reader {
     layer.kind = Kind::recurrent;
     layer.cell = cell_of(layer.type);
     layer.units = config.at("units").integer(1, kMaxSize);
-    layer.activation = function(config, "activation");
-    if (layer.cell != RNN_CELL_VANILLA) layer.recurrent_activation = function(config, "recurrent_activation");
+    const bool gates = layer.cell != RNN_CELL_VANILLA;
+    set_functions(layer, function(config, "activation"),
+                  gates ? function(config, "recurrent_activation") : "", conventions_);
     // The default of Keras 2.0, whose files do not say it.
     layer.reset_after = layer.cell == RNN_CELL_GRU && is_true(config, "reset_after");
     layer.last_step = !is_true(config, "return_sequences");

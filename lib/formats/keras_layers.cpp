@@ -43,12 +43,6 @@ std::vector<float> transposed(const std::vector<float>& kernel, std::size_t colu
   return out;
 }
 
-void check_choice(const Layer& layer, const char* key, const std::string& choice, const char* only) {
-  if (!choice.empty() && choice != only)
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s.%s is %s; it must be %s or \"\"", layer.place.c_str(), key,
-                quote(choice).c_str(), quote(only).c_str());
-}
-
 Affine affine_of(const Normalization& normalization) {
   Affine affine;
   for (std::size_t i = 0; i < normalization.mean.size(); ++i) {
@@ -97,9 +91,7 @@ class Chain {
   }
 
   void add_recurrent(const Layer& layer) {
-    const bool relu = layer.cell == RNN_CELL_VANILLA && layer.activation == "relu";
-    if (!relu) check_choice(layer, "activation", layer.activation, "tanh");
-    check_choice(layer, "recurrent_activation", layer.recurrent_activation, "sigmoid");
+    const bool relu = layer.cell == RNN_CELL_VANILLA && layer.function.activation == RNN_ACTIVATION_RELU;
     check_not_pooled(layer);
     const bool before = layer.cell == RNN_CELL_GRU && !layer.reset_after;
     rnn_layer_t own{};
@@ -107,6 +99,17 @@ class Chain {
     own.size = layer.units;
     own.direction = direction_of(layer);
     own.flags = (relu ? RNN_FLAG_RELU : 0) | (before ? RNN_FLAG_RESET_BEFORE : 0);
+    own.activation = relu ? RNN_ACTIVATION_NONE : layer.function.activation;
+    own.alpha = layer.function.alpha;
+    own.beta = layer.function.beta;
+    own.gate_activation = layer.gate_function.activation;
+    own.gate_alpha = layer.gate_function.alpha;
+    own.gate_beta = layer.gate_function.beta;
+    if (layer.cell == RNN_CELL_LSTM) {
+      own.output_activation = own.activation;
+      own.output_alpha = own.alpha;
+      own.output_beta = own.beta;
+    }
     std::vector<LayerModel::Parameters> directions = {direction(layer, 0)};
     if (layer.is_bidirectional()) directions.push_back(direction(layer, 1));
     list_.add_recurrent(layer.place, own, std::move(directions));
@@ -246,6 +249,20 @@ void refuse_function(const Layer& layer, const std::string& name, const char* wa
   throw Error(RNN_UNSUPPORTED, "unsupported: %s.activation is %s; it must be %s", layer.place.c_str(),
               quote(name).c_str(),
               wanted != nullptr ? wanted : ("one of " + formats::function_names()).c_str());
+}
+
+void set_functions(Layer& layer, const std::string& activation, const std::string& recurrent_activation,
+                   const formats::Conventions& conventions) {
+  const auto find = [&](const char* key, const std::string& name, std::int32_t usual) {
+    const std::optional<Function> function = formats::find_cell_function(name, usual, conventions);
+    if (!function)
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s.%s is %s; it must be one of %s", layer.place.c_str(), key,
+                  quote(name).c_str(), formats::cell_function_names().c_str());
+    return *function;
+  };
+  layer.function = find("activation", activation, RNN_ACTIVATION_TANH);
+  if (layer.cell != RNN_CELL_VANILLA)
+    layer.gate_function = find("recurrent_activation", recurrent_activation, RNN_ACTIVATION_SIGMOID);
 }
 
 }  // namespace rnn::keras

@@ -51,8 +51,8 @@ struct Layer {
   std::int32_t cell = 0;    // RNN_CELL_... of a recurrent layer
   std::int32_t inputs = 0;  // that it reads: features, or of an Embedding the number of indices
   std::int32_t units = 0;   // that it gives, in each direction
-  std::string activation, recurrent_activation;  // of a recurrent layer; empty: its default
-  Function function;             // of a dense layer or a convolution, and all of an activation
+  Function function;        // of a dense layer or a convolution, and all of an activation
+  Function gate_function;   // of a recurrent layer's gates; function: of its candidate, and an LSTM's of c
   std::int32_t kernel_size = 1;  // K of a convolution
   std::int32_t dilation = 1;     // and how many steps are from one of what it multiplies to the next
   bool reset_after = true;       // of a GRU
@@ -86,5 +86,9 @@ Model make_model(std::vector<Layer> layers, const char* known);
 
 // Of a function's name that is not known; `wanted` says in the message what it must be; null: one of find_function's.
 [[noreturn]] void refuse_function(const Layer& layer, const std::string& name, const char* wanted = nullptr);
+
+// What a recurrent layer says of its activations; empty: its default. Throws Error(RNN_UNSUPPORTED).
+void set_functions(Layer& layer, const std::string& activation, const std::string& recurrent_activation,
+                   const formats::Conventions& conventions);
 
 }  // namespace rnn::keras

@@ -62,7 +62,8 @@ bool read_reset_after(const Value& layer, const Value& weights) {
 }
 
 void read_recurrent(const Value& value, Layer& layer) {
-  layer.recurrent_activation = choice(value, "recurrent_activation");
+  keras::set_functions(layer, choice(value, "activation"), choice(value, "recurrent_activation"),
+                       formats::kKeras);
   const Value weights = value.at("weights");
   const auto X = static_cast<std::size_t>(layer.inputs), H = static_cast<std::size_t>(layer.units);
   const std::size_t columns = keras::gate_count(layer.cell) * H;
@@ -179,16 +180,16 @@ Layer read_layer(const Value& value, std::int32_t inputs) {
   check_size(value, "input_size", layer.inputs);
   check_size(value, "hidden_size", layer.units);
   check_size(value, "output_size", layer.units);
-  layer.activation = choice(value, "activation");
   if (layer.kind == Kind::recurrent) {
     layer.cell = layer.type == "gru" ? RNN_CELL_GRU : RNN_CELL_LSTM;
     read_recurrent(value, layer);
     return layer;
   }
   const bool has_function = layer.type != "prelu" && layer.kind != Kind::normalization;
-  const std::optional<formats::Function> function = formats::find_function(layer.activation, formats::kKeras);
+  const std::string activation = choice(value, "activation");
+  const std::optional<formats::Function> function = formats::find_function(activation, formats::kKeras);
   if (!function || (!has_function && function->activation != RNN_ACTIVATION_NONE))
-    keras::refuse_function(layer, layer.activation, has_function ? nullptr : "\"\"");
+    keras::refuse_function(layer, activation, has_function ? nullptr : "\"\"");
   layer.function = *function;
   if (layer.kind == Kind::dense) read_dense(value, layer);
   if (layer.kind == Kind::convolution) read_convolution(value, layer);

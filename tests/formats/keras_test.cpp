@@ -180,11 +180,10 @@ TEST(Keras, RefusesLayers) {
        "unsupported: layer \"d\" is \"Conv2D\"; librnn reads at most one Embedding, then "},
       {"\"linear\"", "\"selu\"",
        "unsupported: layer \"d\".activation is \"selu\"; it must be one of none, linear, tanh, "},
-      {"\"sigmoid\"", "\"hard_sigmoid\"",
-       "unsupported: layer \"g\".recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
-      {"\"tanh\"", "\"relu\"",
-       "unsupported: layer \"g\".activation is \"relu\"; it must be \"tanh\" or \"\""},
-      {"\"tanh\"", "null", "unsupported: layer \"g\".activation is \"linear\"; it must be \"tanh\" or \"\""},
+      {"\"sigmoid\"", "\"selu\"",
+       "unsupported: layer \"g\".recurrent_activation is \"selu\"; it must be one of none, linear, tanh, "},
+      {"\"tanh\"", "\"softmax\"",
+       "unsupported: layer \"g\".activation is \"softmax\"; it must be one of none, "},
       {"\"reset_after\": true", "\"reset_after\": true, \"go_backwards\": true",
        "unsupported: layer \"g\" gives its outputs from the last step to the first; librnn gives them in the "
        "order "
@@ -333,6 +332,24 @@ TEST(Keras, HardSigmoid) {
   unknown.replace(unknown.find("2.15.0"), 6, "newest");
   expect_message(unknown,
                  "unsupported: layer \"d\".activation is \"hard_sigmoid\"; it must be one of none, linear, ");
+}
+
+// Of Keras 2's gates it was the default for long; no activation is "linear".
+TEST(Keras, ActivationsOfCells) {
+  const Parts p = parts();
+  Numbers numbers(6);
+  const Vector inputs = numbers.vector(30);
+  const auto check = [&](const char* from, const char* to, const keras::Functions& functions) {
+    Vector h(2), outputs;
+    for (std::size_t t = 0; t < inputs.size() / 3; ++t) {
+      h = keras::gru({p.kernel, p.recurrent, p.bias}, keras::gate(inputs, t, 3), h, true, functions);
+      outputs.push_back(keras::dense({p.head, {}, p.head_bias}, h)[0]);
+    }
+    expect_outputs(legacy(replaced(config(), from, to)), inputs, outputs);
+  };
+  check("\"sigmoid\"", "\"hard_sigmoid\"", {"tanh", "hard_sigmoid"});
+  check("\"tanh\"", "\"relu\"", {"relu", "sigmoid"});
+  check("\"tanh\"", "null", {"linear", "sigmoid"});
 }
 
 TEST(Keras, RefusesBranches) {

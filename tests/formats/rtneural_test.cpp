@@ -18,6 +18,12 @@ struct Layer {
   bool reset_after;
   std::string activation;
   keras::Normalization normalization;
+  std::string recurrent_activation = {};
+
+  keras::Functions functions() const {
+    return {activation.empty() ? "tanh" : activation,
+            recurrent_activation.empty() ? "sigmoid" : recurrent_activation};
+  }
 };
 
 Layer random(Numbers& numbers, const std::string& type, std::size_t inputs, std::size_t units,
@@ -73,6 +79,8 @@ std::string text(const Layer& layer) {
                     "\", \"shape\": [null, null, " + std::to_string(layer.units) + "], \"weights\": [" +
                     weights_of(layer) + "]";
   if (layer.type == "batchnorm") out += ", \"epsilon\": 0.001";
+  if (!layer.recurrent_activation.empty())
+    out += ", \"recurrent_activation\": \"" + layer.recurrent_activation + "\"";
   if (layer.type == "gru" && layer.weights.bias.empty())
     out += std::string(", \"reset_after\": ") + (layer.reset_after ? "true" : "false");
   return out + "}";
@@ -87,8 +95,8 @@ std::string file(const std::vector<Layer>& layers) {
 
 // h and c are the layer's states.
 Vector compute(const Layer& layer, const Vector& x, Vector& h, Vector& c) {
-  if (layer.type == "lstm") return h = keras::lstm(layer.weights, x, h, c);
-  if (layer.type == "gru") return h = keras::gru(layer.weights, x, h, layer.reset_after);
+  if (layer.type == "lstm") return h = keras::lstm(layer.weights, x, h, c, layer.functions());
+  if (layer.type == "gru") return h = keras::gru(layer.weights, x, h, layer.reset_after, layer.functions());
   if (layer.type == "batchnorm") return keras::normalize(layer.normalization, x);
   if (layer.type == "prelu") {
     Vector y = x;
@@ -155,6 +163,30 @@ TEST(RTNeural, Lists) {
       {full(2, 3, "")},
   };
   for (const std::vector<Layer>& layers : cases) expect_runs(layers, numbers);
+}
+
+// An LSTM's activation is that of its candidate and of c.
+TEST(RTNeural, ActivationsOfCells) {
+  Numbers numbers(14);
+  for (const char* type : {"gru", "lstm"})
+    for (const auto& [own, gates] :
+         {std::pair{"relu", ""}, std::pair{"linear", "sigmoid"}, std::pair{"softsign", "tanh"},
+          std::pair{"sigmoid", "softsign"}, std::pair{"elu", ""}, std::pair{"gelu", ""},
+          std::pair{"softplus", ""}, std::pair{"", "tanh"}, std::pair{"silu", "tanh"}}) {
+      Layer layer = random(numbers, type, 2, 4);
+      layer.activation = own;
+      layer.recurrent_activation = gates;
+      expect_runs({layer, random(numbers, type, 4, 3), random(numbers, "dense", 3, 1)}, numbers);
+    }
+}
+
+// What says what the cell does by itself is no list of layers.
+TEST(RTNeural, UsualActivations) {
+  Numbers numbers(15);
+  Layer layer = random(numbers, "lstm", 2, 3);
+  layer.activation = "tanh";
+  layer.recurrent_activation = "sigmoid";
+  EXPECT_EQ(parameter_names(load_memory(file({layer})).get())[0], "weight_ih_l0");
 }
 
 TEST(RTNeural, Activations) {
@@ -322,10 +354,11 @@ TEST(RTNeural, Refuses) {
       {"[3]]}]}", "[3]]}, {\"type\": \"batchnorm\", \"epsilon\": 0, \"weights\": [[1], [-1]]}]}",
        "head.weight: value 0 is"},
       {"\"activation\": \"\"", "\"epsilon\": 0", "unsupported: layers[0].epsilon is unknown"},
-      {"\"activation\": \"\"", "\"activation\": \"relu\"",
-       "unsupported: layers[0].activation is \"relu\"; it must be \"tanh\" or \"\""},
+      {"\"activation\": \"\"", "\"activation\": \"softmax\"",
+       "unsupported: layers[0].activation is \"softmax\"; it must be one of none, linear, tanh, relu, "
+       "sigmoid, elu"},
       {"\"activation\": \"\"", "\"recurrent_activation\": \"hard_sigmoid\"",
-       "unsupported: layers[0].recurrent_activation is \"hard_sigmoid\"; it must be \"sigmoid\" or \"\""},
+       "unsupported: layers[0].recurrent_activation is \"hard_sigmoid\"; it must be one of none, linear"},
       {"\"activation\": \"\"", "\"go_backwards\": true", "unsupported: layers[0].go_backwards is unknown"},
       {"\"linear\"", "\"selu\"",
        "unsupported: layers[1].activation is \"selu\"; it must be one of none, linear, tanh, "},

@@ -43,36 +43,44 @@ struct Weights {
   Vector bias;
 };
 
+inline Vector activate(const std::string& name, Vector v, double a = 0);
+
+// The names of a recurrent layer's activations.
+struct Functions {
+  std::string activation = "tanh", recurrent = "sigmoid";
+};
+
 // c is replaced.
-inline Vector lstm(const Weights& w, const Vector& x, const Vector& h, Vector& c) {
+inline Vector lstm(const Weights& w, const Vector& x, const Vector& h, Vector& c, const Functions& f = {}) {
   const std::size_t H = h.size();
   Vector v = sum(times(x, w.kernel), times(h, w.recurrent));
   if (!w.bias.empty()) v = sum(v, w.bias);
-  const Vector input = each(gate(v, 0, H), sigmoid), forget = each(gate(v, 1, H), sigmoid);
-  const Vector candidate = each(gate(v, 2, H), std::tanh), output = each(gate(v, 3, H), sigmoid);
-  c = sum(mul(forget, c), mul(input, candidate));
-  return mul(output, each(c, std::tanh));
+  const auto gate_of = [&](std::size_t index) { return activate(f.recurrent, gate(v, index, H), 1); };
+  const Vector input = gate_of(0), forget = gate_of(1), output = gate_of(3);
+  c = sum(mul(forget, c), mul(input, activate(f.activation, gate(v, 2, H), 1)));
+  return mul(output, activate(f.activation, c, 1));
 }
 
 // h' = z h + (1 - z) hh, where hh = tanh(x K_h + b_h + r (h U_h + b'_h)), or tanh(x K_h + b_h + (r h) U_h)
-inline Vector gru(const Weights& w, const Vector& x, const Vector& h, bool reset_after) {
+inline Vector gru(const Weights& w, const Vector& x, const Vector& h, bool reset_after,
+                  const Functions& f = {}) {
   const std::size_t H = h.size();
   Vector v = times(x, w.kernel), u = times(h, w.recurrent);
   if (!w.bias.empty()) {
     v = sum(v, gate(w.bias, 0, 3 * H));
     if (reset_after) u = sum(u, gate(w.bias, 1, 3 * H));
   }
-  const Vector z = each(sum(gate(v, 0, H), gate(u, 0, H)), sigmoid);
-  const Vector r = each(sum(gate(v, 1, H), gate(u, 1, H)), sigmoid);
+  const Vector z = activate(f.recurrent, sum(gate(v, 0, H), gate(u, 0, H)), 1);
+  const Vector r = activate(f.recurrent, sum(gate(v, 1, H), gate(u, 1, H)), 1);
   const Vector inner = reset_after ? mul(r, gate(u, 2, H)) : gate(times(mul(r, h), w.recurrent), 2, H);
-  const Vector candidate = each(sum(gate(v, 2, H), inner), std::tanh);
+  const Vector candidate = activate(f.activation, sum(gate(v, 2, H), inner), 1);
   Vector next(H);
   for (std::size_t i = 0; i < H; ++i) next[i] = z[i] * h[i] + (1 - z[i]) * candidate[i];
   return next;
 }
 
 // By its name; `a` is alpha or negative_slope, hard_sigmoid is Keras 2's.
-inline Vector activate(const std::string& name, Vector v, double a = 0) {
+inline Vector activate(const std::string& name, Vector v, double a) {
   if (name.empty() || name == "linear") return v;
   double total = 0;
   for (const double x : v) total += std::exp(x);
