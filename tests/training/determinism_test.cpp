@@ -120,6 +120,7 @@ std::vector<Case> lists() {
           with_list({adam, 1, false, false, 0, 0, 0, 0, RNN_POOLING_LAST, 0.3f}, ahead),
           with_list({adam, 1, true, false, 0, 0, 0, 24, RNN_POOLING_NONE, 0.2f, RNN_COMPUTE_BF16}, ahead),
           with_list({adam, 1, false, false}, around),
+          with_list({adam, 1, true, false, 0, 0, 0, 0, RNN_POOLING_MEAN}, ahead),
           with_list({adam, 1, true, false, 0, 0, 0, 0, RNN_POOLING_MAX}, around),
           with_list({adam, 1, false, false, 0, 0, 0, 0, RNN_POOLING_NONE, 0, RNN_COMPUTE_BF16}, around),
           with_list({adam, 1, true, true, 0, 0, 0, 0, 0, 0, RNN_COMPUTE_F32, true}, dense),
