@@ -164,9 +164,12 @@ void add_shape_options(CLI::App& command, Shape& shape) {
                       "and what else it has. A linear layer follows them. Every kind may have\n"
                       "residual and no_bias; vanilla: relu, layer_norm; gru: reset_before,\n"
                       "layer_norm; lstm: projection=N, peepholes, coupled_gates, layer_norm;\n"
-                      "mingru, minlstm: no more; conv1d: kernel=N, dilation=N; dense and conv1d:\n"
-                      "tanh, relu, sigmoid, softmax, elu, leaky_relu, prelu, softsign, gelu,\n"
-                      "swish, hard_sigmoid or softplus, and their alpha=X, beta=X")
+                      "mingru, minlstm: no more; conv1d: kernel=N, dilation=N; and all but mingru\n"
+                      "and minlstm an activation: tanh, relu, sigmoid, softmax, elu, leaky_relu,\n"
+                      "prelu, softsign, gelu, swish, hard_sigmoid, softplus, affine, scaled_tanh or\n"
+                      "thresholded_relu, with alpha=X, beta=X; gru, lstm: gates=NAME for that of the\n"
+                      "gates, gate_alpha=X, gate_beta=X; lstm: output=NAME for that of c,\n"
+                      "output_alpha=X, output_beta=X; vanilla, gru, lstm: clip=X")
           ->check(layer_list());
   for (const char* option : kUniform) list->excludes(command.get_option(option));
   command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")

@@ -155,8 +155,8 @@ void add_format_options(CLI::App& command, Convert& convert) {
   command.add_option("--array", convert.array, "The name of the array in C")->check(not_empty());
   command.add_option("--layers", convert.from.layers,
                      "IN is a PyTorch state dict: what stands before weight_ih_l0, such as\n"
-                     "lstm.; * stands for any characters; of several modules, in the order in which they\n"
-                     "read each other: lstm1.,gru.");
+                     "lstm.; * stands for any characters; of several modules, in the order in which\n"
+                     "they read each other: lstm1.,gru.");
   command.add_option("--head", convert.from.head,
                      "What stands before the head's weight, such as fc.; \"\": no head");
   command.add_option("--embedding", convert.from.embedding, "The same for the embedding");

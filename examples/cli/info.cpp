@@ -25,6 +25,14 @@ Json layers_of(const rnn_config_t& config) {
     if (layer.activation != 0) described["activation"] = name_of_activation(layer.activation);
     if (layer.alpha != 0) described["alpha"] = layer.alpha;
     if (layer.beta != 0) described["beta"] = layer.beta;
+    if (layer.gate_activation != 0) described["gate_activation"] = name_of_activation(layer.gate_activation);
+    if (layer.gate_alpha != 0) described["gate_alpha"] = layer.gate_alpha;
+    if (layer.gate_beta != 0) described["gate_beta"] = layer.gate_beta;
+    if (layer.output_activation != 0)
+      described["output_activation"] = name_of_activation(layer.output_activation);
+    if (layer.output_alpha != 0) described["output_alpha"] = layer.output_alpha;
+    if (layer.output_beta != 0) described["output_beta"] = layer.output_beta;
+    if (layer.clip != 0) described["clip"] = layer.clip;
     if (layer.direction != 0) described["direction"] = name_of_direction(layer.direction);
     if (layer.projection_size != 0) described["projection_size"] = layer.projection_size;
     if (layer.kernel_size != 0) described["kernel_size"] = layer.kernel_size;

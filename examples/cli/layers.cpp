@@ -29,7 +29,10 @@ constexpr Name kActivations[] = {{RNN_ACTIVATION_NONE, "none"},
                                  {RNN_ACTIVATION_GELU, "gelu"},
                                  {RNN_ACTIVATION_SWISH, "swish"},
                                  {RNN_ACTIVATION_HARD_SIGMOID, "hard_sigmoid"},
-                                 {RNN_ACTIVATION_SOFTPLUS, "softplus"}};
+                                 {RNN_ACTIVATION_SOFTPLUS, "softplus"},
+                                 {RNN_ACTIVATION_AFFINE, "affine"},
+                                 {RNN_ACTIVATION_SCALED_TANH, "scaled_tanh"},
+                                 {RNN_ACTIVATION_THRESHOLDED_RELU, "thresholded_relu"}};
 constexpr Name kDirections[] = {{RNN_DIRECTION_FORWARD, "forward"},
                                 {RNN_DIRECTION_REVERSE, "reverse"},
                                 {RNN_DIRECTION_BOTH, "both"},
@@ -38,7 +41,8 @@ constexpr Name kDirections[] = {{RNN_DIRECTION_FORWARD, "forward"},
 // A set of kinds: bit i is the one at place i of kKinds.
 using Kinds = unsigned;
 constexpr Kinds kNoLayer = 0, kVanilla = 1, kGru = 2, kLstm = 4, kDense = 32, kConvolution = 64;
-constexpr Kinds kJoint = kVanilla | kGru | kLstm, kActivated = kDense | kConvolution, kAll = 127;
+constexpr Kinds kJoint = kVanilla | kGru | kLstm, kGated = kGru | kLstm;
+constexpr Kinds kActivated = kJoint | kDense | kConvolution, kAll = 127;
 
 struct Flag {
   std::uint32_t value;
@@ -66,12 +70,23 @@ constexpr Number kNumbers[] = {{"kernel", &rnn_layer_t::kernel_size, kConvolutio
                                {"dilation", &rnn_layer_t::dilation, kConvolution},
                                {"projection", &rnn_layer_t::projection_size, kLstm}};
 
+// Activations of a cell that are not that of h or the candidate.
+constexpr Number kActivationsOf[] = {{"gates", &rnn_layer_t::gate_activation, kGated},
+                                     {"output", &rnn_layer_t::output_activation, kLstm}};
+
 struct Real {
   const char* name;
   float rnn_layer_t::*field;
+  Kinds kinds;
 };
 
-constexpr Real kReals[] = {{"alpha", &rnn_layer_t::alpha}, {"beta", &rnn_layer_t::beta}};
+constexpr Real kReals[] = {{"alpha", &rnn_layer_t::alpha, kActivated},
+                           {"beta", &rnn_layer_t::beta, kActivated},
+                           {"gate_alpha", &rnn_layer_t::gate_alpha, kGated},
+                           {"gate_beta", &rnn_layer_t::gate_beta, kGated},
+                           {"output_alpha", &rnn_layer_t::output_alpha, kLstm},
+                           {"output_beta", &rnn_layer_t::output_beta, kLstm},
+                           {"clip", &rnn_layer_t::clip, kJoint}};
 
 template <std::size_t n>
 std::string name_in(const Name (&names)[n], std::int32_t value) {
@@ -144,7 +159,9 @@ class Reader {
     if (std::find(seen_.begin(), seen_.end(), part.substr(0, part.find('='))) != seen_.end())
       fail(part.substr(0, part.find('=')) + " is there twice");
     seen_.push_back(part.substr(0, part.find('=')));
-    if (read_number(part) || read_real(part) || read_flag(part) || read_activation(part)) return;
+    if (read_number(part) || read_real(part) || read_flag(part) || read_activation_of(part) ||
+        read_activation(part))
+      return;
     fail("it has \"" + part + "\"; behind " + parts_[0] + " and its size may be " + allowed());
   }
 
@@ -160,10 +177,9 @@ class Reader {
   }
 
   bool read_real(const std::string& part) {
-    if ((kActivated & kind_) == 0) return false;
     for (const Real& real : kReals) {
       const std::string start = real.name + std::string("=");
-      if (part.compare(0, start.size(), start) != 0) continue;
+      if ((real.kinds & kind_) == 0 || part.compare(0, start.size(), start) != 0) continue;
       const std::string text = part.substr(start.size());
       char* end = nullptr;
       layer_.*real.field = std::strtof(text.c_str(), &end);
@@ -179,6 +195,23 @@ class Reader {
       if ((flag.kinds & kind_) == 0 || part != flag.name) continue;
       layer_.flags |= flag.value;
       return true;
+    }
+    return false;
+  }
+
+  // "gates=hard_sigmoid"
+  bool read_activation_of(const std::string& part) {
+    for (const Number& number : kActivationsOf) {
+      const std::string start = number.name + std::string("=");
+      if ((number.kinds & kind_) == 0 || part.compare(0, start.size(), start) != 0) continue;
+      for (const Name& activation : kActivations)
+        if (part.substr(start.size()) == activation.name) {
+          layer_.*number.field = activation.value;
+          return true;
+        }
+      std::vector<std::string> names;
+      for (const Name& activation : kActivations) names.push_back(activation.name);
+      fail(number.name + (" is \"" + part.substr(start.size()) + "\"; it must be ") + joined(names));
     }
     return false;
   }
@@ -203,8 +236,10 @@ class Reader {
       if ((flag.kinds & kind_) != 0) names.push_back(flag.name);
     for (const Name& activation : kActivations)
       if ((kActivated & kind_) != 0) names.push_back(activation.name);
+    for (const Number& number : kActivationsOf)
+      if ((number.kinds & kind_) != 0) names.push_back(number.name + std::string("=NAME"));
     for (const Real& real : kReals)
-      if ((kActivated & kind_) != 0) names.push_back(real.name + std::string("=X"));
+      if ((real.kinds & kind_) != 0) names.push_back(real.name + std::string("=X"));
     return joined(names);
   }
 
@@ -231,6 +266,9 @@ std::string text_of(const rnn_layer_t& layer) {
   if (layer.direction != RNN_DIRECTION_FORWARD) add(name_of_direction(layer.direction));
   for (const std::string& name : names_of_flags(layer.flags)) add(name);
   if (layer.activation != RNN_ACTIVATION_NONE) add(name_of_activation(layer.activation));
+  for (const Number& number : kActivationsOf)
+    if (layer.*number.field != RNN_ACTIVATION_NONE)
+      add(number.name + ("=" + name_of_activation(layer.*number.field)));
   for (const Real& real : kReals) {
     char number[32];
     std::snprintf(number, sizeof number, "%s=%g", real.name, static_cast<double>(layer.*real.field));

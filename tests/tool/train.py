@@ -73,6 +73,7 @@ def check_lists(tool):
     quick = ["train", "varied", "--quiet", "--updates", "4", "-o"]
     for layers in ("lstm:8:projection=4:peepholes:coupled_gates", "vanilla:8:relu,mingru:8:residual",
                    "dense:8:elu:alpha=0.5:no_bias,gru:6:reset_before,minlstm:5",
+                   "gru:6:gates=hard_sigmoid:clip=3,lstm:5:softsign:output=affine:output_alpha=0.5",
                    "conv1d:6:dilation=2:kernel=3:hard_sigmoid:alpha=0.25:beta=0.5,gru:6:layer_norm,dense:7:prelu"):
         result = tool.json(*quick, "one.safetensors", "--layer-list", layers, "--embedding", "5", "--dropout",
                            "0.1" if "," in layers else "0")
@@ -99,7 +100,10 @@ def check_list_errors(tool):
             ("gru", 'layer 1, "gru": its size is missing, as in gru:64'),
             ("gru:0", 'layer 1, "gru:0": size is "0"; it must be a whole number, 1..65536'),
             ("gru:8x", 'size is "8x"'), ("gru:99999999999999999999", "size is"), ("gru:70000", "1..65536"),
-            ("gru:8:tanh", 'it has "tanh"; behind gru and its size may be no_bias, reset_before, residual or layer_norm'),
+            ("gru:8:kernel=2", 'it has "kernel=2"; behind gru and its size may be no_bias, reset_before, residual, layer_norm'),
+            ("mingru:8:tanh", 'it has "tanh"; behind mingru and its size may be no_bias or residual'),
+            ("lstm:8:gates=none,gru:8:gates=step", 'layer 2, "gru:8:gates=step": gates is "step"; it must be none, tanh,'),
+            ("gru:8:output=relu", 'it has "output=relu"; behind gru'),
             ("lstm:8:projection=x", 'projection is "x"; it must be a whole number'),
             ("conv1d:8:kernel", 'it has "kernel"; behind conv1d and its size may be kernel=N, dilation=N, no_bias'),
             ("dense:8:kernel=2", 'it has "kernel=2"'), ("gru:8:both", 'it has "both"'), ("gru:8:", 'it has ""'),
@@ -110,6 +114,8 @@ def check_list_errors(tool):
                             ("gru:8,gru:9:residual", r"config.layers\[1\].flags has RNN_FLAG_RESIDUAL, and the layer has 8"),
                             ("gru:8:residual", r"config.layers\[0\].flags has RNN_FLAG_RESIDUAL; the first"),
                             ("gru:8,dense:8:tanh:alpha=2", r"config.layers\[1\].alpha is 2"),
+                            ("gru:8:softmax", r"config.layers\[0\].activation is 4"),
+                            ("gru:8:clip=-1", r"config.layers\[0\].clip is -1"),
                             ("gru:8" + 256 * ",gru:9", "layer_count is 258")):
         tool.fails(message, *command, layers)
     for option in (["--cell", "gru"], ["--hidden", "4"], ["--layers", "2"], ["--projection", "3"], ["--residual"],
