@@ -245,6 +245,15 @@ std::size_t hidden_layers(const rnn_config_t& config) {
   return config.layer_count > 0 ? config.layer_count - 1 : static_cast<std::size_t>(config.num_layers);
 }
 
+bool reads_state(const rnn_config_t& config) {
+  const auto reads = [](std::int32_t kind) {
+    return kind < RNN_LAYER_DENSE && kind != RNN_CELL_MIN_GRU && kind != RNN_CELL_MIN_LSTM;
+  };
+  if (config.layer_count == 0) return reads(config.cell);
+  return std::any_of(config.layers, config.layers + config.layer_count,
+                     [&](const rnn_layer_t& layer) { return reads(layer.kind); });
+}
+
 std::string summary(const rnn_config_t& config) {
   std::string text;
   for (std::size_t l = 0; l < config.layer_count; ++l) {

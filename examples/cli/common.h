@@ -62,6 +62,9 @@ void check_shape(const CLI::App& command, const Shape& shape, const rnn_config_t
 // Layers before the head.
 std::size_t hidden_layers(const rnn_config_t& config);
 
+// A layer multiplies its state by weights.
+bool reads_state(const rnn_config_t& config);
+
 void add_threads_option(CLI::App& command, int& threads);
 void add_json_flag(CLI::App& command, bool& json);
 

@@ -223,10 +223,8 @@ void check_effects(const Train& train, const CLI::App& command, const rnn_config
   };
   check_effect(command, "--dropout", train.dropout == 0 || hidden_layers(config) > 1,
                "it acts between layers, and the network has one");
-  check_effect(
-      command, "--recurrent-dropout",
-      train.recurrent_dropout == 0 || (config.cell != RNN_CELL_MIN_GRU && config.cell != RNN_CELL_MIN_LSTM),
-      "the gates of this cell do not read the state");
+  check_effect(command, "--recurrent-dropout", train.recurrent_dropout == 0 || reads_state(config),
+               "no layer has gates that read the state");
   check_effect(command, "--residual", config.num_layers > 1, "the network has one layer");
   const std::size_t steps = data.training.frames() / data.training.count();
   noted("--window", static_cast<std::size_t>(train.window) <= steps,

@@ -76,7 +76,7 @@ def check_lists(tool):
                    "gru:6:gates=hard_sigmoid:clip=3,lstm:5:softsign:output=affine:output_alpha=0.5",
                    "conv1d:6:dilation=2:kernel=3:hard_sigmoid:alpha=0.25:beta=0.5,gru:6:layer_norm,dense:7:prelu"):
         result = tool.json(*quick, "one.safetensors", "--layer-list", layers, "--embedding", "5", "--dropout",
-                           "0.1" if "," in layers else "0")
+                           "0.1" if "," in layers else "0", "--recurrent-dropout", "0.2", "--output-dropout", "0.1")
         expect(math.isfinite(result["validation"]["loss"]), f"{layers}: {result}")
         tool.ok("sample", "one.safetensors", "--length", "5")
     uniform = ["--cell", "gru", "--hidden", "12", "--layers", "2", "--residual"]
@@ -378,7 +378,9 @@ def check_effects(tool):
     command = ["train", "text", "--hidden", "4", "--updates", "2", "--quiet", "-o", "new.rnn"]
     tool.fails("--dropout has no effect", *command, "--dropout", "0.1", status=2)
     tool.fails("--residual has no effect", *command, "--residual", status=2)
-    tool.fails("--recurrent-dropout has no effect", *command, "--cell", "mingru", "--recurrent-dropout", "0.1", status=2)
+    for shape in (["--cell", "mingru", "--hidden", "4"], ["--layer-list", "dense:4:tanh,minlstm:4"]):
+        tool.fails("--recurrent-dropout has no effect", "train", "text", *shape, "--updates", "2", "--quiet", "-o", "new.rnn",
+                   "--recurrent-dropout", "0.1", status=2)
     tool.fails("--keep-vocabulary has no effect", *command, "--keep-vocabulary", status=2)
     expect(not (tool.folder / "new.rnn").exists(), "a refused training leaves a file")
     tool.write("long", SENTENCE * 32000)
