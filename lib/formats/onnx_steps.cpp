@@ -273,12 +273,14 @@ std::vector<Walked> walk_back(const Content& from, const Parts& parts) {
     return std::all_of(values.begin(), values.end(), [&](double value) { return value == values[0]; });
   };
   std::vector<Walked> chain{{from, 1, 0}};
+  chain[0].content.last = false;  // wherever the others were left out
   while (chain.size() < kMost && chain.back().content.stage == Stage::step) {
     const Walked last = chain.back();
     const GraphStep& step = parts.steps[last.content.step];
     const Affine& by = step.affine;
     if (step.kind != GraphStep::Kind::affine || !are_equal(by.scale) || !are_equal(by.shift)) break;
     chain.push_back({step.reads, last.scale * by.scale[0], last.scale * by.shift[0] + last.shift});
+    chain.back().content.last = false;
   }
   return chain;
 }
@@ -314,13 +316,17 @@ std::optional<Gated> find_gated(const Content& value, const Content& gate, const
 
 Flow multiply(const Node& node, const Flow& a, const Flow& b, Parts& parts, Budget& budget) {
   std::optional<Gated> gated;
-  if (a.axes == b.axes) gated = find_gated(a.content, b.content, parts);
-  if (a.axes == b.axes && !gated) gated = find_gated(b.content, a.content, parts);
+  budget.take(features_of(a));  // which steps are compared by
+  if (a.axes == b.axes && a.content.last == b.content.last) {
+    gated = find_gated(a.content, b.content, parts);
+    if (!gated) gated = find_gated(b.content, a.content, parts);
+  }
   if (!gated)
     throw Error(RNN_UNSUPPORTED,
                 "of two values that are computed; it may be of x and Sigmoid(x), or 1 + Erf(x / sqrt(2))");
   Flow x = a;
   x.content = gated->of;
+  x.content.last = a.content.last;  // where both were cut behind it
   const Flow y = apply(node, x, GraphStep::Kind::function, {gated->activation, 0, 0, {}}, parts, budget);
   if (std::abs(gated->factor - 1) < 1e-6) return y;
   const std::size_t F = features_of(y);

@@ -804,6 +804,14 @@ def last_of_convolution(g):
     return g.model(y, 2)
 
 
+def last_of_swish(g):
+    """Both factors are cut before they are multiplied."""
+    y = dense(g, squeezed(g, "x"), 4)
+    parts = [g.node("Gather", [part, g.constant(np.array(-1))], axis=0) for part in (y, g.node("Sigmoid", [y]))]
+    g.flow = [(h * sigmoid(h))[-1:] for h in g.flow]
+    return g.model(g.node("Mul", parts), 2)
+
+
 # ---- Heads of 8 bits: the matrix is what counts, not how the values were rounded ----
 
 
@@ -905,6 +913,7 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
          (mean_of_directions, {}), (mean_of_directions, {"opset": 12}), (gelus, {}), (normalized_inputs, {}),
          (mean_of_steps, {}), (largest_of_steps, {}), (pooled_convolution, {}), (last_of_convolution, {}),
+         (last_of_swish, {}),
          (computed_constants, {}), (computed_constants, {"shape": [T, N, I]}),
          (integer_heads, {}), (fused_head, {}), (linear_head, {}), (surrounded, {})]
 
