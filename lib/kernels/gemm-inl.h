@@ -62,10 +62,13 @@ template <class Arch, class Output>
   };
   using Sums = const Vec<Arch>(&)[G];
   if constexpr (has_halves<Output>) {
-    each([&](std::size_t m, std::size_t unit, Sums sum) { output.begin(m, unit, sum); });
-    each([&](std::size_t m, std::size_t unit, Sums sum) { output.end(m, unit, sum); });
+    each([&](std::size_t m, std::size_t unit, Sums sum)
+             __attribute__((always_inline)) { output.begin(m, unit, sum); });
+    each([&](std::size_t m, std::size_t unit, Sums sum)
+             __attribute__((always_inline)) { output.end(m, unit, sum); });
   } else {
-    each([&](std::size_t m, std::size_t unit, Sums sum) { output.finish(m, unit, sum); });
+    each([&](std::size_t m, std::size_t unit, Sums sum)
+             __attribute__((always_inline)) { output.finish(m, unit, sum); });
   }
 }
 
