@@ -37,7 +37,7 @@ const Tensor& expect(const Contents& contents, const Names& names, const std::st
 
 constexpr std::string_view kList = "layers.", kReverse = "_reverse";
 
-// The name of a layer's parameter, in parts: "weight_ih_l12_reverse", or of a list "layers.12.weight_ih_reverse",
+// The name of a layer's parameter, taken apart: "weight_ih_l12_reverse", or of a list "layers.12.weight_ih_reverse",
 // is "weight_ih", 12 and "_reverse".
 struct LayerName {
   std::string_view base;
@@ -46,30 +46,30 @@ struct LayerName {
 };
 
 LayerName take_apart_listed(std::string_view name) {
-  LayerName parts{};
+  LayerName apart{};
   const char* const end = name.data() + name.size();
-  const char* const point = std::from_chars(name.data() + kList.size(), end, parts.layer).ptr;
-  parts.base = name.substr(static_cast<std::size_t>(point + 1 - name.data()));
-  if (parts.base.size() < kReverse.size()) return parts;
-  const std::size_t at = parts.base.size() - kReverse.size();
-  if (parts.base.substr(at) != kReverse) return parts;
-  parts.direction = parts.base.substr(at);
-  parts.base = parts.base.substr(0, at);
-  return parts;
+  const char* const point = std::from_chars(name.data() + kList.size(), end, apart.layer).ptr;
+  apart.base = name.substr(static_cast<std::size_t>(point + 1 - name.data()));
+  if (apart.base.size() < kReverse.size()) return apart;
+  const std::size_t at = apart.base.size() - kReverse.size();
+  if (apart.base.substr(at) != kReverse) return apart;
+  apart.direction = apart.base.substr(at);
+  apart.base = apart.base.substr(0, at);
+  return apart;
 }
 
 LayerName take_apart(std::string_view name) {
   if (name.substr(0, kList.size()) == kList) return take_apart_listed(name);
   const std::size_t at = name.rfind("_l");
-  LayerName parts{name.substr(0, at), 0, {}};
+  LayerName apart{name.substr(0, at), 0, {}};
   const char* end = name.data() + name.size();
-  parts.direction = std::string_view(std::from_chars(name.data() + at + 2, end, parts.layer).ptr);
-  return parts;
+  apart.direction = std::string_view(std::from_chars(name.data() + at + 2, end, apart.layer).ptr);
+  return apart;
 }
 
 // A parameter's, or another tensor's of the same strand.
-std::string layer_tensor(const Names& names, std::string_view base, const LayerName& parts) {
-  return names.strand(std::string(base).c_str(), parts.layer, !parts.direction.empty());
+std::string layer_tensor(const Names& names, std::string_view base, const LayerName& apart) {
+  return names.strand(std::string(base).c_str(), apart.layer, !apart.direction.empty());
 }
 
 std::string place(std::size_t layer) { return std::string(kList) + std::to_string(layer) + "."; }
@@ -236,8 +236,8 @@ std::string Names::of(const Parameter& parameter) const {
   if (parameter.kind == Kind::embedding) return embedding + "weight";
   if (parameter.kind == Kind::head) return head + "weight";
   if (parameter.kind == Kind::head_bias) return head + "bias";
-  const LayerName parts = take_apart(parameter.name);
-  return layer_tensor(*this, parts.base, parts);
+  const LayerName apart = take_apart(parameter.name);
+  return layer_tensor(*this, apart.base, apart);
 }
 
 void Names::name_list(const rnn_config_t& config) {

@@ -56,7 +56,7 @@ void check_sizes(const Constant& weight, std::int64_t taps, std::int64_t dilatio
 
 }  // namespace
 
-Outputs read_convolution(const Node& node, Parts& parts, Budget& budget) {
+Outputs read_convolution(const Node& node, Findings& findings, Budget& budget) {
   const Flow* x = std::get_if<Flow>(&node.input(0));
   if (x == nullptr) throw Error(RNN_UNSUPPORTED, "X is constant; it must be what is computed");
   const std::size_t rank = x->axes.size();
@@ -88,7 +88,7 @@ Outputs read_convolution(const Node& node, Parts& parts, Budget& budget) {
   if (gives < 1 || reads < 1 || (found != kUnknown && found != reads))
     throw Error(RNN_BAD_FORMAT, "W has shape %s and X %jd features", to_string(weight.shape).c_str(),
                 std::intmax_t{found});
-  check_axes(*x, {static_cast<std::int64_t>(steps), 0, 1}, parts);
+  check_axes(*x, {static_cast<std::int64_t>(steps), 0, 1}, findings);
 
   const std::int64_t reach = (taps - 1) * dilation;
   const Pads pads = read_pads(node, steps - 2, dimensions, reach);
@@ -105,13 +105,13 @@ Outputs read_convolution(const Node& node, Parts& parts, Budget& budget) {
   GraphStep step = make_step(GraphStep::Kind::convolution, node, static_cast<std::size_t>(gives));
   step.weight = Constant{{gives, reads, taps}, weight.floats, nullptr};
   step.dilation = static_cast<std::int32_t>(dilation);
-  Flow y = add_step(*x, std::move(step), parts, budget);
+  Flow y = add_step(*x, std::move(step), findings, budget);
   y.axes[0] = {Kind::batch, x->axes[0].size};
   y.axes[1] = {Kind::features, gives};
   y.axes[steps] = result;
   if (node.optional_input(2) == nullptr) return {y};
   const std::int64_t behind = std::exchange(y.axes[steps].behind, 0);
-  y = add_bias(node, y, node.floats(2, "B"), parts, budget);
+  y = add_bias(node, y, node.floats(2, "B"), findings, budget);
   y.axes[steps].behind = behind;
   return {y};
 }

@@ -107,7 +107,7 @@ Shape shape_of(const Axes& axes) {
   return result;
 }
 
-// ---- Parts ----
+// ---- Findings ----
 
 bool is_all(const Axis& axis, Range range) {
   const std::int64_t size = axis.size == kUnknown ? kUnknown : axis.size + axis.before + axis.behind;

@@ -86,7 +86,7 @@ struct Scale {
 };
 
 // What the nodes so far tell of the network.
-struct Parts {
+struct Findings {
   std::vector<GraphStrand> strands;
   std::vector<GraphStep> steps;
   std::vector<Quantized> quantized;
@@ -140,36 +140,36 @@ class Node {
 };
 
 // x has steps, sequences and features on these axes, which tells of those of the graph's input.
-void check_axes(const Flow& x, const Shape& order, Parts& parts);
+void check_axes(const Flow& x, const Shape& order, Findings& findings);
 // A step of a node, and x with it.
 GraphStep make_step(GraphStep::Kind kind, const Node& node, std::size_t width);
-Flow add_step(const Flow& x, GraphStep step, Parts& parts, Budget& budget);
+Flow add_step(const Flow& x, GraphStep step, Findings& findings, Budget& budget);
 // What is computed comes next: of a layer, or of the graph's input as numbers.
 void check_readable(const Flow& x);
 // W x, of W [F, O] or, not transposed, [O, F]; a bias may come.
-Flow product(const Node& node, const Flow& x, const Constant& weight, bool transposed, Parts& parts,
+Flow product(const Node& node, const Flow& x, const Constant& weight, bool transposed, Findings& findings,
              Budget& budget);
 // With the bias that an operator of its own does not add.
-Flow add_bias(const Node& node, const Flow& x, const Constant& bias, Parts& parts, Budget& budget);
+Flow add_bias(const Node& node, const Flow& x, const Constant& bias, Findings& findings, Budget& budget);
 
 // What a node makes; an output that it has but that is not here may not be read.
 using Outputs = std::vector<std::optional<Value>>;
 
 // See onnx_recurrent.cpp.
 bool is_recurrent(const std::string& domain, const std::string& type);
-Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget);
+Outputs read_recurrent(const Node& node, Findings& findings, Budget& budget);
 // See onnx_minimal.cpp.
-Outputs read_minimal(const Node& node, Parts& parts, Budget& budget);
+Outputs read_minimal(const Node& node, Findings& findings, Budget& budget);
 // See onnx_steps.cpp: what does the same with each time step's features. Nothing for another type.
-std::optional<Outputs> read_step(const Node& node, Parts& parts, Budget& budget);
+std::optional<Outputs> read_step(const Node& node, Findings& findings, Budget& budget);
 // See onnx_quantized.cpp. Nothing for another type; and of a product by element nothing if it is of numbers.
-std::optional<Outputs> read_quantized(const Node& node, Parts& parts, Budget& budget);
-std::optional<Flow> multiply_quantized(const Node& node, Parts& parts, Budget& budget);
+std::optional<Outputs> read_quantized(const Node& node, Findings& findings, Budget& budget);
+std::optional<Flow> multiply_quantized(const Node& node, Findings& findings, Budget& budget);
 bool is_quantized_operator(const std::string& domain,
                            const std::string& type);  // of another domain than ONNX's
 // See onnx_convolution.cpp.
-Outputs read_convolution(const Node& node, Parts& parts, Budget& budget);
+Outputs read_convolution(const Node& node, Findings& findings, Budget& budget);
 // See onnx_operators.cpp.
-Outputs read_operator(const Node& node, Parts& parts, Budget& budget);
+Outputs read_operator(const Node& node, Findings& findings, Budget& budget);
 
 }  // namespace rnn::onnx_import

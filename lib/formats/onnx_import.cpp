@@ -146,7 +146,7 @@ class Graph {
     for (int i = 0; i < graph_.node_size(); ++i) follow(graph_.node(i), i);
   }
 
-  const Parts& parts() const noexcept { return parts_; }
+  const Findings& findings() const noexcept { return findings_; }
 
   // The one that the network is for; the others may be states.
   Flow output() const {
@@ -202,9 +202,9 @@ class Graph {
       if (!recurrent && !minimal && !is_default(proto.domain()) &&
           !is_quantized_operator(proto.domain(), proto.op_type()))
         throw Error(RNN_UNSUPPORTED, "of domain %s", quote(proto.domain()).c_str());
-      Outputs outputs = recurrent ? read_recurrent(node, parts_, budget_)
-                        : minimal ? read_minimal(node, parts_, budget_)
-                                  : read_operator(node, parts_, budget_);
+      Outputs outputs = recurrent ? read_recurrent(node, findings_, budget_)
+                        : minimal ? read_minimal(node, findings_, budget_)
+                                  : read_operator(node, findings_, budget_);
       outputs.resize(node.output_count());
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         if (const Flow* flow = outputs[i] ? std::get_if<Flow>(&*outputs[i]) : nullptr)
@@ -224,7 +224,7 @@ class Graph {
   std::set<std::string> needed_;
   Budget budget_;
   Scope scope_;
-  Parts parts_;
+  Findings findings_;
 };
 
 // ---- The network ----
@@ -235,9 +235,9 @@ struct GraphLayer {
   std::int32_t direction;
 };
 
-GraphLayer find_layer(const Content& content, const Parts& parts) {
+GraphLayer find_layer(const Content& content, const Findings& findings) {
   const std::vector<StrandRef>& refs = content.strands;
-  GraphLayer layer{{&parts.strands[refs[0].index], nullptr},
+  GraphLayer layer{{&findings.strands[refs[0].index], nullptr},
                    refs[0].reverse ? RNN_DIRECTION_REVERSE : RNN_DIRECTION_FORWARD};
   const std::string& node = layer.strands[0]->node;
   const bool pair = refs.size() == 2 && !refs[0].reverse && refs[1].reverse;
@@ -248,7 +248,7 @@ GraphLayer find_layer(const Content& content, const Parts& parts) {
         node.c_str());
   if (!pair) return layer;
   layer.direction = content.sum ? RNN_DIRECTION_SUM : RNN_DIRECTION_BOTH;
-  layer.strands[1] = &parts.strands[refs[1].index];
+  layer.strands[1] = &findings.strands[refs[1].index];
   const GraphStrand &first = *layer.strands[0], &second = *layer.strands[1];
   if (!(first.reads == second.reads))
     throw Error(RNN_UNSUPPORTED, "%s and %s: they read different values; directions of a layer read one",
@@ -273,13 +273,13 @@ struct Element {
 };
 
 // From the first to the last; each reads what is before it.
-std::vector<Element> find_elements(const Content& output, const Parts& parts) {
+std::vector<Element> find_elements(const Content& output, const Findings& findings) {
   std::vector<Element> elements;
   for (const Content* content = &output;; content = &elements.back().reads()) {
     if (content->stage == Stage::step)
-      elements.push_back({std::nullopt, &parts.steps[content->step]});
+      elements.push_back({std::nullopt, &findings.steps[content->step]});
     else if (content->stage == Stage::hidden)
-      elements.push_back({find_layer(*content, parts)});
+      elements.push_back({find_layer(*content, findings)});
     else
       break;
   }
@@ -289,10 +289,10 @@ std::vector<Element> find_elements(const Content& output, const Parts& parts) {
 
 class Builder {
  public:
-  Builder(const Parts& parts, const Flow& output, std::size_t file_size)
-      : parts_(parts),
+  Builder(const Findings& findings, const Flow& output, std::size_t file_size)
+      : findings_(findings),
         output_(output),
-        elements_(find_elements(output.content, parts)),
+        elements_(find_elements(output.content, findings)),
         budget_(file_size + 65536) {}
 
   Model build() {
@@ -411,8 +411,8 @@ class Builder {
                                      : narrow("the inputs", inputs_of(*first.step));
     if (!embedded()) return;
     config_.embedding_size = config_.input_size;
-    config_.input_size = narrow("the embedding's rows", parts_.embedding->shape[0]);
-    list_.model.parameters["embedding.weight"] = *parts_.embedding->floats;
+    config_.input_size = narrow("the embedding's rows", findings_.embedding->shape[0]);
+    list_.model.parameters["embedding.weight"] = *findings_.embedding->floats;
   }
 
   static std::int64_t inputs_of(const GraphStep& step) {
@@ -523,12 +523,12 @@ class Builder {
     if (strand.peepholes) add_peepholes(strand, own);
     if (config_.initial_state == RNN_INITIAL_ZERO) return own;
     const char* names[] = {"initial_h", "initial_c"};
-    for (std::size_t part = 0; part < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++part) {
+    for (std::size_t state = 0; state < (strand.cell == RNN_CELL_LSTM ? 2u : 1u); ++state) {
       const auto H = static_cast<std::size_t>(strand.hidden_size);
-      std::vector<float>& values = own[names[part]];
+      std::vector<float>& values = own[names[state]];
       values.assign(H, 0.0f);
-      if (strand.states[part])
-        std::copy_n(&(*strand.states[part]->floats)[strand.direction * H], H, values.data());
+      if (strand.states[state])
+        std::copy_n(&(*strand.states[state]->floats)[strand.direction * H], H, values.data());
     }
     return own;
   }
@@ -575,7 +575,7 @@ class Builder {
     const bool last = &step == elements_.back().step || (bias != nullptr && bias == elements_.back().step);
     const bool tied = last && embedded() && list_.count() > 0 && !window &&
                       config_.embedding_size == static_cast<std::int32_t>(inputs_of(step)) &&
-                      weight == *parts_.embedding->floats;
+                      weight == *findings_.embedding->floats;
     list_.add_dense(step.node, layer, std::move(weight), std::move(values));
     if (tied) list_.tie_head();
   }
@@ -604,7 +604,7 @@ class Builder {
     return values;
   }
 
-  const Parts& parts_;
+  const Findings& findings_;
   const Flow& output_;
   std::vector<Element> elements_;
   const char* pooling_ = nullptr;    // of a node that pools the steps
@@ -632,7 +632,7 @@ Model read_onnx(const void* memory, std::size_t size) try {
   check_opset(proto);
   const Graph graph(proto, size);
   const Flow output = graph.output();
-  Model model = Builder(graph.parts(), output, size).build();
+  Model model = Builder(graph.findings(), output, size).build();
   add_metadata(proto, model);
   return model;
 } catch (const Error& error) {

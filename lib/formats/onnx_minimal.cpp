@@ -168,7 +168,7 @@ std::optional<Constant> read_initial(const Node& node, std::int64_t hidden) {
 
 }  // namespace
 
-Outputs read_minimal(const Node& node, Parts& parts, Budget& budget) {
+Outputs read_minimal(const Node& node, Findings& findings, Budget& budget) {
   const MinimalCell& cell = *find_minimal(node.type());
   const bool reverse = node.type() == cell.reverse;
   const auto G = static_cast<std::int64_t>(cell.gates);
@@ -185,7 +185,7 @@ Outputs read_minimal(const Node& node, Parts& parts, Budget& budget) {
   if (hidden > kMaxSize || inputs > kMaxClasses)
     throw Error(RNN_UNSUPPORTED, "W has shape %s; H must be at most %d and X %d",
                 to_string(weight.shape).c_str(), kMaxSize, kMaxClasses);
-  check_axes(*x, {0, 1, 2}, parts);
+  check_axes(*x, {0, 1, 2}, findings);
   if (x->axes[2].size != kUnknown && x->axes[2].size != inputs)
     throw Error(RNN_BAD_FORMAT, "X has %jd features; W reads %jd", std::intmax_t{x->axes[2].size},
                 std::intmax_t{inputs});
@@ -207,8 +207,8 @@ Outputs read_minimal(const Node& node, Parts& parts, Budget& budget) {
   Content content;
   content.stage = Content::Stage::hidden;
   content.source = x->content.source;
-  content.strands.push_back({parts.strands.size(), reverse});
-  parts.strands.push_back(std::move(strand));
+  content.strands.push_back({findings.strands.size(), reverse});
+  findings.strands.push_back(std::move(strand));
   const Axis steps{Axis::Kind::time, x->axes[0].size}, sequences{Axis::Kind::batch, x->axes[1].size},
       features{Axis::Kind::features, hidden};
   Flow y{content, {steps, sequences, features}};

@@ -20,7 +20,7 @@ std::size_t rank_of(const Value& value) {
 
 // ---- Constants ----
 
-Outputs read_constant(const Node& node, Parts&, Budget& budget) {
+Outputs read_constant(const Node& node, Findings&, Budget& budget) {
   if (const auto* value = node.find("value", {AttributeProto::TENSOR})) return {read_tensor(value->t())};
   if (node.has("value_int")) return {make_integers({}, {node.integer("value_int", 0)})};
   if (const std::optional<Shape> values = node.integers("value_ints", 0))
@@ -38,7 +38,7 @@ Outputs read_constant(const Node& node, Parts&, Budget& budget) {
   return {Constant{shape, std::make_shared<const std::vector<float>>(std::move(values)), nullptr}};
 }
 
-Outputs read_constant_of_shape(const Node& node, Parts&, Budget& budget) {
+Outputs read_constant_of_shape(const Node& node, Findings&, Budget& budget) {
   Shape shape = node.integers("", 0).value_or(Shape{});
   Constant value{{1}, std::make_shared<const std::vector<float>>(1, 0.0f), nullptr};
   if (const auto* given = node.find("value", {AttributeProto::TENSOR})) value = read_tensor(given->t());
@@ -48,7 +48,7 @@ Outputs read_constant_of_shape(const Node& node, Parts&, Budget& budget) {
   return {expand(value, shape, budget)};
 }
 
-Outputs read_shape(const Node& node, Parts&, Budget& budget) {
+Outputs read_shape(const Node& node, Findings&, Budget& budget) {
   Shape sizes;
   if (const Flow* flow = as_flow(node.input(0))) {
     if (flow->content.opaque) throw Error(RNN_UNSUPPORTED, "of something that is neither x nor y");
@@ -60,16 +60,16 @@ Outputs read_shape(const Node& node, Parts&, Budget& budget) {
   return {make_integers({static_cast<std::int64_t>(sizes.size())}, sizes)};
 }
 
-Outputs read_expand(const Node& node, Parts&, Budget& budget) {
+Outputs read_expand(const Node& node, Findings&, Budget& budget) {
   const Constant& constant = node.constant(0, "input");
   return {expand(constant, node.integers("", 1).value_or(Shape{}), budget)};
 }
 
 // ---- The same values in another shape ----
 
-Outputs read_identity(const Node& node, Parts&, Budget&) { return {node.input(0)}; }
+Outputs read_identity(const Node& node, Findings&, Budget&) { return {node.input(0)}; }
 
-Outputs read_dropout(const Node& node, Parts&, Budget&) {
+Outputs read_dropout(const Node& node, Findings&, Budget&) {
   if (node.optional_input(2) != nullptr) {
     const Constant& training = node.constant(2, "training_mode");
     if (!training.integers || training.count() != 1 || training.integers->front() != 0)
@@ -78,7 +78,7 @@ Outputs read_dropout(const Node& node, Parts&, Budget&) {
   return {node.input(0)};
 }
 
-Outputs read_cast(const Node& node, Parts&, Budget& budget) {
+Outputs read_cast(const Node& node, Findings&, Budget& budget) {
   using ::onnx::TensorProto;
   const std::int64_t to = node.integer("to", 0);
   const bool floats = to == TensorProto::FLOAT || to == TensorProto::DOUBLE || to == TensorProto::FLOAT16 ||
@@ -92,7 +92,7 @@ Outputs read_cast(const Node& node, Parts&, Budget& budget) {
   return {node.input(0)};
 }
 
-Outputs read_transpose(const Node& node, Parts&, Budget& budget) {
+Outputs read_transpose(const Node& node, Findings&, Budget& budget) {
   const std::size_t rank = rank_of(node.input(0));
   Shape order(rank);
   for (std::size_t i = 0; i < rank; ++i) order[i] = static_cast<std::int64_t>(rank - 1 - i);
@@ -118,14 +118,14 @@ Shape squeezed(const Constant& constant, const Shape& axes) {
   return shape;
 }
 
-Outputs read_squeeze(const Node& node, Parts&, Budget&) {
+Outputs read_squeeze(const Node& node, Findings&, Budget&) {
   const Shape axes = node.integers("axes", 1).value_or(Shape{});
   if (const Flow* flow = as_flow(node.input(0))) return {squeeze(*flow, axes)};
   const Constant& constant = node.constant(0, "data");
   return {reshape(constant, squeezed(constant, axes), true)};
 }
 
-Outputs read_unsqueeze(const Node& node, Parts&, Budget&) {
+Outputs read_unsqueeze(const Node& node, Findings&, Budget&) {
   const Shape axes = node.integers("axes", 1).value_or(Shape{});
   if (const Flow* flow = as_flow(node.input(0))) return {unsqueeze(*flow, axes)};
   const Constant& constant = node.constant(0, "data");
@@ -136,7 +136,7 @@ Outputs read_unsqueeze(const Node& node, Parts&, Budget&) {
   return {reshape(constant, shape, true)};
 }
 
-Outputs read_reshape(const Node& node, Parts&, Budget&) {
+Outputs read_reshape(const Node& node, Findings&, Budget&) {
   const std::optional<Shape> shape = node.integers("shape", 1);
   if (!shape) throw Error(RNN_BAD_FORMAT, "it has no shape");
   const bool allow_zero = node.integer("allowzero", 0) != 0;
@@ -146,9 +146,9 @@ Outputs read_reshape(const Node& node, Parts&, Budget&) {
   return {reshape(node.constant(0, "data"), *shape, allow_zero)};
 }
 
-// ---- Parts ----
+// ---- Findings ----
 
-Outputs read_slice(const Node& node, Parts&, Budget& budget) {
+Outputs read_slice(const Node& node, Findings&, Budget& budget) {
   const std::optional<Shape> starts = node.integers("starts", 1), ends = node.integers("ends", 2);
   if (!starts || !ends || starts->size() != ends->size())
     throw Error(RNN_BAD_FORMAT, "it must have as many starts as ends");
@@ -191,26 +191,26 @@ Constant gathered(const Constant& constant, std::size_t axis, const Constant& in
 }
 
 // Rows of a table, which the graph's input selects.
-Outputs read_embedding(const Constant& table, const Flow& indices, std::int64_t axis, Parts& parts) {
+Outputs read_embedding(const Constant& table, const Flow& indices, std::int64_t axis, Findings& findings) {
   if (!table.floats || table.shape.size() != 2 || axis != 0)
     throw Error(RNN_UNSUPPORTED, "on axis %jd of shape %s; an embedding is a matrix of floats",
                 std::intmax_t{axis}, to_string(table.shape).c_str());
   if (indices.content.stage != Stage::input || indices.content.opaque)
     throw Error(RNN_UNSUPPORTED, "its indices must be the graph's input");
-  if (parts.embedding) throw Error(RNN_UNSUPPORTED, "a second embedding");
-  parts.embedding = table;
+  if (findings.embedding) throw Error(RNN_UNSUPPORTED, "a second embedding");
+  findings.embedding = table;
   Flow result = indices;
   result.content.stage = Stage::embedded;
   result.axes.push_back({Kind::features, table.shape[1]});
   return {result};
 }
 
-Outputs read_gather(const Node& node, Parts& parts, Budget& budget) {
+Outputs read_gather(const Node& node, Findings& findings, Budget& budget) {
   const std::int64_t axis = node.integer("axis", 0);
   const Flow* flow = as_flow(node.input(0));
   if (const Flow* indices = as_flow(node.input(1))) {
     if (flow != nullptr) throw Error(RNN_UNSUPPORTED, "its indices are computed; they must be constant");
-    return read_embedding(node.constant(0, "data"), *indices, axis, parts);
+    return read_embedding(node.constant(0, "data"), *indices, axis, findings);
   }
   const Constant& indices = node.constant(1, "indices");
   if (!indices.integers || indices.shape.size() > 1)
@@ -229,7 +229,7 @@ Outputs read_gather(const Node& node, Parts& parts, Budget& budget) {
   return {result};
 }
 
-Outputs read_split(const Node& node, Parts&, Budget& budget) {
+Outputs read_split(const Node& node, Findings&, Budget& budget) {
   const std::size_t axis = find_axis(node.integer("axis", 0), rank_of(node.input(0)));
   const Flow* flow = as_flow(node.input(0));
   const std::int64_t size = flow != nullptr ? flow->axes[axis].size : node.constant(0, "data").shape[axis];
@@ -261,7 +261,7 @@ Outputs read_split(const Node& node, Parts&, Budget& budget) {
   return outputs;
 }
 
-Outputs read_concat(const Node& node, Parts&, Budget& budget) {
+Outputs read_concat(const Node& node, Findings&, Budget& budget) {
   const std::size_t axis = find_axis(node.integer("axis", 0), rank_of(node.input(0)));
   if (node.input_count() > kMaxStrands) throw Error(RNN_UNSUPPORTED, "of %zu values", node.input_count());
   std::vector<Constant> constants;
@@ -285,7 +285,7 @@ Outputs read_concat(const Node& node, Parts&, Budget& budget) {
 }
 
 // Of zeros.
-Outputs read_pad(const Node& node, Parts&, Budget&) {
+Outputs read_pad(const Node& node, Findings&, Budget&) {
   const Flow* flow = as_flow(node.input(0));
   if (flow == nullptr) throw Error(RNN_UNSUPPORTED, "of a constant");
   if (node.text("mode", "constant") != "constant")
@@ -311,7 +311,7 @@ Outputs read_pad(const Node& node, Parts&, Budget&) {
 }
 
 // Of both directions of a layer.
-Outputs read_sum(const Node& node, Parts&, Budget&) {
+Outputs read_sum(const Node& node, Findings&, Budget&) {
   const Flow* flow = as_flow(node.input(0));
   const std::optional<Shape> axes = node.integers("axes", 1);
   if (flow == nullptr || flow->content.opaque || !axes || axes->size() != 1)
@@ -320,7 +320,7 @@ Outputs read_sum(const Node& node, Parts&, Budget&) {
       add_directions(*flow, find_axis(axes->front(), flow->axes.size()), node.integer("keepdims", 1) != 0)};
 }
 
-Outputs read_one_hot(const Node& node, Parts& parts, Budget&) {
+Outputs read_one_hot(const Node& node, Findings& findings, Budget&) {
   const Flow* flow = as_flow(node.input(0));
   const Constant &depth = node.constant(1, "depth"), &values = node.constant(2, "values");
   const auto value = [&](std::size_t i) {
@@ -332,11 +332,11 @@ Outputs read_one_hot(const Node& node, Parts& parts, Budget&) {
   if (values.count() != 2 || value(0) != 0 || value(1) != 1 || depth.count() != 1 || !depth.integers ||
       (axis != -1 && axis != static_cast<std::int64_t>(flow->axes.size())))
     throw Error(RNN_UNSUPPORTED, "it must have 0 and 1 along a new last axis");
-  if (parts.depth != 0) throw Error(RNN_UNSUPPORTED, "a second OneHot");
-  parts.depth = depth.integers->front();
+  if (findings.depth != 0) throw Error(RNN_UNSUPPORTED, "a second OneHot");
+  findings.depth = depth.integers->front();
   Flow result = *flow;
   result.content.stage = Stage::one_hot;
-  result.axes.push_back({Kind::features, parts.depth});
+  result.axes.push_back({Kind::features, findings.depth});
   return {result};
 }
 
@@ -352,7 +352,7 @@ bool has_axes(const Content& content) {
 
 struct Operator {
   const char* type;
-  Outputs (*read)(const Node&, Parts&, Budget&);
+  Outputs (*read)(const Node&, Findings&, Budget&);
   const char* attributes;
   Gives gives;
 };
@@ -381,7 +381,7 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-Outputs read_operator(const Node& node, Parts& parts, Budget& budget) {
+Outputs read_operator(const Node& node, Findings& findings, Budget& budget) {
   for (const Operator& known : kOperators) {
     if (node.type() != known.type) continue;
     node.check_attributes(known.attributes);
@@ -389,10 +389,10 @@ Outputs read_operator(const Node& node, Parts& parts, Budget& budget) {
     const bool opaque = first != nullptr && first->content.opaque;
     if (opaque && !(known.gives == Gives::all && has_axes(first->content)))
       return Outputs(node.output_count(), Value(make_opaque(*first)));
-    return known.read(node, parts, budget);
+    return known.read(node, findings, budget);
   }
-  if (std::optional<Outputs> outputs = read_quantized(node, parts, budget)) return std::move(*outputs);
-  if (std::optional<Outputs> outputs = read_step(node, parts, budget)) return std::move(*outputs);
+  if (std::optional<Outputs> outputs = read_quantized(node, findings, budget)) return std::move(*outputs);
+  if (std::optional<Outputs> outputs = read_step(node, findings, budget)) return std::move(*outputs);
   throw Error(RNN_UNSUPPORTED, "no such operator here");
 }
 

@@ -180,7 +180,7 @@ Constant read_quantized(const Node& node, Input i, Input scale_at, Input zero_at
                 "%s has shape %s, its scale %s and its zero point %s; they must be [%jd] or [%jd, %jd]", role,
                 to_string(matrix.shape).c_str(), to_string(scale.shape).c_str(),
                 to_string(zero.shape).c_str(), std::intmax_t{D}, std::intmax_t{D}, std::intmax_t{columns});
-  // The parts of one axis, D * G*H or D.
+  // The findings of one axis, D * G*H or D.
   const auto flat = [](const Constant& constant) {
     return Constant{{static_cast<std::int64_t>(constant.count())}, constant.floats, constant.integers};
   };
@@ -263,7 +263,7 @@ std::optional<Constant> read_initial(const Node& node, Input i, const char* role
 
 // ---- What it reads ----
 
-const Flow& read_x(const Node& node, const Settings& settings, std::int64_t input_size, Parts& parts) {
+const Flow& read_x(const Node& node, const Settings& settings, std::int64_t input_size, Findings& findings) {
   const Flow* x = std::get_if<Flow>(&node.input(kX));
   if (x == nullptr)
     throw Error(RNN_UNSUPPORTED, "X is constant; it must be the graph's input or a layer's output");
@@ -271,7 +271,7 @@ const Flow& read_x(const Node& node, const Settings& settings, std::int64_t inpu
   if (content.opaque || content.last)
     throw Error(RNN_UNSUPPORTED, "X is a part, or of the last step only; it must be a whole sequence");
   if (x->axes.size() != 3) throw Error(RNN_UNSUPPORTED, "X has %zu axes; it must have 3", x->axes.size());
-  check_axes(*x, settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2}, parts);
+  check_axes(*x, settings.batch_first ? Shape{1, 0, 2} : Shape{0, 1, 2}, findings);
   if (!is_whole(*x)) throw Error(RNN_UNSUPPORTED, "X has zeros before or steps behind the sequence");
   const std::int64_t features = x->axes[2].size;
   if (features != kUnknown && features != input_size)
@@ -308,7 +308,7 @@ bool is_recurrent(const std::string& domain, const std::string& type) {
   return (domain.empty() || domain == "ai.onnx") && (type == "RNN" || type == "GRU" || type == "LSTM");
 }
 
-Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
+Outputs read_recurrent(const Node& node, Findings& findings, Budget& budget) {
   const Settings settings = read_settings(node);
   const bool quantized = node.type() == kQuantizedLstm;
   const Constant input =
@@ -328,7 +328,7 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   const std::int64_t rows = static_cast<std::int64_t>(settings.op->gates) * hidden_size;
   expect_shape(input, "W", {D, rows, input_size});
   expect_shape(recurrent, "R", {D, rows, hidden_size});
-  const Flow& x = read_x(node, settings, input_size, parts);
+  const Flow& x = read_x(node, settings, input_size, findings);
   for (const std::size_t i : {kLengths, kInitialH, kInitialC, kPeepholes}) take_constant(node, i, budget);
   check_lengths(node, x.axes[settings.batch_first ? 1 : 0].size);
 
@@ -354,8 +354,8 @@ Outputs read_recurrent(const Node& node, Parts& parts, Budget& budget) {
   strand.states[0] = read_initial(node, kInitialH, "initial_h", settings, hidden_size);
   if (settings.op->states == 2)
     strand.states[1] = read_initial(node, kInitialC, "initial_c", settings, hidden_size);
-  const std::size_t first = parts.strands.size();
-  for (; strand.direction < settings.directions; ++strand.direction) parts.strands.push_back(strand);
+  const std::size_t first = findings.strands.size();
+  for (; strand.direction < settings.directions; ++strand.direction) findings.strands.push_back(strand);
 
   Outputs outputs = make_outputs(x, settings, hidden_size, first);
   outputs.resize(1 + settings.op->states);

@@ -110,7 +110,7 @@ struct Axis {
   }
 };
 
-// A direction of a recurrent node; index of Parts::strands.
+// A direction of a recurrent node; index of Findings::strands.
 struct StrandRef {
   std::size_t index;
   bool reverse;
@@ -126,7 +126,7 @@ struct Content {
   int source = 0;                  // which of the graph's inputs
   std::vector<StrandRef> strands;  // of the last recurrent layer so far
   bool sum = false;                // of both strands' h
-  std::size_t step = 0;            // behind them, of Stage::step: index of Parts::steps
+  std::size_t step = 0;            // behind them, of Stage::step: index of Findings::steps
   bool last = false;               // of the last step only
   // A part, or another state than h: may be a state or an output that is left out, no more;
   bool opaque = false;
@@ -134,7 +134,7 @@ struct Content {
   // What is no number itself, and opaque: values of 8 bits, their scale and zero point, sums of their products.
   enum class Form { numbers, quantized, scale, zero_point, product };
   Form form = Form::numbers;
-  std::size_t form_index = 0;  // of Parts::quantized (zero_point, too), scales or products
+  std::size_t form_index = 0;  // of Findings::quantized (zero_point, too), scales or products
 
   bool operator==(const Content& other) const noexcept {
     return std::tie(stage, source, strands, sum, step, last, opaque, inputs, form, form_index) ==

@@ -120,10 +120,10 @@ void compare_states(const Weights& weights, const Run& found, const float* expec
     const std::string place =
         "layer " + std::to_string(strand.layer->index) + (strand.reverse ? ", backward" : "");
     for (std::size_t t = 0; t < kSteps; ++t)
-      for (std::size_t part = strand.layer->cell->first_kept_state(); part < strand.layer->cell->states;
-           ++part) {
-        const std::size_t at = t * weights.state_size() + strand.states[part].offset;
-        compare(found.states.data() + at, expected + at, strand.states[part].size, tolerance, t, place);
+      for (std::size_t state = strand.layer->cell->first_kept_state(); state < strand.layer->cell->states;
+           ++state) {
+        const std::size_t at = t * weights.state_size() + strand.states[state].offset;
+        compare(found.states.data() + at, expected + at, strand.states[state].size, tolerance, t, place);
       }
     for (std::size_t t = 0; t < kSteps; ++t) {
       const std::size_t at = t * weights.state_size() + strand.past.offset;
