@@ -169,7 +169,8 @@ void add_shape_options(CLI::App& command, Shape& shape) {
                       "prelu, softsign, gelu, swish, hard_sigmoid, softplus, affine, scaled_tanh or\n"
                       "thresholded_relu, with alpha=X, beta=X; gru, lstm: gates=NAME for that of the\n"
                       "gates, gate_alpha=X, gate_beta=X; lstm: output=NAME for that of c,\n"
-                      "output_alpha=X, output_beta=X; vanilla, gru, lstm: clip=X")
+                      "output_alpha=X, output_beta=X; vanilla, gru, lstm: clip=X, zoneout_h=X;\n"
+                      "lstm: zoneout_c=X")
           ->check(layer_list());
   for (const char* option : kUniform) list->excludes(command.get_option(option));
   command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")

@@ -33,6 +33,8 @@ Json layers_of(const rnn_config_t& config) {
     if (layer.output_alpha != 0) described["output_alpha"] = layer.output_alpha;
     if (layer.output_beta != 0) described["output_beta"] = layer.output_beta;
     if (layer.clip != 0) described["clip"] = layer.clip;
+    if (layer.zoneout_h != 0) described["zoneout_h"] = layer.zoneout_h;
+    if (layer.zoneout_c != 0) described["zoneout_c"] = layer.zoneout_c;
     if (layer.direction != 0) described["direction"] = name_of_direction(layer.direction);
     if (layer.projection_size != 0) described["projection_size"] = layer.projection_size;
     if (layer.kernel_size != 0) described["kernel_size"] = layer.kernel_size;

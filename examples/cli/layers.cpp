@@ -86,7 +86,9 @@ constexpr Real kReals[] = {{"alpha", &rnn_layer_t::alpha, kActivated},
                            {"gate_beta", &rnn_layer_t::gate_beta, kGated},
                            {"output_alpha", &rnn_layer_t::output_alpha, kLstm},
                            {"output_beta", &rnn_layer_t::output_beta, kLstm},
-                           {"clip", &rnn_layer_t::clip, kJoint}};
+                           {"clip", &rnn_layer_t::clip, kJoint},
+                           {"zoneout_h", &rnn_layer_t::zoneout_h, kJoint},
+                           {"zoneout_c", &rnn_layer_t::zoneout_c, kLstm}};
 
 template <std::size_t n>
 std::string name_in(const Name (&names)[n], std::int32_t value) {

@@ -289,6 +289,12 @@ typedef struct rnn_layer {
   float output_beta;
   float clip;              /* of a vanilla cell, GRU or LSTM: what the activations of h, the candidate and the
                               gates are of is limited to -clip..clip, as by ONNX's clip; 0: it is not */
+  float zoneout_h;         /* z of h of a vanilla cell, GRU or LSTM: 0..<1; 0: no zoneout. With it (Krueger et
+                              al. 2017), where the cell computes h' (an LSTM from the c' that it computes),
+                              the state becomes z h + (1 - z) h'. In training a random mask decides instead,
+                              for each unit and step, whether h stays, with probability z, or becomes h';
+                              tapes draw masks if rnn_dropout_rates_t.zoneout is 1 */
+  float zoneout_c;         /* the same of c of an LSTM */
   int32_t reserved;        /* 0 */
 } rnn_layer_t;
 
@@ -956,13 +962,15 @@ RNN_API rnn_status_t rnn_tape_backward(rnn_tape_t *tape, const float *d_outputs,
  * Since    0.1 */
 RNN_API rnn_status_t rnn_tape_set_dropout(rnn_tape_t *tape, float rate, uint64_t seed);
 
-/* What is dropped; each 0..<1, 0 is off. */
+/* What is dropped; each rate 0..<1, 0 is off. */
 typedef struct rnn_dropout_rates {
   size_t struct_size;
   float layers; /* as rnn_train_options_t.dropout */
   float output; /* as rnn_train_options_t.output_dropout */
   float recurrent; /* as rnn_train_options_t.recurrent_dropout; sequence n of a pass has the same mask for the
                       same seed */
+  int32_t zoneout; /* 1: layers with zoneout (rnn_layer_t.zoneout_h) draw masks, as in training; 0: their
+                      states have the mean, as in inference */
 } rnn_dropout_rates_t;
 
 /* The same for every kind of dropout. rnn_tape_set_dropout is this with a rate for `layers` alone.

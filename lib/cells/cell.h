@@ -162,7 +162,9 @@ struct LayerWeights {
   const float* norm_recurrent;           // [padded G*H]
   kernels::Activation activation;        // of a layer without recurrence
   kernels::Activations custom;           // of a cell that has them
+  float zoneout[kMaxStates];             // 0..<1; of h, c: the part of the state before the step that stays
 
+  bool has_zoneout() const { return zoneout[0] != 0.0f || zoneout[1] != 0.0f; }
   const float* bias() const { return vectors[0]; }  // [padded G*H]
 };
 
@@ -171,6 +173,17 @@ struct BackwardWeights {
   // [P, gates*H]; without layer normalisation, the last gate first if Cell::kept_leads
   kernels::Panels products[kMaxStages];
   kernels::Panels projection;  // W_hr^T [H, P]
+};
+
+// Zoneout where a backward pass may follow; null for a state that has none.
+struct ForwardZoneout {
+  // [M, P] h, [M, H] c: 1 where the step replaces the state, 0 where it stays; null: in part, as the rates say
+  kernels::Rows mask[kMaxStates];
+  kernels::MutableRows after[kMaxStates];  // the state after the step
+};
+struct BackwardZoneout {
+  kernels::Rows mask[kMaxStates];
+  kernels::MutableRows held[kMaxStates];  // [M, P], [M, H]  room for the gradient of what stays
 };
 
 // One step.
@@ -182,7 +195,8 @@ struct ForwardStep {
   // [M]  If not null, one-hot inputs, whose W_ih x + b the step adds itself; only if Cell::picks_inputs, and
   // without layer normalisation.
   const std::int32_t* index;
-  kernels::MutableRows next[kMaxStates];  // [M, P] h, [M, H] c after the step
+  // [M, P] h, [M, H] c after the step; with `zoneout` as the cell computes them
+  kernels::MutableRows next[kMaxStates];
   kernels::MutableRows kept;         // [M, kept * H]  null: not wanted, which only Cell::reads_kept minds
   kernels::MutableRows unprojected;  // [M, H]  h before projection, if there is one
   // [M, G*H]  With layer normalisation: W_hh h, normalised with gain. Of a cell that is not fused: the product.
@@ -191,7 +205,8 @@ struct ForwardStep {
   float* deviation;                 // [M]  1 / its standard deviation; null: not wanted
   kernels::Rows mask;  // [M, P]  recurrent dropout: what h is multiplied by on its way into a product;
                        // null: there is none
-  kernels::MutableRows masked;  // [M, P]  with it: out: that h
+  kernels::MutableRows masked;    // [M, P]  with it: out: that h
+  const ForwardZoneout* zoneout;  // null: `next` becomes the state in place, as the rates say
 };
 
 // The same step backwards.
@@ -209,17 +224,19 @@ struct BackwardStep {
   kernels::MutableRows kept;   // [M, kept * H]  in: as forward left it; out: as Cell::vectors and stages say
   kernels::MutableRows d_sum;  // [M, G*H]  with layer normalisation: out: gradient of what it leaves of
                                // W_hh h; `gates` unless Cell::kept_leads
-  kernels::MutableRows d_product;    // [M, G*H]  with layer normalisation: out: gradient of W_hh h
-  kernels::MutableRows d_projected;  // [M, P]  with projection or recurrent dropout: gradient of h
+  kernels::MutableRows d_product;  // [M, G*H]  with layer normalisation: out: gradient of W_hh h
+  // [M, P]  with projection, recurrent dropout or zoneout of h: gradient of h; with zoneout of what the cell computes
+  kernels::MutableRows d_projected;
   kernels::MutableRows product;  // [M, H]  of a cell that is not fused: room for the gradient of h; may be
                                  // d_product
-  // [M, H]  of h if Cell::carries_h, and of c: in: gradient from the step after that the product has not; out:
-  // for the one before
+  // [M, H]  of h if Cell::carries_h or with zoneout, and of c: in: gradient from the step after that the product
+  // has not; out: for the one before
   kernels::MutableRows carry[kMaxStates];
-  kernels::Rows normalized;  // [M, G*H]
-  const float* deviation;    // [M]
-  kernels::Rows mask;        // [M, P]  as ForwardStep has it
-  kernels::Rows masked;      // [M, P]  as forward left it
+  kernels::Rows normalized;        // [M, G*H]
+  const float* deviation;          // [M]
+  kernels::Rows mask;              // [M, P]  as ForwardStep has it
+  kernels::Rows masked;            // [M, P]  as forward left it
+  const BackwardZoneout* zoneout;  // null: the layer has none
 };
 
 // All cells, in the order of their identifiers.
@@ -246,17 +263,16 @@ const Cell* find_variant(const rnn_layer_t& layer);
 // What the kernels of a step are given, all but the product of a second stage.
 kernels::CellForward forward_kernel(const LayerWeights& weights, const ForwardStep& step);
 
-// A whole step, with projection and layer normalisation where weights have them.
+// A whole step, with projection, layer normalisation and zoneout where weights have them.
 void forward(const Cell& cell, const kernels::Table& table, const LayerWeights& weights,
              const ForwardStep& step);
 void backward(const Cell& cell, const kernels::Table& table, const LayerWeights& weights,
               const BackwardWeights& transposed, const BackwardStep& step);
 
 // The gradient of h before a step, [rows, P], of padded rows: from what the backward step has left in
-// d_product, of the first stage, and in carry.
-void previous_gradient(const Cell& cell, const kernels::Table& table, const BackwardWeights& transposed,
-                       std::size_t rows, std::size_t hidden, const kernels::Rows& d_product,
-                       const kernels::Rows& carry, const kernels::Rows& mask,
-                       const kernels::MutableRows& d_h);
+// d_product, of the first stage, and in carry, which is null where there is none.
+void previous_gradient(const kernels::Table& table, const BackwardWeights& transposed, std::size_t rows,
+                       std::size_t hidden, const kernels::Rows& d_product, const kernels::Rows& carry,
+                       const kernels::Rows& mask, const kernels::MutableRows& d_h);
 
 }  // namespace rnn::cells

@@ -1,5 +1,6 @@
-// What every cell can have around its kernels: layer normalisation of W_hh h, a projection of h, and recurrent
-// dropout (Gal & Ghahramani 2016): W_hh (h * mask), of the reset gate before the product W_hn (r * (h * mask)).
+// What every cell can have around its kernels: layer normalisation of W_hh h, a projection of h, recurrent
+// dropout (Gal & Ghahramani 2016): W_hh (h * mask), of the reset gate before the product W_hn (r * (h * mask)); and
+// zoneout (Krueger et al. 2017): a state s' that the cell computes from s becomes z s + (1 - z) s'.
 #include <cstring>
 
 #include "lib/cells/cell.h"
@@ -47,6 +48,91 @@ void copy_rows(std::size_t first, std::size_t last, std::size_t n, const Rows& x
     else
       std::memcpy(row(y, m), row(x, m), n * sizeof(float));
   }
+}
+
+// A state with zoneout, n wide.
+struct Zone {
+  Zone(const LayerWeights& weights, std::size_t hidden, std::size_t s)
+      : state(s), n(s == 0 ? weights.products[0].depth : hidden), rate(weights.zoneout[s]) {}
+
+  std::size_t state, n;
+  float rate;
+};
+
+template <class Visit>
+void for_zones(const LayerWeights& weights, std::size_t hidden, const Visit& visit) {
+  for (std::size_t s = 0; s < kMaxStates; ++s)
+    if (weights.zoneout[s] != 0.0f) visit(Zone(weights, hidden, s));
+}
+
+// What the cell has computed takes the place of the state before, in part.
+void zone_out(const LayerWeights& weights, const ForwardStep& step) {
+  for_zones(weights, step.hidden, [&](const Zone& zone) {
+    const std::size_t s = zone.state;
+    const Rows mask = step.zoneout != nullptr ? step.zoneout->mask[s] : kZeros;
+    const MutableRows& after = step.zoneout != nullptr ? step.zoneout->after[s] : step.next[s];
+    for (std::size_t m = 0; m < step.rows; ++m) {
+      const float *const before = row(step.previous[s], m), *const computed = row(step.next[s], m);
+      float* const out = row(after, m);
+      if (is_zero(mask)) {
+        const float part = 1.0f - zone.rate;
+        for (std::size_t j = 0; j < zone.n; ++j) out[j] = zone.rate * before[j] + part * computed[j];
+      } else {
+        const float* const replaced = row(mask, m);
+        for (std::size_t j = 0; j < zone.n; ++j) out[j] = replaced[j] != 0.0f ? computed[j] : before[j];
+      }
+    }
+  });
+}
+
+// Of d, the gradient of a state after the step, leaves that of what the cell has computed. The rest, of the state
+// before, goes to `held`, which may not be d.
+void split_gradient(const Zone& zone, const Rows& mask, std::size_t M, const MutableRows& d,
+                    const MutableRows& held) {
+  for (std::size_t m = 0; m < M; ++m) {
+    float *const p = row(d, m), *const rest = row(held, m);
+    if (is_zero(mask)) {
+      const float part = 1.0f - zone.rate;
+      for (std::size_t j = 0; j < zone.n; ++j) {
+        rest[j] = zone.rate * p[j];
+        p[j] *= part;
+      }
+    } else {
+      const float* const replaced = row(mask, m);
+      for (std::size_t j = 0; j < zone.n; ++j) {
+        const float whole = p[j];
+        rest[j] = replaced[j] != 0.0f ? 0.0f : whole;
+        p[j] = replaced[j] != 0.0f ? whole : 0.0f;
+      }
+    }
+  }
+}
+
+// Before the kernels of a backward step, of which d_projected has the gradient of h that carry[0] has no part in.
+void split_gradients(const LayerWeights& weights, const BackwardStep& step) {
+  const BackwardZoneout& zoneout = *step.zoneout;
+  for_zones(weights, step.hidden, [&](const Zone& zone) {
+    const MutableRows& held = zoneout.held[zone.state];
+    const MutableRows& d = zone.state == 0 ? step.d_projected : step.carry[1];
+    if (zone.state == 0)
+      for (std::size_t m = 0; m < step.rows; ++m) {
+        float *const p = row(d, m), *const carried = row(step.carry[0], m);
+        for (std::size_t j = 0; j < zone.n; ++j) p[j] += carried[j];
+        std::memset(carried, 0, zone.n * sizeof(float));
+      }
+    split_gradient(zone, zoneout.mask[zone.state], step.rows, d, held);
+  });
+}
+
+// After the kernels.
+void carry_held(const LayerWeights& weights, const BackwardStep& step) {
+  for_zones(weights, step.hidden, [&](const Zone& zone) {
+    for (std::size_t m = 0; m < step.rows; ++m) {
+      const float* const held = row(step.zoneout->held[zone.state], m);
+      float* const carried = row(step.carry[zone.state], m);
+      for (std::size_t j = 0; j < zone.n; ++j) carried[j] += held[j];
+    }
+  });
 }
 
 // The gradient of h: from outside, and from the next step where there is one.
@@ -144,6 +230,7 @@ void forward(const Cell& cell, const Table& table, const LayerWeights& weights, 
   if (weights.projection.data != nullptr)
     table.gemm(weights.projection, step.rows, as_input(step.unprojected), kZeros, weights.projection.rows,
                step.next[0]);
+  if (weights.has_zoneout()) zone_out(weights, step);
 }
 
 // Backwards the rows of gates are evenly spaced.
@@ -168,8 +255,11 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
   kernel.activation = weights.activation;
   kernel.custom = &weights.custom;
   const bool drops = !is_zero(step.mask), projects = transposed.projection.data != nullptr;
-  if (drops || projects) gather_projected(table, transposed, step);
-  if (drops && !projects) {
+  const bool holds_h = step.zoneout != nullptr && weights.zoneout[0] != 0.0f;
+  const bool gathers = drops || holds_h;
+  if (gathers || projects) gather_projected(table, transposed, step);
+  if (step.zoneout != nullptr) split_gradients(weights, step);
+  if (gathers && !projects) {
     kernel.M_product = 0;
     kernel.d_h = as_input(step.d_projected);
   }
@@ -194,20 +284,20 @@ void backward(const Cell& cell, const Table& table, const LayerWeights& weights,
     else
       (table.*cell.stages[1].backward)(kernel);
   }
+  if (step.zoneout != nullptr) carry_held(weights, step);
   if (weights.norm_recurrent == nullptr) return;
   if (cell.kept_leads()) gather_sum(cell, step);
   table.layer_norm_backward(step.rows, cell.gates * step.hidden, as_input(step.d_sum), weights.norm_recurrent,
                             step.normalized, step.deviation, step.d_product);
 }
 
-void previous_gradient(const Cell& cell, const Table& table, const BackwardWeights& transposed,
-                       std::size_t rows, std::size_t hidden, const Rows& d_product, const Rows& carry,
-                       const Rows& mask, const MutableRows& d_h) {
+void previous_gradient(const Table& table, const BackwardWeights& transposed, std::size_t rows,
+                       std::size_t hidden, const Rows& d_product, const Rows& carry, const Rows& mask,
+                       const MutableRows& d_h) {
   const kernels::Panels& w = transposed.products[0];
-  const Rows beside = cell.carries_h ? carry : kZeros;
   if (w.data != nullptr) {
-    table.gemm(w, rows, d_product, is_zero(mask) ? beside : kZeros, kernels::padded(w.rows), d_h);
-    if (!is_zero(mask)) multiply_add(rows, w.rows, as_input(d_h), mask, beside, d_h);
+    table.gemm(w, rows, d_product, is_zero(mask) ? carry : kZeros, kernels::padded(w.rows), d_h);
+    if (!is_zero(mask)) multiply_add(rows, w.rows, as_input(d_h), mask, carry, d_h);
     return;
   }
   for (std::size_t m = 0; m < rows; ++m) std::memcpy(row(d_h, m), row(carry, m), hidden * sizeof(float));

@@ -77,6 +77,8 @@ void visit_layer(Visitor& visitor, Layer& layer, std::size_t index) {
   visitor.option(key("output_alpha"), layer.output_alpha);
   visitor.option(key("output_beta"), layer.output_beta);
   visitor.option(key("clip"), layer.clip);
+  visitor.option(key("zoneout_h"), layer.zoneout_h);
+  visitor.option(key("zoneout_c"), layer.zoneout_c);
   visitor.flag(key("bias"), layer.flags, RNN_FLAG_NO_BIAS, true);
   visitor.option_flag(key("residual"), layer.flags, RNN_FLAG_RESIDUAL);
   visitor.option_flag(key("layer_norm"), layer.flags, RNN_FLAG_LAYER_NORM);

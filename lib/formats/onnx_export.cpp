@@ -645,6 +645,10 @@ void check(const Weights& weights) {
     if (layer.has_projection())
       throw Error(RNN_UNSUPPORTED, "unsupported: %sprojection_size is %zu; ONNX has no projection",
                   place.c_str(), layer.projected);
+    for (std::size_t s = 0; s < cells::kMaxStates; ++s)
+      if (layer.zoneout[s] != 0.0f)
+        throw Error(RNN_UNSUPPORTED, "unsupported: %szoneout_%s is %g; ONNX's cells have no zoneout",
+                    place.c_str(), cells::kStateNames[s], static_cast<double>(layer.zoneout[s]));
     if (layer.layer_norm)
       throw Error(RNN_UNSUPPORTED,
                   "unsupported: %sflags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation",

@@ -162,7 +162,9 @@ Difference find_difference(const rnn_layer_t& a, const rnn_layer_t& b, const std
       {"gate_beta", double(a.gate_beta), double(b.gate_beta)},
       {"output_alpha", double(a.output_alpha), double(b.output_alpha)},
       {"output_beta", double(a.output_beta), double(b.output_beta)},
-      {"clip", double(a.clip), double(b.clip)}};
+      {"clip", double(a.clip), double(b.clip)},
+      {"zoneout_h", double(a.zoneout_h), double(b.zoneout_h)},
+      {"zoneout_c", double(a.zoneout_c), double(b.zoneout_c)}};
   for (const Compared<double>& field : fields)
     if (field.a != field.b) return {place + "." + field.name, field.a, field.b};
   return {};

@@ -32,6 +32,8 @@ Buffer<Layer> make_layers(const rnn_config_t& config, const Allocator& allocator
     layer.cell = cells::find(given);
     layer.activation = activation_of(given.activation, given.alpha, given.beta, ActivationKind::none);
     layer.custom = custom_of(given, *layer.cell);
+    layer.zoneout[0] = given.zoneout_h;
+    layer.zoneout[1] = given.zoneout_c;
     layer.index = l;
     layer.first_strand = strands;
     layer.inputs = layer_inputs(config, l);

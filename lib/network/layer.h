@@ -10,19 +10,20 @@ namespace rnn {
 
 struct Layer {
   const cells::Cell* cell;
-  kernels::Activation activation;  // of a dense layer or a convolution
-  kernels::Activations custom;     // of a cell that has them
-  std::size_t index;               // l
-  std::size_t first_strand;        // of its D strands, which stand one after the other
-  std::size_t inputs;              // X
-  std::size_t taps;                // K: inputs that a step reads, 1 but of a convolution,
-  std::size_t dilation;            // so many steps apart, up to its own
-  std::size_t hidden;              // H
-  std::size_t projected;           // P, the width of h; H without a projection, else less
-  std::size_t directions;          // D
-  bool reverse;                    // of one direction: from the last step to the first
-  bool sums;                       // the output is the sum of both directions' h, not one beside the other
-  bool residual;                   // the layer's input is added to the output
+  kernels::Activation activation;    // of a dense layer or a convolution
+  kernels::Activations custom;       // of a cell that has them
+  float zoneout[cells::kMaxStates];  // see cells::LayerWeights
+  std::size_t index;                 // l
+  std::size_t first_strand;          // of its D strands, which stand one after the other
+  std::size_t inputs;                // X
+  std::size_t taps;                  // K: inputs that a step reads, 1 but of a convolution,
+  std::size_t dilation;              // so many steps apart, up to its own
+  std::size_t hidden;                // H
+  std::size_t projected;             // P, the width of h; H without a projection, else less
+  std::size_t directions;            // D
+  bool reverse;                      // of one direction: from the last step to the first
+  bool sums;                         // the output is the sum of both directions' h, not one beside the other
+  bool residual;                     // the layer's input is added to the output
   bool layer_norm;
   bool bias;
 
@@ -40,10 +41,15 @@ struct Layer {
   bool kept_leads() const noexcept { return cell->kept_leads() && !layer_norm; }
   bool has_projection() const noexcept { return projected != hidden; }
   bool has_reverse() const noexcept { return reverse || directions > 1; }
+  bool has_zoneout() const noexcept { return zoneout[0] != 0.0f || zoneout[1] != 0.0f; }
+  // Back in time h has a gradient beside that by its product.
+  bool carries_h() const noexcept { return cell->carries_h || zoneout[0] != 0.0f; }
   // The product with W_hh is computed before a cell's kernel.
   bool separates_product() const noexcept { return layer_norm || !cell->fused; }
   // A step of one stream is one kernel.
-  bool has_step() const noexcept { return cell->step != nullptr && !layer_norm && !has_reverse(); }
+  bool has_step() const noexcept {
+    return cell->step != nullptr && !layer_norm && !has_zoneout() && !has_reverse();
+  }
   std::size_t state_size(std::size_t state) const noexcept { return state == 0 ? projected : hidden; }
 };
 

@@ -55,9 +55,10 @@ rnn_layer_t resolve(rnn_layer_t layer) noexcept {
   return layer;
 }
 
-// Of a resolved layer: its cell has other activations than its own, or a clip.
+// Of a resolved layer: its cell has other activations than its own, a clip or zoneout, which lists alone have.
 bool is_custom(const rnn_layer_t& layer) noexcept {
-  return cells::find(layer) == cells::find(layer.kind, layer.flags)->custom;
+  return cells::find(layer) == cells::find(layer.kind, layer.flags)->custom || layer.zoneout_h != 0.0f ||
+         layer.zoneout_c != 0.0f;
 }
 
 bool is_head(const rnn_layer_t& layer) noexcept {
@@ -87,6 +88,8 @@ class Checker {
     check_activation({"output_activation", "output_alpha", "output_beta"}, layer_.output_activation,
                      layer_.output_alpha, layer_.output_beta, custom && plain->states > 1);
     check_clip(custom);
+    check_zoneout("zoneout_h", layer_.zoneout_h, custom);
+    check_zoneout("zoneout_c", layer_.zoneout_c, custom && plain->states > 1);
     check_range("direction", layer_.direction, 0, cell ? RNN_DIRECTION_SUM : 0);
     const LayerFields fields{name("kind"), name("size"), name("flags"), name("projection_size")};
     constexpr std::uint32_t kOfAll = RNN_FLAG_NO_BIAS | RNN_FLAG_RESIDUAL;
@@ -157,6 +160,15 @@ class Checker {
     if (layer_.clip != 0.0f && !allowed)
       throw Error(RNN_INVALID_ARGUMENT, "%s is %g and %s is %d; it must then be 0", name("clip").c_str(),
                   static_cast<double>(layer_.clip), name("kind").c_str(), layer_.kind);
+  }
+
+  void check_zoneout(const char* field, float rate, bool allowed) const {
+    if (!(rate >= 0.0f && rate < 1.0f))
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %g; it must be at least 0 and less than 1",
+                  name(field).c_str(), static_cast<double>(rate));
+    if (rate != 0.0f && !allowed)
+      throw Error(RNN_INVALID_ARGUMENT, "%s is %g and %s is %d; it must then be 0", name(field).c_str(),
+                  static_cast<double>(rate), name("kind").c_str(), layer_.kind);
   }
 
   void check_window() const {

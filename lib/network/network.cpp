@@ -102,7 +102,7 @@ void Network::connect() noexcept {
   step_function_ = is_chain_ ? weights.table().*layer.cell->step : nullptr;
   for (std::size_t l = 0; l < weights.num_layers(); ++l)
     is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
-                !weights.layer(l).layer_norm && weights.layer(l).cell == layer.cell;
+                weights.layer(l).has_step() && weights.layer(l).cell == layer.cell;
   is_single_ = is_chain_ && weights.num_layers() == 1 && weights.has_head();
   is_bare_ = is_single_ && !has_skip_;
   const auto is_small = [&](std::size_t inputs) {

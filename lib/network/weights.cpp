@@ -209,6 +209,7 @@ void Weights::connect() noexcept {
     w = {};
     w.activation = strand.layer->activation;
     w.custom = strand.layer->custom;
+    std::copy_n(strand.layer->zoneout, cells::kMaxStates, w.zoneout);
     w.input = matrices[kInput].panels;
     for (std::size_t stage = 0; stage < cell.stage_count; ++stage)
       w.products[stage] = matrices[kProducts + stage].panels;
@@ -231,6 +232,10 @@ void Weights::connect() noexcept {
 const float* Weights::vector(Kind kind, std::size_t strand, std::size_t index) const noexcept {
   const Parameter* parameter = find(kind, strand, index);
   return parameter != nullptr ? values_.data() + parameter->offset : zeros_.data();
+}
+
+bool Weights::has_zoneout() const noexcept {
+  return std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) { return layer.has_zoneout(); });
 }
 
 const Parameter* Weights::find(const char* name) const noexcept {

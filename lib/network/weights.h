@@ -65,6 +65,7 @@ class Weights {
   std::size_t strands() const noexcept { return strands_.size(); }
   const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
   bool has_reverse() const noexcept { return has_reverse_; }  // a strand
+  bool has_zoneout() const noexcept;                          // a layer
 
   std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }  // I
   // O, or without a head what the last layer gives.

@@ -75,7 +75,7 @@ void Bptt::load_carry(const Group& g) noexcept {
   const Weights& weights = *pass_.weights;
   for (std::size_t s = 0; s < w_.dimensions.strands; ++s) {
     const Layer& layer = *weights.strand(s).layer;
-    for (std::size_t state = layer.cell->carries_h ? 0 : 1; state < layer.cell->states; ++state) {
+    for (std::size_t state = layer.carries_h() ? 0 : 1; state < layer.cell->states; ++state) {
       for (std::size_t b = g.first; b < g.last; ++b) {
         const float* source = state > 0 ? final_gradient(b, s, weights.strand(s).states[state]) : nullptr;
         float* const target = w_.strands[s].carry[state].at(b);
@@ -183,6 +183,17 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
   if (w_.masks(index)) {
     b.mask = s.mask.read(g.first + step.first);
     b.masked = s.masked.read(first);
+  }
+  cells::BackwardZoneout zoneout;
+  if (strand.layer->has_zoneout()) {
+    zoneout = {};
+    for (std::size_t p = 0; p < cell.states; ++p) {
+      if (strand.layer->zoneout[p] == 0.0f) continue;
+      b.next[p] = s.computed[p].read(first);
+      if (pass_.zoneout) zoneout.mask[p] = s.replaced[p].read(first);
+      zoneout.held[p] = s.held[p].rows(g.first + step.first);
+    }
+    b.zoneout = &zoneout;
   }
   cells::backward(cell, pass_.weights->table(), strand.weights, transposed, b);
 }
@@ -299,7 +310,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
     const cells::BackwardWeights transposed = transposed_.strand(strand);
     const auto compute = [&](const Step& step) {
       if (step.previous >= w_.plan.segments()) return;
-      cells::previous_gradient(*layer.cell, pass_.weights->table(), transposed, step.count, layer.hidden,
+      cells::previous_gradient(pass_.weights->table(), transposed, step.count, layer.hidden,
                                s.d_product.read(row(g, step.t) + step.first), s.carry[0].read(step.previous),
                                w_.masks(strand) ? s.mask.read(g.first + step.first) : kernels::Rows{},
                                s.d_initial[0].rows(step.previous));

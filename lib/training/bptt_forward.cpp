@@ -1,5 +1,6 @@
 // The forward half of Bptt: what one task does for its group of segments.
 #include <algorithm>
+#include <utility>
 
 #include "lib/network/layer_walk.h"
 #include "lib/network/pooling.h"
@@ -46,6 +47,8 @@ struct Bptt::GroupBuffers {
     const std::size_t states = strand.layer->cell->states;
     const bool picks = bptt.picks_inputs(s), masks = w.masks(s);
     cells::ForwardStep f{};
+    cells::ForwardZoneout zoneout{};
+    if (strand.layer->has_zoneout()) f.zoneout = &zoneout;
     f.hidden = strand.layer->hidden;
     if (!strand.layer->cell->keeps_h)
       return for_rows([&](std::size_t first, std::size_t count) {
@@ -68,6 +71,16 @@ struct Bptt::GroupBuffers {
         if (masks) {
           f.mask = rows.mask.read(group.first + step.first);
           f.masked = rows.masked.rows(first);
+        }
+        if (f.zoneout != nullptr) {
+          for (std::size_t p = 0; p < states; ++p) {
+            if (strand.layer->zoneout[p] == 0.0f) continue;
+            zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
+            if (!bptt.pass_.zoneout) continue;
+            draw_zoneout(bptt.pass_, s, p, strand.layer->zoneout[p], first, step.count,
+                         strand.layer->state_size(p), rows.replaced[p].rows(first));
+            zoneout.mask[p] = rows.replaced[p].read(first);
+          }
         }
         f.kept = rows.kept.rows(first);
         f.unprojected = rows.unprojected.rows(first);

@@ -43,4 +43,12 @@ void draw_mask(const Pass& pass, std::size_t strand, std::uint64_t sequence, std
                                 {mask, 0, nullptr});
 }
 
+void draw_zoneout(const Pass& pass, std::size_t strand, std::size_t state, float rate, std::size_t first,
+                  std::size_t rows, std::size_t n, const kernels::MutableRows& y) noexcept {
+  for (std::size_t m = 0; m < rows; ++m) std::fill_n(y.base + m * y.stride, n, 1.0f);
+  pass.weights->table().dropout(rows, n, {y.base, y.stride, nullptr},
+                                layer_key(pass.zoneout_key, cells::kMaxStates * strand + state), first,
+                                Draw(rate).threshold, 1.0f, y);
+}
+
 }  // namespace rnn

@@ -97,6 +97,8 @@ void Tape::forward(const Network& network, const rnn_sequences_t& in, const floa
   pass.output_dropout = self.dropout.output;
   pass.dropout_key = self.dropout_key;
   pass.recurrent_dropout = self.dropout.recurrent;
+  pass.zoneout = self.dropout.zoneout != 0;
+  pass.zoneout_key = self.dropout_key + 1;
   pass.recurrent_key = ~self.dropout_key;  // as the layers' outputs, whose rows are no sequences
   const kernels::FloatMode mode;
   self.bptt.forward(pass);
@@ -146,9 +148,13 @@ void Tape::set_dropout(const rnn_dropout_rates_t& rates, std::uint64_t seed) {
   check_rate("rates.layers", rates.layers);
   check_rate("rates.output", rates.output);
   check_rate("rates.recurrent", rates.recurrent);
+  if (rates.zoneout != 0 && rates.zoneout != 1)
+    throw Error(RNN_INVALID_ARGUMENT, "rates.zoneout is %d; it must be 0 or 1", rates.zoneout);
   check_dropout_effect(weights(), "rates.layers", rates.layers);
   check_output_dropout_effect(weights(), "rates.output", rates.output);
   check_recurrent_dropout_effect(weights(), "rates.recurrent", rates.recurrent);
+  if (rates.zoneout != 0 && !weights().has_zoneout())
+    throw Error(RNN_INVALID_ARGUMENT, "rates.zoneout is 1 and no layer of the network has zoneout");
   implementation_->dropout = rates;
   implementation_->dropout_key = seed;
 }

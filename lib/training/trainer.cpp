@@ -88,6 +88,8 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   const double weight = target_weight(pass);
   pass.weights = weights.get();
   pass.recurrent_dropout = options.recurrent_dropout;
+  pass.zoneout = true;
+  pass.zoneout_key = key(Draw::zoneout, gathered.passes);
   pass.total = gathered.many ? 1.0 : weight;
   if (carry) {
     if (next_carried.size() != states) next_carried = Buffer<float>(allocator, states);

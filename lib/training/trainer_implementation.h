@@ -64,7 +64,8 @@ struct Trainer::Implementation {
     scheduled_sampling = 2,
     classes = 3,
     masks_of_epoch = 4,
-    masks_of_batch = 5
+    masks_of_batch = 5,
+    zoneout = 6
   };
   // What is drawn at random for a pass follows from this: the same after a resumption.
   std::uint64_t key(Draw draw, std::int32_t pass) const noexcept { return key(draw, state.update, pass); }

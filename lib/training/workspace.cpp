@@ -220,7 +220,7 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   const bool masks = room_for_masks_ && cell.recurrent_gates() > 0;
   const std::size_t projected = Dimensions::stride(layer.projected);
   if (layer.has_projection()) s.unprojected = take(rows, hidden);
-  if (layer.has_projection() || masks) s.d_projected = take(rows, projected);
+  if (layer.has_projection() || masks || layer.zoneout[0] != 0.0f) s.d_projected = take(rows, projected);
   if (masks) {
     s.mask = take(segment_capacity_, projected);
     s.masked = take(rows, projected);
@@ -234,8 +234,15 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   } else if (layer.separates_product()) {
     s.product = take(rows, gates);
   }
+  for (std::size_t p = 0; p < cell.states; ++p) {
+    if (layer.zoneout[p] == 0.0f) continue;
+    const std::size_t stride = Dimensions::stride(layer.state_size(p));
+    s.computed[p] = take(rows, stride);
+    s.replaced[p] = take(rows, stride);
+    s.held[p] = take(segment_capacity_, stride);
+  }
   for (std::size_t p = 0; p < cell.states; ++p)
-    if (p > 0 || cell.carries_h) s.carry[p] = s.d_initial[p] = take(segment_capacity_, hidden);
+    if (p > 0 || layer.carries_h()) s.carry[p] = s.d_initial[p] = take(segment_capacity_, hidden);
   if (cell.keeps_h) s.d_initial[0] = take(segment_capacity_, Dimensions::stride(layer.projected));
 }
 

@@ -43,6 +43,8 @@ struct Pass {
   std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
   float recurrent_dropout = 0;            // 0..<1; of h on its way into a product
   std::uint64_t recurrent_key = 0;        // which units, with the number of the sequence
+  bool zoneout = false;                   // masks are drawn for the layers that have it
+  std::uint64_t zoneout_key = 0;          // which units: the same for the same key and lengths
 };
 
 // The sum of the weights of the pass's target rows, with those of their classes, in a fixed order.
@@ -106,9 +108,12 @@ struct StrandRows {
   Matrix product;                       // [rows, G*H]  if it is separate; may be d_product
   Matrix d_product;                     // [rows, G*H]
   Matrix d_input_product;               // [rows, G*H]  gradient of W_ih x
-  Matrix d_projected;                   // [rows, P]  with projection or recurrent dropout
+  Matrix d_projected;                   // [rows, P]  with projection, recurrent dropout or zoneout of h
   Matrix mask;                          // [segments, P]  recurrent dropout: what h is multiplied by,
   Matrix masked;                        // [rows, P]  and that h of the step before
+  Matrix computed[cells::kMaxStates];   // [rows, ..]  zoneout: the states that the cell computes,
+  Matrix replaced[cells::kMaxStates];   // [rows, ..]  1 where these replace those before
+  Matrix held[cells::kMaxStates];       // [segments, ..]  and the gradient of what stays, of one step
   Matrix carry[cells::kMaxStates];      // [segments, H]
   Matrix d_initial[cells::kMaxStates];  // [segments, ..]  gradient of the initial state
 };

@@ -35,8 +35,10 @@ FIELD(rnn_layer_t, gate_beta, 60);
 FIELD(rnn_layer_t, output_alpha, 64);
 FIELD(rnn_layer_t, output_beta, 68);
 FIELD(rnn_layer_t, clip, 72);
-FIELD(rnn_layer_t, reserved, 76);
-SIZE(rnn_layer_t, 80);
+FIELD(rnn_layer_t, zoneout_h, 76);
+FIELD(rnn_layer_t, zoneout_c, 80);
+FIELD(rnn_layer_t, reserved, 84);
+SIZE(rnn_layer_t, 88);
 
 FIELD(rnn_config_t, struct_size, 0);
 FIELD(rnn_config_t, cell, 8);
@@ -172,6 +174,7 @@ FIELD(rnn_dropout_rates_t, struct_size, 0);
 FIELD(rnn_dropout_rates_t, layers, 8);
 FIELD(rnn_dropout_rates_t, output, 12);
 FIELD(rnn_dropout_rates_t, recurrent, 16);
+FIELD(rnn_dropout_rates_t, zoneout, 20);
 SIZE(rnn_dropout_rates_t, 24);
 
 FIELD(rnn_evaluation_t, struct_size, 0);

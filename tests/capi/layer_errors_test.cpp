@@ -213,6 +213,18 @@ TEST(Layers, RefuseActivationsThatACellDoesNotHave) {
                  "layers[1].clip is -1; it must be at least 0 and finite");
   expect_refused(with(gru, [](auto& l) { l.clip = NAN; }), "layers[1].clip is nan; it must be");
   expect_refused(with(gru, [](auto& l) { l.clip = INFINITY; }), "layers[1].clip is inf; it must be");
+  for (const rnn_layer_t& layer : {dense, conv, mingru, minlstm})
+    expect_refused(with(layer, [](auto& l) { l.zoneout_h = 0.5f; }),
+                   "layers[1].zoneout_h is 0.5 and layers[1].kind is");
+  for (const rnn_layer_t& layer : {dense, conv, mingru, minlstm, vanilla, gru})
+    expect_refused(with(layer, [](auto& l) { l.zoneout_c = 0.5f; }),
+                   "layers[1].zoneout_c is 0.5 and layers[1].kind is");
+  for (const float rate : {-0.5f, 1.0f, INFINITY, NAN}) {
+    expect_refused(with(lstm, [&](auto& l) { l.zoneout_h = rate; }), "layers[1].zoneout_h is");
+    expect_refused(with(lstm, [&](auto& l) { l.zoneout_c = rate; }), "layers[1].zoneout_c is");
+  }
+  expect_refused(with(lstm, [](auto& l) { l.zoneout_c = 1; }),
+                 "layers[1].zoneout_c is 1; it must be at least 0 and less than 1");
   for (const int32_t f : {RNN_ACTIVATION_SOFTMAX, RNN_ACTIVATION_PRELU}) {
     const std::string text =
         "is " + std::to_string(f) + " and layers[1].kind is 3, a cell; it must then be neither";
@@ -271,6 +283,17 @@ TEST(Layers, FoldTheActivationsOfACell) {
   relu.clip = 1;
   ASSERT_EQ(rnn_get_config(create(list(3, {relu})).get(), &found), RNN_OK);
   EXPECT_EQ(found.layer_count, 1u);
+  rnn_layer_t zoned = cell_layer(RNN_CELL_LSTM, 4);
+  for (float rnn_layer_t::*rate : {&rnn_layer_t::zoneout_h, &rnn_layer_t::zoneout_c}) {
+    rnn_layer_t layer = zoned;
+    layer.*rate = 0.25f;
+    for (const Layers& layers : {Layers{layer}, Layers{zoned, layer}}) {
+      const Network network = create(list(3, layers));
+      ASSERT_EQ(rnn_get_config(network.get(), &found), RNN_OK);
+      ASSERT_EQ(found.layer_count, layers.size());
+      EXPECT_EQ(found.layers[layers.size() - 1].*rate, 0.25f);
+    }
+  }
 }
 
 TEST(Layers, RefuseResidualsOfOtherWidths) {

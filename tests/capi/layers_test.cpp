@@ -383,6 +383,8 @@ TEST(Layers, OfAnotherArchitectureDoNotSync) {
       0, [](auto& l) { l = dense_layer(4, RNN_ACTIVATION_ELU, 0, 0.5f); }, "layers[0].activation");
   expect_mismatch(
       2, [](auto& l) { l.direction = RNN_DIRECTION_REVERSE; }, "layers[2].direction");
+  expect_mismatch(
+      2, [](auto& l) { l.zoneout_h = 0.5f; }, "layers[2].zoneout_h of stream is 0, and of source 0.5");
   const rnn_config_t same = small_list();
   Layers longer(same.layers, same.layers + same.layer_count);
   longer.push_back(dense_layer(5));

@@ -357,6 +357,16 @@ TEST_F(Training, RefusesWhatListsOfLayersCannot) {
                  rnn_tape_set_dropout_rates(create_tape(*network).get(), &rates, 1));
   }
   EXPECT_EQ(rnn_train(two.get(), &sequences, &recurrent), RNN_OK) << rnn_last_error();
+  rates.recurrent = 0.0f;
+  for (const int32_t value : {-1, 2}) {
+    rates.zoneout = value;
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT,
+                 ("rates.zoneout is " + std::to_string(value) + "; it must be 0 or 1").c_str(),
+                 rnn_tape_set_dropout_rates(create_tape(one).get(), &rates, 1));
+  }
+  rates.zoneout = 1;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rates.zoneout is 1 and no layer of the network has zoneout",
+               rnn_tape_set_dropout_rates(create_tape(one).get(), &rates, 1));
   refused(two, sampled, "options.sampled_classes is 2; it must be 0, since the network has no head");
   EXPECT_EQ(rnn_train(one.get(), &sequences, &sampled), RNN_OK) << rnn_last_error();
   for (const int32_t direction : {RNN_DIRECTION_REVERSE, RNN_DIRECTION_BOTH, RNN_DIRECTION_SUM}) {

@@ -78,8 +78,8 @@ bool has_no_name(const rnn_layer_t& layer) {
 
 bool can_be_written(const rnn_config_t& config) {
   return std::none_of(config.layers, config.layers + config.layer_count, [](const rnn_layer_t& layer) {
-    return layer.projection_size != 0 || (layer.flags & RNN_FLAG_LAYER_NORM) != 0 ||
-           (layer.kind <= RNN_CELL_LSTM && has_no_name(layer));
+    return layer.projection_size != 0 || layer.zoneout_h != 0 || layer.zoneout_c != 0 ||
+           (layer.flags & RNN_FLAG_LAYER_NORM) != 0 || (layer.kind <= RNN_CELL_LSTM && has_no_name(layer));
   });
 }
 
@@ -107,6 +107,7 @@ TEST(OnnxList, RoundTrip) {
   for (std::uint32_t seed = 1; seed <= 400; ++seed) {
     rnn::reference::ListKind kind;
     kind.whole = seed % 2 == 0;
+    kind.zoneout = seed % 8 == 1;
     const rnn_config_t config = rnn::reference::random_list(seed, kind);
     SCOPED_TRACE(rnn::reference::text_of(config));
     const Rnn network = create(config);
@@ -209,6 +210,13 @@ TEST(OnnxList, CannotBeWritten) {
   expect_refused(gru, "unsupported: layers[1].gate_activation is 9, which the cells of ONNX do not have");
   expect_refused(cell_layer(RNN_CELL_LSTM, 4, 0, RNN_DIRECTION_FORWARD, 2),
                  "unsupported: layers[1].projection_size is 2; ONNX has no projection");
+  for (float rnn_layer_t::*rate : {&rnn_layer_t::zoneout_h, &rnn_layer_t::zoneout_c}) {
+    rnn_layer_t zoned = cell_layer(RNN_CELL_LSTM, 4);
+    zoned.*rate = 0.5f;
+    expect_refused(zoned, rate == &rnn_layer_t::zoneout_h
+                              ? "unsupported: layers[1].zoneout_h is 0.5; ONNX's cells have no zoneout"
+                              : "unsupported: layers[1].zoneout_c is 0.5; ONNX's cells have no zoneout");
+  }
   expect_refused(
       cell_layer(RNN_CELL_GRU, 4, RNN_FLAG_LAYER_NORM),
       "unsupported: layers[1].flags has RNN_FLAG_LAYER_NORM; ONNX's cells have no layer normalisation");

@@ -260,8 +260,10 @@ void World::record(Record& t, const Stream& s) {
     rates.struct_size = sizeof rates;
     rates.output = random_.once_in(2) ? 0.5f : 0.0f;
     rates.recurrent = random_.once_in(2) ? 0.5f : 0.0f;
-    const bool acts =
-        (rates.output == 0.0f || network.has_head()) && (rates.recurrent == 0.0f || network.has_weight_hh());
+    rates.zoneout = random_.once_in(3) ? 1 : 0;
+    const bool acts = (rates.output == 0.0f || network.has_head()) &&
+                      (rates.recurrent == 0.0f || network.has_weight_hh()) &&
+                      (rates.zoneout == 0 || network.has_zoneout());
     const rnn_status_t right_status = acts ? RNN_OK : RNN_INVALID_ARGUMENT;
     REQUIRE(rnn_tape_set_dropout_rates(t.shadow, &rates, 1) == right_status);
     invoke("rnn_tape_set_dropout_rates", right_status,

@@ -276,7 +276,8 @@ class Recurrence {
   // Of the initial h of each row.
   Buffer initial_gradients() {
     Buffer d(padded(p_.P));
-    previous_gradient(p_.cell, table_, w_.backward, kMost, p_.H, d_product_of(0), carry.read(0), {}, d.at(0));
+    previous_gradient(table_, w_.backward, kMost, p_.H, d_product_of(0),
+                      p_.cell.carries_h ? carry.read(0) : Rows{}, {}, d.at(0));
     return d;
   }
 

@@ -205,7 +205,11 @@ class Walk {
     for (std::size_t k = 0; k < length_; ++k) {
       const std::size_t t = reverse ? length_ - 1 - k : k;
       if (reverse ? k > 0 && reset(t + 1) : reset(t)) state = strand.initial();
-      const Vector y = strand.step(x_[t], state);
+      const State before = state;
+      Vector y = strand.step(x_[t], state);
+      zone_out(layer.zoneout_h, 0, first_ + t, before.h, state.h);
+      zone_out(layer.zoneout_c, 1, first_ + t, before.c, state.c);
+      if (layer.zoneout_h != 0) y = state.h;
       states_[t].push_back(state);
       if (add)
         o[t] = sum(o[t], y);
@@ -213,6 +217,14 @@ class Walk {
         append(o[t], y);
     }
     reverse_.push_back(reverse);
+  }
+
+  // Of the strand in work.
+  void zone_out(double rate, std::size_t state, std::size_t frame, const Vector& before, Vector& v) const {
+    for (std::size_t j = 0; rate != 0 && j < v.size(); ++j) {
+      const double stays = network_.replaces ? !network_.replaces(reverse_.size(), state, frame, j) : rate;
+      v[j] = stays * before[j] + (1 - stays) * v[j];
+    }
   }
 
   void layer(std::size_t l) {

@@ -18,7 +18,8 @@ constexpr const char* kDirections[] = {"", ", reverse", ", both", ", sum"};
 // What is drawn does not depend on the standard library.
 class Maker {
  public:
-  Maker(std::uint32_t seed, const ListKind& kind) : random_(seed), kind_(kind) {}
+  Maker(std::uint32_t seed, const ListKind& kind)
+      : random_(seed), zoneouts_(seed + 0x5bd1e995u), kind_(kind) {}
 
   rnn_config_t make() {
     rnn_config_t config = {};
@@ -107,7 +108,16 @@ class Maker {
     }
     if (layer.kind == RNN_CELL_LSTM && layer.size > 1 && chance(2))
       layer.projection_size = 1 + pick(layer.size - 1);
+    if (layer.kind <= RNN_CELL_LSTM && kind_.zoneout) zone_out(layer);
     return layer;
+  }
+
+  // Of h, of c, of both or of neither.
+  void zone_out(rnn_layer_t& layer) {
+    const auto which = zoneouts_() % 5;
+    const float rate = 0.125f * static_cast<float>(1 + zoneouts_() % 6);
+    if (which == 1 || which == 2) layer.zoneout_h = rate;
+    if ((which == 2 || which == 3) && layer.kind == RNN_CELL_LSTM) layer.zoneout_c = 0.875f - rate;
   }
 
   void add(rnn_layer_t layer) {
@@ -153,7 +163,7 @@ class Maker {
     return found;
   }
 
-  std::mt19937 random_;
+  std::mt19937 random_, zoneouts_;
   const ListKind& kind_;
   std::vector<rnn_layer_t> layers_;
   std::int32_t width_ = 0;  // of what the next layer reads
@@ -180,6 +190,8 @@ std::string text_of(const rnn_layer_t& layer) {
   text += text_of(", gates ", layer.gate_activation, layer.gate_alpha, layer.gate_beta);
   text += text_of(", output ", layer.output_activation, layer.output_alpha, layer.output_beta);
   if (layer.clip != 0) text += ", clip " + std::to_string(layer.clip);
+  if (layer.zoneout_h != 0) text += ", zoneout of h " + std::to_string(layer.zoneout_h);
+  if (layer.zoneout_c != 0) text += ", zoneout of c " + std::to_string(layer.zoneout_c);
   const struct {
     std::uint32_t flag;
     const char* name;

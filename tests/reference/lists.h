@@ -22,6 +22,7 @@ struct ListKind {
   bool whole = false;       // for whole sequences alone: layers of every direction
   std::int32_t widest = 9;  // about: layer normalisation has three more
   bool embedding = true;    // one in four has one
+  bool zoneout = true;      // of some cells
 };
 
 // Of 1 to 4 layers, valid; the same for the same seed on every machine.

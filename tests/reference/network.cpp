@@ -25,6 +25,8 @@ Layer layer_of(const rnn_layer_t& given) {
   layer.direction = given.direction;
   layer.activation = {given.activation, given.alpha, given.beta};
   layer.activations = activations_of(given);
+  layer.zoneout_h = static_cast<double>(given.zoneout_h);
+  layer.zoneout_c = static_cast<double>(given.zoneout_c);
   if (given.kind != RNN_LAYER_CONV1D) return layer;
   layer.taps = static_cast<std::size_t>(given.kernel_size);
   layer.dilation = static_cast<std::size_t>(given.dilation);
@@ -98,6 +100,11 @@ bool Network::has(std::uint32_t flag) const {
 
 bool Network::has_weight_hh() const {
   return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) { return layer.has_weight_hh(); });
+}
+
+bool Network::has_zoneout() const {
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const Layer& layer) { return layer.zoneout_h != 0 || layer.zoneout_c != 0; });
 }
 
 bool Network::has_kinks() const {

@@ -31,6 +31,7 @@ struct Layer {
   std::int32_t direction = RNN_DIRECTION_FORWARD;
   Activation activation = {};    // of a dense layer
   Activations activations = {};  // of a cell
+  double zoneout_h = 0, zoneout_c = 0;
   // A dense layer of more than one tap is a causal convolution: it reads the inputs of so many steps, of which
   // each is `dilation` steps before the next and the last is the present one.
   std::size_t taps = 1, dilation = 1;
@@ -66,6 +67,10 @@ struct Network {
   // What h of a strand is multiplied by in all steps of a sequence, before W_hh reads it.
   std::function<double(std::size_t strand, std::size_t sequence, std::size_t unit)> recurrent_dropout;
 
+  // Whether a step replaces an element of h (state 0) or c (1) of a strand that has zoneout; empty: as the rate says,
+  // a part of each.
+  std::function<bool(std::size_t strand, std::size_t state, std::size_t frame, std::size_t unit)> replaces;
+
   // The last of two or more layers, if it is dense and has neither activation nor residual connection: of what it
   // reads, output_dropout drops parts.
   bool has_head() const;
@@ -80,6 +85,7 @@ struct Network {
   std::string parameter_name(std::size_t layer, const std::string& name, bool reverse) const;
   bool has(std::uint32_t flag) const;  // a layer
   bool has_weight_hh() const;          // a layer
+  bool has_zoneout() const;            // a layer
   bool has_kinks() const;
 };
 

@@ -36,7 +36,7 @@ def check_model(tool):
 def check_list(tool):
     """Layers as --layer-list takes them."""
     layers = ["conv1d:6:kernel=3:dilation=2:no_bias:relu", "lstm:9:projection=6:residual:peepholes", "dense:5:elu:alpha=0.5",
-              "lstm:4:relu:gates=hard_sigmoid:output=softsign:gate_alpha=0.25:gate_beta=0.5:clip=3"]
+              "lstm:4:relu:gates=hard_sigmoid:output=softsign:gate_alpha=0.25:gate_beta=0.5:clip=3:zoneout_h=0.25:zoneout_c=0.5"]
     tool.ok("train", "text", "--layer-list", ",".join(layers), "--updates", "2", "--quiet", "-o", "list.safetensors")
     text = tool.ok("info", "list.safetensors")
     expect("cell" not in text, f"the cell of a list: {text}")
@@ -49,7 +49,8 @@ def check_list(tool):
                          {"kind": "lstm", "size": 9, "projection_size": 6, "options": ["residual", "peepholes"]},
                          {"kind": "dense", "size": 5, "activation": "elu", "alpha": 0.5},
                          {"kind": "lstm", "size": 4, "activation": "relu", "gate_activation": "hard_sigmoid",
-                          "gate_alpha": 0.25, "gate_beta": 0.5, "output_activation": "softsign", "clip": 3}], found)
+                          "gate_alpha": 0.25, "gate_beta": 0.5, "output_activation": "softsign", "clip": 3,
+                          "zoneout_h": 0.25, "zoneout_c": 0.5}], found)
     tool.ok("bench", "--layer-list", ",".join(layers), "--inputs", "4", "--outputs", "0", "--seconds", "0.001", "--batch", "1")
 
 

@@ -74,6 +74,7 @@ def check_lists(tool):
     for layers in ("lstm:8:projection=4:peepholes:coupled_gates", "vanilla:8:relu,mingru:8:residual",
                    "dense:8:elu:alpha=0.5:no_bias,gru:6:reset_before,minlstm:5",
                    "gru:6:gates=hard_sigmoid:clip=3,lstm:5:softsign:output=affine:output_alpha=0.5",
+                   "vanilla:5:zoneout_h=0.1,gru:6:zoneout_h=0.2,lstm:5:zoneout_h=0.25:zoneout_c=0.5",
                    "conv1d:6:dilation=2:kernel=3:hard_sigmoid:alpha=0.25:beta=0.5,gru:6:layer_norm,dense:7:prelu"):
         result = tool.json(*quick, "one.safetensors", "--layer-list", layers, "--embedding", "5", "--dropout",
                            "0.1" if "," in layers else "0", "--recurrent-dropout", "0.2", "--output-dropout", "0.1")
@@ -116,6 +117,7 @@ def check_list_errors(tool):
                             ("gru:8,dense:8:tanh:alpha=2", r"config.layers\[1\].alpha is 2"),
                             ("gru:8:softmax", r"config.layers\[0\].activation is 4"),
                             ("gru:8:clip=-1", r"config.layers\[0\].clip is -1"),
+                            ("gru:8:zoneout_h=1", r"config.layers\[0\].zoneout_h is 1; it must be at least 0 and less"),
                             ("gru:8" + 256 * ",gru:9", "layer_count is 258")):
         tool.fails(message, *command, layers)
     for option in (["--cell", "gru"], ["--hidden", "4"], ["--layers", "2"], ["--projection", "3"], ["--residual"],

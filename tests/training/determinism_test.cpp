@@ -140,11 +140,36 @@ std::vector<Case> dropouts() {
   return chosen;
 }
 
+// Of each cell, with what goes around it and recurrent dropout, or without.
+std::vector<Case> zoneouts() {
+  using reference::cell_layer;
+  using reference::dense_layer;
+  const auto zoned = [](rnn_layer_t layer) {
+    layer.zoneout_h = 0.3f;
+    if (layer.kind == RNN_CELL_LSTM) layer.zoneout_c = 0.2f;
+    return layer;
+  };
+  const std::int32_t adam = RNN_OPTIMIZER_ADAM;
+  const std::vector<rnn_layer_t> ahead = {
+      zoned(cell_layer(RNN_CELL_GRU, 40)), zoned(cell_layer(RNN_CELL_VANILLA, 33)),
+      zoned(cell_layer(RNN_CELL_LSTM, 56, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_FORWARD, 24)), dense_layer(40)};
+  const std::vector<rnn_layer_t> around = {
+      zoned(cell_layer(RNN_CELL_LSTM, 24, 0, RNN_DIRECTION_BOTH)),
+      zoned(cell_layer(RNN_CELL_GRU, 48, RNN_FLAG_RESIDUAL | RNN_FLAG_RESET_BEFORE, RNN_DIRECTION_SUM)),
+      dense_layer(40)};
+  std::vector<Case> cases = {with_list({adam, 1, true, true}, ahead),
+                             with_list({adam, 1, false, false}, ahead),
+                             with_list({adam, 1, false, false}, around)};
+  cases[1].recurrent_dropout = 0.3f;
+  return cases;
+}
+
 const std::vector<Case>& cells_and_options() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> all = stacks();
     for (const Case& c : lists()) all.push_back(c);
     for (const Case& c : dropouts()) all.push_back(c);
+    for (const Case& c : zoneouts()) all.push_back(c);
     return all;
   }();
   return cases;
@@ -323,6 +348,7 @@ Record record(const NetworkHandle& network, const Case& c, const rnn_sequences_t
   rates.layers = c.dropout;
   rates.output = c.output_dropout;
   rates.recurrent = c.recurrent_dropout;
+  rates.zoneout = all && network->network.weights().has_zoneout() ? 1 : 0;
   EXPECT_EQ(rnn_tape_set_dropout_rates(out, &rates, 9), RNN_OK) << rnn_last_error();
   const std::size_t states = in.count * state_size(network);
   Random random(5);
@@ -390,6 +416,7 @@ TEST_F(Determinism, OfTapesAndOtherPasses) {
     EXPECT_EQ(bits(tape.outputs), bits(y));
     EXPECT_EQ(bits(tape.final_states), bits(states));
 
+    if (network->network.weights().has_zoneout()) continue;  // training draws masks
     // By an update of plain gradient descent at a rate of 1.
     auto o = sized<rnn_train_options_t>();
     o.optimizer = RNN_OPTIMIZER_SGD;

@@ -42,6 +42,7 @@ struct Case {
   std::int32_t loss;
   std::vector<float> initial_states;  // [N, S]  or empty
   float dropout, output_dropout, recurrent_dropout;
+  bool zoneout;  // with masks
   std::uint64_t dropout_key;
   float label_smoothing;
   std::vector<float> class_weights;  // [O]  or empty
@@ -57,6 +58,7 @@ struct Case {
     result.layers = dropout;
     result.output = output_dropout;
     result.recurrent = recurrent_dropout;
+    result.zoneout = zoneout ? 1 : 0;
     return result;
   }
   rnn_train_options_t label_options() const {
@@ -100,6 +102,7 @@ inline std::string describe(const Case& c) {
   text += ", pooling " + std::to_string(c.data.pooling) + ", loss " + std::to_string(c.loss) + ", dropout " +
           std::to_string(c.dropout) + ", output dropout " + std::to_string(c.output_dropout) +
           ", recurrent dropout " + std::to_string(c.recurrent_dropout);
+  if (c.zoneout) text += ", zoneout by masks";
   if (c.label_smoothing != 0.0f) text += ", smoothing " + std::to_string(c.label_smoothing);
   if (!c.class_weights.empty()) text += ", class weights";
   if (!c.data.weights.empty()) text += ", masks";
@@ -128,6 +131,7 @@ inline void give_states(Case& c, std::uint64_t seed = 1) {
 inline reference::Network load(const NetworkHandle& network, const Case& c) {
   reference::Network truth = reference::load(network.get());
   give_masks(truth, c.data, c.rates(), c.dropout_key);
+  if (c.zoneout) give_zoneout(truth, network->network.weights(), c.data, c.dropout_key + 1);
   return truth;
 }
 
@@ -168,6 +172,8 @@ struct WholePass {
     pass.recurrent_dropout = c.recurrent_dropout;
     pass.recurrent_key = ~c.dropout_key;  // as a tape's
     pass.dropout_key = c.dropout_key;
+    pass.zoneout = c.zoneout;
+    pass.zoneout_key = c.dropout_key + 1;
   }
 };
 
@@ -311,6 +317,7 @@ inline Case random_case(rnn_config_t network, std::uint64_t seed, Random& random
   Random drops(seed + 4000000);
   if (drops.below(4) == 0 && reference::architecture(network).has_head()) c.output_dropout = 0.4f;
   if (drops.below(3) == 0 && reference::architecture(network).has_weight_hh()) c.recurrent_dropout = 0.3f;
+  c.zoneout = drops.below(3) != 0 && reference::architecture(network).has_zoneout();
   c.dropout_key = seed;
   if (c.loss != RNN_LOSS_CROSS_ENTROPY) return c;
   if (pick(3) == 0) c.label_smoothing = 0.1f + 0.4f * static_cast<float>(pick(3));

@@ -210,7 +210,7 @@ TEST(Gradient, OfWindows) {
           dense_layer(4, RNN_ACTIVATION_SWISH)}));
   for (std::uint32_t seed = 1; seed <= 30 && !testing::Test::HasFailure(); ++seed) {
     reference::ListKind kind;
-    kind.embedding = false;
+    kind.embedding = kind.zoneout = false;
     const rnn_config_t list = reference::random_list(seed, kind);
     if (reference::can_pool(list, RNN_POOLING_LAST) &&
         !reference::architecture(list).has(RNN_FLAG_LAYER_NORM))

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "lib/network/plan.h"
+#include "lib/training/dropout.h"
 #include "tests/training/training_test.h"
 
 namespace rnn::training_test {
@@ -129,6 +131,40 @@ inline void give_masks(reference::Network& truth, const Data& data, const rnn_dr
   truth.output_dropout = [width, values = mask(data, rates.output, seed, last, width),
                           rows = output_rows(data)](std::size_t row, std::size_t column) {
     return static_cast<double>(values.at(rows.at(row) * width + column));
+  };
+}
+
+// Zoneout's, by the frames of the plan that a pass makes.
+inline void give_zoneout(reference::Network& truth, const Weights& weights, const Data& data,
+                         std::uint64_t key) {
+  std::vector<Slice> slices;
+  std::size_t frames = 0;
+  for (const std::size_t length : data.lengths) {
+    slices.push_back({frames, length});
+    frames += length;
+  }
+  Plan plan;
+  plan.build(weights.allocator(), slices.data(), slices.size(),
+             data.resets.empty() ? nullptr : data.resets.data());
+  Pass pass;
+  pass.weights = &weights;
+  pass.zoneout_key = key;
+  std::vector<std::vector<float>> masks(weights.strands() * cells::kMaxStates);
+  for (std::size_t i = 0; i < masks.size(); ++i) {
+    const Layer& layer = *weights.strand(i / cells::kMaxStates).layer;
+    const std::size_t state = i % cells::kMaxStates, n = layer.hidden;
+    masks[i].resize(frames * n);
+    if (layer.zoneout[state] == 0.0f) continue;
+    for (std::size_t t = 0; t < plan.steps(); ++t)
+      for (std::size_t b = 0; b < plan.active(t); ++b)
+        draw_zoneout(pass, i / cells::kMaxStates, state, layer.zoneout[state], plan.offset(t) + b, 1,
+                     layer.state_size(state), {&masks[i][plan.frame(t, b) * n], 0, nullptr});
+  }
+  std::vector<std::size_t> widths;
+  for (std::size_t s = 0; s < weights.strands(); ++s) widths.push_back(weights.strand(s).layer->hidden);
+  truth.replaces = [masks, widths](std::size_t strand, std::size_t state, std::size_t frame,
+                                   std::size_t unit) {
+    return masks.at(cells::kMaxStates * strand + state).at(frame * widths.at(strand) + unit) != 0.0f;
   };
 }
 

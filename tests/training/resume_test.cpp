@@ -119,6 +119,15 @@ TEST_F(Resume, OfMasksOfSingleUpdates) {
   ASSERT_EQ(rnn_trainer_load(other.get(), path_.c_str()), RNN_OK) << rnn_last_error();
 }
 
+TEST_F(Resume, WithZoneout) {
+  std::vector<rnn_layer_t> layers = {reference::cell_layer(RNN_CELL_GRU, 6),
+                                     reference::cell_layer(RNN_CELL_LSTM, 5), reference::dense_layer(4)};
+  layers[0].zoneout_h = layers[1].zoneout_h = 0.25f;
+  layers[1].zoneout_c = 0.5f;
+  config_ = reference::with_layers(config(3, 0, 0, 0), layers);
+  check_reports(5);
+}
+
 TEST_F(Resume, OfAListOfLayers) {
   using reference::cell_layer;
   using reference::dense_layer;

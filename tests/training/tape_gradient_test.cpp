@@ -128,6 +128,123 @@ TEST(Gradient, OfDroppedOutputs) {
   EXPECT_EQ(mask(data, 0.0f, 5, 0, 37), std::vector<float>(143 * 37, 1.0f));
 }
 
+// Of every cell whose state can have it: of h, of c, of both; with recurrent dropout, what goes around the cell, and
+// without; with masks and with their mean.
+TEST(Gradient, OfZoneout) {
+  const struct {
+    std::int32_t kind;
+    std::uint32_t flags;
+  } cells[] = {{RNN_CELL_VANILLA, 0},
+               {RNN_CELL_GRU, 0},
+               {RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE},
+               {RNN_CELL_LSTM, 0},
+               {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES | RNN_FLAG_COUPLED_GATES}};
+  std::uint64_t seed = 1;
+  for (const auto& cell : cells) {
+    for (unsigned i = 0; i < 64; ++i) {
+      rnn_layer_t layer = reference::cell_layer(cell.kind, 4, cell.flags);
+      const bool h = i % 4 < 2, c_too = i % 4 > 0, around = (i & 4) != 0, custom = (i & 8) != 0;
+      if (h) layer.zoneout_h = 0.25f;
+      if (c_too && cell.kind == RNN_CELL_LSTM) layer.zoneout_c = 0.375f;
+      if (custom) layer.clip = 2;
+      if (around) layer.direction = RNN_DIRECTION_BOTH;
+      if (around && (cell.flags & RNN_FLAG_RESET_BEFORE) == 0)
+        layer.flags |= RNN_FLAG_LAYER_NORM, layer.size = 8;
+      if (around && cell.kind == RNN_CELL_LSTM) layer.projection_size = 5;
+      if (layer.zoneout_h == 0 && layer.zoneout_c == 0) continue;
+      rnn_config_t n = config(3, 0, 0, 0);
+      n.initial_state = RNN_INITIAL_TRAINED;
+      DataKind kind;
+      kind.resets = around;
+      Case c = make_case(reference::with_layers(n, {layer, reference::cell_layer(RNN_CELL_GRU, 3)}), kind,
+                         {5, 2, 7}, seed);
+      give_states(c);
+      c.zoneout = (i & 16) != 0;
+      c.recurrent_dropout = (i & 32) != 0 ? 0.3f : 0.0f;
+      c.dropout_key = seed;
+      check_tape(c, seed++, 12);
+    }
+  }
+}
+
+// Of each unit and step, apart from each other, as many stay as the rate says; the same ones for the same key.
+TEST(Gradient, OfZoneoutMasks) {
+  const Data data = make_data(config(1, 1, 1), {90, 3, 50}, DataKind{});
+  for (const float rate : {0.1f, 0.5f, 0.9f}) {
+    rnn_layer_t layer = reference::cell_layer(RNN_CELL_LSTM, 37);
+    layer.zoneout_h = layer.zoneout_c = rate;
+    const NetworkHandle network = create(reference::with_layers(config(1, 0, 0, 0), {layer, layer}));
+    const auto masks = [&](std::uint64_t key, std::size_t strand, std::size_t state) {
+      reference::Network truth;
+      give_zoneout(truth, network->network.weights(), data, key);
+      std::vector<bool> result;
+      for (std::size_t frame = 0; frame < 143; ++frame)
+        for (std::size_t unit = 0; unit < 37; ++unit)
+          result.push_back(truth.replaces(strand, state, frame, unit));
+      return result;
+    };
+    const std::vector<bool> first = masks(5, 0, 0);
+    EXPECT_EQ(masks(5, 0, 0), first);
+    for (const std::vector<bool>& other : {masks(6, 0, 0), masks(5, 0, 1), masks(5, 1, 0)}) {
+      EXPECT_NE(other, first);
+      // Four standard deviations of 5291 draws.
+      const auto stays = static_cast<double>(std::count(other.begin(), other.end(), false));
+      EXPECT_NEAR(stays / 5291.0, rate, 4 * std::sqrt(rate * (1 - rate) / 5291.0));
+    }
+  }
+}
+
+// A tape has the mean of the masks until it is told to draw them, and for the same seed the same ones. Training draws
+// others in each update, evaluation none.
+TEST(Gradient, OfTrainingDrawsZoneout) {
+  rnn_layer_t layer = reference::cell_layer(RNN_CELL_LSTM, 8);
+  layer.zoneout_h = 0.5f;
+  layer.zoneout_c = 0.25f;
+  const NetworkHandle network =
+      create(reference::with_layers(config(3, 0, 0, 0), {layer, reference::dense_layer(2)}));
+  DataKind kind;
+  kind.loss = RNN_LOSS_SQUARED_ERROR;
+  const Data data = make_data(config(3, 8, 2), {9, 4, 6}, kind);
+  const rnn_sequences_t in = data.get();
+  const auto outputs = [&](std::int32_t zoneout, std::uint64_t seed) {
+    rnn_tape_t* out = nullptr;
+    EXPECT_EQ(rnn_tape_create(network.get(), 1, &out), RNN_OK) << rnn_last_error();
+    const TapeHandle tape(out);
+    auto rates = sized<rnn_dropout_rates_t>();
+    rates.zoneout = zoneout;
+    EXPECT_EQ(rnn_tape_set_dropout_rates(out, &rates, seed), RNN_OK) << rnn_last_error();
+    std::vector<float> y(in.frames * 2);
+    EXPECT_EQ(rnn_tape_forward(out, network.get(), &in, nullptr, y.data(), nullptr), RNN_OK)
+        << rnn_last_error();
+    return y;
+  };
+  EXPECT_EQ(outputs(1, 5), outputs(1, 5));
+  EXPECT_NE(outputs(1, 5), outputs(1, 6));
+  EXPECT_NE(outputs(1, 5), outputs(0, 5));
+  EXPECT_EQ(outputs(0, 5), outputs(0, 6));
+
+  auto o = sized<rnn_train_options_t>();
+  o.loss = RNN_LOSS_SQUARED_ERROR;
+  o.optimizer = RNN_OPTIMIZER_SGD;
+  o.learning_rate = 1e-30f;  // the weights stay
+  auto evaluation = sized<rnn_evaluation_t>();
+  ASSERT_EQ(rnn_evaluate(network.get(), &in, &o, &evaluation), RNN_OK) << rnn_last_error();
+  std::vector<double> losses[2];
+  for (const std::int32_t threads : {1, 4}) {
+    o.threads = threads;
+    const TrainerHandle trainer = create_trainer(network, o);
+    for (int i = 0; i < 3; ++i) {
+      auto progress = sized<rnn_progress_t>();
+      ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, &progress), RNN_OK) << rnn_last_error();
+      losses[threads > 1 ? 1 : 0].push_back(progress.loss);
+    }
+  }
+  EXPECT_EQ(losses[1], losses[0]);
+  EXPECT_NE(losses[0][0], losses[0][1]);
+  EXPECT_NE(losses[0][1], losses[0][2]);
+  for (const double loss : losses[0]) EXPECT_GT(std::fabs(loss - evaluation.loss), 1e-5);
+}
+
 TEST(Gradient, OfTapesAddsUp) {
   const NetworkHandle network = create(config(3, 5, 2));
   const Data data = make_data(config(3, 5, 2), {4, 2}, {});

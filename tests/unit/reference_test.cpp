@@ -632,13 +632,47 @@ TEST(Reference, RandomListsHaveEverything) {
       else
         count_activations(layer, counts);
       counts["projection"] += layer.projection != 0;
+      counts["zoneout of h"] += layer.zoneout_h != 0;
+      counts["zoneout of c"] += layer.zoneout_c != 0;
       counts["residual"] += layer.has(RNN_FLAG_RESIDUAL);
       counts["layer norm"] += layer.has(RNN_FLAG_LAYER_NORM);
     }
     EXPECT_TRUE(can_step(random_list(seed)));
   }
-  EXPECT_EQ(counts.size(), 4u + 6 + 7 + 4 + 16 + 3 + 14);
+  EXPECT_EQ(counts.size(), 4u + 6 + 7 + 4 + 16 + 3 + 2 + 14);
   for (const auto& [what, count] : counts) EXPECT_GE(count, 6) << what;
+}
+
+// z h + (1 - z) h', of an LSTM with h' from the c' that the cell computes; or h, or h'.
+TEST(Reference, ZoneoutByHand) {
+  Network network;
+  network.inputs = 1;
+  network.is_list = true;
+  Layer layer;
+  layer.kind = RNN_CELL_LSTM;
+  layer.size = 1;
+  layer.zoneout_h = 0.25;
+  layer.zoneout_c = 0.5;
+  network.layers = {layer};
+  network.parameters = {{"layers.0.weight_ih", {0, 0, 0, 0}},
+                        {"layers.0.weight_hh", {0, 0, 0, 0}},
+                        {"layers.0.bias_ih", {0, 0, 1, 0}}};
+  Sequences sequences;
+  sequences.lengths = {2};
+  sequences.inputs = {0, 0};
+  sequences.initial_states = {0.5, 2};
+  // Both gates are 1/2, and so is that of the output.
+  const double g = std::tanh(1.0), c1 = 0.5 * 2 + 0.5 * g, c2 = 0.5 * (2 + c1) / 2 + 0.5 * g;
+  const double h1 = 0.25 * 0.5 + 0.75 * 0.5 * std::tanh(c1), h2 = 0.25 * h1 + 0.75 * 0.5 * std::tanh(c2);
+  Pass pass = forward(network, sequences);
+  expect_near(pass.outputs, {h1, h2});
+  expect_near(pass.final_states, {h2, 0.5 * (2 + c1) / 2 + 0.5 * c2});
+  network.replaces = [](std::size_t, std::size_t state, std::size_t frame, std::size_t) {
+    return state == frame;  // h in the first step, c in the second
+  };
+  pass = forward(network, sequences);
+  expect_near(pass.outputs, {0.5 * std::tanh(c1), 0.5 * std::tanh(c1)});
+  expect_near(pass.final_states, {0.5 * std::tanh(c1), c1});
 }
 
 TEST(Reference, LossesByHand) {
