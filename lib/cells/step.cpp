@@ -25,6 +25,8 @@ auto* row(const AnyRows& rows, std::size_t m) {
   return rows.pointers != nullptr ? rows.pointers[m] : rows.base + m * rows.stride;
 }
 
+// What few steps need is not inlined below: the steps of small networks would feel it.
+
 // y = a * b + c, rounded twice; y may be a. c may be zero vectors.
 void multiply_add(std::size_t M, std::size_t n, const Rows& a, const Rows& b, const Rows& c,
                   const MutableRows& y) {
@@ -66,7 +68,7 @@ void for_zones(const LayerWeights& weights, std::size_t hidden, const Visit& vis
 }
 
 // What the cell has computed takes the place of the state before, in part.
-void zone_out(const LayerWeights& weights, const ForwardStep& step) {
+[[gnu::noinline]] void zone_out(const LayerWeights& weights, const ForwardStep& step) {
   for_zones(weights, step.hidden, [&](const Zone& zone) {
     const std::size_t s = zone.state;
     const Rows mask = step.zoneout != nullptr ? step.zoneout->mask[s] : kZeros;
@@ -109,7 +111,7 @@ void split_gradient(const Zone& zone, const Rows& mask, std::size_t M, const Mut
 }
 
 // Before the kernels of a backward step, of which d_projected has the gradient of h that carry[0] has no part in.
-void split_gradients(const LayerWeights& weights, const BackwardStep& step) {
+[[gnu::noinline]] void split_gradients(const LayerWeights& weights, const BackwardStep& step) {
   const BackwardZoneout& zoneout = *step.zoneout;
   for_zones(weights, step.hidden, [&](const Zone& zone) {
     const MutableRows& held = zoneout.held[zone.state];
@@ -125,7 +127,7 @@ void split_gradients(const LayerWeights& weights, const BackwardStep& step) {
 }
 
 // After the kernels.
-void carry_held(const LayerWeights& weights, const BackwardStep& step) {
+[[gnu::noinline]] void carry_held(const LayerWeights& weights, const BackwardStep& step) {
   for_zones(weights, step.hidden, [&](const Zone& zone) {
     for (std::size_t m = 0; m < step.rows; ++m) {
       const float* const held = row(step.zoneout->held[zone.state], m);
@@ -136,7 +138,8 @@ void carry_held(const LayerWeights& weights, const BackwardStep& step) {
 }
 
 // The gradient of h: from outside, and from the next step where there is one.
-void gather_projected(const Table& table, const BackwardWeights& weights, const BackwardStep& step) {
+[[gnu::noinline]] void gather_projected(const Table& table, const BackwardWeights& weights,
+                                        const BackwardStep& step) {
   const kernels::Panels& product = weights.products[0];
   const std::size_t columns = product.rows;
   const bool drops = !is_zero(step.mask);
@@ -162,7 +165,8 @@ void multiply(const Table& table, CellBackward& kernel, const MutableRows& produ
 
 // The second stage reads the masked h, and what it adds to carry is the gradient of that. d_projected is free: the
 // first stage has read it.
-void second_backward(const Cell& cell, const Table& table, CellBackward& kernel, const BackwardStep& step) {
+[[gnu::noinline]] void second_backward(const Cell& cell, const Table& table, CellBackward& kernel,
+                                       const BackwardStep& step) {
   const std::size_t bytes = step.hidden * sizeof(float);
   for (std::size_t m = 0; m < step.rows; ++m) {
     std::memcpy(row(step.d_projected, m), row(step.carry[0], m), bytes);

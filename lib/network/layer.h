@@ -46,6 +46,8 @@ struct Layer {
   bool carries_h() const noexcept { return cell->carries_h || zoneout[0] != 0.0f; }
   // The product with W_hh is computed before a cell's kernel.
   bool separates_product() const noexcept { return layer_norm || !cell->fused; }
+  // A step is its kernels alone.
+  bool is_plain() const noexcept { return !separates_product() && !has_projection() && !has_zoneout(); }
   // A step of one stream is one kernel.
   bool has_step() const noexcept {
     return cell->step != nullptr && !layer_norm && !has_zoneout() && !has_reverse();

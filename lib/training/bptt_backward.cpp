@@ -174,26 +174,28 @@ void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, st
   }
   b.gates = s.gates.rows(first);
   b.kept = s.kept.rows(first);
-  b.d_sum = s.d_sum.rows(first);
-  b.d_product = s.d_product.rows(first);
-  b.d_projected = s.d_projected.rows(first);
-  b.product = s.product.rows(first);
-  b.normalized = s.normalized.read(first);
-  b.deviation = strand.layer->layer_norm ? s.deviation + first : nullptr;
-  if (w_.masks(index)) {
-    b.mask = s.mask.read(g.first + step.first);
-    b.masked = s.masked.read(first);
-  }
   cells::BackwardZoneout zoneout;
-  if (strand.layer->has_zoneout()) {
-    zoneout = {};
-    for (std::size_t p = 0; p < cell.states; ++p) {
-      if (strand.layer->zoneout[p] == 0.0f) continue;
-      b.next[p] = s.computed[p].read(first);
-      if (pass_.zoneout) zoneout.mask[p] = s.replaced[p].read(first);
-      zoneout.held[p] = s.held[p].rows(g.first + step.first);
+  if (!s.plain) {
+    b.d_sum = s.d_sum.rows(first);
+    b.d_product = s.d_product.rows(first);
+    b.d_projected = s.d_projected.rows(first);
+    b.product = s.product.rows(first);
+    b.normalized = s.normalized.read(first);
+    b.deviation = strand.layer->layer_norm ? s.deviation + first : nullptr;
+    if (w_.masks(index)) {
+      b.mask = s.mask.read(g.first + step.first);
+      b.masked = s.masked.read(first);
     }
-    b.zoneout = &zoneout;
+    if (strand.layer->has_zoneout()) {
+      zoneout = {};
+      for (std::size_t p = 0; p < cell.states; ++p) {
+        if (strand.layer->zoneout[p] == 0.0f) continue;
+        b.next[p] = s.computed[p].read(first);
+        if (pass_.zoneout) zoneout.mask[p] = s.replaced[p].read(first);
+        zoneout.held[p] = s.held[p].rows(g.first + step.first);
+      }
+      b.zoneout = &zoneout;
+    }
   }
   cells::backward(cell, pass_.weights->table(), strand.weights, transposed, b);
 }

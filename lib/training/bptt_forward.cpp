@@ -68,26 +68,28 @@ struct Bptt::GroupBuffers {
           f.previous[p] = rows.states[p].read(step.previous);
           f.next[p] = rows.states[p].rows(w.plan.segments() + first);
         }
-        if (masks) {
-          f.mask = rows.mask.read(group.first + step.first);
-          f.masked = rows.masked.rows(first);
-        }
-        if (f.zoneout != nullptr) {
-          for (std::size_t p = 0; p < states; ++p) {
-            if (strand.layer->zoneout[p] == 0.0f) continue;
-            zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
-            if (!bptt.pass_.zoneout) continue;
-            draw_zoneout(bptt.pass_, s, p, strand.layer->zoneout[p], first, step.count,
-                         strand.layer->state_size(p), rows.replaced[p].rows(first));
-            zoneout.mask[p] = rows.replaced[p].read(first);
-          }
-        }
         f.kept = rows.kept.rows(first);
-        f.unprojected = rows.unprojected.rows(first);
-        f.product = rows.product.rows(first);
-        if (strand.layer->layer_norm) {
-          f.normalized = rows.normalized.rows(first);
-          f.deviation = rows.deviation + first;
+        if (!rows.plain) {
+          if (masks) {
+            f.mask = rows.mask.read(group.first + step.first);
+            f.masked = rows.masked.rows(first);
+          }
+          if (f.zoneout != nullptr) {
+            for (std::size_t p = 0; p < states; ++p) {
+              if (strand.layer->zoneout[p] == 0.0f) continue;
+              zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
+              if (!bptt.pass_.zoneout) continue;
+              draw_zoneout(bptt.pass_, s, p, strand.layer->zoneout[p], first, step.count,
+                           strand.layer->state_size(p), rows.replaced[p].rows(first));
+              zoneout.mask[p] = rows.replaced[p].read(first);
+            }
+          }
+          f.unprojected = rows.unprojected.rows(first);
+          f.product = rows.product.rows(first);
+          if (strand.layer->layer_norm) {
+            f.normalized = rows.normalized.rows(first);
+            f.deviation = rows.deviation + first;
+          }
         }
         visit(f);
       });

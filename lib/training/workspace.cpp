@@ -218,6 +218,7 @@ void Workspace::lay_out_strand(StrandRows& s, const Taker& take) {
   s.d_sum = cell.kept_leads() && layer.layer_norm ? take(rows, gates) : s.gates;
   s.d_input_product = s.gates;
   const bool masks = room_for_masks_ && cell.recurrent_gates() > 0;
+  s.plain = layer.is_plain() && !masks;
   const std::size_t projected = Dimensions::stride(layer.projected);
   if (layer.has_projection()) s.unprojected = take(rows, hidden);
   if (layer.has_projection() || masks || layer.zoneout[0] != 0.0f) s.d_projected = take(rows, projected);

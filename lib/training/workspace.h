@@ -96,6 +96,7 @@ struct Dimensions {
 struct StrandRows {
   const Layer* layer;
   bool reverse;
+  bool plain;                           // the layer is, and there is no recurrent dropout
   Matrix gates;                         // [rows, G*H]
   Matrix states[cells::kMaxStates];     // [segments + rows, ..]  initial states, then those after each row
   Matrix kept;                          // [rows, kept * H]
