@@ -1116,9 +1116,9 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * RNN_POOLING_MAX. HDF5 is read as h5py writes it by default. Batch normalisation becomes part of the matrix
  * before or behind it, as it is after training.
  * An ONNX file (in a build with -Donnx=enabled) has RNN, GRU or LSTM nodes, products with matrices,
- * activations and constants that are added or multiplied, causal Conv nodes over the steps (stride 1, group
- * 1, behind (K - 1) dilation zeros of pads, Pad or Concat), and residual sums, one after the other; inputs
- * that are added to the outputs become skip. All weights are constants of the file; those of 8 bits become
+ * activations and constants that are added or multiplied, causal Conv nodes over the steps (stride 1, behind
+ * (K - 1) dilation zeros of pads, Pad or Concat), and residual sums, one after the other; inputs that are
+ * added to the outputs become skip. All weights are constants of the file; those of 8 bits become
  * floats, and what a graph quantises while it runs is not rounded. Where it gives the output of the last
  * step alone, metadata onnx.pooling is "last": outputs are those of RNN_POOLING_LAST; "mean" and "max" say
  * so of ReduceMean, ReduceMax and global pooling over the steps.

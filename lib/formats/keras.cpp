@@ -69,7 +69,11 @@ class Builder {
       throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s, before which there must be a layer with weights",
                   layer.place.c_str(), quote(layer.type).c_str());
     const std::size_t axis = layer.kind == Kind::convolution ? 1 : 0;
-    if (width_ == 0 && !variables.empty()) layer.inputs = inputs_of(layer, variables[0], axis);
+    if (width_ == 0 && !variables.empty()) {
+      const std::int64_t inputs = std::int64_t{inputs_of(layer, variables[0], axis)} * layer.groups;
+      if (inputs > kMaxClasses) refuse_inputs(layer, static_cast<std::uintmax_t>(inputs));
+      layer.inputs = static_cast<std::int32_t>(inputs);
+    }
     if (alone || layer.kind == Kind::normalization) layer.units = layer.inputs;
   }
 
@@ -77,10 +81,13 @@ class Builder {
     if (variable.shape.size() <= axis || variable.shape[axis] == 0)
       throw Error(RNN_BAD_FORMAT, "%s has shape %s; it must be of inputs", quote(variable.name).c_str(),
                   to_string(variable.shape).c_str());
-    if (variable.shape[axis] > std::uint64_t{kMaxClasses})
-      throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
-                  std::uintmax_t{variable.shape[axis]}, kMaxClasses);
+    if (variable.shape[axis] > std::uint64_t{kMaxClasses}) refuse_inputs(layer, variable.shape[axis]);
     return static_cast<std::int32_t>(variable.shape[axis]);
+  }
+
+  [[noreturn]] static void refuse_inputs(const Layer& layer, std::uintmax_t inputs) {
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s reads %ju values; it may be %d", layer.place.c_str(),
+                inputs, kMaxClasses);
   }
 
   static std::vector<Slot> slots_of(ConfiguredLayer& configured, const Variables& variables) {
@@ -99,7 +106,9 @@ class Builder {
         }
         break;
       case Kind::convolution:
-        slots.push_back({{static_cast<std::uint64_t>(layer.kernel_size), X, H}, &layer.weights[0].kernel});
+        slots.push_back({{static_cast<std::uint64_t>(layer.kernel_size),
+                          static_cast<std::uint64_t>(group_inputs(layer)), H},
+                         &layer.weights[0].kernel});
         if (configured.has_bias) slots.push_back({{H}, &layer.weights[0].bias});
         break;
       case Kind::normalization:

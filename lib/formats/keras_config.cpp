@@ -241,8 +241,8 @@ class Reader {
     if (layer.kernel_size > 1 && (!padding || padding->string() != "causal"))
       refuse_value(padding ? *padding : config_, "\"causal\"");
     check_format();
-    for (const char* key : {"strides", "groups"})
-      if (single(config_, key, kMaxSize) != 1) refuse_value(config_.at(key), "1");
+    if (single(config_, "strides", kMaxSize) != 1) refuse_value(config_.at("strides"), "1");
+    layer.groups = single(config_, "groups", kMaxSize);
     layer.function = known_function(config_);
     out_.has_bias = is_true(config_, "use_bias", true);
   }

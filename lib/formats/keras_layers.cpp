@@ -189,7 +189,9 @@ class Chain {
 
   // A convolution's matrix is [O, K X]; one of a single step is a dense layer.
   void add_dense(Layer& layer) {
-    const auto X = static_cast<std::size_t>(layer.inputs) * static_cast<std::size_t>(layer.kernel_size);
+    const auto groups = static_cast<std::size_t>(layer.groups);
+    const auto X =
+        static_cast<std::size_t>(layer.inputs) / groups * static_cast<std::size_t>(layer.kernel_size);
     const auto O = static_cast<std::size_t>(layer.units);
     rnn_layer_t own{};
     own.kind = RNN_LAYER_DENSE;
@@ -201,8 +203,8 @@ class Chain {
       own.kernel_size = layer.kernel_size;
       own.dilation = layer.dilation;
     }
-    list_.add_dense(layer.place, own, transposed(layer.weights[0].kernel, X, O, kPlain),
-                    std::move(layer.weights[0].bias));
+    list_.add_grouped(layer.place, own, transposed(layer.weights[0].kernel, X, O, kPlain),
+                      std::move(layer.weights[0].bias), groups);
     list_.add_function(layer.place, std::move(layer.function), O);
   }
 
@@ -238,6 +240,13 @@ Model make_model(std::vector<Layer> layers, const char* known) {
   Chain chain(known);
   for (Layer& layer : layers) chain.add(std::move(layer));
   return std::move(chain).build();
+}
+
+std::int32_t group_inputs(const Layer& layer) {
+  if (layer.inputs % layer.groups != 0 || layer.units % layer.groups != 0)
+    throw Error(RNN_BAD_FORMAT, "%s has %d groups, %d inputs and %d outputs; both must be multiples of it",
+                layer.place.c_str(), layer.groups, layer.inputs, layer.units);
+  return layer.inputs / layer.groups;
 }
 
 void refuse(const Layer& layer, const char* known) {

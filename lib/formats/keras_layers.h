@@ -6,7 +6,7 @@
 //   GRU        [X, 3H], [H, 3H], [2, 3H]   gates z, r, h; biases of W x and of U h: reset_after, Keras' default
 //                                [3H]      one bias: reset_after=False
 //   Dense      [X, O], [O]
-//   Conv1D     [K, X, O], [O]              the oldest step first; padding="causal"
+//   Conv1D     [K, X / groups, O], [O]     the oldest step first; padding="causal"
 //   Embedding  [V, E]                      as ours
 //
 // What a layer gives goes through its activation, which may also be a layer of its own. A normalisation by constants
@@ -55,6 +55,7 @@ struct Layer {
   Function gate_function;   // of a recurrent layer's gates; function: of its candidate, and an LSTM's of c
   std::int32_t kernel_size = 1;  // K of a convolution
   std::int32_t dilation = 1;     // and how many steps are from one of what it multiplies to the next
+  std::int32_t groups = 1;       // of a convolution's inputs and outputs, of which each reads its own
   bool reset_after = true;       // of a GRU
   bool last_step = false;        // what it gives for a sequence is that of its last step
   std::int32_t pooling = 0;      // RNN_POOLING_MEAN or RNN_POOLING_MAX of a layer that is nothing else
@@ -80,6 +81,9 @@ constexpr char kLayers[] =
 // layer's inputs what the one before it gives. metadata keras.pooling is "last" where a recurrent layer gives its last
 // step alone, "mean" or "max" where a layer pools the steps. Throws Error(RNN_UNSUPPORTED) for what no network here is.
 Model make_model(std::vector<Layer> layers, const char* known);
+
+// How many of its inputs each output of a convolution reads. Throws Error(RNN_BAD_FORMAT) where there are no such groups.
+std::int32_t group_inputs(const Layer& layer);
 
 // What make_model says of a layer that is not known.
 [[noreturn]] void refuse(const Layer& layer, const char* known);

@@ -12,7 +12,7 @@
 namespace rnn {
 namespace {
 
-constexpr std::size_t kLeastDiagonals = 1 << 16;
+constexpr std::size_t kLeastAdded = 1 << 20;
 constexpr std::string_view kReverse = "_reverse";
 
 rnn_config_t resolve_list(rnn_config_t config, const std::vector<rnn_layer_t>& layers) {
@@ -123,6 +123,24 @@ void LayerModel::add_dense(const std::string& place, rnn_layer_t layer, std::vec
   is_open_ = true;
 }
 
+void LayerModel::add_grouped(const std::string& place, const rnn_layer_t& layer,
+                             const std::vector<float>& weight, std::vector<float> bias, std::size_t groups) {
+  const auto rows = static_cast<std::size_t>(layer.size);
+  const std::size_t taps = static_cast<std::size_t>(std::max(layer.kernel_size, std::int32_t{1}));
+  const std::size_t reads = weight.size() / rows / taps, columns = taps * reads * groups;
+  if (groups > 1) count_added(place, rows, columns);
+  std::vector<float> whole(rows * columns);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t group = row / (rows / groups);
+    for (std::size_t k = 0; k < taps; ++k)
+      std::copy_n(&weight[(row * taps + k) * reads], reads,
+                  &whole[row * columns + (k * groups + group) * reads]);
+  }
+  const std::size_t held = held_ + weight.size();
+  add_dense(place, layer, std::move(whole), std::move(bias));
+  held_ = held;
+}
+
 void LayerModel::add_function(const std::string& place, formats::Function function, std::size_t width) {
   if (function.activation == RNN_ACTIVATION_NONE) return;
   if (is_open_)
@@ -142,12 +160,17 @@ void LayerModel::set_function(formats::Function function) {
   is_open_ = false;
 }
 
+// A small file may not ask for large matrices.
+void LayerModel::count_added(const std::string& place, std::size_t rows, std::size_t columns) {
+  added_ += rows * columns;
+  if (added_ > std::max(held_, kLeastAdded))
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s would need a matrix of %zu x %zu", place.c_str(), rows,
+                columns);
+}
+
 // What no matrix can take in is a dense layer of its own.
 void LayerModel::add_diagonal(const std::string& place, formats::Function function, std::size_t width) {
-  diagonals_ += width * width;
-  if (diagonals_ > std::max(held_, kLeastDiagonals))
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s would need a matrix of %zu x %zu", place.c_str(), width,
-                width);
+  count_added(place, width, width);
   std::vector<float> weight(width * width);
   for (std::size_t i = 0; i < width; ++i) weight[i * width + i] = 1.0f;
   rnn_layer_t layer{};

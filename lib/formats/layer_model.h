@@ -36,6 +36,9 @@ class LayerModel {
   // Of a convolution, too, whose weight is [size, K X].
   void add_dense(const std::string& place, rnn_layer_t layer, std::vector<float> weight,
                  std::vector<float> bias);
+  // Of a grouped one: the weight is [size, K, X / groups], and becomes that of one group, with zeros between.
+  void add_grouped(const std::string& place, const rnn_layer_t& layer, const std::vector<float>& weight,
+                   std::vector<float> bias, std::size_t groups);
   // Of `width` values: part of the dense layer before it, or one of its own.
   void add_function(const std::string& place, formats::Function function, std::size_t width);
   // Part of the dense layer before it, or of what comes behind it.
@@ -58,14 +61,15 @@ class LayerModel {
  private:
   void add(const std::string& place, const rnn_layer_t& layer, Parameters parameters);
   void add_diagonal(const std::string& place, formats::Function function, std::size_t width);
+  void count_added(const std::string& place, std::size_t rows, std::size_t columns);
   void set_function(formats::Function function);
   void settle_biases();
 
   std::vector<rnn_layer_t> layers_;
   std::vector<Parameters> parameters_;
-  bool is_open_ = false;                  // the last layer is W x + b, and may still change
-  Affine pending_;                        // of what the last layer gives, to be part of what reads it
-  std::size_t held_ = 0, diagonals_ = 0;  // numbers of matrices, and of those among them that no file had
+  bool is_open_ = false;              // the last layer is W x + b, and may still change
+  Affine pending_;                    // of what the last layer gives, to be part of what reads it
+  std::size_t held_ = 0, added_ = 0;  // numbers of the file, and of matrices that it does not have so
 };
 
 }  // namespace rnn

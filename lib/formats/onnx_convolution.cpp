@@ -54,6 +54,14 @@ void check_sizes(const Constant& weight, std::int64_t taps, std::int64_t dilatio
                 to_string(weight.shape).c_str(), std::intmax_t{dilation}, kMaxSize);
 }
 
+std::int64_t read_group(const Node& node, const Constant& weight) {
+  const std::int64_t group = node.integer("group", 1);
+  if (group < 1 || group > kMaxSize || weight.shape[0] % group != 0)
+    throw Error(RNN_BAD_FORMAT, "group is %jd and W has shape %s", std::intmax_t{group},
+                to_string(weight.shape).c_str());
+  return group;
+}
+
 }  // namespace
 
 Outputs read_convolution(const Node& node, Findings& findings, Budget& budget) {
@@ -78,16 +86,14 @@ Outputs read_convolution(const Node& node, Findings& findings, Budget& budget) {
     if (2 + i != steps && !none)
       throw Error(RNN_UNSUPPORTED, "of two or more dimensions; it must be a convolution over the steps");
   }
-  if (const std::int64_t group = node.integer("group", 1); group != 1)
-    throw Error(RNN_UNSUPPORTED, "group is %jd; it must be 1", std::intmax_t{group});
-
-  const std::int64_t gives = weight.shape[0], reads = weight.shape[1], taps = weight.shape[steps];
+  const std::int64_t gives = weight.shape[0], taps = weight.shape[steps];
+  const std::int64_t group = read_group(node, weight), reads = weight.shape[1] * group;
   const std::int64_t dilation = number_of(node, "dilations", steps - 2, dimensions, 1);
   check_sizes(weight, taps, dilation);
   const std::int64_t found = x->axes[1].size;
   if (gives < 1 || reads < 1 || (found != kUnknown && found != reads))
-    throw Error(RNN_BAD_FORMAT, "W has shape %s and X %jd features", to_string(weight.shape).c_str(),
-                std::intmax_t{found});
+    throw Error(RNN_BAD_FORMAT, "W has shape %s, group is %jd and X has %jd features",
+                to_string(weight.shape).c_str(), std::intmax_t{group}, std::intmax_t{found});
   check_axes(*x, {static_cast<std::int64_t>(steps), 0, 1}, findings);
 
   const std::int64_t reach = (taps - 1) * dilation;
@@ -103,8 +109,9 @@ Outputs read_convolution(const Node& node, Findings& findings, Budget& budget) {
                 std::intmax_t{reach}, std::intmax_t{time.before} + pads.before, std::intmax_t{result.behind});
 
   GraphStep step = make_step(GraphStep::Kind::convolution, node, static_cast<std::size_t>(gives));
-  step.weight = Constant{{gives, reads, taps}, weight.floats, nullptr};
+  step.weight = Constant{{gives, weight.shape[1], taps}, weight.floats, nullptr};
   step.dilation = static_cast<std::int32_t>(dilation);
+  step.group = static_cast<std::int32_t>(group);
   Flow y = add_step(*x, std::move(step), findings, budget);
   y.axes[0] = {Kind::batch, x->axes[0].size};
   y.axes[1] = {Kind::features, gives};

@@ -53,9 +53,9 @@ struct GraphStep {
   Content reads;
   std::size_t width = 0;  // how many values it gives
   std::optional<Constant> weight =
-      std::nullopt;  // product: [O, F] or, transposed, [F, O]; convolution: [O, F, K]
+      std::nullopt;  // product: [O, F] or, transposed, [F, O]; convolution: [O, F / group, K]
   bool transposed = false;
-  std::int32_t dilation = 0;
+  std::int32_t dilation = 0, group = 1;
   bool is_bias = false;  // affine: the constant is added, no more
   std::optional<Constant> bias = std::nullopt;
   Affine affine = {};

@@ -416,7 +416,8 @@ class Builder {
   }
 
   static std::int64_t inputs_of(const GraphStep& step) {
-    return step.weight ? step.weight->shape[step.transposed ? 0 : 1] : static_cast<std::int64_t>(step.width);
+    return step.weight ? step.weight->shape[step.transposed ? 0 : 1] * step.group
+                       : static_cast<std::int64_t>(step.width);
   }
 
   static std::int32_t narrow(const char* what, std::int64_t size) {
@@ -573,10 +574,10 @@ class Builder {
       for (std::size_t i = 0; i < step.width; ++i) values.push_back(given[given.size() == 1 ? 0 : i]);
     }
     const bool last = &step == elements_.back().step || (bias != nullptr && bias == elements_.back().step);
-    const bool tied = last && embedded() && list_.count() > 0 && !window &&
+    const bool tied = last && step.group == 1 && embedded() && list_.count() > 0 && !window &&
                       config_.embedding_size == static_cast<std::int32_t>(inputs_of(step)) &&
                       weight == *findings_.embedding->floats;
-    list_.add_dense(step.node, layer, std::move(weight), std::move(values));
+    list_.add_grouped(step.node, layer, weight, std::move(values), static_cast<std::size_t>(step.group));
     if (tied) list_.tie_head();
   }
 

@@ -2,12 +2,13 @@
 // RTNeural reads it and its scripts write it from Keras: keras_layers.h says how weights lie. A bias that a layer does
 // not have is absent from them. Besides, a layer can be
 //
-//   conv1d      [[[kernel]], bias], kernel_size, dilation
+//   conv1d      [[[kernel]], bias], kernel_size, dilation, groups
 //   activation  of what it reads; no weights
 //   prelu       [[[slopes]]], one for all or one for each element
 //   batchnorm   [gamma, beta, mean, variance], or [mean, variance]
 //
-// AIDA-X's files have "in_skip", by which the input is added to the output.
+// A first layer "unknown" without weights is Keras' InputLayer. Older files have a width alone for a shape, and the
+// weights of dense layers in lists of one. AIDA-X's files have "in_skip", by which the input is added to the output.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,11 +35,11 @@ std::string choice(const Value& layer, const char* key) {
   return found ? std::string(found->string()) : "";
 }
 
-// What is not understood could change the output.
+// What is not understood could change the output. activation_fold says of weights what they were before.
 void check_keys(const Value& layer) {
   layer.each_member([&](std::string_view key, const Value& value) {
     for (const char* known : {"type", "activation", "recurrent_activation", "reset_after", "shape", "weights",
-                              "name", "input_size", "hidden_size", "output_size"})
+                              "name", "input_size", "hidden_size", "output_size", "activation_fold"})
       if (key == known) return;
     const std::string_view type = layer.at("type").string();
     if (key == "epsilon" && type == "batchnorm") return;
@@ -80,14 +81,20 @@ void read_recurrent(const Value& value, Layer& layer) {
   own.bias = two ? bias.matrix(2, columns) : bias.vector(columns);
 }
 
+// What is in a list of one.
+Value unwrapped(const Value& list) {
+  return list.kind() == json::Kind::array && list.size() == 1 ? list.element(0) : list;
+}
+
 void read_dense(const Value& value, Layer& layer) {
   const Value weights = value.at("weights");
   if (weights.size() != 1 && weights.size() != 2)
     throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel and a bias",
                 weights.path().c_str(), weights.size());
   const auto X = static_cast<std::size_t>(layer.inputs), O = static_cast<std::size_t>(layer.units);
-  layer.weights[0].kernel = weights.element(0).matrix(X, O);
-  if (weights.size() == 2) layer.weights[0].bias = weights.element(1).vector(O);
+  const Value kernel = weights.element(0), inner = unwrapped(kernel);
+  layer.weights[0].kernel = (inner.kind() == json::Kind::array ? inner : kernel).matrix(X, O);
+  if (weights.size() == 2) layer.weights[0].bias = unwrapped(weights.element(1)).vector(O);
 }
 
 // A number alone, or in a list of one.
@@ -95,18 +102,24 @@ std::int32_t single(const Value& value) {
   return value.kind() == json::Kind::number ? value.integer(1, kMaxSize) : value.last_integer(1, kMaxSize);
 }
 
+// [..., size], [[..., size]] or the size alone.
+std::int32_t width_of(const Value& shape, std::int32_t most) {
+  if (shape.kind() == json::Kind::number) return shape.integer(1, most);
+  const bool nested = shape.kind() == json::Kind::array && shape.size() == 1 && !shape.element(0).is_null();
+  return (nested ? shape.element(0) : shape).last_integer(1, most);
+}
+
 void read_convolution(const Value& value, Layer& layer) {
   layer.kernel_size = single(value.at("kernel_size"));
   layer.dilation = single(value.at("dilation"));
-  if (const std::optional<Value> groups = value.find("groups"); groups && single(*groups) != 1)
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s is %s; it must be 1", groups->path().c_str(),
-                groups->describe().c_str());
+  if (const std::optional<Value> groups = value.find("groups")) layer.groups = single(*groups);
   const Value weights = value.at("weights");
   if (weights.size() != 1 && weights.size() != 2)
     throw Error(RNN_BAD_FORMAT, "%s has %zu entries; it must have a kernel and a bias",
                 weights.path().c_str(), weights.size());
   const Value kernel = weights.element(0);
-  const auto X = static_cast<std::size_t>(layer.inputs), O = static_cast<std::size_t>(layer.units);
+  const auto X = static_cast<std::size_t>(keras::group_inputs(layer)),
+             O = static_cast<std::size_t>(layer.units);
   if (kernel.size() != static_cast<std::size_t>(layer.kernel_size))
     throw Error(RNN_BAD_FORMAT, "%s is %s; it must have as many as kernel_size, %d", kernel.path().c_str(),
                 kernel.describe().c_str(), layer.kernel_size);
@@ -159,9 +172,9 @@ Kind kind_of(const std::string& type) {
 // What gives as many values as it reads may say how many these are.
 std::int32_t read_width(const Value& value, const Layer& layer) {
   const std::optional<Value> shape = value.find("shape");
-  if (shape && shape->last_integer(1, kMaxClasses) != layer.inputs)
+  if (shape && width_of(*shape, kMaxClasses) != layer.inputs)
     throw Error(RNN_BAD_FORMAT, "%s ends with %d; the layer reads %d values", shape->path().c_str(),
-                shape->last_integer(1, kMaxClasses), layer.inputs);
+                width_of(*shape, kMaxClasses), layer.inputs);
   return layer.inputs;
 }
 
@@ -174,9 +187,9 @@ Layer read_layer(const Value& value, std::int32_t inputs) {
   if (layer.kind == Kind::other) keras::refuse(layer, kKnown);
   check_keys(value);
   const bool keeps_width = layer.kind == Kind::activation || layer.kind == Kind::normalization;
-  layer.units =
-      keeps_width ? read_width(value, layer)
-                  : value.at("shape").last_integer(1, layer.kind == Kind::recurrent ? kMaxSize : kMaxClasses);
+  layer.units = keeps_width
+                    ? read_width(value, layer)
+                    : width_of(value.at("shape"), layer.kind == Kind::recurrent ? kMaxSize : kMaxClasses);
   check_size(value, "input_size", layer.inputs);
   check_size(value, "hidden_size", layer.units);
   check_size(value, "output_size", layer.units);
@@ -199,12 +212,20 @@ Layer read_layer(const Value& value, std::int32_t inputs) {
   return layer;
 }
 
+// Keras' InputLayer, whose type RTNeural's script does not know.
+bool is_input(const Value& layer, std::int32_t inputs) {
+  const std::optional<Value> shape = layer.find("shape"), weights = layer.find("weights");
+  return layer.at("type").string() == "unknown" && choice(layer, "activation").empty() && shape && weights &&
+         weights->size() == 0 && width_of(*shape, kMaxClasses) == inputs;
+}
+
 }  // namespace
 
 Model read_layers(const Value& root) {
   std::vector<keras::Layer> layers;
-  std::int32_t width = root.at("in_shape").last_integer(1, kMaxClasses);
-  root.at("layers").each([&](std::size_t, const Value& value) {
+  std::int32_t width = width_of(root.at("in_shape"), kMaxClasses);
+  root.at("layers").each([&](std::size_t i, const Value& value) {
+    if (i == 0 && is_input(value, width)) return;
     layers.push_back(read_layer(value, width));
     width = layers.back().outputs();
   });

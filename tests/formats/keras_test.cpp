@@ -279,6 +279,30 @@ TEST(Keras, RefusesOrders) {
   }
 }
 
+std::string convolution_file(int groups, const std::vector<std::uint64_t>& shape,
+                             const std::vector<float>& kernel) {
+  Hdf5File f;
+  const std::uint64_t weights = f.group({{"k", f.dataset(shape, kernel)}, {"l", f.dataset({2}, {1, -1})}},
+                                        {Hdf5File::fixed("weight_names", {"k", "l"})});
+  const std::string text =
+      "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [{\"class_name\": "
+      "\"Conv1D\", "
+      "\"config\": {\"name\": \"c\", \"filters\": 2, \"kernel_size\": [2], \"padding\": \"causal\", "
+      "\"dilation_rate\": [3], \"groups\": " +
+      std::to_string(groups) + "}}]}}";
+  return f.file(f.group({{"model_weights", f.group({{"c", weights}})}}, {f.variable("model_config", text)}));
+}
+
+// An output reads the inputs of its group alone.
+TEST(Keras, Groups) {
+  const std::vector<float> kernel = {1, 2, 3, 4, 5, 6, 7, 8};
+  expect_equal(
+      load_memory(convolution_file(2, {2, 2, 2}, kernel)).get(),
+      load_memory(convolution_file(1, {2, 4, 2}, {1, 0, 3, 0, 0, 2, 0, 4, 5, 0, 7, 0, 0, 6, 0, 8})).get());
+  expect_message(convolution_file(3, {2, 2, 2}, kernel),
+                 "layer \"c\" has 3 groups, 6 inputs and 2 outputs; both must be multiples of it");
+}
+
 TEST(Keras, RefusesFunctions) {
   const auto with = [](const std::string& entry) {
     return legacy(replaced(config(), "{\"class_name\": \"Dense\"", entry + ", {\"class_name\": \"Dense\""));
@@ -303,8 +327,6 @@ TEST(Keras, RefusesFunctions) {
                  place + "(Conv1D): config.layers[2].config.padding is \"same\"; it must be \"causal\"");
   expect_message(layer("Conv1D", conv + "\"causal\", \"strides\": [2]"),
                  place + "(Conv1D): config.layers[2].config.strides");
-  expect_message(layer("Conv1D", conv + "\"causal\", \"groups\": 2"),
-                 place + "(Conv1D): config.layers[2].config.groups is 2; it must be 1");
   expect_message(layer("Conv1D", conv + "\"causal\", \"data_format\": \"channels_first\""),
                  place + "(Conv1D): config.layers[2].config.data_format is \"channels_first\"");
   expect_message(layer("PReLU", ""), "layer \"f\" (PReLU) has 0 variables in the file; it must have 1");

@@ -287,6 +287,13 @@ void set_numbers(onnx::NodeProto& node, const char* name, const std::vector<std:
   for (const std::int64_t value : values) attribute.add_ints(value);
 }
 
+void set_number(onnx::NodeProto& node, const char* name, std::int64_t value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::INT);
+  attribute.set_i(value);
+}
+
 void set_text(onnx::NodeProto& node, const char* name, const char* value) {
   onnx::AttributeProto& attribute = *node.add_attribute();
   attribute.set_name(name);
@@ -341,7 +348,10 @@ TEST(OnnxList, RefusesConvolutions) {
          find_tensor(model, "weight_l0").set_dims(1, 9);
          find_tensor(model, "weight_l0").set_dims(2, 1);
        },
-       "W has shape [4, 9, 1] and X 3 features"},
+       "W has shape [4, 9, 1], group is 1 and X has 3 features"},
+      {[](auto&, auto& conv) { set_number(conv, "group", 3); }, "group is 3 and W has shape [4, 3, 3]"},
+      {[](auto&, auto& conv) { set_number(conv, "group", 2); },
+       "W has shape [4, 3, 3], group is 2 and X has 3 features"},
       {[](auto& model, auto&) { find_tensor(model, "bias_l0").set_dims(0, 1); },
        "tensor \"bias_l0\" has 16 bytes"},
       {[](auto&, auto& conv) { conv.set_input(0, "inputs_l0"); },

@@ -328,7 +328,7 @@ TEST(RTNeural, Refuses) {
       {"[null, null, 1]", "[1, 1, 1048577]",
        "unsupported: in_shape[2] is 1048577; it must be an integer, 1..1048576"},
       {"[null, null, 1]", "[1, 2]", "layers[0].weights[0] is an array of 1; it must be 2 rows of 8"},
-      {"[null, null, 1]", "1", "in_shape is 1; it must be an array"},
+      {"[null, null, 1]", "\"1\"", "in_shape is \"1\"; it must be an array"},
       {"\"layers\": [", "\"layers\": [7, ", "layers[0] is 7; it must be an object"},
       {"{\"type\": \"lstm\", ", "{", "layers[0].type is missing"},
       {"\"lstm\"", "\"conv2d\"", conv.c_str()},
@@ -471,7 +471,9 @@ TEST(RTNeural, Convolutions) {
        "layers[0].kernel_size is 0; it must be an integer, 1..65536"},
       {"\"kernel_size\": [1], ", "", "layers[0].kernel_size is missing"},
       {"\"dilation\": 1", "\"dilation\": [0]", "layers[0].dilation[0] is 0; it must be an integer, 1..65536"},
-      {"\"groups\": 1", "\"groups\": 2", "unsupported: layers[0].groups is 2; it must be 1"},
+      {"\"groups\": 1", "\"groups\": 2",
+       "layers[0] has 2 groups, 2 inputs and 3 outputs; both must be multiples of it"},
+      {"\"groups\": 1", "\"groups\": 0", "layers[0].groups is 0; it must be an integer, 1..65536"},
       {"\"groups\": 1", "\"stride\": 2", "unsupported: layers[0].stride is unknown"},
       {"[[[[1, 2, 3], [4, 5, 6]]], [7, 8, 9]]", "[]",
        "layers[0].weights has 0 entries; it must have a kernel and a bias"},
@@ -480,6 +482,85 @@ TEST(RTNeural, Convolutions) {
       {"[7, 8, 9]", "[7]", "layers[0].weights[1] has 1 values; it must be 3"},
   };
   for (const Refusal& refusal : cases) expect_refused(text, refusal);
+}
+
+std::string convolution(const std::string& groups, const std::string& kernel) {
+  return "{\"in_shape\": [4], \"layers\": [{\"type\": \"conv1d\", \"activation\": \"tanh\", "
+         "\"kernel_size\": [2], \"dilation\": [3], \"groups\": " +
+         groups + ", \"shape\": [2], \"weights\": [" + kernel + ", [1, -1]]}]}";
+}
+
+// An output reads the inputs of its group alone.
+TEST(RTNeural, Groups) {
+  const std::string grouped = convolution("2", "[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]");
+  expect_equal(
+      load_memory(grouped).get(),
+      load_memory(convolution("1", "[[[1, 0], [3, 0], [0, 2], [0, 4]], [[5, 0], [7, 0], [0, 6], [0, 8]]]"))
+          .get());
+  const Refusal cases[] = {
+      {"\"groups\": 2", "\"groups\": 1", "layers[0].weights[0][0] is an array of 2; it must be 4 rows of 2"},
+      {"\"in_shape\": [4]", "\"in_shape\": [5]",
+       "layers[0] has 2 groups, 5 inputs and 2 outputs; both must be multiples of it"},
+  };
+  for (const Refusal& refusal : cases) expect_refused(grouped, refusal);
+}
+
+// A small file could ask for many zeros between the groups.
+TEST(RTNeural, WideGroups) {
+  const std::string text =
+      "{\"in_shape\": [2048], \"layers\": [{\"type\": \"conv1d\", \"kernel_size\": 1, \"dilation\": 1, "
+      "\"groups\": 2048, \"shape\": [2048], \"weights\": [[[" +
+      list(Vector(2048)) + "]]]}]}";
+  EXPECT_EQ(try_load(text), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: layers[0] would need a matrix of 2048 x 2048");
+}
+
+// Keras' InputLayer, as RTNeural's script writes it.
+TEST(RTNeural, InputLayer) {
+  const auto with = [](const std::string& layer) {
+    return replaced(kLstmJson, "\"layers\": [", "\"layers\": [" + layer + ", ");
+  };
+  for (const char* shape : {"[[null, null, 1]]", "[null, null, 1]"})
+    expect_equal(load_memory(with("{\"type\": \"unknown\", \"activation\": \"\", \"shape\": " +
+                                  std::string(shape) + ", \"weights\": []}"))
+                     .get(),
+                 load_memory(kLstmJson).get());
+  for (const char* other :
+       {"\"shape\": [[null, null, 2]], \"weights\": []", "\"shape\": [1], \"weights\": [[1]]",
+        "\"shape\": [1]", "\"weights\": []", "\"shape\": [1], \"weights\": [], \"activation\": \"tanh\""}) {
+    EXPECT_EQ(try_load(with("{\"type\": \"unknown\", " + std::string(other) + "}")), RNN_UNSUPPORTED)
+        << other;
+    EXPECT_MESSAGE("unsupported: layers[0] is \"unknown\"; ");
+  }
+  EXPECT_EQ(
+      try_load(replaced(kLstmJson, "{\"type\": \"dense\"",
+                        "{\"type\": \"unknown\", \"shape\": [2], \"weights\": []}, {\"type\": \"dense\"")),
+      RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: layers[1] is \"unknown\"; ");
+}
+
+TEST(RTNeural, OlderFiles) {
+  const auto file = [](const char* inputs, const char* shape, const char* first, const char* second) {
+    return std::string("{\"in_shape\": ") + inputs +
+           ", \"layers\": [{\"type\": \"dense\", \"shape\": " + shape + ", \"weights\": " + first +
+           ", \"activation\": \"tanh\"}, {\"type\": \"dense\", \"shape\": [1], \"weights\": " + second +
+           "}]}";
+  };
+  const Rnn plain = load_memory(file("[1]", "[2]", "[[[1, 2]], [3, 4]]", "[[[5], [6]], [7]]"));
+  expect_equal(load_memory(file("1", "2", "[[[[1, 2]]], [[3, 4]]]", "[[[[5], [6]]], [[7]]]")).get(),
+               plain.get());
+  expect_equal(
+      load_memory(file("[[null, 1]]", "[[null, 2]]", "[[[1, 2]], [3, 4]]", "[[[5], [6]], [7]]")).get(),
+      plain.get());
+}
+
+// What the weights were before an exporter scaled them.
+TEST(RTNeural, FoldedActivations) {
+  expect_equal(
+      load_memory(replaced(kLstmJson, "\"linear\"",
+                           "\"linear\", \"activation_fold\": {\"scale\": 0.5, \"source\": \"tanh\"}"))
+          .get(),
+      load_memory(kLstmJson).get());
 }
 
 // An activation of its own behind another one takes a matrix, which a small file could ask for many times.

@@ -544,14 +544,17 @@ def relu(v):
     return np.maximum(v, 0)
 
 
-def causal(g, channels, kernel, dilation=1):
+def causal(g, channels, kernel, dilation=1, group=1):
     """The weights of a convolution; self.flow becomes what it gives."""
-    W, b = g.values(channels, g.flow[0].shape[1], kernel), g.values(channels)
+    inputs = g.flow[0].shape[1]
+    W, b = g.values(channels, inputs // group, kernel), g.values(channels)
     reach = (kernel - 1) * dilation
+    own = np.repeat(np.eye(group), channels // group, 0).repeat(inputs // group, 1)
+    whole = np.tile(W, (1, group, 1)) * own[:, :, None]
 
     def convolve(x):
         padded = np.concatenate([np.zeros((reach, x.shape[1])), x])
-        return sum(padded[k * dilation:k * dilation + len(x)] @ W[:, :, k].T for k in range(kernel)) + b
+        return sum(padded[k * dilation:k * dilation + len(x)] @ whole[:, :, k].T for k in range(kernel)) + b
     g.flow = [convolve(x) for x in g.flow]
     return g.constant(W, "W"), g.constant(b, "b")
 
@@ -589,6 +592,12 @@ def conv_of_channels_first(g):
     x = apply(g, x, lambda v: v * a, "Mul", [g.constant(a.reshape(1, 5, 1))])
     x = apply(g, x, lambda v: v + b, "Add", [g.constant(b.reshape(5, 1))])
     return rest(g, x)
+
+
+def conv_of_groups(g):
+    """Depthwise, then one step of two groups."""
+    x = g.node("Conv", [channels_first(g, "x"), *causal(g, 8, 3, 2, group=I)], dilations=[2], pads=[4, 0], group=I)
+    return rest(g, g.node("Conv", [apply(g, x, np.tanh, "Tanh"), *causal(g, 4, 1, group=2)], group=2))
 
 
 def conv_pad_node(g):
@@ -907,7 +916,8 @@ CASES = [(plain, {}), (plain, {"opset": 7}), (plain, {"opset": 11, "tensors": "d
          (dense_before_and_behind, {"initial": True}), (widths_and_cells, {}),
          (reverse_alone, {}), (activations, {}), (affine, {}), (normalized, {}), (normalized, {"no_bias": True}),
          (classifier, {}), (classifier_of_both, {}), (conv_pads, {}), (conv_pads, {"shape": [T, N, I]}),
-         (conv_of_channels_first, {"shape": ["n", I, "t"]}), (conv_pad_node, {}), (conv_pad_of_steps, {}),
+         (conv_of_channels_first, {"shape": ["n", I, "t"]}), (conv_of_groups, {}), (conv_pad_node, {}),
+         (conv_pad_of_steps, {}),
          (conv_same, {}), (conv_cut, {}), (conv_cut, {"shape": [T, N, I]}), (conv_past, {}), (conv_behind, {}),
          (conv_residual, {}), (conv_alone, {}), (dense_residual, {}), (first_residual, {}), (scaled_residual, {}),
          (skip, {}), (skip, {"shape": [T, N, I]}), (skip_all, {"shape": ["n", "t", I]}), (added_directions, {}),
