@@ -1101,10 +1101,11 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * torch.save (.pt, .pth), or a file of another library that this build reads. Of those in JSON: models of
  * RTNeural and Keras, of lstm, gru, dense, conv1d, activation, prelu and batchnorm layers in any order, where
  * activation and recurrent_activation of a lstm or gru are Keras' (RTNeural itself passes over them);
- * GuitarML's models, which are state dicts; Neural Amp Modeler's LSTM (.nam; the file must say its version,
- * 0.5 to 0.7), which starts from the state in the file (that program itself runs half a second of silence
- * first); and SmartAmpPro's models, which compute each output from the last input_size inputs alone: the two
- * convolutions become one, and the LSTM, which starts from zeros at each step, has its forget gate shut.
+ * GuitarML's models, which are state dicts; Neural Amp Modeler's LSTM, Linear and ConvNet (.nam; the file
+ * must say its version, 0.5 to 0.7), of which the LSTM starts from the state in the file, the others from
+ * zeros (that program itself runs half a second of silence first); and SmartAmpPro's models, which compute
+ * each output from the last input_size inputs alone: the two convolutions become one, and the LSTM, which
+ * starts from zeros at each step, has its forget gate shut.
  * Of Keras 2 and 3, .keras and .h5 (of a model, not of save_weights): a Sequential model, or a Functional one
  * whose layers read one after the other, of at most one Embedding (without mask_zero), then SimpleRNN, GRU,
  * LSTM, Dense, causal Conv1D, BatchNormalization (of the last axis) and activations of rnn_layer_t, in any

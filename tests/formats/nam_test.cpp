@@ -1,6 +1,8 @@
 // .nam files of Neural Amp Modeler.
 #include "tests/reference/nam.h"
 
+#include <cmath>
+
 #include "tests/formats/json_examples.h"
 #include "tests/formats/json_test.h"
 
@@ -47,6 +49,112 @@ TEST(Nam, StartsFromTheFilesState) {
   EXPECT_EQ(parameter(rnn.get(), "initial_h_l0"), (std::vector<float>{32, 33}));
   EXPECT_EQ(parameter(rnn.get(), "initial_c_l0"), (std::vector<float>{34, 35}));
   EXPECT_EQ(parameter(rnn.get(), "head.bias"), (std::vector<float>{38}));
+}
+
+std::string network(const std::string& architecture, const std::string& config, const Vector& weights) {
+  return "{\"version\": \"0.5.4\", \"architecture\": \"" + architecture + "\", \"config\": {" + config +
+         "}, \"weights\": " + list(weights) + "}";
+}
+
+TEST(Nam, Linear) {
+  Numbers numbers(3);
+  for (const std::size_t K : {1, 4}) {
+    for (const bool bias : {false, true}) {
+      const Vector weights = numbers.vector(K + (bias ? 1 : 0)), x = numbers.vector(10);
+      Vector y;
+      for (std::size_t t = 0; t < x.size(); ++t) {
+        y.push_back(bias ? weights[K] : 0);
+        for (std::size_t k = 0; k < K && k <= t; ++k) y[t] += weights[k] * x[t - k];
+      }
+      const std::string config = "\"receptive_field\": " + std::to_string(K) + ", \"bias\": ";
+      expect_outputs(
+          network("Linear", config + (bias ? "true" : "false, \"implementation\": \"fft\""), weights), x, y);
+    }
+  }
+}
+
+TEST(Nam, ConvNet) {
+  const struct {
+    nam::ConvolutionSizes sizes;
+    const char* more;
+    double slope;  // of what is below 0; -1: tanh
+    const char* activation;
+  } cases[] = {
+      {{1, 3, 1, 1, {1, 2, 4}, false}, "", -1, "\"Tanh\""},
+      {{1, 3, 1, 1, {1, 3}, true}, "", 0, "\"ReLU\""},
+      {{2, 4, 3, 2, {2, 1}, true},
+       ", \"in_channels\": 2, \"out_channels\": 3, \"groups\": 2",
+       0.01,
+       "\"LeakyReLU\""},
+      {{1, 2, 1, 1, {1}, false}, "", 0.25, "{\"type\": \"PReLU\", \"negative_slope\": 0.25}"},
+  };
+  Numbers numbers(4);
+  for (const auto& c : cases) {
+    const nam::ConvolutionSizes& s = c.sizes;
+    Vector weights;
+    std::string dilations;
+    for (std::size_t l = 0; l < s.dilations.size(); ++l) {
+      const Vector own = numbers.vector(s.channels * (l == 0 ? s.inputs : s.channels) / s.groups * 2 +
+                                        (s.normal ? 4 * s.channels : s.channels));
+      weights.insert(weights.end(), own.begin(), own.end());
+      for (std::size_t i = 0; s.normal && i < s.channels; ++i) {
+        double& variance = weights[weights.size() - 3 * s.channels + i];
+        variance = variance * variance + 0.125;
+      }
+      if (s.normal) weights.push_back(0.03125);
+      dilations += (l > 0 ? ", " : "") + std::to_string(s.dilations[l]);
+    }
+    const Vector head = numbers.vector(s.outputs * (s.channels + 1)), x = numbers.vector(15 * s.inputs);
+    weights.insert(weights.end(), head.begin(), head.end());
+    const auto f = [&](double v) { return c.slope < 0 ? std::tanh(v) : v > 0 ? v : c.slope * v; };
+    expect_outputs(network("ConvNet",
+                           "\"channels\": " + std::to_string(s.channels) + ", \"dilations\": [" + dilations +
+                               "], \"batchnorm\": " + (s.normal ? "true" : "false") +
+                               ", \"activation\": " + c.activation + c.more,
+                           weights),
+                   x, nam::run(weights, s, f, x));
+  }
+}
+
+TEST(Nam, RefusesConvolutions) {
+  const std::string linear = network("Linear", "\"receptive_field\": 2, \"bias\": true", {1, 2, 3});
+  const Refusal linear_cases[] = {
+      {"\"receptive_field\": 2", "\"receptive_field\": 3", "weights has 3 values; it must be 4"},
+      {"\"receptive_field\": 2", "\"receptive_field\": 0",
+       "config.receptive_field is 0; it must be an integer, 1..65536"},
+      {"\"receptive_field\": 2", "\"receptive_field\": 65537",
+       "unsupported: config.receptive_field is 65537; it must be an integer, 1..65536"},
+      {"\"bias\": true", "\"in_channels\": 2, \"bias\": true",
+       "config.in_channels is 2; the weights are those of 1"},
+      {"\"bias\": true", "\"skip\": 2, \"bias\": true", "unsupported: config.skip is unknown"},
+      {", \"bias\": true", "", "config.bias is missing"},
+  };
+  ASSERT_EQ(try_load(linear), RNN_OK) << rnn_last_error();
+  for (const Refusal& refusal : linear_cases) expect_refused(linear, refusal);
+
+  const std::string net = network(
+      "ConvNet", "\"channels\": 1, \"dilations\": [1, 2], \"batchnorm\": false, \"activation\": \"Tanh\"",
+      {1, 2, 3, 4, 5, 6, 7, 8});
+  const Refusal cases[] = {
+      {"[1, 2]", "[1]", "weights has 8 values; it must be 5"},
+      {"[1, 2]", "[]", "config.dilations is empty; there must be one or more"},
+      {"[1, 2]", "[1, 0]", "config.dilations[1] is 0; it must be an integer, 1..65536"},
+      {"[1, 2]", "[1, 2.5]", "config.dilations[1] is 2.5; it must be an integer, 1..65536"},
+      {"[1, 2]", "[1, 1e9]", "config.dilations[1] is 1e+09; it must be an integer, 1..65536"},
+      {"\"channels\": 1", "\"channels\": 2", "weights has 8 values; it must be 19"},
+      {"\"channels\": 1", "\"channels\": 3, \"groups\": 2",
+       "config.groups is 2; in_channels and channels must be multiples of it"},
+      {"\"channels\": 1", "\"channels\": 1, \"kernel\": 3", "unsupported: config.kernel is unknown"},
+      {"false", "true", "weights has 8 values; it must be 16"},
+      {"false", "0", "config.batchnorm is 0; it must be true or false"},
+      {"\"Tanh\"", "\"Hardswish\"", "unsupported: config.activation is \"Hardswish\"; librnn reads Tanh, "},
+      {"\"Tanh\"", "{\"type\": \"Tanh\", \"negative_slope\": 1}",
+       "unsupported: config.activation.negative_slope is there with \"Tanh\""},
+      {"\"Tanh\"", "{\"type\": \"PReLU\", \"negative_slopes\": [1]}",
+       "unsupported: config.activation.negative_slopes is unknown"},
+  };
+  ASSERT_EQ(try_load(net), RNN_OK) << rnn_last_error();
+  for (const Refusal& refusal : cases) expect_refused(net, refusal);
 }
 
 TEST(Nam, Metadata) {
@@ -107,9 +215,7 @@ TEST(Nam, Refuses) {
   ASSERT_EQ(try_load(kNamJson), RNN_OK) << rnn_last_error();
   const Refusal cases[] = {
       {"\"architecture\": \"LSTM\"", "\"architecture\": \"WaveNet\"",
-       "unsupported: architecture is \"WaveNet\"; librnn reads \"LSTM\""},
-      {"\"architecture\": \"LSTM\"", "\"architecture\": \"ConvNet\"",
-       "unsupported: architecture is \"ConvNet\"; librnn reads \"LSTM\""},
+       "unsupported: architecture is \"WaveNet\"; librnn reads \"LSTM\", \"Linear\" and \"ConvNet\""},
       {"\"architecture\": \"LSTM\"", "\"architecture\": 7", "architecture is 7; it must be a string"},
       {"\"config\"", "\"configuration\"", "config is missing"},
       {"\"weights\"", "\"weight\"", "weights is missing"},

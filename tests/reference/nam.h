@@ -49,4 +49,49 @@ inline Vector run(const Vector& weights, const Sizes& sizes, const Vector& input
   return outputs;
 }
 
+struct ConvolutionSizes {
+  std::size_t inputs, channels, outputs, groups;
+  std::vector<std::size_t> dilations;
+  bool normal;
+};
+
+// Of a ConvNet, f behind each convolution: [steps, inputs] to [steps, outputs]. Before the first step are zeros.
+template <class F>
+Vector run(const Vector& weights, const ConvolutionSizes& sizes, const F& f, Vector x) {
+  std::size_t used = 0, X = sizes.inputs;
+  const std::size_t T = x.size() / X, C = sizes.channels;
+  for (const std::size_t dilation : sizes.dilations) {
+    const std::size_t own = X / sizes.groups;
+    const double* W = &weights[used];
+    const double* rest = W + C * own * 2;
+    used += C * own * 2 + (sizes.normal ? 4 * C + 1 : C);
+    Vector y;
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t c = 0; c < C; ++c) {
+        double sum = 0;
+        for (std::size_t i = 0; i < own; ++i) {
+          const std::size_t from = c / (C / sizes.groups) * own + i;
+          if (t >= dilation) sum += W[(c * own + i) * 2] * x[(t - dilation) * X + from];
+          sum += W[(c * own + i) * 2 + 1] * x[t * X + from];
+        }
+        if (sizes.normal)
+          sum = rest[2 * C + c] * (sum - rest[c]) / std::sqrt(rest[C + c] + rest[4 * C]) + rest[3 * C + c];
+        else
+          sum += rest[c];
+        y.push_back(f(sum));
+      }
+    x = y;
+    X = C;
+  }
+  Vector outputs;
+  const double* head = &weights[used];
+  for (std::size_t t = 0; t < T; ++t)
+    for (std::size_t o = 0; o < sizes.outputs; ++o) {
+      double sum = head[sizes.outputs * X + o];
+      for (std::size_t i = 0; i < X; ++i) sum += head[o * X + i] * x[t * X + i];
+      outputs.push_back(sum);
+    }
+  return outputs;
+}
+
 }  // namespace rnn::reference::nam
