@@ -34,6 +34,24 @@ struct TreeSource final : Source {
   const json::Tree tree;
 };
 
+// JSON of another kind.
+[[noreturn]] void refuse(const Value& root) {
+  if (root.find("dilations") && root.find("residual_channels"))
+    throw Error(
+        RNN_UNSUPPORTED,
+        "unsupported: the file is a WaveNet, with residual_channels and dilations; librnn has no gated "
+        "convolutions");
+  root.each_member([](std::string_view, const Value& value) {
+    if (value.kind() == Kind::object && value.find("layers") && value.find("in_shape"))
+      throw Error(RNN_UNSUPPORTED, "unsupported: %s is a network within an object; librnn reads files of one",
+                  value.path().c_str());
+  });
+  throw Error(
+      RNN_UNSUPPORTED,
+      "unsupported: the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" (.nam), "
+      "\"state_dict\" and \"...weight_ih_l0\" (PyTorch)");
+}
+
 }  // namespace
 
 bool is_json(const void* memory, std::size_t size) noexcept {
@@ -46,7 +64,8 @@ bool is_json(const void* memory, std::size_t size) noexcept {
 std::variant<Model, formats::Contents> read_json(const void* memory, std::size_t size) {
   auto source = std::make_shared<const TreeSource>(json::parse(memory, size));
   const Value root(source->tree);
-  if (root.find("architecture")) return read_nam(root);
+  const std::optional<Value> architecture = root.find("architecture");
+  if (architecture && architecture->kind() != Kind::object) return read_nam(root);
   if (root.find("layers")) return read_layers(root);
   if (root.find("conv1d") && root.find("conv1d_stride")) return read_smart_amp_pro(root);
   if (root.find("state_dict") || is_state_dict(root)) {
@@ -54,9 +73,7 @@ std::variant<Model, formats::Contents> read_json(const void* memory, std::size_t
     contents.own = std::move(source);
     return contents;
   }
-  throw Error(RNN_BAD_FORMAT,
-              "the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" (.nam), "
-              "\"state_dict\" and \"...weight_ih_l0\" (PyTorch)");
+  refuse(root);
 }
 
 std::map<std::string, std::string> read_metadata(const Value& root,

@@ -178,6 +178,7 @@ void refuse_substitute(std::string_view head) {
   if (head.empty()) throw Error(RNN_BAD_FORMAT, "the file is empty");
   if (begins("version https://git-lfs.github.com/"))
     throw Error(RNN_BAD_FORMAT, "the file is a pointer of Git LFS; git lfs pull fetches what it points to");
+  head.remove_prefix(std::min(head.find_first_not_of(" \t\r\n"), head.size()));
   if (begins("<!DOCTYPE html") || begins("<!doctype html") || begins("<html"))
     throw Error(RNN_BAD_FORMAT, "the file is an HTML page, as a failed download leaves it");
 }

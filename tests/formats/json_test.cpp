@@ -243,8 +243,22 @@ TEST(Json, TakesLittleMemory) {
 }
 
 TEST(Json, UnknownKinds) {
-  EXPECT_EQ(try_load("{\"class_name\": \"Sequential\", \"config\": []}"), RNN_BAD_FORMAT);
-  EXPECT_MESSAGE("the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" ");
+  const std::pair<const char*, const char*> cases[] = {
+      {"{\"class_name\": \"Sequential\", \"config\": []}",
+       "unsupported: the JSON has none of the keys \"layers\" (RTNeural, Keras), \"architecture\" "},
+      {"{\"architecture\": {\"class_name\": \"Functional\"}, \"trainable_params\": {}}",
+       "unsupported: the JSON has none of the keys "},
+      {"{\"weight\": [[[1, 2]]], \"bias\": [3]}", "unsupported: the JSON has none of the keys "},
+      {"{\"activation\": \"gated\", \"residual_channels\": 4, \"dilations\": [1, 2], \"variables\": []}",
+       "unsupported: the file is a WaveNet, with residual_channels and dilations"},
+      {"{\"note\": {}, \"at 0\": {\"in_shape\": [1], \"layers\": []}}",
+       "unsupported: \"at 0\" is a network within an object"},
+      {"{}", "unsupported: the JSON has none of the keys "},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_EQ(try_load(text), RNN_UNSUPPORTED) << text;
+    EXPECT_MESSAGE(message);
+  }
   EXPECT_EQ(try_load(" \t\r\n{"), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("not JSON: error at byte 6");
 }

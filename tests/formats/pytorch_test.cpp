@@ -274,7 +274,7 @@ TEST(PyTorch, OptionsAreForStateDictsAlone) {
     EXPECT_EQ(load(file, options, &rnn), RNN_INVALID_ARGUMENT);
     EXPECT_MESSAGE("options." + std::string(name) + " is given; this file says itself what network it holds");
   }
-  EXPECT_EQ(load("{}", layers, &rnn), RNN_BAD_FORMAT);
+  EXPECT_EQ(load("{}", layers, &rnn), RNN_UNSUPPORTED);
 }
 
 // ---- A probe beside the tensors ----

@@ -72,6 +72,7 @@ TEST(Unread, WhatIsNoModel) {
   expect_refused("", "the file is empty");
   expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull");
   expect_refused("<!DOCTYPE html><html>", "the file is an HTML page");
+  expect_refused("\n\n  <!DOCTYPE html>", "the file is an HTML page");
   expect_refused("text", "the file, of 4 bytes, is none of those that this library reads: safetensors, ");
 }
 
