@@ -1,6 +1,7 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/handle.h"
+#include "lib/network/error.h"
 
 using namespace rnn::capi;
 
@@ -45,5 +46,21 @@ rnn_status_t rnn_set_state(rnn_t* rnn, const float* state, size_t count) {
     return fail(__func__, RNN_INVALID_ARGUMENT, "state[%zu] is %g; it must be finite", bad, state[bad]);
   }
   rnn->network.set_state(state);
+  return RNN_OK;
+}
+
+rnn_status_t rnn_set_delay(rnn_t* rnn, float delay) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    if (rnn->network.weights().has_reverse())
+      throw rnn::Error(RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+    rnn->network.set_delay(delay);
+  });
+}
+
+rnn_status_t rnn_get_delay(const rnn_t* rnn, float* delay) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  if (delay == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "delay is NULL");
+  *delay = rnn->network.delay();
   return RNN_OK;
 }

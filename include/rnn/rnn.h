@@ -477,6 +477,44 @@ RNN_API rnn_status_t rnn_get_state(const rnn_t *rnn, float *state, size_t count)
  * Since    0.1 */
 RNN_API rnn_status_t rnn_set_state(rnn_t *rnn, const float *state, size_t count);
 
+/* Let each step of this stream read the state of `delay` steps ago instead of the last one, so that a
+ * network that was trained at one sample rate runs at a higher one: delay is the rate now divided by that
+ * in training.
+ *
+ *   n = floor(delay), a = delay - n
+ *   s_t = step(x_t, s_{t-n} + a (s_{t-n-1} - s_{t-n}))     s: h, and c of an LSTM, of all layers
+ *
+ * Tap k of a convolution reads its input of (K - 1 - k) dilation delay steps ago, between two likewise.
+ * See J. Chowdhury, "Sample-Rate Agnostic Recurrent Neural Networks", 2022. How near this comes to the
+ * network at its own rate: A. Carson et al., "Sample Rate Independent Recurrent Neural Networks for Audio
+ * Effects Processing", DAFx 2024.
+ *
+ * A delay of 1, the default, gives the same bits in the same time as if there were none. Others are read by
+ * all that steps: rnn_step, rnn_step_many (each stream has its own), rnn_rollout, rnn_generate, and
+ * rnn_forward, which takes the time of single steps and refuses pooling. Training, evaluation, tapes and
+ * files leave it out.
+ *
+ * The present state becomes the whole past, as does a state given to rnn_set_state, or by rnn_reset the
+ * initial one. rnn_get_state writes the last state alone: of a convolution its last inputs, `delay` steps
+ * apart. Of a delay between 1 and 2 some are between two inputs, and not quite what rnn_set_state was given.
+ * rnn_fork, rnn_clone and rnn_convert copy delay and past; rnn_sync leaves both to the stream.
+ *
+ * delay    1..4096
+ * Errors   RNN_INVALID_ARGUMENT (also when the network has a reverse direction), RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no: allocates room for so many states; what is real-time stays so
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_set_delay(rnn_t *rnn, float delay);
+
+/* The delay that rnn_set_delay gave; 1 if it gave none.
+ *
+ * delay    written on success
+ * Errors   RNN_INVALID_ARGUMENT
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_get_delay(const rnn_t *rnn, float *delay);
+
 /* ---- Parameters -------------------------------------------------------------------------------- */
 
 /* Parameters have PyTorch's names and shapes: weight_ih_l0 [G H, I or E], weight_hh_l0 [G H, P],

@@ -175,6 +175,12 @@ class Network {
   }
   void get_state(span<float> state) const { check(rnn_get_state(get(), state.data(), state.size())); }
   void set_state(span<const float> state) { check(rnn_set_state(get(), state.data(), state.size())); }
+  void set_delay(float delay) { check(rnn_set_delay(get(), delay)); }
+  float delay() const {
+    float delay = 0;
+    check(rnn_get_delay(get(), &delay));
+    return delay;
+  }
 
   std::size_t parameter_count() const {
     std::size_t count = 0;

@@ -12,6 +12,7 @@
 #include "lib/network/plan.h"
 #include "lib/network/pooling.h"
 #include "lib/network/sequences.h"
+#include "lib/network/text.h"
 
 namespace rnn {
 namespace {
@@ -516,6 +517,7 @@ void ForwardPass::finish(const Window& window) noexcept {
 }  // namespace
 
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
+  if (is_delayed_) return forward_delayed(in, options, outputs);
   if (options.stateful != 0 && weights_->has_reverse())
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.stateful is 1; it must be 0, because a network with a reverse direction needs whole "
@@ -537,6 +539,18 @@ void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& op
   if (options.stateful != 0) set_state(pass.final_states());
   if (options.final_states != nullptr)
     std::copy_n(pass.final_states(), in.count * weights_->state_size(), options.final_states);
+}
+
+// By a stream beside this one, whose past is more than a state.
+void Network::forward_delayed(const rnn_sequences_t& in, const rnn_forward_options_t& options,
+                              float* outputs) {
+  if (options.pooling != RNN_POOLING_NONE)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.pooling is %d; it must be %d where steps have a delay, here of %s", options.pooling,
+                RNN_POOLING_NONE, number(delay_).c_str());
+  Network stream(*this);
+  stream.forward_by_steps(in, options, outputs);
+  if (options.stateful != 0) copy_state(stream);
 }
 
 // In and from this stream's own state.

@@ -90,7 +90,6 @@ std::size_t generate(Network& network, const rnn_generate_options_t& options, st
   const Allocator& allocator = network.allocator();
   Sampler sampler(weights, options);
   Buffer<float> logits(allocator, weights.output_size());
-  Buffer<float> state(allocator, weights.state_size());
   Buffer<std::int32_t> drawn(allocator, capacity);
   Network stream(network);
 
@@ -105,8 +104,7 @@ std::size_t generate(Network& network, const rnn_generate_options_t& options, st
     if (options.stop != 0 && index == options.stop_index) break;
   }
 
-  stream.get_state(state.data());
-  network.set_state(state.data());
+  network.copy_state(stream);
   std::copy_n(drawn.begin(), count, out);
   return count;
 }

@@ -1,10 +1,13 @@
 #include "lib/network/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/network/error.h"
 #include "lib/network/layer_walk.h"
+#include "lib/network/text.h"
 
 namespace rnn {
 namespace {
@@ -14,6 +17,9 @@ constexpr std::size_t kStreamBlock = 64;
 
 // Most weights that the L1 cache has room for, with what else a step reads.
 constexpr std::size_t kFewWeights = 8000;
+
+// The longest delay that has room.
+constexpr double kMostDelay = 4096;
 
 constexpr kernels::Rows one(const float* vector) noexcept { return {vector, 0, nullptr}; }
 constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 0, nullptr}; }
@@ -37,12 +43,11 @@ Network::Network(const Network& other)
       states_(allocator_, other.states_.size()),
       pasts_(allocator_, other.pasts_.size()),
       oldest_(allocator_, other.oldest_.size()),
-      half_(other.half_) {
+      delay_(other.delay_),
+      past_states_(allocator_, other.past_states_) {
   lay_out_scratch();
   connect();
-  std::copy(other.states_.begin(), other.states_.end(), states_.begin());
-  std::copy(other.pasts_.begin(), other.pasts_.end(), pasts_.begin());
-  std::copy(other.oldest_.begin(), other.oldest_.end(), oldest_.begin());
+  copy_state(other);
 }
 
 void Network::lay_out_scratch() {
@@ -85,6 +90,7 @@ void Network::lay_out_scratch() {
 void Network::connect() noexcept {
   const Weights& weights = *weights_;
   has_skip_ = weights.skip() != 0;
+  is_delayed_ = delay_ != 1.0f;
   if (steps_.size() == 0) return;
   const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
   kernels::CellStep* step = steps_.data();
@@ -104,7 +110,7 @@ void Network::connect() noexcept {
     is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
                 weights.layer(l).has_step() && weights.layer(l).cell == layer.cell;
   is_single_ = is_chain_ && weights.num_layers() == 1 && weights.has_head();
-  is_bare_ = is_single_ && !has_skip_;
+  is_bare_ = is_single_ && !has_skip_ && !is_delayed_;
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
            layer.gates() * inputs +
@@ -193,6 +199,7 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
 
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
+  if (is_delayed_) read_delayed_state();
   if (is_single_) {
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
@@ -325,6 +332,8 @@ struct Network::BlockBuffers {
 void Network::step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
+  for (std::size_t i = 0; i < count; ++i)
+    if (networks[i]->is_delayed_) networks[i]->read_delayed_state();
   BlockBuffers buffers(networks, count, x, indices);
   walk_layers(weights, 0, weights.num_layers(), buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
@@ -350,17 +359,39 @@ void Network::visit_pasts(const Visit& visit) const noexcept {
     if (weights_->strand(s).past.size != 0) visit(weights_->strand(s));
 }
 
+// With a delay: the input of a convolution `steps` times the delay before its last one (ago = 1) or its next one
+// (ago = delay).
+void Network::read_past(const Strand& strand, std::size_t steps, double ago, float* to) const noexcept {
+  const std::size_t X = strand.layer->inputs, rows = past_rows(*strand.layer);
+  const float* const past = &pasts_[past_place(strand)];
+  const auto row = [&, oldest = oldest_[strand.layer->index]](std::size_t back) {
+    const std::size_t i = oldest + rows - back;
+    return past + (i < rows ? i : i - rows) * X;
+  };
+  const Distance distance(ago + delay_ * static_cast<double>(steps));
+  const float* const newer = row(distance.whole);
+  std::copy_n(newer, X, to);
+  if (distance.part == 0.0f) return;
+  const float* const older = row(distance.whole + 1);
+  for (std::size_t i = 0; i < X; ++i) to[i] += distance.part * (older[i] - newer[i]);
+}
+
 // What the taps of a convolution read, to window_, from x or, where that is null, one-hot; x becomes the youngest
 // of the past.
 void Network::make_window(const Strand& strand, const float* x, std::int32_t index) noexcept {
   const Layer& layer = *strand.layer;
-  const std::size_t X = layer.inputs, reach = layer.reach();
-  float* const past = &pasts_[strand.past.place];
+  const std::size_t X = layer.inputs, rows = past_rows(layer);
+  float* const past = &pasts_[past_place(strand)];
   std::size_t& oldest = oldest_[layer.index];
   float* to = window_;
-  for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X) {
-    const std::size_t row = oldest + k * layer.dilation;
-    std::copy_n(past + (row < reach ? row : row - reach) * X, X, to);
+  if (is_delayed_) {
+    for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X)
+      read_past(strand, layer.reach() - k * layer.dilation - 1, delay_, to);
+  } else {
+    for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X) {
+      const std::size_t row = oldest + k * layer.dilation;
+      std::copy_n(past + (row < rows ? row : row - rows) * X, X, to);
+    }
   }
   if (x != nullptr) {
     std::copy_n(x, X, to);
@@ -369,29 +400,77 @@ void Network::make_window(const Strand& strand, const float* x, std::int32_t ind
     to[index] = 1.0f;
   }
   std::copy_n(to, X, past + oldest * X);
-  oldest = oldest + 1 < reach ? oldest + 1 : 0;
+  oldest = oldest + 1 < rows ? oldest + 1 : 0;
+}
+
+// Before a step. Its own function, as what few steps need.
+[[gnu::noinline]] void Network::read_delayed_state() noexcept {
+  if (past_states_.empty()) return;
+  past_states_.exchange(weights_->table(), states_.data() + half_ * weights_->padded_state_size());
 }
 
 void Network::reset() noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state_in(half_, s)); });
   std::fill(pasts_.begin(), pasts_.end(), 0.0f);
+  past_states_.fill(states_.data() + half_ * weights_->padded_state_size());
 }
 
 void Network::get_state(float* out) const noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(state_in(half_, s), s.size, out + s.offset); });
   visit_pasts([&](const Strand& strand) {
-    const float* const past = &pasts_[strand.past.place];
-    const std::size_t first = oldest_[strand.layer->index] * strand.layer->inputs;
-    std::rotate_copy(past, past + first, past + strand.past.size, out + strand.past.offset);
+    const std::size_t X = strand.layer->inputs, reach = strand.layer->reach();
+    float* const to = out + strand.past.offset;
+    if (is_delayed_) {
+      const kernels::FloatMode mode;
+      for (std::size_t i = 0; i < reach; ++i) read_past(strand, reach - i - 1, 1, to + i * X);
+    } else {
+      const float* const past = &pasts_[strand.past.place];
+      std::rotate_copy(past, past + oldest_[strand.layer->index] * X, past + strand.past.size, to);
+    }
   });
 }
 
+// With a delay, each input of a convolution's past was there for as many steps.
 void Network::set_state(const float* in) noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state_in(half_, s)); });
   visit_pasts([&](const Strand& strand) {
-    std::copy_n(in + strand.past.offset, strand.past.size, &pasts_[strand.past.place]);
+    const kernels::FloatMode mode;
+    const std::size_t X = strand.layer->inputs, reach = strand.layer->reach(),
+                      rows = past_rows(*strand.layer);
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::size_t steps = rows - i;
+      if (is_delayed_)
+        steps = std::min(static_cast<std::size_t>(std::ceil(static_cast<double>(steps) / delay_)), reach);
+      std::copy_n(in + strand.past.offset + (reach - steps) * X, X, &pasts_[past_place(strand)] + i * X);
+    }
     oldest_[strand.layer->index] = 0;
   });
+  past_states_.fill(states_.data() + half_ * weights_->padded_state_size());
+}
+
+void Network::copy_state(const Network& other) noexcept {
+  half_ = other.half_;
+  std::copy(other.states_.begin(), other.states_.end(), states_.begin());
+  std::copy(other.pasts_.begin(), other.pasts_.end(), pasts_.begin());
+  std::copy(other.oldest_.begin(), other.oldest_.end(), oldest_.begin());
+  past_states_.copy(other.past_states_);
+}
+
+void Network::set_delay(float delay) {
+  if (!(delay >= 1.0f && delay <= kMostDelay))
+    throw Error(RNN_INVALID_ARGUMENT, "delay is %s; it must be 1..%g", number(delay).c_str(), kMostDelay);
+  const Weights& weights = *weights_;
+  const bool keeps_states = weights.state_size() != weights.past_size();
+  PastStates past_states;
+  if (delay != 1.0f && keeps_states) past_states = PastStates(allocator_, delay, weights.padded_state_size());
+  Buffer<float> pasts(allocator_, checked_product(weights.past_size(), Distance(delay).reach()));
+  Buffer<float> state(allocator_, weights.state_size());
+  get_state(state.data());
+  past_states_ = std::move(past_states);
+  pasts_ = std::move(pasts);
+  delay_ = delay;
+  connect();
+  set_state(state.data());
 }
 
 }  // namespace rnn

@@ -7,6 +7,7 @@
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/memory.h"
+#include "lib/network/past_states.h"
 #include "lib/network/weights.h"
 #include "rnn/rnn.h"
 
@@ -53,6 +54,11 @@ class Network {
   void reset() noexcept;
   void get_state(float* state) const noexcept;
   void set_state(const float* state) noexcept;
+  void copy_state(const Network& other) noexcept;  // of the same weights and delay, with all of its past
+
+  // See rnn_set_delay. Throws Error(RNN_INVALID_ARGUMENT) or std::bad_alloc, and then has changed nothing.
+  void set_delay(float delay);
+  float delay() const noexcept { return delay_; }
 
  private:
   // See layer_walk.h.
@@ -81,6 +87,7 @@ class Network {
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
                         float* outputs) noexcept;
+  void forward_delayed(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
   static void step_block(Network* const* networks, std::size_t count, const float* x,
                          const std::int32_t* indices, float* y) noexcept;
   // A vector of the state in one of the two halves of states_, of which a step reads one and writes the other.
@@ -95,6 +102,17 @@ class Network {
   void make_window(const Strand& strand, const float* x, std::int32_t index) noexcept;
   template <class Visit>
   void visit_pasts(const Visit& visit) const noexcept;
+  // The ring of a convolution: how many inputs it has, as far back as the first tap reads, and where it begins. With
+  // a delay there is room for as many times the inputs as it has steps, rounded up.
+  std::size_t past_rows(const Layer& layer) const noexcept {
+    const std::size_t reach = layer.reach();
+    return is_delayed_ ? Distance(delay_ * static_cast<double>(reach)).reach() : reach;
+  }
+  std::size_t past_place(const Strand& strand) const noexcept {
+    return is_delayed_ ? strand.past.place * Distance(delay_).reach() : strand.past.place;
+  }
+  void read_past(const Strand& strand, std::size_t steps, double ago, float* to) const noexcept;
+  void read_delayed_state() noexcept;
 
   Allocator allocator_;
   WeightsRef weights_;
@@ -107,6 +125,8 @@ class Network {
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
   float* window_ = nullptr;    // [padded K*X]  of the convolution in work
   std::size_t half_ = 0;       // which half is current
+  float delay_ = 1;            // a step reads the state of so many steps ago,
+  PastStates past_states_;     // one of these or between two, which takes the place of the current one
   // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
@@ -114,6 +134,7 @@ class Network {
   bool is_bare_ = false;             // and nothing else
   bool is_chain_ = false;            // a step is that kernel for each layer, and the head
   bool has_skip_ = false;            // inputs are added to the outputs
+  bool is_delayed_ = false;          // delay_ is not 1
   // True of small networks of floats: what several streams save by reading the weights together is less than
   // what one kernel saves.
   bool indices_alone_ = false, inputs_alone_ = false;

@@ -10,7 +10,7 @@
 #include <set>
 #include <type_traits>
 
-#include "common.h"
+#include "layers.h"
 #include "scratch.h"
 
 namespace {
@@ -308,6 +308,31 @@ void states_and_parameters(Calls& calls) {
   note_parameters(calls, network.get());
 }
 
+void delays(Calls& calls) {
+  rnn_layer_t convolution = dense_layer(5, RNN_ACTIVATION_TANH);
+  convolution.kind = RNN_LAYER_CONV1D;
+  convolution.kernel_size = 4;
+  convolution.dilation = 3;
+  const Network network =
+      create(with_layers(config(5, 0, 0, 0), {convolution, cell_layer(RNN_CELL_LSTM, 20), dense_layer(5)}));
+  const Floats x = numbers(5 * 30), given = numbers(state(network).size(), 5);
+  for (const float delay : {1.0884354f, 1.3f, 2.9f, 3.0f}) {
+    OK(rnn_set_delay, network.get(), delay);
+    float now = 0;
+    OK(rnn_get_delay, network.get(), &now);
+    EXPECT_EQ(now, delay);
+    OK(rnn_set_state, network.get(), given.data(), given.size());
+    Floats y(5);
+    for (size_t t = 0; t < 30; ++t) {
+      OK(rnn_step, network.get(), x.data() + 5 * t, y.data());
+      calls.note(y);
+      note_state(calls, network.get());
+    }
+  }
+  for (const uint32_t bits : {0x7fc00000u, kSignalling, 0x7f800000u, 0x3f7fffffu})
+    FAILS(RNN_INVALID_ARGUMENT, rnn_set_delay, network.get(), of_bits(bits));
+}
+
 void whole_sequences(Calls& calls) {
   for (const int32_t layers : {1, 2}) {
     const Network network = create(config(5, 20, 5, layers));
@@ -585,17 +610,13 @@ void trainer(Calls& calls) {
 }
 
 TEST(FloatMode, OfAllFunctions) {
-  const std::map<const char*, void (*)(Calls&)> scenarios = {{"versions", versions},
-                                                             {"creation", creation},
-                                                             {"steps", steps},
-                                                             {"states and parameters", states_and_parameters},
-                                                             {"sequences", whole_sequences},
-                                                             {"generation", generation},
-                                                             {"metadata", metadata},
-                                                             {"files", files},
-                                                             {"foreign files", foreign_files},
-                                                             {"training", training},
-                                                             {"trainer", trainer}};
+  const std::map<const char*, void (*)(Calls&)> scenarios = {
+      {"versions", versions},     {"creation", creation},
+      {"steps", steps},           {"states and parameters", states_and_parameters},
+      {"delays", delays},         {"sequences", whole_sequences},
+      {"generation", generation}, {"metadata", metadata},
+      {"files", files},           {"foreign files", foreign_files},
+      {"training", training},     {"trainer", trainer}};
   for (const auto& [name, scenario] : scenarios) in_all_modes(name, scenario);
 
   std::ifstream list(RNN_SYMBOLS);

@@ -74,6 +74,12 @@ TEST(Cpp, Network) {
   other.set_state(zeros);
   EXPECT_EQ(state(other), std::vector<float>(4));
 
+  EXPECT_EQ(network.delay(), 1);
+  network.set_delay(1.5f);
+  EXPECT_EQ(network.delay(), 1.5f);
+  EXPECT_THROW(network.set_delay(0), rnn::exception);
+  network.set_delay(1);
+
   std::size_t values = 0;
   for (std::size_t i = 0; i < network.parameter_count(); ++i) {
     const rnn_parameter_t p = network.parameter(i);

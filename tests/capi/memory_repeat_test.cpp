@@ -79,6 +79,9 @@ struct World {
 
   void add(const rnn_t* n) {
     for (const Floats& part : {weights(n), state(n)}) seen.insert(seen.end(), part.begin(), part.end());
+    float delay = 0;
+    EXPECT_EQ(rnn_get_delay(n, &delay), RNN_OK);
+    seen.push_back(delay);
     size_t count = 0;
     EXPECT_EQ(rnn_metadata_count(n, &count), RNN_OK);
     for (size_t i = 0; i < count; ++i) {
@@ -185,6 +188,7 @@ const Call kCalls[] = {
        static const Floats values = numbers(5, 9);
        return rnn_set_parameter(w.third.get(), bias(), values.data(), 5);
      }},
+    {"SetDelay", [](World& w) { return rnn_set_delay(w.network.get(), 3.5f); }},
     {"AddMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "new", "text"); }},
     {"ReplaceMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "k", "text"); }},
     {"RemoveMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "k", nullptr); }},

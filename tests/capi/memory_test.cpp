@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include <cstdio>
+#include <tuple>
 
 #include "scratch.h"
 #include "tests/reference/lists.h"
@@ -152,6 +153,58 @@ TEST(OutOfMemory, Forward) {
       hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
 }
 
+// A delay, a longer and a shorter one, and none: what a fork then gives shows the past.
+TEST(OutOfMemory, SetDelay) {
+  Hooks hooks;
+  rnn_layer_t convolution = rnn::reference::dense_layer(4, RNN_ACTIVATION_TANH);
+  convolution.kind = RNN_LAYER_CONV1D;
+  convolution.kernel_size = 3;
+  convolution.dilation = 2;
+  const Network network =
+      create(hooks, rnn::reference::with_layers(config(5, 0, 0, 0),
+                                                {convolution, rnn::reference::cell_layer(RNN_CELL_LSTM, 6),
+                                                 rnn::reference::dense_layer(5)}));
+  const Floats x = numbers(5 * 12);
+  const auto look = [&] {
+    Floats all = look_at(network), y(5);
+    float delay = 0;
+    EXPECT_EQ(rnn_get_delay(network.get(), &delay), RNN_OK);
+    all.push_back(delay);
+    const Network stream = fork(network);
+    for (size_t t = 0; t < 12; ++t) {
+      EXPECT_EQ(rnn_step(stream.get(), x.data() + 5 * t, y.data()), RNN_OK);
+      all.insert(all.end(), y.begin(), y.end());
+    }
+    return all;
+  };
+  for (const float delay : {2.5f, 7.0f, 1.25f, 1.0f}) {
+    for (size_t t = 0; t < 12; ++t) ASSERT_EQ(rnn_step(network.get(), x.data() + 5 * t, nullptr), RNN_OK);
+    fail_each(
+        hooks, [&] { return rnn_set_delay(network.get(), delay); }, look);
+    EXPECT_EQ(look()[look_at(network).size()], delay);
+  }
+}
+
+TEST(OutOfMemory, ForwardWithADelay) {
+  Hooks hooks;
+  const Network network = create(hooks, kConfig);
+  ASSERT_EQ(rnn_set_delay(network.get(), 2.5f), RNN_OK);
+  const Data data = float_data({6}, 5);
+  const rnn_sequences_t in = data.get();
+  Floats y(6 * 5, 42);
+  auto options = sized<rnn_forward_options_t>();
+  const auto look = [&] {
+    Floats all = look_at(network);
+    all.insert(all.end(), y.begin(), y.end());
+    return all;
+  };
+  for (const int32_t stateful : {0, 1}) {
+    options.stateful = stateful;
+    fail_each(
+        hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+  }
+}
+
 TEST(OutOfMemory, Generate) {
   Hooks hooks;
   const Network network = create(hooks, kConfig);
@@ -226,24 +279,27 @@ rnn_config_t with(int32_t cell, uint32_t flags = 0, int32_t projection = 0, int3
   return c;
 }
 
-class RealTime : public testing::TestWithParam<rnn_config_t> {};
+class RealTime : public testing::TestWithParam<std::tuple<rnn_config_t, float>> {};
 
 TEST_P(RealTime, AllocatesNothing) {
   Hooks hooks;
+  const auto& [c, delay] = GetParam();
   std::vector<Network> handles;
-  handles.push_back(create(hooks, GetParam()));
+  handles.push_back(create(hooks, c));
+  ASSERT_EQ(rnn_set_delay(handles[0].get(), delay), RNN_OK) << rnn_last_error();
   std::vector<rnn_t*> streams;
   for (int i = 0; i < 300; ++i) handles.push_back(fork(handles[0]));
   for (const Network& handle : handles) streams.push_back(handle.get());
   rnn_t* rnn = streams[0];
-  const bool vectors = GetParam().embedding_size == 0;
+  const bool vectors = c.embedding_size == 0;
   const size_t count = streams.size();
   const Floats x = numbers(count * 5);
   const std::vector<int32_t> index = indices(count, 5);
   Floats y(count * 5), s = state(rnn);
   auto info = sized<rnn_parameter_t>();
-  auto c = sized<rnn_config_t>();
+  auto got = sized<rnn_config_t>();
   size_t size = 0;
+  float steps = 0;
   int failed = 0;
   hooks.fail_after(0);
   {
@@ -261,7 +317,8 @@ TEST_P(RealTime, AllocatesNothing) {
     failed += rnn_reset(rnn) != RNN_OK;
     failed += rnn_parameter_count(rnn, &size) != RNN_OK;
     failed += rnn_parameter_info(rnn, 0, &info) != RNN_OK;
-    failed += rnn_get_config(rnn, &c) != RNN_OK;
+    failed += rnn_get_config(rnn, &got) != RNN_OK;
+    failed += rnn_get_delay(rnn, &steps) != RNN_OK;
     failed += rnn_status_string(RNN_OK) == nullptr;
     failed += rnn_version() == nullptr;
     EXPECT_EQ(all.count(), 0);
@@ -272,19 +329,22 @@ TEST_P(RealTime, AllocatesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cells, RealTime,
-    testing::Values(with(RNN_CELL_VANILLA), with(RNN_CELL_VANILLA, RNN_FLAG_RELU + RNN_FLAG_RESIDUAL),
-                    with(RNN_CELL_GRU), with(RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE), with(RNN_CELL_LSTM),
-                    with(RNN_CELL_LSTM, 0, 7), with(RNN_CELL_VANILLA, RNN_FLAG_LAYER_NORM),
-                    with(RNN_CELL_GRU, RNN_FLAG_LAYER_NORM), with(RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7),
-                    with(RNN_CELL_GRU, 0, 0, 9), with(RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 9, 9),
-                    with(RNN_CELL_MIN_GRU), with(RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL, 0, 9),
-                    with(RNN_CELL_MIN_LSTM), with(RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES),
-                    with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES),
-                    with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES + RNN_FLAG_PEEPHOLES)),
+    testing::Combine(
+        testing::Values(with(RNN_CELL_VANILLA), with(RNN_CELL_VANILLA, RNN_FLAG_RELU + RNN_FLAG_RESIDUAL),
+                        with(RNN_CELL_GRU), with(RNN_CELL_GRU, RNN_FLAG_RESET_BEFORE), with(RNN_CELL_LSTM),
+                        with(RNN_CELL_LSTM, 0, 7), with(RNN_CELL_VANILLA, RNN_FLAG_LAYER_NORM),
+                        with(RNN_CELL_GRU, RNN_FLAG_LAYER_NORM), with(RNN_CELL_LSTM, RNN_FLAG_LAYER_NORM, 7),
+                        with(RNN_CELL_GRU, 0, 0, 9), with(RNN_CELL_LSTM, RNN_FLAG_TIED_HEAD, 9, 9),
+                        with(RNN_CELL_MIN_GRU), with(RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL, 0, 9),
+                        with(RNN_CELL_MIN_LSTM), with(RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES),
+                        with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES),
+                        with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES + RNN_FLAG_PEEPHOLES)),
+        testing::Values(1.0f, 2.5f)),
     [](const auto& info) {
-      const rnn_config_t& c = info.param;
+      const rnn_config_t& c = std::get<0>(info.param);
       return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +
-             std::to_string(c.projection_size) + "_" + std::to_string(c.embedding_size);
+             std::to_string(c.projection_size) + "_" + std::to_string(c.embedding_size) +
+             (std::get<1>(info.param) != 1.0f ? "_delayed" : "");
     });
 
 }  // namespace

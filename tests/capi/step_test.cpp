@@ -5,6 +5,7 @@
 
 #include "common.h"
 #include "tests/reference/lists.h"
+#include "tests/reference/reference.h"
 
 namespace {
 
@@ -336,6 +337,152 @@ TEST_P(Steps, ForwardReturnsToTheInitialStateAtResets) {
   ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
   EXPECT_TRUE(same_bits(y, expected));
   EXPECT_TRUE(same_bits(after, states));
+}
+
+// A delay of d steps: each d-th step belongs to the same one of d streams without.
+TEST_P(Steps, WithADelayAreThoseOfStreamsInTurn) {
+  advance(2);
+  for (const size_t delay : {2, 3, 7}) {
+    std::vector<Network> turns;
+    for (size_t i = 0; i < delay; ++i) turns.push_back(fork(network));
+    const Network delayed = fork(network);
+    ASSERT_EQ(rnn_set_delay(delayed.get(), static_cast<float>(delay)), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(state(delayed), state(network)));
+    const Data data = data_of({5 * delay + 1}, 3);
+    for (size_t t = 0; t < data.frames(); ++t) {
+      const bool by_index = embedded || t % 5 == 4;
+      const std::vector<int32_t> index = indices(1, GetParam().inputs, static_cast<uint32_t>(t));
+      const auto step = [&](const Network& stream, float* y) {
+        return by_index ? rnn_step_index(stream.get(), index[0], y)
+                        : rnn_step(stream.get(), data.inputs.data() + t * inputs, y);
+      };
+      Floats y(outputs), expected(outputs);
+      ASSERT_EQ(step(delayed, y.data()), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(step(turns[t % delay], expected.data()), RNN_OK);
+      ASSERT_TRUE(same_bits(y, expected)) << "delay " << delay << ", step " << t;
+      ASSERT_TRUE(same_bits(state(delayed), state(turns[t % delay]))) << "delay " << delay << ", step " << t;
+    }
+  }
+}
+
+TEST_P(Steps, WithADelayOfOneAreThoseWithout) {
+  const Network other = fork(network);
+  ASSERT_EQ(rnn_set_delay(other.get(), 2.5f), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_set_delay(other.get(), 1), RNN_OK) << rnn_last_error();
+  const Data data = data_of({6}, 9);
+  Floats y(6 * outputs), expected, states;
+  step_alone(data, 0, 6, &expected, &states);
+  const rnn_sequences_t in = data.get();
+  auto options = sized<rnn_forward_options_t>();
+  options.stateful = 1;
+  ASSERT_EQ(rnn_forward(other.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+  EXPECT_TRUE(same_bits(y, expected));
+}
+
+// Each stream has a delay of its own.
+TEST_P(Steps, OfManyStreamsWithDelaysAreThoseOfEachAlone) {
+  const float delays[] = {1, 2, 1.25f, 3.5f, 1, 4};
+  std::vector<Network> alone, together;
+  std::vector<rnn_t*> streams;
+  for (const float delay : delays) {
+    together.push_back(fork(network));
+    ASSERT_EQ(rnn_set_delay(together.back().get(), delay), RNN_OK) << rnn_last_error();
+    alone.push_back(fork(together.back()));
+    streams.push_back(together.back().get());
+  }
+  const size_t count = streams.size();
+  for (uint32_t t = 0; t < 9; ++t) {
+    const bool by_index = embedded || t % 3 == 1;
+    const Floats x = numbers(count * inputs, 5 + t);
+    const std::vector<int32_t> index = indices(count, GetParam().inputs, 5 + t);
+    Floats y(count * outputs), expected(count * outputs);
+    for (size_t i = 0; i < count; ++i) {
+      float* row = expected.data() + i * outputs;
+      ASSERT_EQ(by_index ? rnn_step_index(alone[i].get(), index[i], row)
+                         : rnn_step(alone[i].get(), x.data() + i * inputs, row),
+                RNN_OK);
+    }
+    ASSERT_EQ(by_index ? rnn_step_many_index(streams.data(), count, index.data(), y.data())
+                       : rnn_step_many(streams.data(), count, x.data(), y.data()),
+              RNN_OK)
+        << rnn_last_error();
+    EXPECT_TRUE(same_bits(y, expected)) << "step " << t;
+    for (size_t i = 0; i < count; ++i) ASSERT_TRUE(same_bits(state(streams[i]), state(alone[i]))) << i;
+  }
+}
+
+// Whole sequences, from initial states and with resets, are steps; and both are the formula in double.
+TEST_P(Steps, WithADelayComputeTheFormula) {
+  for (const float delay : {1.25f, 2.0f, 2.7f, 48000.0f / 44100}) {
+    ASSERT_EQ(rnn_set_delay(network.get(), delay), RNN_OK) << rnn_last_error();
+    Data data = data_of({17, 5, 9}, 4);
+    data.resets.resize(data.frames());
+    data.resets[17] = data.resets[26] = 1;
+    const Floats initial = numbers(3 * size, 8);
+    rnn::reference::Network reference = rnn::reference::load(network.get());
+    reference.delay = static_cast<double>(delay);
+    const rnn_sequences_t in = data.get();
+    const rnn::reference::Pass pass =
+        rnn::reference::forward(reference, rnn::reference::convert(reference, in, initial.data()));
+    auto options = sized<rnn_forward_options_t>();
+    options.initial_states = initial.data();
+    Floats y(data.frames() * outputs), states(data.frames() * size), final_states(3 * size);
+    options.states = states.data();
+    options.final_states = final_states.data();
+    const Floats before = state(network);
+    ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(state(network), before));
+    for (size_t i = 0; i < y.size(); ++i)
+      ASSERT_NEAR(y[i], pass.outputs[i], 2e-5 * (1 + std::fabs(pass.outputs[i])))
+          << "delay " << delay << ", output " << i % outputs << " of step " << i / outputs;
+    for (size_t i = 0; i < states.size(); ++i)
+      ASSERT_NEAR(states[i], pass.states[i], 2e-5 * (1 + std::fabs(pass.states[i])))
+          << "delay " << delay << ", state " << i % size << " of step " << i / size;
+    for (size_t i = 0; i < final_states.size(); ++i)
+      ASSERT_NEAR(final_states[i], pass.final_states[i], 2e-5 * (1 + std::fabs(pass.final_states[i])));
+
+    const Network stream = fork(network);
+    for (size_t t = 0; t < data.frames(); ++t) {
+      for (const size_t first : {0, 17, 22})
+        if (t == first && size != 0) {
+          ASSERT_EQ(rnn_set_state(stream.get(),
+                                  initial.data() + (first == 0    ? 0
+                                                    : first == 17 ? 1
+                                                                  : 2) *
+                                                       size,
+                                  size),
+                    RNN_OK);
+        }
+      if (data.resets[t] != 0) {
+        ASSERT_EQ(rnn_reset(stream.get()), RNN_OK);
+      }
+      Floats row(outputs);
+      ASSERT_EQ(embedded ? rnn_step_index(stream.get(), data.indices[t], row.data())
+                         : rnn_step(stream.get(), data.inputs.data() + t * inputs, row.data()),
+                RNN_OK);
+      const auto begin = y.begin() + static_cast<std::ptrdiff_t>(t * outputs);
+      ASSERT_TRUE(same_bits(row, Floats(begin, begin + static_cast<std::ptrdiff_t>(outputs))))
+          << "step " << t;
+    }
+  }
+}
+
+TEST_P(Steps, StatefulForwardWithADelayAdvancesTheStream) {
+  ASSERT_EQ(rnn_set_delay(network.get(), 2.5f), RNN_OK) << rnn_last_error();
+  for (uint32_t t = 0; t < 4; ++t) advance(2 + t);
+  for (const size_t steps : {1, 3, 6}) {
+    const Data data = data_of({steps}, 9);
+    Floats expected_y, expected_states;
+    step_alone(data, 0, steps, &expected_y, &expected_states);
+    const rnn_sequences_t in = data.get();
+    auto options = sized<rnn_forward_options_t>();
+    options.stateful = 1;
+    Floats y(steps * outputs);
+    ASSERT_EQ(rnn_forward(network.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(y, expected_y));
+    EXPECT_TRUE(same_bits(state(network), Floats(expected_states.end() - static_cast<std::ptrdiff_t>(size),
+                                                 expected_states.end())));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Lists, Steps, testing::ValuesIn([] {

@@ -148,6 +148,10 @@ class Network:
         self.binding.call("rnn_save_memory_as", *arguments, memory, size, byref(size))
         return bytes(memory)
 
+    def set_delay(self, delay):
+        """Steps and sequences read the state of so many steps ago."""
+        self.binding.call("rnn_set_delay", self.handle, c_float(delay))
+
     def forward(self, lengths, inputs, initial_states=None):
         """Outputs [F, O] and final states [N, S], flat."""
         return self.run(sequences(lengths, inputs), initial_states)

@@ -76,6 +76,7 @@ struct Stream {
   rnn_t* handle = nullptr;
   std::shared_ptr<Weights> weights;
   Floats state;
+  float delay = 1;
 
   const rnn_config_t& config() const { return weights->config; }
   bool can_step() const { return rnn::reference::can_step(config()); }

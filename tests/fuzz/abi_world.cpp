@@ -30,6 +30,15 @@ struct Owned {
   rnn_t* handle;
 };
 
+// What a state is after it was set; with a delay between steps, a convolution's is between inputs.
+Floats state_set(const Stream& s, const Floats& state, float delay) {
+  if (delay == std::floor(delay)) return state;
+  const Owned other(clone(s.handle));
+  REQUIRE(rnn_set_delay(other.handle, delay) == RNN_OK);
+  REQUIRE(rnn_set_state(other.handle, state.data(), state.size()) == RNN_OK);
+  return read_state(other.handle);
+}
+
 }  // namespace
 
 World::~World() {
@@ -100,6 +109,7 @@ void World::call(std::uint64_t seed) {
     &World::step_many,
     &World::step_many,
     &World::set_state,
+    &World::set_delay,
     &World::set_parameter,
     &World::set_metadata,
     &World::forward,
@@ -128,6 +138,8 @@ void World::call(std::uint64_t seed) {
 void World::check() const {
   for (const Stream& s : streams_) {
     REQUIRE(same_bits(read_state(s.handle), s.state));
+    float delay = 0;
+    REQUIRE(rnn_get_delay(s.handle, &delay) == RNN_OK && delay == s.delay);
     REQUIRE(same_weights(read_weights(s.handle), *s.weights));
   }
   for (std::size_t i = 0; i < streams_.size(); ++i)
@@ -148,11 +160,12 @@ void World::add(rnn_t* handle) {
   add(handle, std::make_shared<Weights>(read_weights(handle)), read_state(handle));
 }
 
-void World::add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state) {
+void World::add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state, float delay) {
   Stream stream;
   stream.handle = handle;
   stream.weights = std::move(weights);
   stream.state = std::move(state);
+  stream.delay = delay;
   streams_.push_back(std::move(stream));
 }
 
@@ -333,10 +346,10 @@ void World::copy() {
   switch (random_.below(3)) {
     case 0:
       invoke("rnn_fork", RNN_OK, [&] { return rnn_fork(from.handle, &out); });
-      return add(out, from.weights, from.state);
+      return add(out, from.weights, from.state, from.delay);
     case 1:
       invoke("rnn_clone", RNN_OK, [&] { return rnn_clone(from.handle, &out); });
-      return add(out, std::make_shared<Weights>(*from.weights), from.state);
+      return add(out, std::make_shared<Weights>(*from.weights), from.state, from.delay);
     default: {
       const std::int32_t compute = random_.within(0, 3);
       if (!invoke("rnn_convert", compute == 3 ? RNN_INVALID_ARGUMENT : RNN_OK,
@@ -344,7 +357,7 @@ void World::copy() {
         return REQUIRE(out == nullptr);
       auto weights = std::make_shared<Weights>(*from.weights);
       weights->config.compute = compute;
-      add(out, std::move(weights), from.state);
+      add(out, std::move(weights), from.state, from.delay);
     }
   }
 }
@@ -465,7 +478,23 @@ void World::set_state() {
                   [&] { return rnn_set_state(s.handle, state.data(), count); });
   }
   invoke("rnn_set_state", RNN_OK, [&] { return rnn_set_state(s.handle, state.data(), state.size()); });
-  s.state = state;
+  s.state = state_set(s, state, s.delay);
+}
+
+void World::set_delay() {
+  Stream& s = any();
+  constexpr float kDelays[] = {1, 2, 3, 1.0884354f, 1.5f, 2.75f, 40};
+  constexpr float kBad[] = {
+      0, -1, 0.5f, 5000, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+  if (!s.can_step() || invalid()) {
+    const float bad = s.can_step() ? kBad[random_.below(std::size(kBad))] : 2;
+    return refuse("rnn_set_delay", RNN_INVALID_ARGUMENT, [&] { return rnn_set_delay(s.handle, bad); });
+  }
+  const float delay = kDelays[random_.below(std::size(kDelays))];
+  const Floats expected = state_set(s, s.state, delay);
+  invoke("rnn_set_delay", RNN_OK, [&] { return rnn_set_delay(s.handle, delay); });
+  s.state = expected;
+  s.delay = delay;
 }
 
 // ---- Weights ----
@@ -547,6 +576,10 @@ void World::forward() {
         in.inputs = nullptr, in.indices = nullptr;
         break;
     }
+    refuse("rnn_forward", RNN_INVALID_ARGUMENT, call);
+    return REQUIRE(all_untouched(y) && all_untouched(final_states));
+  }
+  if (s.delay != 1 && options.pooling != 0) {
     refuse("rnn_forward", RNN_INVALID_ARGUMENT, call);
     return REQUIRE(all_untouched(y) && all_untouched(final_states));
   }
@@ -678,6 +711,8 @@ void World::null() {
                           return none ? RNN_INVALID_ARGUMENT
                                       : rnn_get_state(s.handle, nullptr, s.state.size());
                         },
+                        [&] { return rnn_set_delay(nullptr, 2); },
+                        [&] { return rnn_get_delay(s.handle, nullptr); },
                         [&] { return rnn_get_parameter(s.handle, nullptr, &value, 1); },
                         [&] { return rnn_set_parameter(s.handle, "head.bias", nullptr, 1); },
                         [&] { return rnn_forward(s.handle, nullptr, nullptr, &value); },

@@ -49,7 +49,7 @@ class World {
 
   Stream& any() { return streams_[random_.below(streams_.size())]; }
   void add(rnn_t* handle);  // the model of a new one
-  void add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state);
+  void add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state, float delay = 1);
   void change(Stream& stream);  // its weights become its own
   void remove(std::size_t index);
   static void destroy(const Training& t);
@@ -69,6 +69,7 @@ class World {
   void step();
   void step_many();
   void set_state();
+  void set_delay();
   void set_parameter();
   void set_metadata();
   void forward();

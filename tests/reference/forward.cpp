@@ -1,6 +1,7 @@
 // How layers make a network: directions, layer normalisation, projection, residual connections, embedding,
 // pooling and head.
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <numeric>
 #include <stdexcept>
@@ -120,6 +121,68 @@ class Strand {
   Vector mask_;
 };
 
+// The states and inputs of a strand since it started, and what its next step reads of them.
+class Past {
+ public:
+  Past(double delay, const Layer& layer, State start)
+      : delay_(delay), layer_(layer), start_(std::move(start)) {}
+
+  void add(const Vector& x, const State& state) {
+    inputs_.push_back(x);
+    states_.push_back(state);
+  }
+
+  State next() const { return ago(delay_); }  // what the next step reads
+  State last() const { return ago(1); }
+
+ private:
+  // The state of so many steps ago, 1: of the last. Before the start the state was always the same, and each input of
+  // a convolution there was for `delay` steps.
+  State ago(double steps) const {
+    if (!layer_.is_dense())
+      return {between(steps, [&](std::size_t whole) { return state(whole).h; }),
+              between(steps, [&](std::size_t whole) { return state(whole).c; })};
+    State result;
+    for (std::size_t m = layer_.reach(); m > 0; --m) {
+      const Vector x = between(steps + static_cast<double>(m - 1) * delay_,
+                               [&](std::size_t whole) { return input(whole); });
+      result.h.insert(result.h.end(), x.begin(), x.end());
+    }
+    return result;
+  }
+
+  // at(steps), between two of them where steps is not whole.
+  template <class At>
+  static Vector between(double steps, const At& at) {
+    const double whole = std::floor(steps), part = steps - whole;
+    Vector v = at(static_cast<std::size_t>(whole));
+    if (part == 0) return v;
+    const Vector older = at(static_cast<std::size_t>(whole) + 1);
+    for (std::size_t j = 0; j < v.size(); ++j) v[j] = (1 - part) * v[j] + part * older[j];
+    return v;
+  }
+
+  const State& state(std::size_t steps) const {
+    return steps <= states_.size() ? states_[states_.size() - steps] : start_;
+  }
+
+  Vector input(std::size_t steps) const {
+    if (steps <= inputs_.size()) return inputs_[inputs_.size() - steps];
+    const std::size_t reach = layer_.reach(), width = start_.h.size() / reach;
+    const double before = std::ceil(static_cast<double>(steps - inputs_.size()) / delay_);
+    const auto row =
+        start_.h.begin() +
+        static_cast<std::ptrdiff_t>((reach - std::min(static_cast<std::size_t>(before), reach)) * width);
+    return Vector(row, row + static_cast<std::ptrdiff_t>(width));
+  }
+
+  double delay_;
+  const Layer& layer_;
+  State start_;
+  std::vector<Vector> inputs_;
+  std::vector<State> states_;
+};
+
 // One sequence on its way through the layers.
 class Walk {
  public:
@@ -201,16 +264,19 @@ class Walk {
     for (std::size_t j = 0; j < mask.size(); ++j)
       mask[j] = network_.recurrent_dropout(reverse_.size(), n_, j);
     const Strand strand(network_, l, reverse, mask);
-    State state = start(strand, reverse_.size());
+    std::vector<Past> past = {Past(network_.delay, layer, start(strand, reverse_.size()))};
     for (std::size_t k = 0; k < length_; ++k) {
       const std::size_t t = reverse ? length_ - 1 - k : k;
-      if (reverse ? k > 0 && reset(t + 1) : reset(t)) state = strand.initial();
-      const State before = state;
+      if (reverse ? k > 0 && reset(t + 1) : reset(t))
+        past.emplace_back(network_.delay, layer, strand.initial());
+      const State before = past.back().next();
+      State state = before;
       Vector y = strand.step(x_[t], state);
       zone_out(layer.zoneout_h, 0, first_ + t, before.h, state.h);
       zone_out(layer.zoneout_c, 1, first_ + t, before.c, state.c);
       if (layer.zoneout_h != 0) y = state.h;
-      states_[t].push_back(state);
+      past.back().add(x_[t], state);
+      states_[t].push_back(past.back().last());
       if (add)
         o[t] = sum(o[t], y);
       else

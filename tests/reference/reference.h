@@ -57,6 +57,7 @@ struct Network {
   bool is_list = false;   // parameters are named layers.0.weight_ih and so on, not weight_ih_l0
   bool tied = false;      // the head's matrix is the embedding
   std::size_t skip = 0;   // inputs that are added to the outputs of steps
+  double delay = 1;       // a step reads the state of so many steps ago
   Parameters parameters;  // absent biases and initial states are zero
 
   // What element `column` of layer `layer`'s output at frame `frame`, or with pooling of what the layer gives for

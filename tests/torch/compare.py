@@ -187,6 +187,33 @@ def compare_cell(rnn, binding, cell):
     return ok
 
 
+def torch_delayed(case, delay):
+    """The outputs where each step reads the states of `delay` steps ago, of which the first are the initial ones."""
+    whole = int(delay)
+    part, past, y = delay - whole, [case.states], []
+    for x in case.x.split(1, dim=1):
+        newer, older = (past[-steps] if steps <= len(past) else past[0] for steps in (whole, whole + 1))
+        read = [(1 - part) * a + part * b for a, b in zip(newer, older)]
+        out, states = case.module(x, tuple(read) if len(read) == 2 else read[0])
+        past.append(list(states) if len(read) == 2 else [states])
+        y.append(out.detach())
+    return case.frames(torch.cat(y, dim=1))
+
+
+def compare_delays(rnn, binding):
+    worst = Worst()
+    for cell, layers, delay in itertools.product(CELLS, (1, 2), (2, 1.0625, 2.75)):
+        case = Case(random.Random(1), cell, layers, False, False, True, SIZES[1])
+        network = case.network(rnn, binding)
+        network.set_delay(delay)
+        y, _ = network.forward(case.lengths, case.frames(case.x), case.by_sequence(case.states))
+        worst.add(difference(y, torch_delayed(case, delay)), f"{case.name}, delay {delay}")
+    ok = worst.value <= BOUND
+    print(f"delays of the state: librnn {worst.value:.1e}  {'passed' if ok else 'FAILED'}  (largest in {worst.where})",
+          flush=True)
+    return ok
+
+
 def torch_losses(modules, optimizer, x, targets, updates):
     lstm, head = modules
     losses = []
@@ -237,6 +264,7 @@ def main():
     print(f"librnn against PyTorch {torch.__version__} in float64, largest relative differences, "
           f"at most {BOUND:.0e} allowed")
     passed = [compare_cell(rnn, binding, cell) for cell in CELLS]
+    passed.append(compare_delays(rnn, binding))
     passed.append(compare_training(rnn, binding, "Adam", rnn.ADAM, 0.01, 0.0))
     passed.append(compare_training(rnn, binding, "SGD", rnn.SGD, 0.1, 0.9))
     sys.exit(not all(passed))

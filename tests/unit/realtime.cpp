@@ -116,11 +116,12 @@ Outcome outcome(const std::function<bool()>& body) {
 }
 
 struct Streams {
-  explicit Streams(const rnn_config_t& config) {
+  Streams(const rnn_config_t& config, float delay) {
     for (rnn_t*& stream : handles) {
       const rnn_status_t status =
           &stream == &handles[0] ? rnn_create(&config, &stream) : rnn_fork(handles[0], &stream);
-      if (status != RNN_OK) std::fprintf(stderr, "%s\n", rnn_last_error()), std::exit(1);
+      if (status != RNN_OK || rnn_set_delay(stream, delay) != RNN_OK)
+        std::fprintf(stderr, "%s\n", rnn_last_error()), std::exit(1);
     }
     rnn_state_size(handles[0], &size);
     state.resize(size);
@@ -159,6 +160,11 @@ const std::vector<Call> kCalls = {
     {"rnn_reset", [](Streams& s) { return rnn_reset(s.handles[0]); }},
     {"rnn_get_state", [](Streams& s) { return rnn_get_state(s.handles[0], s.state.data(), s.size); }},
     {"rnn_set_state", [](Streams& s) { return rnn_set_state(s.handles[0], s.state.data(), s.size); }},
+    {"rnn_get_delay",
+     [](Streams& s) {
+       float delay = 0;
+       return rnn_get_delay(s.handles[0], &delay);
+     }},
     {"rnn_parameter_count",
      [](Streams& s) {
        std::size_t count = 0;
@@ -219,8 +225,13 @@ std::vector<rnn_config_t> lists() {
   for (std::int32_t f = RNN_ACTIVATION_NONE; f <= RNN_ACTIVATION_SOFTPLUS; ++f)
     dense.push_back(
         dense_layer(f == RNN_ACTIVATION_SOFTPLUS ? 7 : 33, f, f % 2 != 0 ? RNN_FLAG_RESIDUAL : 0));
+  rnn_layer_t convolution = dense_layer(20, RNN_ACTIVATION_TANH);
+  convolution.kind = RNN_LAYER_CONV1D;
+  convolution.kernel_size = 4;
+  convolution.dilation = 3;
   std::vector<rnn_layer_t> all = {
       dense_layer(20, RNN_ACTIVATION_TANH),
+      convolution,
       cell_layer(RNN_CELL_GRU, 33),
       cell_layer(RNN_CELL_LSTM, 40, RNN_FLAG_LAYER_NORM, RNN_DIRECTION_FORWARD, 33),
       cell_layer(RNN_CELL_MIN_GRU, 33, RNN_FLAG_RESIDUAL),
@@ -260,27 +271,29 @@ int main() {
   configs.push_back(make_config(7, 300, 7, 3));
   for (const rnn_config_t& list : lists()) configs.push_back(list);
   for (const rnn_config_t& config : configs) {
-    Streams streams(config);
-    for (const Call& call : kCalls)
-      failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
-    // As a caller may mix them.
-    failures += check("all in turn", outcome([&] {
-                        bool good = true;
-                        for (int round = 0; round < 3; ++round)
-                          for (const Call& call : kCalls) good = good && call.call(streams) == RNN_OK;
-                        return good;
-                      }));
-    if (static_cast<std::size_t>(config.input_size) == streams.outputs) {
-      std::vector<float> y(5 * streams.outputs);
-      failures += check("rnn_rollout", outcome([&] {
-                          return rnn_rollout(streams.handles[0], streams.x.data(), 5, y.data()) == RNN_OK;
+    for (const float delay : {1.0f, 2.0f, 2.5f}) {
+      Streams streams(config, delay);
+      for (const Call& call : kCalls)
+        failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
+      // As a caller may mix them.
+      failures += check("all in turn", outcome([&] {
+                          bool good = true;
+                          for (int round = 0; round < 3; ++round)
+                            for (const Call& call : kCalls) good = good && call.call(streams) == RNN_OK;
+                          return good;
                         }));
+      if (static_cast<std::size_t>(config.input_size) == streams.outputs) {
+        std::vector<float> y(5 * streams.outputs);
+        failures += check("rnn_rollout", outcome([&] {
+                            return rnn_rollout(streams.handles[0], streams.x.data(), 5, y.data()) == RNN_OK;
+                          }));
+      }
     }
   }
   rnn_config_t embedding = make_config(7, 33, 7, 2);
   embedding.embedding_size = 33;
   embedding.flags = RNN_FLAG_TIED_HEAD;
-  Streams streams(embedding);
+  Streams streams(embedding, 1.5f);
   for (const Call& call : kCalls)
     if (std::strstr(call.name, "index") != nullptr)
       failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
