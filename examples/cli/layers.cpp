@@ -70,7 +70,7 @@ constexpr Number kNumbers[] = {{"kernel", &rnn_layer_t::kernel_size, kConvolutio
                                {"dilation", &rnn_layer_t::dilation, kConvolution},
                                {"projection", &rnn_layer_t::projection_size, kLstm}};
 
-// Activations of a cell that are not that of h or the candidate.
+// Activations of a cell that are not that of h or of the new or cell gate.
 constexpr Number kActivationsOf[] = {{"gates", &rnn_layer_t::gate_activation, kGated},
                                      {"output", &rnn_layer_t::output_activation, kLstm}};
 

@@ -148,7 +148,7 @@ enum {
    * with RNN_FLAG_COUPLED_GATES f = 1 - i. Gates are then i, g, o: f has no rows, no bias and no peephole. */
   RNN_CELL_LSTM = 3,
   /* The minimal GRU, whose gates do not read h: no weight_hh. Feng, Tung, Ahmed, Bengio & Hajimirsadegh 2024
-   * (arXiv:2410.01201v1), with the candidate made positive by g, as in its appendix B.3. Gates z, c:
+   * (arXiv:2410.01201v1), with c made positive by g, as in its appendix B.3. Gates z, c:
    *   z = s(W_iz x + b_z)    c = g(W_ic x + b_c)    h' = (1 - z) * h + z * c
    *   g(v) = v + 1/2 where v >= 0, else s(v)
    * Not with RNN_FLAG_LAYER_NORM. */
@@ -271,7 +271,8 @@ typedef struct rnn_layer {
   int32_t kind;            /* RNN_CELL_... or RNN_LAYER_... */
   int32_t size;            /* H, or the outputs of another layer: 1..65536; of a head 1..1048576 */
   int32_t activation;      /* RNN_ACTIVATION_... of a dense layer or a convolution; of a vanilla cell, h; of
-                              a GRU or LSTM, the candidate (n, g): not softmax or PReLU; 0 there: tanh */
+                              a GRU, the new gate n; of an LSTM, the cell gate g: not softmax or PReLU; 0
+                              there: tanh */
   int32_t direction;       /* RNN_DIRECTION_... of a cell; 0 for other layers */
   int32_t projection_size; /* P of an LSTM: 1..H-1; 0: no projection */
   uint32_t flags;          /* RNN_FLAG_NO_BIAS, RNN_FLAG_RESIDUAL (not of the first layer; its output is as
@@ -287,8 +288,8 @@ typedef struct rnn_layer {
   float gate_beta;
   float output_alpha;      /* a and b of output_activation; both 0: its defaults */
   float output_beta;
-  float clip;              /* of a vanilla cell, GRU or LSTM: what the activations of h, the candidate and the
-                              gates are of is limited to -clip..clip, as by ONNX's clip; 0: it is not */
+  float clip;              /* of a vanilla cell, GRU or LSTM: what the activations of h and of all gates, n
+                              and g too, are of is limited to -clip..clip, as by ONNX's clip; 0: it is not */
   float zoneout_h;         /* z of h of a vanilla cell, GRU or LSTM: 0..<1; 0: no zoneout. With it (Krueger et
                               al. 2017), where the cell computes h' (an LSTM from the c' that it computes),
                               the state becomes z h + (1 - z) h'. In training a random mask decides instead,

@@ -94,7 +94,7 @@ struct Cell {
   std::size_t forget_gate = kNone;  // to whose bias rnn_config_t::forget_bias is added
   bool can_project = false;         // rnn_config_t::projection_size
 
-  // The activation of h or of the candidate, and the same cell with activations of choice; null: there is none.
+  // The activation of h, or of the new or cell gate, and the same cell with activations of choice; null: none.
   kernels::ActivationKind activation = kernels::ActivationKind::tanh;
   const Cell* custom = nullptr;
   bool fused = true;  // the kernels multiply by W_hh; otherwise they are given the product

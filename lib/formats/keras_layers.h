@@ -48,11 +48,11 @@ struct Layer {
   std::string place;  // in messages: layers[1], layer "gru"
   std::string type;   // as the file calls it
   Kind kind = Kind::other;
-  std::int32_t cell = 0;    // RNN_CELL_... of a recurrent layer
-  std::int32_t inputs = 0;  // that it reads: features, or of an Embedding the number of indices
-  std::int32_t units = 0;   // that it gives, in each direction
-  Function function;        // of a dense layer or a convolution, and all of an activation
-  Function gate_function;   // of a recurrent layer's gates; function: of its candidate, and an LSTM's of c
+  std::int32_t cell = 0;         // RNN_CELL_... of a recurrent layer
+  std::int32_t inputs = 0;       // that it reads: features, or of an Embedding the number of indices
+  std::int32_t units = 0;        // that it gives, in each direction
+  Function function;             // of a dense layer or a convolution, and all of an activation
+  Function gate_function;        // of a recurrent layer's gates; function: of n, or of g and c
   std::int32_t kernel_size = 1;  // K of a convolution
   std::int32_t dilation = 1;     // and how many steps are from one of what it multiplies to the next
   std::int32_t groups = 1;       // of a convolution's inputs and outputs, of which each reads its own

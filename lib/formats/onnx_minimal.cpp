@@ -65,16 +65,16 @@ GraphProto make_step() {
   return step;
 }
 
-// The candidate: v + 1/2 for v >= 0, else sigmoid(v).
+// c = v + 1/2 for v >= 0, else sigmoid(v).
 void add_positive(FunctionProto& function) {
   add_number(function, "half", 0.5f);
   add_node(function, "Sigmoid", {"v"}, {"sigmoid v"});
   add_node(function, "Min", {"sigmoid v", "half"}, {"below"});
   add_node(function, "Relu", {"v"}, {"above"});
-  add_node(function, "Add", {"above", "below"}, {"candidate"});
+  add_node(function, "Add", {"above", "below"}, {"c"});
 }
 
-// h' = (1 - z) h + z candidate, or f / (f + i) h + i / (f + i) candidate: what is kept, and what is new.
+// h' = (1 - z) h + z c, or f / (f + i) h + i / (f + i) c: what is kept, and what is new.
 void add_gates(FunctionProto& function, std::int32_t cell) {
   if (cell == RNN_CELL_MIN_GRU) {
     add_attribute(add_node(function, "Split", {"sums"}, {"z sum", "v"}), "axis", AttributeProto::INT)
@@ -93,7 +93,7 @@ void add_gates(FunctionProto& function, std::int32_t cell) {
     add_node(function, "Div", {"f", "both"}, {"keep"});
     add_node(function, "Div", {"i", "both"}, {"share"});
   }
-  add_node(function, "Mul", {"share", "candidate"}, {"gain"});
+  add_node(function, "Mul", {"share", "c"}, {"gain"});
 }
 
 }  // namespace

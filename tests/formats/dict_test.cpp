@@ -95,7 +95,7 @@ std::vector<Vector> run(const Kind& kind, const Dict& dict, std::size_t l, bool 
     const std::size_t t = backward ? x.size() - 1 - i : i;
     const Vector v = sum(product(input, x[t]), first), u = sum(product(recurrent, h), second);
     Activations activations;
-    if (kind.relu) activations.candidate = {RNN_ACTIVATION_RELU};
+    if (kind.relu) activations.new_gate = {RNN_ACTIVATION_RELU};
     h = kind.gates == 1   ? vanilla(v, u, activations)
         : kind.gates == 3 ? gru(v, u, Vector(kind.hidden), h)
                           : lstm(v, u, c);

@@ -165,7 +165,7 @@ TEST(RTNeural, Lists) {
   for (const std::vector<Layer>& layers : cases) expect_runs(layers, numbers);
 }
 
-// An LSTM's activation is that of its candidate and of c.
+// An LSTM's activation is that of its cell gate and of c.
 TEST(RTNeural, ActivationsOfCells) {
   Numbers numbers(14);
   for (const char* type : {"gru", "lstm"})

@@ -126,7 +126,7 @@ class Step {
         kept_stride_(kept * H),
         w_(table, gates * H, H, gates, numbers(gates * H * H, 11, 0.2f)),
         reset_(table, 2 * H, H, 2, numbers(2 * H * H, 11, 0.2f)),
-        candidate_(table, H, H, 0, numbers(H * H, 12, 0.2f)),
+        new_gate_(table, H, H, 0, numbers(H * H, 12, 0.2f)),
         back_(table, H, gates * H, 0, numbers(gates * H * H, 13, 0.2f)),
         h_prev_(numbers(M * H, 14)),
         c_prev_(numbers(M * H, 15)),
@@ -150,10 +150,10 @@ class Step {
   // The GRU with the reset gate before the product.
   void run_before(const char* name, const char* back_name) {
     table_.gru_before_forward(forward_step(reset_.panels(), h_prev_));
-    table_.gru_before_forward_state(forward_step(candidate_.panels(), kept_));
+    table_.gru_before_forward_state(forward_step(new_gate_.panels(), kept_));
     add(name, all({&gates_, &kept_, &h_}));
     table_.gru_before_backward_state(backward_step(back_.panels(), rows(d_, G * H), M - 3));
-    table_.gru_before_backward(backward_step(candidate_.panels(), {&gates_[2 * H], G * H, nullptr}, M));
+    table_.gru_before_backward(backward_step(new_gate_.panels(), {&gates_[2 * H], G * H, nullptr}, M));
     add(back_name, all({&gates_, &carry_}));
   }
 
@@ -202,7 +202,7 @@ class Step {
 
   const Table& table_;
   const std::size_t G, kept_stride_;
-  const Packed w_, reset_, candidate_, back_;
+  const Packed w_, reset_, new_gate_, back_;
   const std::vector<float> h_prev_, c_prev_, d_, d_h_, vectors_;
   std::vector<float> gates_, kept_, h_, c_, carry_;
 };

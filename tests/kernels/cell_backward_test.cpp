@@ -74,7 +74,7 @@ class BackwardStep : public testing::TestWithParam<BackwardKind> {
           for (std::size_t g = 0; g < kind.gates; ++g) u.a[g] = gates.row(m)[g * H + i];
           if (kind.unit == &gru_before_state) u.a[1] = sigmoid(u.a[1]);
           for (double& s : u.s) s = static_cast<double>(random()) * 0x1p-31 - 1;
-          // No difference across the corners of ReLU and of a minimal cell's candidate.
+          // No difference across the corners of ReLU and of a minimal cell's c.
           if (std::fabs(u.a[0] + u.s[0]) < 1e-3) u.s[0] += 0.01;
           for (double& a : u.a) a += std::fabs(a) < 1e-3 ? 0.01 : 0.0;
           u.h = h_prev.row(m)[i];

@@ -51,8 +51,8 @@ const Kind kKinds[] = {
     {"gru_before", RNN_HALVES(gru_before), RNN_HALVES(gru_before_custom), 3, {2, 1}, 1},
 };
 
-Activations activations(ActivationKind gate, ActivationKind candidate, ActivationKind output, float clip) {
-  return {{gate, 0.5f, 0.25f}, {candidate, 0.5f, 0.25f}, {output, 0.5f, 0.25f}, clip};
+Activations activations(ActivationKind gate, ActivationKind new_gate, ActivationKind output, float clip) {
+  return {{gate, 0.5f, 0.25f}, {new_gate, 0.5f, 0.25f}, {output, 0.5f, 0.25f}, clip};
 }
 
 constexpr float kNoClip = std::numeric_limits<float>::infinity();

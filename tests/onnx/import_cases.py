@@ -49,11 +49,11 @@ def step(node, x, h, c):
         else:
             n = g(Wh @ x + bh + Rh @ (r * h) + ch)
         return (1 - z) * n + z * h, c
-    i, o, forget, candidate = np.split(W @ x + R @ h + Wb + Rb, 4)
+    i, o, forget, cell = np.split(W @ x + R @ h + Wb + Rb, 4)
     Pi, Po, Pf = node["P"]
     i = f(i + Pi * c)
     forget = 1 - i if node["input_forget"] else f(forget + Pf * c)
-    c = forget * c + i * g(candidate)
+    c = forget * c + i * g(cell)
     return f(o + Po * c) * e(c), c
 
 

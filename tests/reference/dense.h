@@ -73,14 +73,14 @@ struct Activation {
 
 // Those of a cell, of which z is limited to -clip..clip first.
 struct Activations {
-  Activation gate = {RNN_ACTIVATION_SIGMOID}, candidate = {RNN_ACTIVATION_TANH},
+  Activation gate = {RNN_ACTIVATION_SIGMOID}, new_gate = {RNN_ACTIVATION_TANH},
              output = {RNN_ACTIVATION_TANH};
   double clip = 0;  // 0: it is not
 
   double open(double z) const { return gate.of(limited(z)); }
-  double propose(double z) const { return candidate.of(limited(z)); }
+  double propose(double z) const { return new_gate.of(limited(z)); }
   bool has_kinks() const {
-    return clip != 0 || gate.has_kinks() || candidate.has_kinks() || output.has_kinks();
+    return clip != 0 || gate.has_kinks() || new_gate.has_kinks() || output.has_kinks();
   }
 
  private:

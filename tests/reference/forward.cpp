@@ -56,7 +56,7 @@ class Strand {
  private:
   Activations activations() const {
     Activations a = layer_.activations;
-    if (layer_.has(RNN_FLAG_RELU)) a.candidate = {RNN_ACTIVATION_RELU};
+    if (layer_.has(RNN_FLAG_RELU)) a.new_gate = {RNN_ACTIVATION_RELU};
     return a;
   }
 

@@ -73,9 +73,9 @@ inline Vector gru(const Weights& w, const Vector& x, const Vector& h, bool reset
   const Vector z = activate(f.recurrent, sum(gate(v, 0, H), gate(u, 0, H)), 1);
   const Vector r = activate(f.recurrent, sum(gate(v, 1, H), gate(u, 1, H)), 1);
   const Vector inner = reset_after ? mul(r, gate(u, 2, H)) : gate(times(mul(r, h), w.recurrent), 2, H);
-  const Vector candidate = activate(f.activation, sum(gate(v, 2, H), inner), 1);
+  const Vector hh = activate(f.activation, sum(gate(v, 2, H), inner), 1);
   Vector next(H);
-  for (std::size_t i = 0; i < H; ++i) next[i] = z[i] * h[i] + (1 - z[i]) * candidate[i];
+  for (std::size_t i = 0; i < H; ++i) next[i] = z[i] * h[i] + (1 - z[i]) * hh[i];
   return next;
 }
 

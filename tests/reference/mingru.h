@@ -7,7 +7,7 @@
 
 namespace rnn::reference {
 
-// Positive, and nearly linear: what a candidate of a minimal cell is.
+// Positive, and nearly linear: what c of a minimal cell is.
 inline double positive(double v) { return v >= 0 ? v + 0.5 : sigmoid(v); }
 
 // z = s(v_z)    c = g(v_c), g(v) = v + 1/2 for v >= 0, else s(v)

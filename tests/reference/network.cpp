@@ -9,7 +9,7 @@ namespace {
 Activations activations_of(const rnn_layer_t& given) {
   Activations a;
   if (given.gate_activation != 0) a.gate = {given.gate_activation, given.gate_alpha, given.gate_beta};
-  if (given.activation != 0) a.candidate = {given.activation, given.alpha, given.beta};
+  if (given.activation != 0) a.new_gate = {given.activation, given.alpha, given.beta};
   if (given.output_activation != 0)
     a.output = {given.output_activation, given.output_alpha, given.output_beta};
   a.clip = given.clip;

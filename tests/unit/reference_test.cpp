@@ -605,7 +605,7 @@ TEST(Reference, AListOfEqualLayersIsAStack) {
 void count_activations(const Layer& layer, std::map<std::string, int>& counts) {
   const Activations& a = layer.activations;
   counts["clip"] += a.clip != 0;
-  for (const Activation* f : {&a.gate, &a.candidate, &a.output})
+  for (const Activation* f : {&a.gate, &a.new_gate, &a.output})
     counts["of a cell " + std::to_string(f->kind)]++;
 }
 
