@@ -1175,9 +1175,9 @@ RNN_API rnn_status_t rnn_save_as(const rnn_t *rnn, const char *path, const rnn_s
  * With options.activations, all recurrent modules and Linears read each other in the order in which they
  * stand, in JSON and files of torch.save, and that is what is behind each Linear: "none", "tanh", "relu",
  * "sigmoid", "softmax", "elu", "elu(0.5)", "leaky_relu" (0.01), "leaky_relu(0.2)", "softsign", "gelu",
- * "silu", "softplus" or "hard_sigmoid", with commas between them; options.head says which Linears, if not
- * all; a module without bias and with "emb" in its name is the embedding. Safetensors are sorted, and so have
- * at most one Linear, behind the others.
+ * "silu", "softplus" or "hard_sigmoid", with commas between them; there may be Linears alone; options.head
+ * says which Linears, if not all; a module without bias and with "emb" in its name is the embedding.
+ * Safetensors are sorted, and so have at most one Linear, behind the others.
  * AIDA-X's in_skip and GuitarML's skip become rnn_config_t.skip: 0, or 1 where there is one output. What
  * changes the output and no network here has is refused. What the file says beside the network becomes its
  * metadata: gains, such as AIDA-X's in_gain and out_gain, are the caller's to apply. JSON may have a byte

@@ -24,7 +24,7 @@ Model read_nam(const json::Value& root);
 // smart_amp_pro.cpp: {"conv1d", "conv1d_1", "lstm", "dense", "conv1d_stride", ...}
 Model read_smart_amp_pro(const json::Value& root);
 
-// Whether the object is a state dict, with a tensor of some recurrent module.
+// Whether the object is a state dict, with a tensor of some recurrent module or a "weight" of another one.
 bool is_state_dict(const json::Value& object);
 
 // What the outermost object says beside the network: of it, without these keys, and of its object "metadata".

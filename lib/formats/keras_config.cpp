@@ -377,12 +377,13 @@ void add_references(const Value& value, std::vector<std::string>& found) {
   found.push_back(std::move(name));
 }
 
-std::string only_reference(const Value& value) {
+// `reader` says in a message what refers to it.
+std::string only_reference(const Value& value, const std::string& reader) {
   std::vector<std::string> found;
   add_references(value, found);
   if (found.size() != 1)
-    throw Error(RNN_UNSUPPORTED, "unsupported: %s refers to %zu layers; it must be 1", value.path().c_str(),
-                found.size());
+    throw Error(RNN_UNSUPPORTED, "unsupported: %s%s refers to %zu layers; it must be 1", reader.c_str(),
+                value.path().c_str(), found.size());
   return found.front();
 }
 
@@ -390,18 +391,18 @@ std::string only_reference(const Value& value) {
 std::vector<std::size_t> find_chain(const Value& config, const std::vector<Value>& entries,
                                     const std::vector<std::string>& names) {
   std::map<std::string, std::size_t> readers;  // by what they read
-  std::string input = only_reference(config.at("input_layers"));
+  std::string input = only_reference(config.at("input_layers"), "");
   std::size_t count = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Value nodes = entries[i].at("inbound_nodes");
     if (nodes.size() == 0) continue;
-    const auto [place, is_new] = readers.emplace(only_reference(nodes), i);
+    const auto [place, is_new] = readers.emplace(only_reference(nodes, "layer " + quote(names[i]) + ": "), i);
     if (!is_new)
       throw Error(RNN_UNSUPPORTED, "unsupported: layer %s is read by two layers, %s and %s",
                   quote(place->first).c_str(), quote(names[place->second]).c_str(), quote(names[i]).c_str());
     ++count;
   }
-  const std::string output = only_reference(config.at("output_layers"));
+  const std::string output = only_reference(config.at("output_layers"), "");
   std::vector<std::size_t> chain;
   for (std::string at = input; at != output; at = names[chain.back()]) {
     const auto next = readers.find(at);

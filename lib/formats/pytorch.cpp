@@ -284,7 +284,8 @@ void infer_layers(const Contents& contents, const std::vector<Piece>& pieces, St
                                   [](const Module& module) { return !module.is_bare; });
   for (rnn_layer_t& layer : dict.layers) layer.flags |= biases ? 0 : RNN_FLAG_NO_BIAS;
   const Piece& last = pieces.back();
-  if (last.layout != nullptr || last.function.activation != RNN_ACTIVATION_NONE) return;
+  if (last.layout != nullptr || last.function.activation != RNN_ACTIVATION_NONE || dict.layers.size() == 1)
+    return;
   names.head = last.prefix;
   dict.selection.bare_head = biases && names.modules.back().is_bare;
 }
@@ -300,7 +301,7 @@ void set_flags(const rnn_load_options_t& options, StateDict& dict) {
   const auto recurrent = std::find_if(dict.layers.begin(), dict.layers.end(),
                                       [](const rnn_layer_t& layer) { return layer.kind != RNN_LAYER_DENSE; });
   throw Error(RNN_INVALID_ARGUMENT, "options.flags has RNN_FLAG_RELU; the file holds %s",
-              unit(recurrent->kind));
+              recurrent == dict.layers.end() ? "Linears" : unit(recurrent->kind));
 }
 
 // The list, or the fields that can stand for it.
@@ -399,6 +400,10 @@ Contents without_wrappers(const Contents& contents) {
   return result;
 }
 
+bool is_weight(std::string_view name) {
+  return name == kMatrix || ends_with(name, "." + std::string(kMatrix));
+}
+
 bool is_layers(std::string_view name) { return layer_tensor(name).has_value(); }
 
 StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& options) {
@@ -411,6 +416,8 @@ StateDict read_state_dict(const Contents& contents, const rnn_load_options_t& op
   if (options.activations != nullptr) {
     embedding = find_embedding(contents, options);
     pieces = order_pieces(contents, options, layouts, embedding);
+    if (pieces.empty())
+      throw Error(RNN_UNSUPPORTED, "unsupported: the file has no Linear and no recurrent module");
   } else {
     Prefixes recurrent;
     for (const Layout& layout : layouts) {

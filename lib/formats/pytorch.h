@@ -27,6 +27,8 @@ Contents without_wrappers(const Contents& contents);
 
 // Whether a tensor's name is that of a module of layers: "weight_ih_l0", "gru.bias_hh", ...
 bool is_layers(std::string_view name);
+// "weight", "fc.weight", ...
+bool is_weight(std::string_view name);
 
 // options: complete; its names and flags. Throws Error(RNN_BAD_FORMAT), where the network is none of librnn's
 // Error(RNN_UNSUPPORTED), and where the options leave a choice or contradict the file,

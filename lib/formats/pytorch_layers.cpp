@@ -176,11 +176,11 @@ std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.layers is %s; what stands before \"weight_ih_l0\" in the file is %s",
                 quote(options.layers).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
+  if (found.empty() && options.activations != nullptr) return found;
   if (found.empty())
     throw Error(RNN_UNSUPPORTED,
                 "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with "
-                "weight_ih_l0, or "
-                "weight_ih of a cell");
+                "weight_ih_l0, or weight_ih of a cell; Linears alone need options.activations");
   for (const Layout& layout : found) layout.check();
   if (in_order) return found;
   const bool stacked = sort_stack(found);

@@ -50,7 +50,10 @@ void check_model_data(const Value& data, const rnn_config_t& config) {
 
 bool is_state_dict(const Value& object) {
   bool found = false;
-  object.each_member([&](std::string_view key, const Value&) { found |= formats::is_layers(key); });
+  object.each_member([&](std::string_view key, const Value& value) {
+    const bool is_array = value.kind() == Kind::array || value.kind() == Kind::numbers;
+    found |= formats::is_layers(key) || (is_array && formats::is_weight(key));
+  });
   return found;
 }
 

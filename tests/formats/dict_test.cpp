@@ -458,6 +458,34 @@ TEST(Dict, Linears) {
   }
 }
 
+// Without a recurrent module.
+TEST(Dict, LinearsAlone) {
+  Numbers numbers(35);
+  Dict dict = linear("z", 3, 4, true, numbers);
+  rnn_load_options_t options = no_options();
+  for (const char* only : {"tanh", "none"}) {
+    options.activations = only;
+    const std::vector<Part> parts = {dense("z", only == std::string("none") ? "" : only)};
+    expect_runs(json(dict), parts, dict, options, 3, numbers);
+    expect_runs(safetensors(dict), parts, dict, options, 3, numbers);
+  }
+  EXPECT_EQ(try_load(json(dict)), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("weight_ih of a cell; Linears alone need options.activations");
+  add(dict, linear("y", 4, 5, false, numbers));
+  add(dict, linear("x", 5, 2, true, numbers));
+  options.activations = "relu,tanh,none";
+  expect_runs(json(dict), {dense("z", "relu"), dense("y", "tanh"), dense("x", "")}, dict, options, 3,
+              numbers);
+  Rnn rnn(nullptr, &rnn_destroy);
+  options.flags = RNN_FLAG_RELU;
+  EXPECT_EQ(load(json(dict), options, rnn), RNN_INVALID_ARGUMENT);
+  EXPECT_MESSAGE("options.flags has RNN_FLAG_RELU; the file holds Linears");
+  options = no_options();
+  options.activations = "";
+  EXPECT_EQ(load("{\"weight\": [[[1]]]}", options, rnn), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("unsupported: the file has no Linear and no recurrent module");
+}
+
 TEST(Dict, EachActivation) {
   Numbers numbers(32);
   const Kind gru = module("rnn.", 3, 2, 3);

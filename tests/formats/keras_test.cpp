@@ -388,7 +388,7 @@ TEST(Keras, RefusesBranches) {
   expect_equal(load_memory(legacy(functional)).get(), load_memory(legacy(config())).get());
   const Refusal cases[] = {
       {"[[[\"g\", 0, 0, {}]]]", "[[[\"g\", 0, 0, {}], [\"i\", 0, 0, {}]]]",
-       "unsupported: config.layers[2].inbound_nodes refers to 2 layers; it must be 1"},
+       "unsupported: layer \"d\": config.layers[2].inbound_nodes refers to 2 layers; it must be 1"},
       {"[[[\"g\", 0, 0, {}]]]", "[[[\"i\", 0, 0, {}]]]",
        "unsupported: layer \"i\" is read by two layers, \"g\" and \"d\""},
       {"[[[\"g\", 0, 0, {}]]]", "[[[\"g\", 0, 1, {}]]]",
