@@ -31,6 +31,13 @@ std::vector<Layout> find_layouts(const Contents& contents, const char* pattern) 
   return layouts;
 }
 
+std::vector<std::string> names_of(const Contents& contents) {
+  if (!contents.order.empty()) return contents.order;
+  std::vector<std::string> names;
+  for (const auto& entry : contents.tensors) names.push_back(entry.first);
+  return names;
+}
+
 Prefixes prefixes_of(const std::vector<Layout>& layouts) {
   Prefixes prefixes;
   for (const Layout& layout : layouts) prefixes.push_back(layout.prefix);
@@ -178,9 +185,11 @@ std::vector<Layout> find_layers(const Contents& contents, const rnn_load_options
                 quote(options.layers).c_str(), list(prefixes_of(find_layouts(contents, nullptr))).c_str());
   if (found.empty() && options.activations != nullptr) return found;
   if (found.empty())
-    throw Error(RNN_UNSUPPORTED,
-                "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with "
-                "weight_ih_l0, or weight_ih of a cell; Linears alone need options.activations");
+    throw Error(
+        RNN_UNSUPPORTED,
+        "unsupported: metadata rnn.format is missing, and so is a tensor whose name ends with "
+        "weight_ih_l0, or weight_ih of a cell; Linears alone need options.activations; the file has %s",
+        list(names_of(contents)).c_str());
   for (const Layout& layout : found) layout.check();
   if (in_order) return found;
   const bool stacked = sort_stack(found);

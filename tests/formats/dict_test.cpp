@@ -470,7 +470,10 @@ TEST(Dict, LinearsAlone) {
     expect_runs(safetensors(dict), parts, dict, options, 3, numbers);
   }
   EXPECT_EQ(try_load(json(dict)), RNN_UNSUPPORTED);
-  EXPECT_MESSAGE("weight_ih of a cell; Linears alone need options.activations");
+  EXPECT_MESSAGE(
+      "weight_ih of a cell; Linears alone need options.activations; the file has \"z.weight\", \"z.bias\"");
+  EXPECT_EQ(try_load(safetensors(dict)), RNN_UNSUPPORTED);
+  EXPECT_MESSAGE("the file has \"z.bias\", \"z.weight\"");
   add(dict, linear("y", 4, 5, false, numbers));
   add(dict, linear("x", 5, 2, true, numbers));
   options.activations = "relu,tanh,none";
