@@ -123,18 +123,19 @@ void LayerModel::add_dense(const std::string& place, rnn_layer_t layer, std::vec
   is_open_ = true;
 }
 
-void LayerModel::add_grouped(const std::string& place, const rnn_layer_t& layer,
-                             const std::vector<float>& weight, std::vector<float> bias, std::size_t groups) {
+void LayerModel::add_grouped(const std::string& place, const rnn_layer_t& layer, std::vector<float> weight,
+                             std::vector<float> bias, std::size_t groups) {
+  if (groups == 1) return add_dense(place, layer, std::move(weight), std::move(bias));
   const auto rows = static_cast<std::size_t>(layer.size);
   const std::size_t taps = static_cast<std::size_t>(std::max(layer.kernel_size, std::int32_t{1}));
   const std::size_t reads = weight.size() / rows / taps, columns = taps * reads * groups;
-  if (groups > 1) count_added(place, rows, columns);
+  count_added(place, rows, columns);
   std::vector<float> whole(rows * columns);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t group = row / (rows / groups);
     for (std::size_t k = 0; k < taps; ++k)
-      std::copy_n(&weight[(row * taps + k) * reads], reads,
-                  &whole[row * columns + (k * groups + group) * reads]);
+      std::copy_n(weight.data() + (row * taps + k) * reads, reads,
+                  whole.data() + row * columns + (k * groups + group) * reads);
   }
   const std::size_t held = held_ + weight.size();
   add_dense(place, layer, std::move(whole), std::move(bias));

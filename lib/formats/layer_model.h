@@ -37,7 +37,7 @@ class LayerModel {
   void add_dense(const std::string& place, rnn_layer_t layer, std::vector<float> weight,
                  std::vector<float> bias);
   // Of a grouped one: the weight is [size, K, X / groups], and becomes that of one group, with zeros between.
-  void add_grouped(const std::string& place, const rnn_layer_t& layer, const std::vector<float>& weight,
+  void add_grouped(const std::string& place, const rnn_layer_t& layer, std::vector<float> weight,
                    std::vector<float> bias, std::size_t groups);
   // Of `width` values: part of the dense layer before it, or one of its own.
   void add_function(const std::string& place, formats::Function function, std::size_t width);

@@ -219,7 +219,7 @@ class ConvNet {
     for (std::size_t row = 0; row < channels_; ++row)
       for (std::size_t i = 0; i < X; ++i)
         for (std::size_t k = 0; k < 2; ++k) weight[(row * 2 + k) * X + i] = taken[(row * X + i) * 2 + k];
-    list_.add_grouped(place, convolution(channels_, 2, dilation), weight,
+    list_.add_grouped(place, convolution(channels_, 2, dilation), std::move(weight),
                       normal_ ? std::vector<float>() : reader.take(channels_), groups_);
     if (normal_) list_.add_affine(read_normalization(reader));
     list_.add_function(place, function_, channels_);

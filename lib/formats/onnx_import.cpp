@@ -577,7 +577,8 @@ class Builder {
     const bool tied = last && step.group == 1 && embedded() && list_.count() > 0 && !window &&
                       config_.embedding_size == static_cast<std::int32_t>(inputs_of(step)) &&
                       weight == *findings_.embedding->floats;
-    list_.add_grouped(step.node, layer, weight, std::move(values), static_cast<std::size_t>(step.group));
+    list_.add_grouped(step.node, layer, std::move(weight), std::move(values),
+                      static_cast<std::size_t>(step.group));
     if (tied) list_.tie_head();
   }
 
