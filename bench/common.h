@@ -6,6 +6,8 @@
 //   step/<impl>/<cell>/<size>                          one step; <size> is <I>x<H>x<O>, and /dense where the
 //                                                      inputs of 65 characters are numbers, not one-hot
 //   latency/<impl>/<cell>/<size>                       the same, call by call
+//   block/<impl>/<cell>/<size>/<T>                     T steps of one stream in one call, and
+//   loop/<impl>/<cell>/<size>/<T>                      in as many calls
 //   streams/<impl>/<cell>/<size>/<N>[/threads<N>]      one step of N streams
 //   sequence/<impl>/<cell>/<size>/T<T>xB<B>/threads<N> T steps of B sequences
 //   train/<impl>/<cell>/<H>x<L>[/T<T>]/batch<B>/threads<N>   one update; of 100 steps unless it says

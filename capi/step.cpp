@@ -16,6 +16,15 @@ bool in_range(int32_t index, const rnn::Weights& weights) noexcept {
   return index >= 0 && static_cast<size_t>(index) < weights.input_size();
 }
 
+rnn_status_t check_indices(const char* function, const int32_t* indices, size_t count,
+                           const rnn::Weights& weights) noexcept {
+  for (size_t i = 0; i < count; ++i)
+    if (!in_range(indices[i], weights))
+      return fail(function, RNN_INVALID_ARGUMENT, "indices[%zu] is %d; it must be 0..%zu", i, indices[i],
+                  weights.input_size() - 1);
+  return RNN_OK;
+}
+
 // No stream missing or given twice, all over the same weights. Marks find a repetition in one pass without
 // any memory; none is left on return.
 rnn_status_t check_streams(const char* function, rnn_t* const* streams, size_t count) noexcept {
@@ -75,6 +84,39 @@ rnn_status_t rnn_step_index(rnn_t* rnn, int32_t index, float* y) {
   return RNN_OK;
 }
 
+rnn_status_t rnn_reserve_block(rnn_t* rnn, size_t steps) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    rnn->network.reserve_block(steps);
+  });
+}
+
+rnn_status_t rnn_step_block(rnn_t* rnn, const float* x, size_t steps, float* y) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  const rnn::Weights& weights = rnn->network.weights();
+  if (!reads_vectors(weights)) return refuse_vectors(__func__, weights);
+  if (steps == 0) return RNN_OK;
+  if (x == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "x is NULL");
+  if (y != nullptr &&
+      overlap(x, steps * weights.input_size() * sizeof *x, y, steps * weights.output_size() * sizeof *y))
+    return fail(__func__, RNN_INVALID_ARGUMENT, "x and y overlap");
+  rnn->network.step_block(steps, x, nullptr, y);
+  return RNN_OK;
+}
+
+rnn_status_t rnn_step_block_index(rnn_t* rnn, const int32_t* indices, size_t steps, float* y) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  const rnn::Weights& weights = rnn->network.weights();
+  if (weights.has_reverse()) return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+  if (steps == 0) return RNN_OK;
+  if (indices == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "indices is NULL");
+  if (const rnn_status_t status = check_indices(__func__, indices, steps, weights)) return status;
+  if (y != nullptr && overlap(indices, steps * sizeof *indices, y, steps * weights.output_size() * sizeof *y))
+    return fail(__func__, RNN_INVALID_ARGUMENT, "indices and y overlap");
+  rnn->network.step_block(steps, nullptr, indices, y);
+  return RNN_OK;
+}
+
 rnn_status_t rnn_step_many(rnn_t* const* streams, size_t count, const float* x, float* y) {
   if (count == 0) return RNN_OK;
   if (streams == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "streams is NULL");
@@ -96,10 +138,7 @@ rnn_status_t rnn_step_many_index(rnn_t* const* streams, size_t count, const int3
   if (const rnn_status_t status = check_streams(__func__, streams, count)) return status;
   const rnn::Weights& weights = streams[0]->network.weights();
   if (weights.has_reverse()) return fail(__func__, RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
-  for (size_t i = 0; i < count; ++i)
-    if (!in_range(indices[i], weights))
-      return fail(__func__, RNN_INVALID_ARGUMENT, "indices[%zu] is %d; it must be 0..%zu", i, indices[i],
-                  weights.input_size() - 1);
+  if (const rnn_status_t status = check_indices(__func__, indices, count, weights)) return status;
   if (y != nullptr && overlap(indices, count * sizeof *indices, y, count * weights.output_size() * sizeof *y))
     return fail(__func__, RNN_INVALID_ARGUMENT, "indices and y overlap");
   step_blocks(streams, count, nullptr, indices, y);

@@ -155,6 +155,11 @@ class Network {
 
   void step(const float* x, float* y) { check(rnn_step(get(), x, y)); }
   void step(std::int32_t index, float* y) { check(rnn_step_index(get(), index, y)); }
+  void step_block(const float* x, std::size_t steps, float* y) { check(rnn_step_block(get(), x, steps, y)); }
+  void step_block(span<const std::int32_t> indices, float* y) {
+    check(rnn_step_block_index(get(), indices.data(), indices.size(), y));
+  }
+  void reserve_block(std::size_t steps) { check(rnn_reserve_block(get(), steps)); }
   static void step_many(span<rnn_t* const> streams, const float* x, float* y) {
     check(rnn_step_many(streams.data(), streams.size(), x, y));
   }

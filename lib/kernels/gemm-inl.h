@@ -239,11 +239,11 @@ void gemm(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::
           const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return multiply<Arch>(Number{}, w, M, x, Affine<2>{init, y, w.rows / 2});
+      return multiply<Arch>(Number{}, w, M, x, Affine<2>{init, y, n / 2});
     case 3:
-      return multiply<Arch>(Number{}, w, M, x, Affine<3>{init, y, w.rows / 3});
+      return multiply<Arch>(Number{}, w, M, x, Affine<3>{init, y, n / 3});
     case 4:
-      return multiply<Arch>(Number{}, w, M, x, Affine<4>{init, y, w.rows / 4});
+      return multiply<Arch>(Number{}, w, M, x, Affine<4>{init, y, n / 4});
     default:
       return multiply<Arch>(Number{}, w, M, x, Affine<1>{init, y, n});
   }
@@ -274,11 +274,11 @@ void gather(const Panels& w, std::size_t M, const std::int32_t* index, const Row
             const MutableRows& y) noexcept {
   switch (w.gates) {
     case 2:
-      return pick<Arch>(Number{}, w, M, index, Affine<2>{init, y, w.rows / 2});
+      return pick<Arch>(Number{}, w, M, index, Affine<2>{init, y, n / 2});
     case 3:
-      return pick<Arch>(Number{}, w, M, index, Affine<3>{init, y, w.rows / 3});
+      return pick<Arch>(Number{}, w, M, index, Affine<3>{init, y, n / 3});
     case 4:
-      return pick<Arch>(Number{}, w, M, index, Affine<4>{init, y, w.rows / 4});
+      return pick<Arch>(Number{}, w, M, index, Affine<4>{init, y, n / 4});
     default:
       return pick<Arch>(Number{}, w, M, index, Affine<1>{init, y, n});
   }

@@ -84,26 +84,28 @@ template <class Arch, class Output>
   if (has_narrow<Arch> && unit < H) scale(Narrow<Arch>{}, unit);
 }
 
-// W_ih x, or its column `index` where x is null, to `output`.
+// W_ih x, or its column `index` where x is null, to `output`, which has it already if that is kGatesGiven.
 template <class Arch, class Number, class Output>
 [[gnu::always_inline]] inline void multiply_input(Number number, const Panels& w, const float* x,
                                                   std::int32_t index, const Output& output) noexcept {
-  if (x == nullptr)
-    pick<Arch>(number, w, 1, &index, output);
-  else
+  if (x != nullptr)
     multiply_row<Arch>(number, w, x, output);
+  else if (index != kGatesGiven)
+    pick<Arch>(number, w, 1, &index, output);
 }
 // A column is scaled at once, with the zeros that pick and multiply_row would add: parts that are 0 make 0 of
 // -0, to which a small product may have been flushed; -0 leaves it.
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_input(F32, const Panels& w, const float* x, std::int32_t index,
                                                   const Output& output) noexcept {
-  if (x == nullptr)
+  if (x == nullptr) {
+    if (index == kGatesGiven) return;
     scale_column<Arch>(w, static_cast<std::size_t>(index), 1.0f, -0.0f, -0.0f, output);
-  else if (w.depth == 1)
+  } else if (w.depth == 1) {
     scale_column<Arch>(w, 0, x[0], 0.0f, part_count(w.rows) > 1 ? 0.0f : -0.0f, output);
-  else
+  } else {
     multiply_row<Arch>(F32{}, w, x, output);
+  }
 }
 
 // y = b + W_hy h

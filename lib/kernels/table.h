@@ -124,6 +124,9 @@ struct CellStep {
   const float* head_row;  // of a head of one row, that row before it was packed, aligned; else null
 };
 
+// In place of an index: gates hold b + W_ih x. Not of cells without a product with W_hh.
+constexpr std::int32_t kGatesGiven = -1;
+
 using StepFunction = void (*)(const CellStep& step, const float* x, std::int32_t index, float* y);
 
 // The same step backwards. The gradient of h is d_h plus the product, which only the first M_product rows
@@ -183,8 +186,8 @@ struct Products {
   std::size_t narrow;  // floats in a narrow vector; lanes where there are none
 
   // y[m, 0..n) = init[m] + W x[m], summed in the order that gemm-inl.h states. n is w.rows, or padded(w.rows)
-  // for padded y and init, whose padding must be zero and stays so; of grouped w, n is w.rows. init may be
-  // zero vectors, and may be y.
+  // for padded y and init, whose padding must be zero and stays so; of grouped w, n is w.rows, or w.gates times
+  // padded(w.rows / w.gates) where each gate is padded. init may be zero vectors, and may be y.
   void (*gemm)(const Panels& w, std::size_t M, const Rows& x, const Rows& init, std::size_t n,
                const MutableRows& y);
   // y[m, 0..n) = init[m] + column index[m] of W: gemm with one-hot x, the same bits (but for the sign of 0).

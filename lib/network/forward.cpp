@@ -514,6 +514,14 @@ void ForwardPass::finish(const Window& window) noexcept {
   }
 }
 
+// The steps of one stream in the order of time. A pass is better where it takes steps of several segments together, or
+// where the state after each step is wanted.
+bool is_one_block(const Weights& weights, const rnn_sequences_t& in,
+                  const rnn_forward_options_t& options) noexcept {
+  if (in.count != 1 || weights.has_reverse() || options.states != nullptr) return false;
+  return in.resets == nullptr || std::find(in.resets + 1, in.resets + in.frames, 1) == in.resets + in.frames;
+}
+
 }  // namespace
 
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
@@ -523,13 +531,11 @@ void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& op
                 "options.stateful is 1; it must be 0, because a network with a reverse direction needs whole "
                 "sequences");
   check_pooling(*weights_, options.pooling, "options");
-  Buffer<float> own(allocator_, weights_->state_size());
-  get_state(own.data());
-  if (options.pooling == RNN_POOLING_NONE && steps_best_alone(in.indices != nullptr)) {
-    forward_by_steps(in, options, outputs);
-    if (options.stateful == 0) set_state(own.data());
-    return;
-  }
+  if (options.pooling == RNN_POOLING_NONE &&
+      (steps_best_alone(in.indices != nullptr) || is_one_block(*weights_, in, options)))
+    return forward_by_steps(in, options, outputs);
+  Buffer<float> own(allocator_, options.stateful != 0 ? weights_->state_size() : 0);
+  if (options.stateful != 0) get_state(own.data());
   ForwardPass pass(*weights_, in, options, options.stateful != 0 ? own.data() : options.initial_states,
                    outputs);
   {
@@ -553,27 +559,35 @@ void Network::forward_delayed(const rnn_sequences_t& in, const rnn_forward_optio
   if (options.stateful != 0) copy_state(stream);
 }
 
-// In and from this stream's own state.
+// In and from this stream's own state, of which another comes back.
 void Network::forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
-                               float* outputs) noexcept {
-  const kernels::FloatMode mode;
+                               float* outputs) {
   const std::size_t I = weights_->input_size(), O = weights_->output_size(), S = weights_->state_size();
+  const bool by_index = in.indices != nullptr;
+  Buffer<float> own(allocator_, options.stateful == 0 ? S : 0);
+  const std::size_t longest =
+      options.states == nullptr ? *std::max_element(in.lengths, in.lengths + in.count) : 1;
+  BlockRoom more = room_.steps == 0 && !is_delayed_ ? make_room(longest, by_index) : BlockRoom();
+  BlockRoom& room = room_.steps == 0 ? more : room_;
+  if (options.stateful == 0) get_state(own.data());
+  const kernels::FloatMode mode;
   for (std::size_t n = 0, frame = 0; n < in.count; ++n) {
     if (options.initial_states != nullptr)
       set_state(options.initial_states + n * S);
     else if (options.stateful == 0)
       reset();
-    for (const std::size_t end = frame + in.lengths[n]; frame < end; ++frame) {
-      if (in.resets != nullptr && in.resets[frame] != 0) reset();
-      float* const y = outputs != nullptr ? outputs + frame * O : nullptr;
-      if (in.inputs != nullptr)
-        step_from(in.inputs + frame * I, 0, y);
-      else
-        step_from(in.indices[frame], y);
-      if (options.states != nullptr) get_state(options.states + frame * S);
+    for (const std::size_t end = frame + in.lengths[n]; frame < end;) {
+      const std::size_t first = frame++;
+      if (in.resets != nullptr && in.resets[first] != 0) reset();
+      while (frame < end && options.states == nullptr && (in.resets == nullptr || in.resets[frame] == 0))
+        ++frame;
+      step_parts(room, frame - first, by_index ? nullptr : in.inputs + first * I,
+                 by_index ? in.indices + first : nullptr, outputs != nullptr ? outputs + first * O : nullptr);
+      if (options.states != nullptr) get_state(options.states + first * S);
     }
     if (options.final_states != nullptr) get_state(options.final_states + n * S);
   }
+  if (options.stateful == 0) set_state(own.data());
 }
 
 }  // namespace rnn

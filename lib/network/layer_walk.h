@@ -66,13 +66,13 @@ inline void multiply_inputs(const kernels::Table& table, const Strand& strand, s
                             const kernels::Rows& x, const std::int32_t* indices,
                             const kernels::MutableRows& gates, const Normalized& normalized) noexcept {
   const cells::LayerWeights& w = strand.weights;
-  const std::size_t n = strand.layer->gates();
+  const std::size_t n = strand.layer->gates(), columns = w.input.gates > 1 ? n : kernels::padded(n);
   const bool normalize = w.norm_input != nullptr;
   const kernels::Rows init{normalize ? nullptr : w.bias(), 0, nullptr};
   if (indices != nullptr)
-    table.gather(w.input, M, indices, init, kernels::padded(n), gates);
+    table.gather(w.input, M, indices, init, columns, gates);
   else
-    table.gemm(w.input, M, x, init, kernels::padded(n), gates);
+    table.gemm(w.input, M, x, init, columns, gates);
   if (normalize)
     table.layer_norm(M, n, as_input(gates), w.norm_input, w.bias(), normalized.rows, normalized.deviation,
                      gates);

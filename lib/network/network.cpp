@@ -91,6 +91,7 @@ void Network::connect() noexcept {
   const Weights& weights = *weights_;
   has_skip_ = weights.skip() != 0;
   is_delayed_ = delay_ != 1.0f;
+  decide_on_blocks();
   if (steps_.size() == 0) return;
   const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
   kernels::CellStep* step = steps_.data();
@@ -158,7 +159,7 @@ struct Network::StreamBuffers {
     visit(0, 1);
   }
   void make_windows(std::size_t l) const noexcept {
-    network.make_window(network.weights_->strand(l), x, index);
+    network.make_window(network.weights_->strand(l), x, index, network.window_);
   }
   kernels::Rows windows(std::size_t, std::size_t) const noexcept { return one(network.window_); }
   kernels::Rows input(std::size_t, std::size_t) const noexcept { return one(x); }
@@ -240,16 +241,15 @@ void Network::step_many(Network* const* networks, std::size_t count, const float
     return;
   }
   for (std::size_t first = 0; first < count; first += kStreamBlock) {
-    step_block(networks + first, std::min(kStreamBlock, count - first),
-               x != nullptr ? x + first * I : nullptr, indices != nullptr ? indices + first : nullptr,
-               y != nullptr ? y + first * O : nullptr);
+    step_some(networks + first, std::min(kStreamBlock, count - first), x != nullptr ? x + first * I : nullptr,
+              indices != nullptr ? indices + first : nullptr, y != nullptr ? y + first * O : nullptr);
   }
 }
 
 // A step of each of several streams, which have their vectors in different places.
-struct Network::BlockBuffers {
-  BlockBuffers(Network* const* streams, std::size_t streams_count, const float* x,
-               const std::int32_t* x_indices) noexcept
+struct Network::ManyBuffers {
+  ManyBuffers(Network* const* streams, std::size_t streams_count, const float* x,
+              const std::int32_t* x_indices) noexcept
       : networks(streams), weights(streams[0]->weights()), count(streams_count) {
     for (std::size_t i = 0; i < count; ++i) {
       const cells::ForwardStep& own = networks[i]->step_;
@@ -282,7 +282,7 @@ struct Network::BlockBuffers {
   void make_windows(std::size_t l) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
       networks[i]->make_window(weights.strand(l), one_hot == nullptr ? row_of(o, i) : nullptr,
-                               one_hot != nullptr ? one_hot[i] : 0);
+                               one_hot != nullptr ? one_hot[i] : 0, networks[i]->window_);
       windows_[i] = networks[i]->window_;
     }
   }
@@ -329,12 +329,12 @@ struct Network::BlockBuffers {
   cells::ForwardStep step{};
 };
 
-void Network::step_block(Network* const* networks, std::size_t count, const float* x,
-                         const std::int32_t* indices, float* y) noexcept {
+void Network::step_some(Network* const* networks, std::size_t count, const float* x,
+                        const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
   for (std::size_t i = 0; i < count; ++i)
     if (networks[i]->is_delayed_) networks[i]->read_delayed_state();
-  BlockBuffers buffers(networks, count, x, indices);
+  ManyBuffers buffers(networks, count, x, indices);
   walk_layers(weights, 0, weights.num_layers(), buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
   const std::size_t O = weights.output_size();
@@ -376,14 +376,12 @@ void Network::read_past(const Strand& strand, std::size_t steps, double ago, flo
   for (std::size_t i = 0; i < X; ++i) to[i] += distance.part * (older[i] - newer[i]);
 }
 
-// What the taps of a convolution read, to window_, from x or, where that is null, one-hot; x becomes the youngest
-// of the past.
-void Network::make_window(const Strand& strand, const float* x, std::int32_t index) noexcept {
+// What the taps of a convolution read, from x or, where that is null, one-hot; x becomes the youngest of the past.
+void Network::make_window(const Strand& strand, const float* x, std::int32_t index, float* to) noexcept {
   const Layer& layer = *strand.layer;
   const std::size_t X = layer.inputs, rows = past_rows(layer);
   float* const past = &pasts_[past_place(strand)];
   std::size_t& oldest = oldest_[layer.index];
-  float* to = window_;
   if (is_delayed_) {
     for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X)
       read_past(strand, layer.reach() - k * layer.dilation - 1, delay_, to);

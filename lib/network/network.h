@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/network/block_room.h"
 #include "lib/network/memory.h"
 #include "lib/network/past_states.h"
 #include "lib/network/weights.h"
@@ -47,6 +48,16 @@ class Network {
   static void step_many(Network* const* networks, std::size_t count, const float* x,
                         const std::int32_t* indices, float* y) noexcept;
 
+  // As many steps, from rows of x[steps, I] or, if that is null, indices[steps], to y[steps, O], which may be
+  // null. Not for bidirectional networks. Real-time safe.
+  void step_block(std::size_t steps, const float* x, const std::int32_t* indices, float* y) noexcept {
+    const kernels::FloatMode mode;
+    step_parts(room_, steps, x, indices, y);
+  }
+  // Make room for blocks of as many steps, without which these go one by one. Throws std::bad_alloc, and then has
+  // changed nothing.
+  void reserve_block(std::size_t steps);
+
   // See rnn_forward. `in` is checked by check_inputs, options are checked but for what depends on the
   // network. Throws Error(RNN_INVALID_ARGUMENT) or std::bad_alloc, and then has changed nothing.
   void forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
@@ -63,6 +74,7 @@ class Network {
  private:
   // See layer_walk.h.
   struct StreamBuffers;
+  struct ManyBuffers;
   struct BlockBuffers;
 
   void lay_out_scratch();
@@ -85,11 +97,34 @@ class Network {
   void add_input(const float* x, std::int32_t index, float* y) const noexcept;
   void point_to_states(const Strand& strand, std::size_t half) noexcept;
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
-  void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options,
-                        float* outputs) noexcept;
+  void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
   void forward_delayed(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
-  static void step_block(Network* const* networks, std::size_t count, const float* x,
-                         const std::int32_t* indices, float* y) noexcept;
+  static void step_some(Network* const* networks, std::size_t count, const float* x,
+                        const std::int32_t* indices, float* y) noexcept;
+  // One after the other; inline for the same reason as step_from.
+  void step_in_turn(std::size_t steps, const float* x, const std::int32_t* indices, float* y) noexcept {
+    const std::size_t I = weights_->input_size(), O = weights_->output_size();
+    for (std::size_t t = 0; t < steps; ++t) {
+      if (x != nullptr)
+        step_from(x + t * I, 0, y);
+      else
+        step_from(indices[t], y);
+      if (y != nullptr) y += O;
+    }
+  }
+  void step_parts(BlockRoom& room, std::size_t steps, const float* x, const std::int32_t* indices,
+                  float* y) noexcept {
+    if (room.steps != 0 && !is_delayed_ && steps >= fewest_steps_[x == nullptr])
+      step_by_room(room, steps, x, indices, y);
+    else
+      step_in_turn(steps, x, indices, y);
+  }
+  void step_by_room(BlockRoom& room, std::size_t steps, const float* x, const std::int32_t* indices,
+                    float* y) noexcept;
+  void step_together(BlockRoom& room, std::size_t steps, const float* x, const std::int32_t* indices,
+                     float* y) noexcept;
+  BlockRoom make_room(std::size_t steps, bool by_index) const;
+  void decide_on_blocks() noexcept;
   // A vector of the state in one of the two halves of states_, of which a step reads one and writes the other.
   float* state_in(std::size_t half, const Strand::State& state) noexcept {
     return states_.data() + half * weights_->padded_state_size() + state.place;
@@ -99,7 +134,7 @@ class Network {
   }
   template <class Visit>
   void visit_states(const Visit& visit) const noexcept;
-  void make_window(const Strand& strand, const float* x, std::int32_t index) noexcept;
+  void make_window(const Strand& strand, const float* x, std::int32_t index, float* to) noexcept;
   template <class Visit>
   void visit_pasts(const Visit& visit) const noexcept;
   // The ring of a convolution: how many inputs it has, as far back as the first tap reads, and where it begins. With
@@ -138,6 +173,11 @@ class Network {
   // True of small networks of floats: what several streams save by reading the weights together is less than
   // what one kernel saves.
   bool indices_alone_ = false, inputs_alone_ = false;
+  // The fewest steps of a block that are faster together than in turn: of vectors, of indices. With a delay all go in
+  // turn.
+  static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+  std::size_t fewest_steps_[2] = {kNever, kNever};
+  BlockRoom room_;  // of step_block; a copy of the stream has none
 };
 
 }  // namespace rnn

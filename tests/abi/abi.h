@@ -298,6 +298,9 @@ struct functions {
   void (*destroy)(rnn_t *);
   rnn_status_t (*step)(rnn_t *, const float *, float *);
   rnn_status_t (*step_index)(rnn_t *, int32_t, float *);
+  rnn_status_t (*step_block)(rnn_t *, const float *, size_t, float *);
+  rnn_status_t (*step_block_index)(rnn_t *, const int32_t *, size_t, float *);
+  rnn_status_t (*reserve_block)(rnn_t *, size_t);
   rnn_status_t (*step_many)(rnn_t *const *, size_t, const float *, float *);
   rnn_status_t (*step_many_index)(rnn_t *const *, size_t, const int32_t *, float *);
   rnn_status_t (*state_size)(const rnn_t *, size_t *);
@@ -353,7 +356,8 @@ extern const struct functions all_functions;
 const struct functions all_functions = {
     rnn_status_string, rnn_last_error, rnn_version, rnn_isa, rnn_create, rnn_fork, rnn_clone, rnn_convert,
     rnn_sync,
-    rnn_destroy, rnn_step, rnn_step_index, rnn_step_many, rnn_step_many_index, rnn_state_size, rnn_reset,
+    rnn_destroy, rnn_step, rnn_step_index, rnn_step_block, rnn_step_block_index, rnn_reserve_block,
+    rnn_step_many, rnn_step_many_index, rnn_state_size, rnn_reset,
     rnn_get_state, rnn_set_state, rnn_parameter_count, rnn_parameter_info, rnn_get_parameter,
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,

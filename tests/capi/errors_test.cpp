@@ -348,6 +348,25 @@ TEST_F(Refused, Step) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "index is 3; it must be 0..2", rnn_step_index(rnn, 3, y.data()));
 }
 
+TEST_F(Refused, StepBlock) {
+  const int32_t good[] = {0, 2};
+  const int32_t bad[] = {0, 3};
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_reserve_block(nullptr, 2));
+  EXPECT_EQ(rnn_reserve_block(rnn, SIZE_MAX), RNN_OK) << rnn_last_error();
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_step_block(nullptr, x.data(), 2, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_step_block(nullptr, nullptr, 0, nullptr));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "x is NULL", rnn_step_block(rnn, nullptr, 2, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "overlap", rnn_step_block(rnn, y.data(), 1, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "overlap", rnn_step_block(rnn, y.data() + 5, 2, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "overlap", rnn_step_block(rnn, y.data(), 2, y.data() + 5));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_step_block_index(nullptr, good, 2, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "indices is NULL", rnn_step_block_index(rnn, nullptr, 2, y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "indices[1] is 3; it must be 0..2",
+               rnn_step_block_index(rnn, bad, 2, y.data()));
+  EXPECT_EQ(rnn_step_block(rnn, nullptr, 0, nullptr), RNN_OK);
+  EXPECT_EQ(rnn_step_block_index(rnn, nullptr, 0, nullptr), RNN_OK);
+}
+
 TEST_F(Refused, StepMany) {
   const Network second = fork(network);
   const Network stranger = create(config(3, 4, 3, 2));
@@ -397,6 +416,8 @@ TEST_F(Refused, StepsOfWhatHasNone) {
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(both.get(), x.data(), y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(both.get(), x.data(), nullptr));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_index(both.get(), 1, y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_block(both.get(), x.data(), 2, y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_block_index(both.get(), prompt.data(), 2, y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many(streams, 1, x.data(), y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many_index(streams, 1, prompt.data(), y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_generate(both.get(), &generate, drawn.data(), 4, &size));
@@ -414,6 +435,7 @@ TEST_F(Refused, StepsOfWhatHasNone) {
   const char* text = "the network has an embedding of 3 indices and reads no vectors; give indices";
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step(embedding.get(), x.data(), y.data()));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_many(streams, 1, x.data(), y.data()));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_step_block(embedding.get(), x.data(), 2, y.data()));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, text, rnn_rollout(embedding.get(), x.data(), 2, y.data()));
   const Data data = float_data({5}, 3);
   const rnn_sequences_t in = data.get();

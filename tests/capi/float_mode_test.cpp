@@ -287,6 +287,16 @@ void steps(Calls& calls) {
       note();
       OK(rnn_rollout, network, x.data(), 2, y.data());
       note();
+      constexpr size_t kSteps = 12;
+      const Floats block = with_bits(numbers(kSteps * 5), 3, 1);
+      Floats outputs(kSteps * 5);
+      for (const size_t room : {size_t{0}, kSteps}) {
+        OK(rnn_reserve_block, network, room);
+        OK(rnn_step_block, network, block.data(), kSteps, outputs.data());
+        calls.note(outputs);
+        OK(rnn_step_block_index, network, indices, 2, y.data());
+        note();
+      }
       for (rnn_t* const handle : {network, other, copy}) CALL(rnn_destroy, handle);
     }
 }

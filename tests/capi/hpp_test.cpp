@@ -59,6 +59,17 @@ TEST(Cpp, Network) {
   EXPECT_EQ(y[2], z[2]);
   EXPECT_EQ(state(network), state(other));
 
+  network.reserve_block(2);
+  float block[6] = {}, last[3] = {};
+  network.step_block(std::array<float, 6>{0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f}.data(), 2, block);
+  other.step(x.data(), z);
+  other.step(std::array<float, 3>{0.4f, 0.5f, 0.6f}.data(), last);
+  EXPECT_EQ(block[0], z[0]);
+  EXPECT_EQ(block[5], last[2]);
+  network.step_block(std::vector<std::int32_t>{2}, y);
+  other.step(2, z);
+  EXPECT_EQ(y[1], z[1]);
+
   rnn_t* both[] = {network.get(), other.get()};
   const std::vector<float> two(6, 0.5f);
   std::vector<float> out(6);

@@ -353,6 +353,7 @@ TEST(Layers, RefuseWhatNeedsWholeSequences) {
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step(rnn, x.data(), y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step_index(rnn, 0, y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step_many(&rnn, 1, x.data(), y.data()));
+    EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_step_block(rnn, x.data(), 1, y.data()));
     EXPECT_FAILS(RNN_INVALID_ARGUMENT, "whole sequences", rnn_rollout(rnn, x.data(), 1, y.data()));
     const int32_t prompt = 0;
     int32_t drawn = -1;

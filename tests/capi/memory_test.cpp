@@ -85,6 +85,24 @@ TEST(OutOfMemory, CreateForkClone) {
       hooks, [&] { return destroyed(rnn_clone(network.get(), &out)); }, look);
 }
 
+TEST(OutOfMemory, ReserveBlock) {
+  Hooks hooks;
+  rnn_config_t c = config(40, 50, 5, 2);
+  c.cell = RNN_CELL_LSTM;
+  const Network network = create(hooks, c);
+  const size_t before = hooks.blocks();
+  fail_each(
+      hooks, [&] { return rnn_reserve_block(network.get(), 20); }, [&] { return look_at(network); });
+  EXPECT_EQ(hooks.blocks(), before + 1);
+  // More room takes the place of less, and less changes nothing.
+  ASSERT_EQ(rnn_reserve_block(network.get(), 60), RNN_OK);
+  EXPECT_EQ(hooks.blocks(), before + 1);
+  hooks.fail_after(0);
+  EXPECT_EQ(rnn_reserve_block(network.get(), 60), RNN_OK);
+  EXPECT_EQ(rnn_reserve_block(network.get(), 2), RNN_OK);
+  hooks.fail_after(-1);
+}
+
 TEST(OutOfMemory, SetParameter) {
   Hooks hooks;
   const Network network = create(hooks, kConfig);
@@ -296,6 +314,7 @@ TEST_P(RealTime, AllocatesNothing) {
   const Floats x = numbers(count * 5);
   const std::vector<int32_t> index = indices(count, 5);
   Floats y(count * 5), s = state(rnn);
+  ASSERT_EQ(rnn_reserve_block(rnn, 50), RNN_OK) << rnn_last_error();
   auto info = sized<rnn_parameter_t>();
   auto got = sized<rnn_config_t>();
   size_t size = 0;
@@ -306,7 +325,9 @@ TEST_P(RealTime, AllocatesNothing) {
     const Watching all(0);
     failed += rnn_step_index(rnn, 1, y.data()) != RNN_OK;
     failed += rnn_step_many_index(streams.data(), count, index.data(), y.data()) != RNN_OK;
+    failed += rnn_step_block_index(rnn, index.data(), count, y.data()) != RNN_OK;
     if (vectors) {
+      failed += rnn_step_block(rnn, x.data(), count, y.data()) != RNN_OK;
       failed += rnn_step(rnn, x.data(), y.data()) != RNN_OK;
       failed += rnn_step_many(streams.data(), count, x.data(), y.data()) != RNN_OK;
       failed += rnn_rollout(rnn, x.data(), 10, y.data()) != RNN_OK;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "common.h"
 #include "tests/reference/lists.h"
@@ -42,6 +43,13 @@ const Shape kShapes[] = {
     {65, 64, 5, 1, 0},
     {20, 100, 0, 2, 0},
     {31, 48, 70, 2, RNN_FLAG_NO_BIAS},
+    {40, 130, 9, 2, 0},
+    {30, 75, 20, 2, 0, RNN_CELL_GRU},
+    {30, 72, 20, 1, 0, RNN_CELL_LSTM, 50},
+    {65, 60, 65, 2, 0, RNN_CELL_LSTM, 0, 40},
+    {90, 70, 1, 2, 0, RNN_CELL_MIN_GRU},
+    {90, 66, 3, 2, RNN_FLAG_RESIDUAL, RNN_CELL_MIN_LSTM},
+    {33, 50, 33, 1, RNN_FLAG_COUPLED_GATES + RNN_FLAG_PEEPHOLES, RNN_CELL_LSTM, 0, 0, 33},
     {3, 17, 2, 2, RNN_FLAG_RELU},
     {5, 50, 60, 2, 0, RNN_CELL_GRU},
     {1, 1, 0, 1, RNN_FLAG_NO_BIAS, RNN_CELL_GRU},
@@ -228,6 +236,83 @@ TEST_P(Steps, OfManyStreamsAreThoseOfEachAlone) {
       for (size_t i = 0; i < count; ++i)
         ASSERT_TRUE(same_bits(state(streams[i]), state(alone[i]))) << "stream " << i << " of " << count;
     }
+  }
+}
+
+TEST_P(Steps, OfBlocksAreThoseOneByOne) {
+  constexpr size_t kBlocks[] = {1, 8, 0, 3, 40, 2, 64, 130, 9};
+  const size_t steps = std::accumulate(std::begin(kBlocks), std::end(kBlocks), size_t{0});
+  for (const bool by_index : {false, true}) {
+    if (embedded && !by_index) continue;
+    const Floats x = numbers(steps * inputs, 3);
+    const std::vector<int32_t> index = indices(steps, GetParam().inputs, 3);
+    Floats expected, states;
+    step_alone(by_index ? nullptr : x.data(), index.data(), steps, &expected, &states);
+    for (const size_t room : {0, 5, 40, 1000}) {
+      const Network stream = fork(network);
+      ASSERT_EQ(rnn_reserve_block(stream.get(), room), RNN_OK) << rnn_last_error();
+      Floats y(steps * outputs, 42);
+      size_t t = 0;
+      for (const size_t count : kBlocks) {
+        float* const out = y.data() + t * outputs;
+        ASSERT_EQ(by_index ? rnn_step_block_index(stream.get(), index.data() + t, count, out)
+                           : rnn_step_block(stream.get(), x.data() + t * inputs, count, out),
+                  RNN_OK)
+            << rnn_last_error();
+        t += count;
+        const Floats after(states.begin() + static_cast<std::ptrdiff_t>((t - 1) * size),
+                           states.begin() + static_cast<std::ptrdiff_t>(t * size));
+        ASSERT_TRUE(same_bits(state(stream), after)) << "room " << room << ", step " << t;
+      }
+      ASSERT_TRUE(same_bits(y, expected)) << "room " << room;
+    }
+    // Without outputs, and mixed with steps.
+    const Network stream = fork(network);
+    ASSERT_EQ(rnn_reserve_block(stream.get(), 64), RNN_OK);
+    ASSERT_EQ(by_index ? rnn_step_index(stream.get(), index[0], nullptr)
+                       : rnn_step(stream.get(), x.data(), nullptr),
+              RNN_OK);
+    ASSERT_EQ(by_index ? rnn_step_block_index(stream.get(), index.data() + 1, steps - 1, nullptr)
+                       : rnn_step_block(stream.get(), x.data() + inputs, steps - 1, nullptr),
+              RNN_OK);
+    const Floats last(states.end() - static_cast<std::ptrdiff_t>(size), states.end());
+    EXPECT_TRUE(same_bits(state(stream), last));
+
+    // A whole sequence goes the same way, with and without the stream's own state.
+    auto in = sized<rnn_sequences_t>();
+    in.count = 1;
+    in.frames = steps;
+    in.lengths = &steps;
+    in.inputs = by_index ? nullptr : x.data();
+    in.indices = by_index ? index.data() : nullptr;
+    for (const int32_t stateful : {0, 1}) {
+      auto options = sized<rnn_forward_options_t>();
+      options.stateful = stateful;
+      Floats y(steps * outputs, 42), final_state(size, 42);
+      options.final_states = final_state.data();
+      const Network whole = fork(network);
+      ASSERT_EQ(rnn_forward(whole.get(), &in, &options, y.data()), RNN_OK) << rnn_last_error();
+      EXPECT_TRUE(same_bits(y, expected)) << "stateful " << stateful;
+      EXPECT_TRUE(same_bits(final_state, last));
+      EXPECT_TRUE(same_bits(state(whole), stateful != 0 ? last : state(network)));
+    }
+  }
+}
+
+TEST_P(Steps, OfBlocksWithADelayAreThoseOneByOne) {
+  constexpr size_t kSteps = 70;
+  ASSERT_EQ(rnn_reserve_block(network.get(), kSteps), RNN_OK) << rnn_last_error();
+  for (const float delay : {2.5f, 1.0f}) {
+    ASSERT_EQ(rnn_set_delay(network.get(), delay), RNN_OK) << rnn_last_error();
+    const Data data = data_of({kSteps}, 4);
+    Floats expected, states, y(kSteps * outputs);
+    step_alone(data, 0, kSteps, &expected, &states);
+    ASSERT_EQ(embedded ? rnn_step_block_index(network.get(), data.indices.data(), kSteps, y.data())
+                       : rnn_step_block(network.get(), data.inputs.data(), kSteps, y.data()),
+              RNN_OK);
+    EXPECT_TRUE(same_bits(y, expected));
+    EXPECT_TRUE(
+        same_bits(state(network), Floats(states.end() - static_cast<std::ptrdiff_t>(size), states.end())));
   }
 }
 

@@ -106,6 +106,8 @@ void World::call(std::uint64_t seed) {
     &World::sync,
     &World::step,
     &World::step,
+    &World::step_block,
+    &World::step_block,
     &World::step_many,
     &World::step_many,
     &World::set_state,
@@ -405,6 +407,45 @@ void World::step() {
   s.state = state;
 }
 
+void World::step_block() {
+  Stream& s = any();
+  const std::size_t steps = random_.below(100), I = s.inputs(), O = s.outputs();
+  Data d;
+  d.lengths = {steps};
+  const bool by_index = !s.reads_vectors() || random_.once_in(2);
+  if (by_index)
+    d.indices = random_.indices(steps, s.config().input_size);
+  else
+    d.inputs = random_.reals(steps * I);
+  Floats y(steps * O, kUntouched);
+  const char* const name = by_index ? "rnn_step_block_index" : "rnn_step_block";
+  if (random_.once_in(3)) {
+    const std::size_t room = random_.below(100);
+    invoke("rnn_reserve_block", RNN_OK, [&] { return rnn_reserve_block(s.handle, room); });
+  }
+  if ((steps > 0 && invalid()) || !s.can_step()) {
+    if (by_index && steps > 0) d.indices[random_.below(steps)] = -1;
+    refuse(name, RNN_INVALID_ARGUMENT, [&] {
+      return by_index ? rnn_step_block_index(s.handle, d.indices.data(), steps, y.data())
+                      : rnn_step_block(s.handle, nullptr, steps, y.data());
+    });
+    return REQUIRE(all_untouched(y));
+  }
+  Floats state = s.state;
+  const Floats expected = step_by_step(s, d, 0, steps, false, &state);
+  invoke(name, RNN_OK, [&] {
+    return by_index ? rnn_step_block_index(s.handle, d.indices.data(), steps, y.data())
+                    : rnn_step_block(s.handle, d.inputs.data(), steps, y.data());
+  });
+  REQUIRE(same_bits(y, expected));
+  s.state = state;
+  // So many steps may end beyond all floats, of which other calls would complain.
+  const auto finite = [](float value) { return std::isfinite(value); };
+  if (std::all_of(state.begin(), state.end(), finite)) return;
+  REQUIRE(rnn_reset(s.handle) == RNN_OK);
+  s.state = read_state(s.handle);
+}
+
 void World::step_many() {
   const std::shared_ptr<Weights> weights = any().weights;
   std::vector<Stream*> chosen;
@@ -700,6 +741,9 @@ void World::null() {
                         [&] { return rnn_sync(s.handle, nullptr); },
                         [&] { return rnn_step(s.handle, nullptr, &value); },
                         [&] { return rnn_step_index(nullptr, 0, &value); },
+                        [&] { return rnn_step_block(s.handle, nullptr, 1, &value); },
+                        [&] { return rnn_step_block_index(nullptr, nullptr, 0, &value); },
+                        [&] { return rnn_reserve_block(nullptr, 1); },
                         [&] { return rnn_step_many(nullptr, 1, &value, &value); },
                         [&] { return rnn_state_size(nullptr, &n); },
                         [&] { return rnn_output_size(s.handle, nullptr); },

@@ -67,6 +67,7 @@ class World {
   void copy();
   void sync();
   void step();
+  void step_block();
   void step_many();
   void set_state();
   void set_delay();

@@ -37,9 +37,11 @@ struct Product {
   std::vector<float> run(const Table& table, Edge& x_edge, Edge& y_edge, std::size_t gates = 0) {
     const Packed packed(table, shape.N, shape.K, w.data(), gates);
     return run(table, x_edge, y_edge, [&](const Rows& in, const Rows& start, const MutableRows& y) {
-      table.gemm(packed.panels(), shape.M, in, start, n, y);
+      table.gemm(packed.panels(), shape.M, in, start, columns(gates), y);
     });
   }
+  // Of grouped matrices no padding is written; it is zero.
+  std::size_t columns(std::size_t gates) const { return gates > 1 ? shape.N : n; }
 
   // x and y are unaligned and end where memory ends. The rows are permuted if they go by pointers; the result
   // is in order.
@@ -184,6 +186,30 @@ TEST_P(GemmTable, ARowHasTheSameBitsAloneAndInABatch) {
   }
 }
 
+TEST_P(GemmTable, GatesMayBePaddedEachByItself) {
+  for (std::size_t gates = 2; gates <= 4; ++gates) {
+    for (std::size_t H = 1; H <= 67; H += 1 + below(5)) {
+      const std::size_t N = gates * H, width = padded(H), K = 1 + below(40), M = 1 + below(13);
+      const std::vector<float> w = randoms(N * K, random), x = randoms(M * K, random), b = randoms(N, random);
+      const Packed packed(table, N, K, w.data(), gates);
+      std::vector<float> expected(M * N), y(M * gates * width), bias(gates * width);
+      for (std::size_t i = 0; i < N; ++i) bias[i / H * width + i % H] = b[i];
+      const auto columns = [&](std::vector<float>& rows) {
+        return MutableRows{rows.data(), rows.size() / M, nullptr};
+      };
+      const Rows in{x.data(), K, nullptr};
+      table.gemm(packed.panels(), M, in, {b.data(), 0, nullptr}, N, columns(expected));
+      table.gemm(packed.panels(), M, in, {bias.data(), 0, nullptr}, gates * width, columns(y));
+      for (std::size_t m = 0; m < M; ++m)
+        for (std::size_t g = 0; g < gates; ++g) {
+          const float* const gate = &y[(m * gates + g) * width];
+          ASSERT_TRUE(same_bits(gate, &expected[m * N + g * H], H)) << "H " << H << ", gate " << g;
+          ASSERT_EQ(std::count(gate + H, gate + width, 0.0f), static_cast<std::ptrdiff_t>(width - H));
+        }
+    }
+  }
+}
+
 TEST_P(GemmTable, GatherIsAProductWithOneHotRows) {
   for (std::size_t N = 1; N <= 72; ++N) {
     const std::size_t K = 1 + below(40), M = 1 + below(13);
@@ -204,7 +230,7 @@ TEST_P(GemmTable, GatherIsAProductWithOneHotRows) {
           const float* row = in.pointers != nullptr ? in.pointers[m] : in.base + m * in.stride;
           order[m] = static_cast<std::int32_t>(std::max_element(row, row + K) - row);
         }
-        table.gather(packed.panels(), M, order.data(), start, product.n, out);
+        table.gather(packed.panels(), M, order.data(), start, product.columns(gates), out);
       };
       const std::vector<float> y = product.run(table, x_edge, y_edge, gather);
       ASSERT_TRUE(same_bits(y.data(), expected.data(), y.size()))

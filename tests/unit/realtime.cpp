@@ -126,15 +126,17 @@ struct Streams {
     rnn_state_size(handles[0], &size);
     state.resize(size);
     rnn_output_size(handles[0], &outputs);
-    x.resize(kCount * static_cast<std::size_t>(config.input_size), 0.25f);
-    y.resize(kCount * outputs);
-    indices.resize(kCount, 1);
+    if (rnn_reserve_block(handles[0], kSteps) != RNN_OK) std::exit(1);
+    x.resize(kRows * static_cast<std::size_t>(config.input_size), 0.25f);
+    y.resize(kRows * outputs);
+    indices.resize(kRows, 1);
   }
   ~Streams() {
     for (rnn_t* stream : handles) rnn_destroy(stream);
   }
 
   static constexpr std::size_t kCount = 9;
+  static constexpr std::size_t kSteps = 40, kRows = kSteps + 9;  // of a block: there is room for kSteps
   rnn_t* handles[kCount] = {};
   std::size_t size = 0, outputs = 0;
   std::vector<float> x, y, state;
@@ -150,6 +152,14 @@ const std::vector<Call> kCalls = {
     {"rnn_step", [](Streams& s) { return rnn_step(s.handles[0], s.x.data(), s.y.data()); }},
     {"rnn_step without output", [](Streams& s) { return rnn_step(s.handles[0], s.x.data(), nullptr); }},
     {"rnn_step_index", [](Streams& s) { return rnn_step_index(s.handles[0], 1, s.y.data()); }},
+    {"rnn_step_block",
+     [](Streams& s) { return rnn_step_block(s.handles[0], s.x.data(), Streams::kRows, s.y.data()); }},
+    {"rnn_step_block without room",
+     [](Streams& s) { return rnn_step_block(s.handles[1], s.x.data(), Streams::kRows, s.y.data()); }},
+    {"rnn_step_block_index",
+     [](Streams& s) {
+       return rnn_step_block_index(s.handles[0], s.indices.data(), Streams::kRows, s.y.data());
+     }},
     {"rnn_step_many",
      [](Streams& s) { return rnn_step_many(s.handles, Streams::kCount, s.x.data(), s.y.data()); }},
     {"rnn_step_many_index",
