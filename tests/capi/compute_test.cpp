@@ -118,6 +118,24 @@ TEST_P(Compute, OfAStreamDoesNotDependOnOthers) {
   }
 }
 
+TEST_P(Compute, OfABlockIsThatOfItsSteps) {
+  constexpr size_t kBlock = 21;
+  for (const Kind& kind : kKinds) {
+    rnn_config_t c = config_of(kind, 40, 75, 6, 2);
+    c.compute = GetParam();
+    const Network in_turn = create(c), together = create(c);
+    const Floats x = numbers(kBlock * 40);
+    Floats y(kBlock * 6), expected(kBlock * 6);
+    for (size_t t = 0; t < kBlock; ++t) {
+      ASSERT_EQ(rnn_step(in_turn.get(), &x[t * 40], &expected[t * 6]), RNN_OK);
+    }
+    ASSERT_EQ(rnn_reserve_block(together.get(), kBlock), RNN_OK) << rnn_last_error();
+    ASSERT_EQ(rnn_step_block(together.get(), x.data(), kBlock, y.data()), RNN_OK) << rnn_last_error();
+    EXPECT_TRUE(same_bits(y, expected)) << "cell " << kind.cell << ", flags " << kind.flags;
+    EXPECT_TRUE(same_bits(state(together), state(in_turn))) << "cell " << kind.cell;
+  }
+}
+
 TEST_P(Compute, OfAnIndexIsThatOfItsVector) {
   for (const Kind& kind : kKinds) {
     rnn_config_t c = config_of(kind, 5, 20, 6, 1);

@@ -589,6 +589,25 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Steps, testing::ValuesIn(kShapes), [](const aut
          "_skip" + std::to_string(s.skip);
 });
 
+// Its kernel writes h while it still reads x, in more tiles than one.
+TEST(Blocks, OfAWideLayerBehindANarrowOne) {
+  using rnn::reference::cell_layer;
+  using rnn::reference::dense_layer;
+  const Network in_turn = ::create(rnn::reference::with_layers(
+      config(5, 0, 0, 0),
+      {dense_layer(30, RNN_ACTIVATION_TANH), cell_layer(RNN_CELL_MIN_GRU, 250), dense_layer(3)}));
+  const Network together = fork(in_turn);
+  constexpr size_t kSteps = 20;
+  const Floats x = numbers(kSteps * 5);
+  Floats y(kSteps * 3), expected(kSteps * 3);
+  for (size_t t = 0; t < kSteps; ++t) {
+    ASSERT_EQ(rnn_step(in_turn.get(), &x[t * 5], &expected[t * 3]), RNN_OK);
+  }
+  ASSERT_EQ(rnn_reserve_block(together.get(), kSteps), RNN_OK);
+  ASSERT_EQ(rnn_step_block(together.get(), x.data(), kSteps, y.data()), RNN_OK);
+  EXPECT_TRUE(same_bits(y, expected));
+}
+
 TEST(Subnormals, CountAsZero) {
   const Network network = ::create(config(20, 20, 20));
   const Network same = fork(network);
