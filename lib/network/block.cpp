@@ -23,11 +23,12 @@ constexpr std::size_t kFewWeights = 12000, kManyWeights = 1000;
 constexpr std::size_t kLargeNetwork = 40000, kFewestStepsOfLarge = 4, kFewestSteps = 8;
 
 // By how much more weights a product of many rows needs on this instruction set. With four lanes multiply-adds take
-// longer than to read the weights, of SSE2 by far, until these are beyond the L2 cache. bf16 that is widened takes as
-// long for each of many rows as for one.
-std::size_t scale(const kernels::Table& table) noexcept {
-  if (table.format == kernels::Format::bf16 && table.lanes < 16) return 1000;
-  return table.lanes < 8 ? 16 : 1;
+// longer than to read the weights, of SSE2 by far, until these are beyond the L2 cache.
+std::size_t scale(const kernels::Table& table) noexcept { return table.lanes < 8 ? 16 : 1; }
+
+// bf16 that is widened, grouped by so many gates, takes as long for each of many rows as for one.
+bool gains_nothing(const kernels::Table& table, const Layer& layer) noexcept {
+  return table.format == kernels::Format::bf16 && table.lanes < 16 && layer.cell->gates > 2;
 }
 
 constexpr kernels::Rows one(const float* vector) noexcept { return {vector, 0, nullptr}; }
@@ -36,7 +37,8 @@ constexpr kernels::MutableRows one_to(float* vector) noexcept { return {vector, 
 // W_ih x of a block's steps is one product; otherwise the kernel of a step does it.
 bool multiplies_together(const kernels::Table& table, const Layer& layer, bool one_hot) noexcept {
   const std::size_t many = layer.cell->recurrent_gates() != 0 ? kManyInputWeights : kManyWeightsAlone;
-  return !layer.has_step() || (!one_hot && layer.gates() * layer.inputs >= many * scale(table));
+  if (!layer.has_step()) return true;
+  return !one_hot && !gains_nothing(table, layer) && layer.gates() * layer.inputs >= many * scale(table);
 }
 
 }  // namespace
