@@ -158,12 +158,12 @@ inline void tile_products(std::size_t rows, std::size_t vectors, TileProduct p) 
 }
 
 template <class Arch, class P>
-inline void panel_sums(Bf16Amx, const Columns& columns, std::size_t vectors, const float* panel, std::size_t,
-                       const Operand<Arch, Bf16Amx>& operand, float* sums) noexcept {
-  const std::size_t count = columns.last - columns.first, width = vectors * kTile;
-  tile_products(operand.count, vectors,
-                {count / kTile, operand.words, count, kTile, kTile * count, panel + columns.first * width,
-                 width, sums, width, columns.first > 0});
+inline void panel_sums(Bf16Amx, const Columns& columns, const Panel& panel,
+                       const Operand<Arch, Bf16Amx>& operand, const Fetch&, float* sums) noexcept {
+  const std::size_t count = columns.last - columns.first, width = panel.vectors * kTile;
+  tile_products(operand.count, panel.vectors,
+                {count / kTile, operand.words, count, kTile, kTile * count,
+                 panel.slots + columns.first * width, width, sums, width, columns.first > 0});
 }
 
 // rows[i][j] and rows[j][i] change places.
@@ -208,12 +208,12 @@ constexpr std::size_t kAmxColumns = 256;
 template <class Arch>
 void Bf16Amx::gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
                       const float* b, std::size_t ldb, float* c, std::size_t ldc) noexcept {
-  constexpr std::size_t P = panel_rows<Arch>;
-  alignas(64) float a_tiles[kLowpPairs * kAmxColumns];
-  alignas(64) float b_slots[kLowpPairs * P];
+  constexpr std::size_t P = panel_rows<Arch>, kRows = 2 * kLowpLines;
+  alignas(64) float a_tiles[kLowpLines * kAmxColumns];
+  alignas(64) float b_slots[kLowpLines * P];
   Tiles tiles(2 * kTile);
-  for (std::size_t r = 0; r < R; r += kLowpDepth, a += kLowpDepth * lda, b += kLowpDepth * ldb) {
-    const std::size_t depth = R - r < kLowpDepth ? R - r : kLowpDepth, pairs = (depth + 1) / 2;
+  for (std::size_t r = 0; r < R; r += kRows, a += kRows * lda, b += kRows * ldb) {
+    const std::size_t depth = R - r < kRows ? R - r : kRows, pairs = (depth + 1) / 2;
     const std::size_t steps = (pairs + kTile - 1) / kTile, block = steps * kTile * kTile;
     for (std::size_t i = pairs * P; i < steps * kTile * P; ++i) b_slots[i] = 0.0f;
     for (std::size_t m0 = 0; m0 < M; m0 += kAmxColumns) {
@@ -222,7 +222,7 @@ void Bf16Amx::gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* 
         transpose_pairs<Arch>(a + m0 + m, lda, depth, count - m, a_tiles + m / kTile * block);
       for (std::size_t n = 0; n < N; n += P) {
         const std::size_t width = N - n < P ? N - n : P;
-        convert_pairs<Arch, Bf16Amx, false>(b + n, ldb, depth, width, P, b_slots);
+        convert_pairs<Arch, Bf16Amx>(b + n, ldb, depth, width, P, b_slots);
         for (std::size_t m = 0; m < count; m += 2 * kTile) {
           const std::size_t rows = count - m < 2 * kTile ? count - m : 2 * kTile;
           tiles.set(rows);

@@ -45,8 +45,8 @@ template <class Arch>
   return upper_half<Arch>(vselect<Arch>(x == x, number, nan));
 }
 
-// Words of x that are kept: with the sums of a panel they take 32 KB.
-constexpr std::size_t kWords = 6144;
+// Words of x that are kept: they take 64 KB.
+constexpr std::size_t kWords = 16384;
 
 // What numbers have to set up for a block of rows, and nothing for most.
 struct NoRegisters {
@@ -56,6 +56,7 @@ struct NoRegisters {
 // What bf16 has in common.
 struct Bf16 {
   static constexpr bool fast = false;
+  static constexpr bool prefetches = false;  // what outputs read: products take long, and train
   static constexpr std::size_t pack = 2;
   static constexpr std::size_t more_columns = 0;  // of a panel, behind those of slots
   static constexpr std::size_t block = 1;         // a panel has a multiple of as many columns of slots
@@ -87,6 +88,7 @@ struct Bf16 {
 
 // A word of x is a float.
 struct Bf16Widened : Bf16 {
+  static constexpr bool prefetches = true;
   static constexpr std::size_t words = 2;
 
   template <std::size_t word, class Arch>
@@ -102,19 +104,6 @@ struct Bf16Widened : Bf16 {
   static void convert(const float* x, std::size_t n, float, float* out) noexcept {
     for (std::size_t i = 0; i < n; i += lanes<Arch>)
       store_aligned<Arch>(out + i, round_to_bf16<Arch>(load_from<Arch>(x, i, n)));
-  }
-  // Two rows to slots, the first in the lower halves.
-  template <class Arch>
-  [[gnu::always_inline]] static Vec<Arch> slots(Vec<Arch> first, Vec<Arch> second) noexcept {
-    const IntVec<Arch> low = vshr<16, Arch>(vbits<Arch>(round_to_bf16<Arch>(first)));
-    return vfrom_bits<Arch>(low | vbits<Arch>(round_to_bf16<Arch>(second)));
-  }
-  // The words of such slots, `lanes` slots.
-  template <class Arch>
-  [[gnu::always_inline]] static void store_words(Vec<Arch> first, Vec<Arch> second, std::size_t plane,
-                                                 float* out) noexcept {
-    store_aligned<Arch>(out, round_to_bf16<Arch>(first));
-    store_aligned<Arch>(out + plane, round_to_bf16<Arch>(second));
   }
 };
 
@@ -140,17 +129,13 @@ struct Bf16Native : Bf16 {
       store_aligned<Arch>(out + i / 2, _mm512_castsi512_ps(reinterpret_cast<const __m512i&>(words)));
     }
   }
+  // Two rows to slots, the first in the lower halves.
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> slots(Vec<Arch> first, Vec<Arch> second) noexcept {
     const __m512bh rows = _mm512_cvtne2ps_pbh(second, first);
     const __m512i interleaved = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
                                                  23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(interleaved, reinterpret_cast<const __m512i&>(rows)));
-  }
-  template <class Arch>
-  [[gnu::always_inline]] static void store_words(Vec<Arch> first, Vec<Arch> second, std::size_t,
-                                                 float* out) noexcept {
-    store_aligned<Arch>(out, slots<Arch>(first, second));
   }
 
  private:
@@ -290,6 +275,7 @@ struct Integers<xsimd::neon64> {
 // What int8 has in common. Sums are integers.
 struct Int8 {
   static constexpr bool fast = false;
+  static constexpr bool prefetches = false;
   static constexpr std::size_t pack = 4;
   static constexpr std::size_t more_columns = 2;
   static constexpr std::size_t block = 1;

@@ -85,7 +85,10 @@ struct SomeGates {
   using Number = typename Weights::Number;
   static constexpr std::size_t wide = Weights::wide > 0 ? count : 0, narrow = Weights::narrow > 0 ? count : 0;
   const Weights& weights;
-  Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept { return weights(k, first + v); }
+  template <std::size_t word>
+  Vec<Arch> factor(std::size_t k, std::size_t v) const noexcept {
+    return weights.template factor<word>(k, first + v);
+  }
   Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
     return weights.narrow_vector(k, first + v);
   }

@@ -7,15 +7,17 @@
 namespace rnn::kernels {
 namespace {
 
-// Where the rows of a and b that follow the present block start: each step over r prefetches one line of
-// each.
+// A column of cache lines that the next block will read: each step over r prefetches one of them, of two columns.
+struct AheadLine {
+  const float* start;
+  std::size_t stride;
+};
 struct Ahead {
-  const float* a;
-  const float* b;
+  AheadLine a, b;
 };
 
-// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors].
-template <class Arch, std::size_t MR, std::size_t VT>
+// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors], multiplied as Number says.
+template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
                     std::size_t ldc, const Ahead& ahead) noexcept {
   constexpr std::size_t L = lanes<Arch>;
@@ -24,13 +26,14 @@ inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float*
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
   }
   for (std::size_t r = 0; r < R; ++r) {
-    __builtin_prefetch(ahead.a + r * lda);
-    __builtin_prefetch(ahead.b + r * ldb);
+    __builtin_prefetch(ahead.a.start + r * ahead.a.stride);
+    __builtin_prefetch(ahead.b.start + r * ahead.b.stride);
     Vec<Arch> vectors[VT];
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] = load<Arch>(b + r * ldb + v * L);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       const Vec<Arch> value(a[r * lda + m]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = vfma(vectors[v], value, sum[m][v]);
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
+          Number::template dot<Arch>(vectors[v], value, sum[m][v]);
     }
   }
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
@@ -38,14 +41,16 @@ inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float*
   }
 }
 
-template <class Arch, std::size_t MR, std::size_t VT>
+template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
                         const float* b, std::size_t ldb, float* c, std::size_t ldc,
                         const Ahead& ahead) noexcept {
   if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
-    if (vectors != VT) return dispatch_tn<Arch, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
-    if (rows != MR) return dispatch_tn<Arch, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
-    tile_tn<Arch, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
+    if (vectors != VT)
+      return dispatch_tn<Arch, Number, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    if (rows != MR)
+      return dispatch_tn<Arch, Number, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+    tile_tn<Arch, Number, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
   }
 }
 
@@ -66,9 +71,10 @@ void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::s
       const std::size_t vectors = (N - n < P ? N - n : P) / lanes<Arch>;
       for (std::size_t i = 0, m = 0; i < tiles; ++i) {
         const std::size_t rows = small + (i < larger ? 1 : 0);
-        const Ahead ahead{n == 0 ? a + kDepthBlock * lda + m : a + m,
-                          i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n};
-        dispatch_tn<Arch, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc, ahead);
+        const Ahead ahead{{n == 0 ? a + kDepthBlock * lda + m : a + m, lda},
+                          {i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n, ldb}};
+        dispatch_tn<Arch, F32, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc,
+                                     ahead);
         m += rows;
       }
     }

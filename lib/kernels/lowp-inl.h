@@ -15,19 +15,31 @@ namespace {
 // Rows of a block.
 constexpr std::size_t kLowpRows = 32;
 // Rows that a block should have: deeper matrices go by chunks.
-constexpr std::size_t kFewRows = 12;
+constexpr std::size_t kFewRows = 24;
+// Floats of widened weights, which stay in the L1 cache, and of a block's sums.
+constexpr std::size_t kWidened = 4096;
+constexpr std::size_t kSums = 4096;
+// Words of x that a single row keeps: 24 KB.
+constexpr std::size_t kRowWords = 6144;
 // Most columns of slots that are cut into parts: their words fit at once.
 constexpr std::size_t kPartColumns = 2048;
 
-// Without narrow vectors, and fewer panels at once than of f32: two hide the latency, and code is saved.
+// Without narrow vectors, and fewer panels at once than of f32: 8 vectors hide the latency, and code is saved.
 template <class Arch, std::size_t G, class Number>
 struct LowpShape : PanelShape<Arch, G, Number> {
-  static constexpr std::size_t step_panels = 2;
+  static constexpr std::size_t step_panels = (8 + LowpShape::vectors - 1) / LowpShape::vectors;
 
   static std::size_t vector_count(const Panels& w) noexcept {
     return (w.rows / G + lanes<Arch> - 1) / lanes<Arch> * G;
   }
 };
+
+// True if a tile whose slots have two words has registers for its sums, one side of it, a word of the other and a
+// constant, but not for more.
+template <class P>
+constexpr bool widens =
+    P::Number::words > 1 &&
+    P::rows* P::vectors + (P::rows < P::vectors ? P::rows : P::vectors) + 2 > P::registers;
 
 template <class Number>
 std::size_t column_count(const Panels& w) noexcept {
@@ -44,19 +56,29 @@ struct Columns {
   std::size_t parts, first, last;
 };
 
-// sums[MR] = the products with all columns up to columns.last, row after row, of which those before
-// columns.first are there. x starts with columns.first. Panels are `stride` columns apart.
-template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-void tile(const Columns& columns, const float* w, std::size_t stride, const float* const* x,
-          float* sums) noexcept {
-  using Weights = TileWeights<Arch, P, F, T, NT>;
-  using Sums = RowSums<Arch, Weights>;
-  Weights weights(w, stride);
-  const std::size_t parts = columns.parts, count = columns.last - columns.first;
-  if constexpr (MR == 1 && F * P::vectors + T <= Shape<Arch>::part_vectors) {
-    if (parts > 1) return accumulate_parts<Arch>(weights, count, x[0]).store_sums(sums);
+// The same of widened columns.
+struct WidenedColumns : Columns {};
+
+// Columns of a panel whose slots are widened to their words.
+template <class Arch, class NumberType, std::size_t vectors>
+struct WidenedWeights {
+  using Number = NumberType;
+  static constexpr std::size_t wide = vectors, narrow = 0;
+  const float* columns;
+
+  template <std::size_t word>
+  Vec<Arch> factor(std::size_t k, std::size_t v) const noexcept {
+    return load_aligned<Arch>(columns + ((k * Number::words + word) * vectors + v) * lanes<Arch>);
   }
-  weights.skip(columns.first);
+};
+
+// sums[MR] = the products with all columns up to columns.last, row after row, of which those before
+// columns.first are there. x and weights start with columns.first.
+template <class Arch, std::size_t MR, class Weights>
+[[gnu::always_inline]] inline void tile_sums(const Columns& columns, const Weights& weights,
+                                             const float* const* x, float* sums) noexcept {
+  using Sums = RowSums<Arch, Weights>;
+  const std::size_t parts = columns.parts, count = columns.last - columns.first;
   for (std::size_t p = 0; p < parts; ++p) {
     Sums sum[MR];
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
@@ -78,10 +100,29 @@ void tile(const Columns& columns, const float* w, std::size_t stride, const floa
   }
 }
 
+// Panels are `stride` columns apart.
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
+void tile(const Columns& columns, const float* w, std::size_t stride, const float* const* x,
+          float* sums) noexcept {
+  TileWeights<Arch, P, F, T, NT> weights(w, stride);
+  if constexpr (MR == 1 && F * P::vectors + T <= Shape<Arch>::part_vectors) {
+    if (columns.parts > 1)
+      return accumulate_parts<Arch>(weights, columns.last - columns.first, x[0]).store_sums(sums);
+  }
+  weights.skip(columns.first);
+  tile_sums<Arch, MR>(columns, weights, x, sums);
+}
+
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
+void tile(const WidenedColumns& columns, const float* w, std::size_t, const float* const* x,
+          float* sums) noexcept {
+  tile_sums<Arch, MR>(columns, WidenedWeights<Arch, typename P::Number, F * P::vectors + T>{w}, x, sums);
+}
+
 // Rows of x as words.
-template <class Arch, class Number>
+template <class Arch, class Number, std::size_t room = Number::room>
 struct Operand {
-  alignas(64) float words[Number::room];
+  alignas(64) float words[room];
   const float* x[kLowpRows];
   const float* rows[kLowpRows];
   float largest[kLowpRows];
@@ -105,54 +146,135 @@ struct Operand {
 };
 
 // Columns of a chunk, such that the words of `rows` rows fit.
-template <class Number>
+template <class Number, std::size_t room>
 std::size_t chunk_columns(std::size_t columns, std::size_t rows) noexcept {
-  if (rows * padded(columns * Number::words) <= Number::room) return columns;
-  return Number::room / rows / Number::words / kPad * kPad;
+  if (rows * padded(columns * Number::words) <= room) return columns;
+  return room / rows / Number::words / kPad * kPad;
 }
 
+// A panel of `vectors` vectors, of which the first starts at `column` (unit) of the output. If it has several panels
+// (those of one row), they are `stride` columns of slots apart.
+struct Panel {
+  const float* slots;
+  std::size_t column, vectors, stride;
+};
+
+// prefetch_tile of an output, of rows from m0 on, for sums that do not depend on the output's type. Null where
+// products are so fast that it would take more time than it saves.
+struct Fetch {
+  const void* output;
+  std::size_t m0;
+  void (*tile)(const void* output, std::size_t m0, std::size_t rows, std::size_t column, std::size_t columns);
+};
+
 // The sums of a panel, in tiles that are as equal as can be.
-template <class Arch, class P, class Number>
-inline void panel_sums(Number, const Columns& columns, std::size_t vectors, const float* panel,
-                       std::size_t stride, const Operand<Arch, Number>& operand, float* sums) noexcept {
-  constexpr std::size_t MR = P::rows;
-  const std::size_t tiles = (operand.count + MR - 1) / MR, small = operand.count / tiles,
-                    larger = operand.count % tiles;
+template <class Arch, class P, class Span>
+inline void row_tiles(const Span& columns, const Panel& panel, const float* const* rows, std::size_t count,
+                      const Fetch& fetch, float* sums) noexcept {
+  constexpr std::size_t MR = P::rows, L = lanes<Arch>;
+  const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
   for (std::size_t i = 0, m = 0; i < tiles; ++i) {
-    const std::size_t rows = small + (i < larger ? 1 : 0);
-    with_rows<Arch, P, 1>(rows, vectors, columns, panel, stride, operand.rows + m,
-                          sums + m * vectors * lanes<Arch>);
-    m += rows;
+    const std::size_t height = small + (i < larger ? 1 : 0);
+    if (columns.first == 0 && fetch.tile != nullptr)
+      fetch.tile(fetch.output, fetch.m0 + m, height, panel.column, panel.vectors / P::gates * L);
+    with_rows<Arch, P, 1>(height, panel.vectors, columns, panel.slots, panel.stride, rows + m,
+                          sums + m * panel.vectors * L);
+    m += height;
   }
 }
 
-// Rows [m0, m0 + count) of x.
+// `columns` columns of a panel, each slot widened to its words: those of word 0 of all vectors, then of word 1.
+template <class Arch, class Number>
+inline void widen(const float* panel, std::size_t columns, std::size_t vectors, float* out) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  for (std::size_t k = 0; k < columns; ++k, out += 2 * vectors * L) {
+    for (std::size_t v = 0; v < vectors; ++v, panel += L) {
+      const Vec<Arch> slots = load_aligned<Arch>(panel);
+      store_aligned<Arch>(out + v * L, Number::template factor<0, Arch>(slots));
+      store_aligned<Arch>(out + (vectors + v) * L, Number::template factor<1, Arch>(slots));
+    }
+  }
+}
+
+// Slots that have two words are widened once for all tiles of rows where in each tile it would take registers that
+// its sums need.
+template <class Arch, class P, class Number>
+inline void panel_sums(Number, const Columns& columns, const Panel& panel,
+                       const Operand<Arch, Number>& operand, const Fetch& fetch, float* sums) noexcept {
+  if constexpr (widens<P>) {
+    static_assert(Number::words == 2);
+    const std::size_t width = panel.vectors * lanes<Arch>, most = kWidened / (2 * width);
+    if (operand.count > P::rows && (columns.parts == 1 || columns.last <= most)) {
+      alignas(64) float widened[kWidened];
+      for (std::size_t first = columns.first; first < columns.last; first += most) {
+        const std::size_t last = columns.last - first < most ? columns.last : first + most;
+        widen<Arch, Number>(panel.slots + first * width, last - first, panel.vectors, widened);
+        const float* rows[kLowpRows];
+        for (std::size_t m = 0; m < operand.count; ++m)
+          rows[m] = operand.rows[m] + (first - columns.first) * Number::words;
+        row_tiles<Arch, P>(WidenedColumns{{columns.parts, first, last}},
+                           Panel{widened, panel.column, panel.vectors, 0}, rows, operand.count, fetch, sums);
+      }
+      return;
+    }
+  }
+  row_tiles<Arch, P>(columns, panel, operand.rows, operand.count, fetch, sums);
+}
+
+// The sums of `vectors` vectors from `vector` on, panel after panel, of rows that are converted once for all of them.
+template <class Arch, class P, class Number>
+[[gnu::noinline]] void group_sums(Number number, const Panels& w, std::size_t vector, std::size_t vectors,
+                                  std::size_t chunk, Operand<Arch, Number>& operand, const Fetch& fetch,
+                                  float* sums) noexcept {
+  constexpr std::size_t PV = P::vectors, L = lanes<Arch>;
+  const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
+  const std::size_t parts = lowp_parts<Number>(w);
+  for (std::size_t first = 0; first < columns; first += chunk) {
+    const std::size_t last = columns - first < chunk ? columns : first + chunk;
+    if (chunk < columns) operand.convert(first, last);
+    for (std::size_t v = 0; v < vectors; v += PV) {
+      const Panel panel{w.data + (vector + v) * L * stride, (vector + v) / P::gates * L,
+                        vectors - v < PV ? vectors - v : PV, stride};
+      float* const panel_sum = sums + v * L * operand.count;
+      panel_sums<Arch, P>(number, Columns{parts, first, last}, panel, operand, fetch, panel_sum);
+      if (last == columns)
+        Number::template finish<Arch>(panel.slots + columns * panel.vectors * L, panel.vectors, operand.count,
+                                      operand.largest, panel_sum);
+    }
+  }
+}
+
+// Rows [m0, m0 + count) of x, a panel at a time, or a few if rows have to be converted anew for each time.
 template <class Arch, class Number, class Output>
 inline void multiply_block(Number number, const Panels& w, const Rows& x, std::size_t m0, std::size_t count,
                            const Output& output) noexcept {
   constexpr std::size_t G = Output::gates, L = lanes<Arch>;
   using P = LowpShape<Arch, G, Number>;
-  constexpr std::size_t PV = P::vectors;
-  alignas(64) float sums[kLowpRows * PV * L];
+  constexpr std::size_t PV = P::vectors, smallest = kLowpRows * PV * L;
+  alignas(64) float sums[smallest > kSums ? smallest : kSums];
   Operand<Arch, Number> operand;
   operand.count = 0;
   operand.depth = w.depth;
   for (std::size_t m = 0; m < count; ++m) operand.add(row(x, m0 + m));
-  const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
-  const std::size_t parts = lowp_parts<Number>(w), chunk = chunk_columns<Number>(columns, count);
+  const std::size_t columns = column_count<Number>(w),
+                    chunk = chunk_columns<Number, Number::room>(columns, count);
   if (chunk == columns) operand.convert(0, columns);
   [[maybe_unused]] const typename Number::Registers registers(count);
-  const std::size_t all = P::vector_count(w);
-  for (std::size_t vector = 0; vector < all; vector += PV) {
-    const float* const panel = w.data + vector * L * stride;
-    const std::size_t vectors = all - vector < PV ? all - vector : PV;
-    for (std::size_t first = 0; first < columns; first += chunk) {
-      const std::size_t last = columns - first < chunk ? columns : first + chunk;
-      if (chunk < columns) operand.convert(first, last);
-      panel_sums<Arch, P>(number, Columns{parts, first, last}, vectors, panel, stride, operand, sums);
+  Fetch fetch{&output, m0, nullptr};
+  if constexpr (Number::prefetches)
+    fetch.tile = [](const void* given, std::size_t first, std::size_t rows, std::size_t column,
+                    std::size_t n) {
+      prefetch_tile(*static_cast<const Output*>(given), first, rows, column, n);
+    };
+  const std::size_t fit = sizeof sums / sizeof(float) / (count * PV * L);
+  const std::size_t all = P::vector_count(w), most = (chunk == columns ? 1 : fit) * PV;
+  for (std::size_t vector = 0; vector < all; vector += most) {
+    const std::size_t vectors = all - vector < most ? all - vector : most;
+    group_sums<Arch, P>(number, w, vector, vectors, chunk, operand, fetch, sums);
+    for (std::size_t v = 0; v < vectors; v += PV) {
+      const std::size_t width = vectors - v < PV ? vectors - v : PV;
+      finish_tile<Arch>(sums + v * L * count, m0, count, (vector + v) / G * L, width, output);
     }
-    Number::template finish<Arch>(panel + columns * vectors * L, vectors, count, operand.largest, sums);
-    finish_tile<Arch>(sums, m0, count, vector / G * L, vectors, output);
   }
 }
 
@@ -166,12 +288,12 @@ inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const 
   using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
   alignas(64) float sums[(P::step_panels * PV + P::tails - 1) * L];
-  Operand<Arch, Number> operand;
+  Operand<Arch, Number, kRowWords> operand;
   operand.count = 0;
   operand.depth = w.depth;
   operand.add(x);
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
-  const std::size_t parts = lowp_parts<Number>(w), chunk = chunk_columns<Number>(columns, 1);
+  const std::size_t parts = lowp_parts<Number>(w), chunk = chunk_columns<Number, kRowWords>(columns, 1);
   if (chunk == columns) operand.convert(0, columns);
   const std::size_t vectors = P::vector_count(w), all = vectors / PV;
   const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
@@ -236,113 +358,85 @@ inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* ind
 
 // --- The gradients of weights -----------------------------------------------------------------
 
-// Rows of a and b that are worked on at a time, and words of a: with them the latter takes 48 KB.
-constexpr std::size_t kLowpDepth = 128;
-constexpr std::size_t kLowpPairs = kLowpDepth / 2;
-constexpr std::size_t kLowpColumns = 192;
+// Lines of words of a and b that are worked on at a time, and words of a line of a: they take 64 KB. A line is a
+// row, or a pair of rows where a word is a slot.
+constexpr std::size_t kLowpLines = 64;
+constexpr std::size_t kLowpColumns = 256;
 
 // `n` columns of R rows as slots of two rows each, `width` apart; a last row without a second has zeros
-// there. Words, if not slots, of the second rows are behind those of the first.
-template <class Arch, class Number, bool as_words>
+// there.
+template <class Arch, class Number>
 inline void convert_pairs(const float* a, std::size_t lda, std::size_t R, std::size_t n, std::size_t width,
                           float* out) noexcept {
-  constexpr std::size_t words = as_words ? Number::words : 1;
-  for (std::size_t r = 0; r < R; r += 2, a += 2 * lda, out += width * words) {
+  for (std::size_t r = 0; r < R; r += 2, a += 2 * lda, out += width) {
     for (std::size_t i = 0; i < n; i += lanes<Arch>) {
       const Vec<Arch> first = load_from<Arch>(a, i, n);
       const Vec<Arch> second = r + 1 < R ? load_from<Arch>(a + lda, i, n) : Vec<Arch>(0.0f);
-      if constexpr (as_words)
-        Number::template store_words<Arch>(first, second, width, out + i);
-      else
-        store_aligned<Arch>(out + i, Number::template slots<Arch>(first, second));
+      store_aligned<Arch>(out + i, Number::template slots<Arch>(first, second));
     }
   }
 }
 
-// A column of cache lines that the next block will read.
-struct AheadLines {
-  const float* start;
-  std::size_t stride;
-};
-
-// c[MR, VT vectors] += sum over pairs of a[pair, m] b[pair, vectors].
-template <class Arch, class Number, std::size_t MR, std::size_t VT>
-inline void tile_pairs(std::size_t pairs, const float* a, const float* b, float* c, std::size_t ldc,
-                       const AheadLines& ahead) noexcept {
-  constexpr std::size_t L = lanes<Arch>, words = Number::words, lda = kLowpColumns / words,
-                        ldb = panel_rows<Arch>;
-  Vec<Arch> sum[MR][VT];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
-  }
-  for (std::size_t r = 0; r < pairs; ++r, a += lda * words, b += ldb) {
-    __builtin_prefetch(ahead.start + 2 * r * ahead.stride);
-    __builtin_prefetch(ahead.start + (2 * r + 1) * ahead.stride);
-    if constexpr (words > 1) {
-      Vec<Arch> vectors[VT];
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] =
-          Number::template factor<1, Arch>(load_aligned<Arch>(b + v * L));
-      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-        const Vec<Arch> value(a[lda + m]);
-        RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
-            Number::template dot<Arch>(vectors[v], value, sum[m][v]);
-      }
-    }
-    Vec<Arch> vectors[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] =
-        Number::template factor<0, Arch>(load_aligned<Arch>(b + v * L));
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      const Vec<Arch> value(a[m]);
-      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
-          Number::template dot<Arch>(vectors[v], value, sum[m][v]);
-    }
-  }
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(c + m * ldc + v * L, sum[m][v]);
-  }
-}
-
-template <class Arch, class Number, std::size_t MR, std::size_t VT>
-inline void dispatch_pairs(std::size_t rows, std::size_t vectors, std::size_t pairs, const float* a,
-                           const float* b, float* c, std::size_t ldc, const AheadLines& ahead) noexcept {
-  if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
-    if (vectors != VT)
-      return dispatch_pairs<Arch, Number, MR, VT + 1>(rows, vectors, pairs, a, b, c, ldc, ahead);
-    if (rows != MR)
-      return dispatch_pairs<Arch, Number, MR + 1, VT>(rows, vectors, pairs, a, b, c, ldc, ahead);
-    tile_pairs<Arch, Number, MR, VT>(pairs, a, b, c, ldc, ahead);
+// The same as words, a row after the other, of each pair the second first. Inlined, its constants would take
+// registers from the tiles' sums.
+template <class Arch, class Number>
+[[gnu::noinline]] void convert_rows(const float* a, std::size_t lda, std::size_t R, std::size_t n,
+                                    std::size_t width, float* out) noexcept {
+  for (std::size_t r = 0; r < R + R % 2; ++r, a += lda) {
+    float* const line = out + (r ^ 1) * width;
+    for (std::size_t i = 0; i < n; i += lanes<Arch>)
+      store_aligned<Arch>(line + i, r < R ? round_to_bf16<Arch>(load_from<Arch>(a, i, n)) : Vec<Arch>(0.0f));
   }
 }
 
 // As with f32, tiles of one block fetch the lines of the next. Both are converted where they are used, b anew
-// for each block of a's columns: its slots of a panel stay in the L1 cache.
+// for each block of a's columns: its words of a panel stay in the L1 cache.
 template <class Arch, class Number>
 void lowp_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
                   const float* b, std::size_t ldb, float* c, std::size_t ldc) noexcept {
   if constexpr (Number::block > 1) return Number::template gemm_tn<Arch>(M, N, R, a, lda, b, ldb, c, ldc);
-  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
-  constexpr std::size_t columns = kLowpColumns / Number::words;
-  alignas(64) float a_words[kLowpPairs * kLowpColumns];
-  alignas(64) float b_slots[kLowpPairs * P];
+  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows, columns = kLowpColumns;
+  constexpr bool by_rows = Number::words > 1;
+  constexpr std::size_t most = by_rows ? kLowpLines : 2 * kLowpLines;
+  const auto convert = [](const float* from, std::size_t stride, std::size_t rows, std::size_t n,
+                          std::size_t width, float* out) __attribute__((always_inline)) {
+    if constexpr (by_rows)
+      convert_rows<Arch, Number>(from, stride, rows, n, width, out);
+    else
+      convert_pairs<Arch, Number>(from, stride, rows, n, width, out);
+  };
+  alignas(64) float a_words[kLowpLines * columns];
+  alignas(64) float b_words[kLowpLines * P];
   const std::size_t b_lines = (N + kLine - 1) / kLine, a_lines = (M + kLine - 1) / kLine;
-  for (std::size_t r = 0; r < R; r += kLowpDepth, a += kLowpDepth * lda, b += kLowpDepth * ldb) {
-    const std::size_t depth = R - r < kLowpDepth ? R - r : kLowpDepth, pairs = (depth + 1) / 2;
-    std::size_t tile = 0;
+  for (std::size_t r = 0; r < R; r += most, a += most * lda, b += most * ldb) {
+    const std::size_t depth = R - r < most ? R - r : most, pairs = (depth + 1) / 2;
+    std::size_t next = 0;
+    const auto ahead = [&](std::size_t start, std::size_t step) __attribute__((always_inline)) {
+      if (next < b_lines) return AheadLine{b + (most + start) * ldb + next * kLine, step * ldb};
+      if (next < b_lines + a_lines)
+        return AheadLine{a + (most + start) * lda + (next - b_lines) * kLine, step * lda};
+      return AheadLine{b_words, 0};
+    };
     for (std::size_t m0 = 0; m0 < M; m0 += columns) {
       const std::size_t count = M - m0 < columns ? M - m0 : columns;
-      convert_pairs<Arch, Number, true>(a + m0, lda, depth, count, columns, a_words);
+      convert(a + m0, lda, depth, count, columns, a_words);
       const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
       for (std::size_t n = 0; n < N; n += P) {
         const std::size_t width = N - n < P ? N - n : P;
-        convert_pairs<Arch, Number, false>(b + n, ldb, depth, width, P, b_slots);
-        for (std::size_t i = 0, m = 0; i < tiles; ++i, ++tile) {
+        convert(b + n, ldb, depth, width, P, b_words);
+        for (std::size_t i = 0, m = 0; i < tiles; ++i) {
           const std::size_t rows = small + (i < larger ? 1 : 0);
-          const AheadLines ahead = tile < b_lines ? AheadLines{b + kLowpDepth * ldb + tile * kLine, ldb}
-                                   : tile < b_lines + a_lines
-                                       ? AheadLines{a + kLowpDepth * lda + (tile - b_lines) * kLine, lda}
-                                       : AheadLines{b_slots, 0};
-          dispatch_pairs<Arch, Number, 1, 1>(rows, width / lanes<Arch>, pairs, a_words + m, b_slots,
-                                             c + (m0 + m) * ldc + n, ldc, ahead);
+          Ahead lines;
+          if constexpr (by_rows) {
+            lines.a = ahead(0, 1);
+            ++next;
+            lines.b = ahead(0, 1);
+          } else {
+            lines = {ahead(0, 2), ahead(1, 2)};
+          }
+          ++next;
+          dispatch_tn<Arch, Number, 1, 1>(rows, width / lanes<Arch>, by_rows ? 2 * pairs : pairs, a_words + m,
+                                          columns, b_words, P, c + (m0 + m) * ldc + n, ldc, lines);
           m += rows;
         }
       }

@@ -26,6 +26,7 @@ namespace {
 // more for the product. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
 template <class Arch>
 struct Shape {
+  static constexpr std::size_t registers = 32;
   static constexpr std::size_t panel_vectors = 4;
   static constexpr std::size_t accumulators = 24;
   static constexpr std::size_t step_vectors = 20;  // most vectors at once for one row
@@ -34,6 +35,7 @@ struct Shape {
 #if defined(__SSE2__) && !defined(__AVX512F__)
 template <>
 struct Shape<xsimd::sse2> {
+  static constexpr std::size_t registers = 16;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t accumulators = 9;
   static constexpr std::size_t step_vectors = 12;
@@ -43,6 +45,7 @@ struct Shape<xsimd::sse2> {
 #if defined(__AVX2__) && !defined(__AVX512F__)
 template <>
 struct Shape<xsimd::fma3<xsimd::avx2>> {
+  static constexpr std::size_t registers = 16;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t accumulators = 12;
   static constexpr std::size_t step_vectors = 12;
@@ -78,7 +81,7 @@ struct F32 {
 template <class Arch, std::size_t G, class NumberType = F32>
 struct PanelShape {
   using Number = NumberType;
-  static constexpr std::size_t gates = G;
+  static constexpr std::size_t gates = G, registers = Shape<Arch>::registers;
   static constexpr std::size_t vectors = G > 1 ? G : Shape<Arch>::panel_vectors;
   static constexpr std::size_t tails = G > 1 ? 1 : vectors;  // 0 to tails - 1 vectors follow the full panels
   static constexpr std::size_t rows = Shape<Arch>::accumulators / vectors;  // most rows of a tile
@@ -139,9 +142,11 @@ struct TileWeights {
     RNN_UNROLL for (std::size_t f = 0; f < F; ++f) panels[f] += k * PV * L;
     panels[F] += k * T * L;
   }
-  Vec<Arch> operator()(std::size_t k, std::size_t v) const noexcept {
-    return v < F * PV ? load_aligned<Arch>(panels[v / PV] + (k * PV + v % PV) * L)
-                      : load_aligned<Arch>(panels[F] + (k * T + v - F * PV) * L);
+  // What word `word` of x is multiplied by, of column k and vector v.
+  template <std::size_t word>
+  Vec<Arch> factor(std::size_t k, std::size_t v) const noexcept {
+    return Number::template factor<word, Arch>(load_aligned<Arch>(
+        v < F * PV ? panels[v / PV] + (k * PV + v % PV) * L : panels[F] + (k * T + v - F * PV) * L));
   }
   Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
     return load_aligned<Narrow<Arch>>(panels[F + 1] + (k * NT + v) * lanes<Narrow<Arch>>);
@@ -171,7 +176,7 @@ struct RowSums {
   [[gnu::always_inline]] void add_word(const Weights& w, std::size_t k, const float* x) noexcept {
     const Vec<Arch> value(x[word]);
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
-        Number::template dot<Arch>(Number::template factor<word, Arch>(w(k, v)), value, wide[v]);
+        Number::template dot<Arch>(w.template factor<word>(k, v), value, wide[v]);
     if constexpr (NT > 0) {
       RNN_UNROLL for (std::size_t v = 0; v < NT; ++v) narrow[v] =
           vfma<N>(w.narrow_vector(k, v), vnarrow<Arch>(value), narrow[v]);
@@ -203,13 +208,13 @@ template <std::size_t word, class Arch, std::size_t MR, class Weights>
     Vec<Arch> values[MR];
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(x[m][at]);
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
-      const Vec<Arch> weight = Number::template factor<word, Arch>(w(k, v));
+      const Vec<Arch> weight = w.template factor<word>(k, v);
       RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] =
           Number::template dot<Arch>(weight, values[m], s[m].wide[v]);
     }
   } else {
     Vec<Arch> weights[VT];
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = Number::template factor<word, Arch>(w(k, v));
+    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w.template factor<word>(k, v);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
       const Vec<Arch> value(x[m][at]);
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] =
