@@ -75,6 +75,19 @@ def check_errors(program, scratch, cases):
                f"{program.name} on {name}: status {done.returncode}, {done.stderr!r}")
 
 
+def check_demo_help(root, charlm, scratch):
+    """scripts/demo --help builds nothing, so it knows the options and their defaults by itself."""
+    told = run(root / "scripts/demo", "--hidden", "1", "--help", cwd=scratch, PATH="/usr/bin:/bin")
+    expect(told.returncode == 0 and not told.stderr, f"scripts/demo --help: status {told.returncode}, {told.stderr!r}")
+    known = run(charlm, "--help").stdout
+    names = set(re.findall(r"--[a-z][a-z0-9-]+", known))
+    expect(names and names == set(re.findall(r"--[a-z][a-z0-9-]+", told.stdout.partition("Options:")[2])),
+           f"scripts/demo --help has not the options of\n{known}")
+    for name, default in re.findall(r"(--[a-z0-9-]+) [^\n]*?=([\w.]+)(?:\s|$)", known):
+        expect(re.search(rf"^  {name} .*default: {re.escape(default)}$", told.stdout, re.M),
+               f"scripts/demo --help: not the default of {name}, {default}")
+
+
 def check_charlm_errors(charlm, scratch):
     (scratch / "empty").touch()
     (scratch / "short").write_text("too short")
@@ -144,6 +157,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory)
         check_charlm_errors(programs["charlm"], scratch)
+        check_demo_help(root, programs["charlm"], scratch)
         check_other_errors(programs, scratch)
         check_plots(programs, scratch)
         check_text(programs["charlm"], scratch, "--layers", "1")

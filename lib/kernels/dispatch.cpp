@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "lib/kernels/amx.h"
+#include "lib/kernels/built_isas.h"
 
 namespace rnn::kernels {
 
@@ -29,7 +30,7 @@ extern const Products neon_int8;
 namespace {
 
 // The tables that this CPU and its operating system can run, worst first. To add an ISA: its table here, with
-// a test of exactly the flags that meson.build compiles it with. RNN_WITH_... says what is built.
+// a test of exactly the flags that meson.build compiles it with, and in native.cpp. RNN_WITH_... says what is built.
 class Available {
  public:
   Available() {
