@@ -224,6 +224,7 @@ void register_benchmarks() {
   add_array("softmax", softmax, -3.0f, 3.0f);
 
   for (const Algebra& peer : algebra()) {
+    if (!may_run(peer.isa)) continue;
     const std::string name = peer.name;
     benchmark::AddCustomContext("peer_" + name, std::string(peer.version) + "; " + peer.choice);
     for (const std::size_t n : kGemvSizes) register_gemv(peer, n, n);

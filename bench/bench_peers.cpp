@@ -1,6 +1,7 @@
 // The peers of one library beside librnn: all workloads of both, and first whether their results are the
 // same.
 #include "bench/common.h"
+#include "bench/machine.h"
 #include "bench/sides.h"
 #include "bench/workloads.h"
 
@@ -21,6 +22,7 @@ void register_benchmarks() {
   register_fma_limit();
   register_all(librnn_side(), false);
   for (const Peer& peer : peers()) {
+    if (!may_run(peer.isa)) continue;
     register_all(peer, true);
     benchmark::AddCustomContext("peer_" + peer.name, peer.version);
     if (!peer.training_note.empty())

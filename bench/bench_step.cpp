@@ -18,7 +18,7 @@ struct BlockSize {
 constexpr BlockSize kBlockSizes[] = {{1, 16, 1}, {1, 40, 1}, {65, 128, 65}, {128, 256, 128}, {256, 512, 256}};
 
 void register_block(const Cell& cell, const BlockSize& size, std::size_t steps, bool by_block) {
-  const std::string name = std::string(by_block ? "block" : "loop") + "/librnn/" + cell.name + "/" +
+  const std::string name = std::string("block/") + (by_block ? "rnn" : "loop") + "/" + cell.name + "/" +
                            std::to_string(size.I) + "x" + std::to_string(size.H) + "x" +
                            std::to_string(size.O) + "/" + std::to_string(steps);
   benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {

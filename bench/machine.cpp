@@ -1,5 +1,6 @@
 #include "bench/machine.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "lib/kernels/dispatch.h"
@@ -23,6 +24,13 @@ const Machine& machine() {
 #else
   return neon_machine;
 #endif
+}
+
+bool may_run(const char* isa) {
+  const rnn::kernels::TableList all = rnn::kernels::all();
+  const rnn::kernels::Table* const* better = std::find(all.begin, all.end, rnn::kernels::table()) + 1;
+  return std::none_of(better, all.end,
+                      [&](const rnn::kernels::Table* table) { return std::strcmp(table->name, isa) == 0; });
 }
 
 }  // namespace bench

@@ -29,4 +29,7 @@ constexpr std::size_t kFmaStarts = 256;  // floats at `starts`, no two the same
 // That of the table in use.
 const Machine& machine();
 
+// Whether code for this instruction set may be measured beside the table in use: it is not a better one's.
+bool may_run(const char* isa);
+
 }  // namespace bench

@@ -1,14 +1,16 @@
 """Pictures of curves in panels, drawn by gnuplot."""
 
 import collections
+import html
 import math
+import re
 import subprocess
 import sys
 
-# A mark of 0 is none, a width of 0 no line; marks and dashes are gnuplot's.
-Style = collections.namedtuple("Style", "colour mark width dash", defaults=(0, 0, 1))
+# A mark of 0 is none, a width of 0 no line; marks and dashes are gnuplot's. Bars are lines up from the axis.
+Style = collections.namedtuple("Style", "colour mark width dash bars", defaults=(0, 0, 1, False))
 
-# Points (x, y) in a style. The title is for the picture's key, or if inside for the panel's own.
+# Points (x, y) in a style. The title is for the picture's key, or if inside for the panel's own; empty for neither.
 Curve = collections.namedtuple("Curve", "points style title inside")
 
 
@@ -19,7 +21,7 @@ class Panel:
         self.title, self.x_label, self.y_label, self.commands = title, x_label, y_label, commands
         self.curves = []
 
-    def add(self, points, style, title, inside=False):
+    def add(self, points, style, title="", inside=False):
         if points:
             self.curves.append(Curve(sorted(points), style, title, inside))
 
@@ -32,7 +34,7 @@ BLACK, GREY, RED, BLUE, SKY, GREEN, PURPLE, ORANGE = (
 def style_text(style):
     line = f" lw {style.width} dt {style.dash}" if style.width else ""
     mark = f" pt {style.mark} ps 0.9" if style.mark else ""
-    kind = "linespoints" if line and mark else "lines" if line else "points lw 1.5"
+    kind = "impulses" if style.bars else "linespoints" if line and mark else "lines" if line else "points lw 1.5"
     return f"with {kind} lc rgb '{style.colour}'{line}{mark}"
 
 
@@ -60,7 +62,7 @@ def panel_script(panel, borders, x_label, y_label):
     words = []
     for number, curve in reversed(list(enumerate(panel.curves))):
         commands += [f"$curve{number} << END", *(f"{x:.6g} {y:.6g}" for x, y in curve.points), "END"]
-        title = f"title {quote(curve.title)}" if curve.inside else "notitle"
+        title = f"title {quote(curve.title)}" if curve.inside and curve.title else "notitle"
         words.append(f"$curve{number} {style_text(curve.style)} {title}")
     return commands + ["plot " + ", ".join(words)]
 
@@ -86,21 +88,27 @@ def picture_script(title, panels, columns, notes):
     key = {}
     for panel in sorted(panels, key=lambda panel: -len(panel.curves)):
         for curve in panel.curves:
-            if not curve.inside:
+            if curve.title and not curve.inside:
                 key.setdefault(curve.title, curve)
     key = list(key.values())
     rows, key_rows = math.ceil(len(panels) / columns), math.ceil(len(key) / 4)
-    width, head, panel_height, foot = 1000, 45, 340 if rows == 1 else 250, 36 + 22 * key_rows + 18 * len(notes)
+    # Only the lowest panel of a column has a label on its x axis, and one with other axes below it.
+    labelled = [number + columns >= len(panels) or panels[number + columns].x_label != panel.x_label
+                for number, panel in enumerate(panels)]
+    gap = 20 if any(labelled[:-columns]) else 0
+    width, head, foot = 1000, 45, 36 + 22 * key_rows + 18 * len(notes)
+    panel_height = 340 if rows == 1 else 250 + gap
     height = head + rows * panel_height + foot
     commands = [f"set terminal svg size {width},{height} noenhanced font 'sans-serif,13' background rgb 'white'",
                 f"set multiplot title {quote(title)} font ',16'"]
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
-        bottom = height - head - (row + 1) * panel_height + 40
+        bottom = height - head - (row + 1) * panel_height + 40 + gap
         borders = (column / columns + 82 / width, (column + 1) / columns - 15 / width, bottom / height,
-                   (bottom + panel_height - 65) / height)
-        commands += panel_script(panel, borders, panel.x_label if number + columns >= len(panels) else "",
-                                 panel.y_label if column == 0 or panel.y_label != panels[0].y_label else "")
+                   (bottom + panel_height - 65 - gap) / height)
+        left = panels[number - 1] if column else None
+        commands += panel_script(panel, borders, panel.x_label if labelled[number] else "",
+                                 "" if left and left.y_label == panel.y_label else panel.y_label)
     commands += key_script(key, min(4, len(key)), (18 * len(notes) + 12) / height, (foot - 24) / height)
     for number, note in enumerate(reversed(notes)):
         commands.insert(-1, label(note, "screen 0.5", f"screen {(14 + 18 * number) / height:.4f}",
@@ -108,11 +116,15 @@ def picture_script(title, panels, columns, notes):
     return "\n".join(commands + ["unset multiplot", ""])
 
 
-def draw(path, script):
-    """The file is only written once it is complete."""
+def draw(path, script, title):
+    """The file is only written once it is complete. The title is also the file's own, which browsers show and screen
+    readers read."""
     done = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True)
     if done.returncode != 0 or not done.stdout:
         sys.exit(f"gnuplot could not draw {path}:\n{done.stderr}")
-    lines = (text.expandtabs(1).rstrip() for text in done.stdout.splitlines())
+    head, rest = done.stdout.split("</desc>", 1)
+    head = re.sub("<title>.*</title>", lambda _: f"<title>{html.escape(title)}</title>", head)
+    rest = re.sub("<title>.*?</title>", "", rest)  # of curves, by their names in the script
+    lines = (text.expandtabs(1).rstrip() for text in (head + "</desc>" + rest).splitlines())
     with open(path, "w") as f:
         f.write("\n".join(text for text in lines if text) + "\n")

@@ -2,17 +2,21 @@
 """Writes the results that scripts/bench and scripts/bench_peers have left as one JSON file, and draws them.
 
   scripts/bench_report.py [--to bench/results] [folder ...]
+  scripts/bench_report.py --draw bench/results/<cpu>-<isa>.json ...
 
-The files are named after the machine: <cpu>.json, and beside it <cpu>-roofline.svg, -step.svg, -training.svg and
--threads.svg, as far as there are results for them. In the JSON file each program has the command that ran it, what it
-was built of, and its benchmarks. Their numbers are:
+The folders are build/bench and build/bench/peers, with RNN_ISA=avx2 build/bench/avx2 and build/bench/avx2/peers. The
+files are named after the machine and the instruction set: <cpu>-<isa>.json, and beside it <cpu>-<isa>-roofline.svg,
+-step.svg, -training.svg and, from four cores up, -threads.svg, as far as there are results for them. --draw draws
+those of JSON files that are there. In the JSON file each program has the command that ran it, what it was built of, and
+its benchmarks. Their numbers are:
 
   seconds   a call's, the median of the repetitions; latencies are medians of calls and have p99 and p99.9 too
   gflops    multiply-adds, twice, that the workload needs, in 10^9 a second
   gb_per_s  bytes of weights in 10^9 a second
   of_limit  as in scripts/bench_table.py
 
-In the pictures a number that several programs have measured is the median of theirs.
+In the pictures a number that several programs have measured is the median of theirs; ratios to other libraries are of
+times that one program has measured in turn.
 """
 
 import argparse
@@ -126,7 +130,8 @@ class Results:
     """The benchmarks of a document."""
 
     def __init__(self, document):
-        self.caches = document["caches"]
+        self.caches, self.cores = document["caches"], document["cores"]
+        self.programs = [program["benchmarks"] for program in document["programs"].values()]
         entries = collections.defaultdict(list)
         for program in document["programs"].values():
             for name, values in program["benchmarks"].items():
@@ -167,6 +172,24 @@ class Results:
                 if other == side and number in values:
                     sides[side][x] = values[number]
         return sides
+
+    def best_peers(self, pattern):
+        """x -> (its time by librnn's, side) of the fastest other library, for a pattern with groups 'side' and 'x'.
+
+        Both are of the same program, of which each measures one library and librnn."""
+        best = {}
+        for program in self.programs:
+            times = collections.defaultdict(dict)
+            for name, values in program.items():
+                match = re.fullmatch(pattern, name)
+                if match:
+                    times[match["x"]][match["side"]] = values["seconds"]
+            for x, sides in times.items():
+                for side, seconds in sides.items():
+                    if "rnn" in sides and side != "naive" and not side.startswith("rnn"):
+                        ratio = seconds / sides["rnn"], side.split("_")[0]
+                        best[x] = min(ratio, best.get(x, ratio))
+        return best
 
     def reads(self):
         """(bytes, GB/s) of bare reads."""
@@ -210,14 +233,40 @@ def bandwidth_panel(results):
     return panel
 
 
+def cluster_label(text, points, options, below=True):
+    """Text under the lowest of the points, or over the highest, in the middle of them."""
+    if not points:
+        return []
+    x = statistics.median(x for x, _ in points)
+    y = min(y for _, y in points) / 1.12 if below else max(y for _, y in points) * 1.12
+    return [label(text, x, y, f"{options} font ',11'")]
+
+
+def roofline_labels(results):
+    """Names of the clusters of points: what is worked on at once."""
+    def points(pattern):
+        return results.points(pattern, "flops_per_byte", "gflops")
+
+    labels = cluster_label("one stream", points(rf"step/rnn/\w+/{SIZES}"), f"center textcolor rgb '{RED}'")
+    for rows in (2, 4, 8, 16, 32):
+        labels += [label(f"{rows} rows" if rows == 2 else str(rows), x, results.peak,
+                         f"center offset 0,0.6 font ',11' textcolor rgb '{BLUE}'")
+                   for x, _ in points(f"kernel/gemm/{rows}x512x512")]
+    for streams in (16, 64, 256):
+        large = points(rf"streams/rnn/\w+/(?!\d+x16x){SIZES}/{streams}")
+        labels += cluster_label(f"{streams} streams", large, f"center textcolor rgb '{ORANGE}'")
+    small = points(r"streams/rnn/\w+/1x16x1/\d+")
+    return labels + cluster_label("streams of 16 hidden units", small, f"center textcolor rgb '{ORANGE}'", below=False)
+
+
 def roofline_panel(results):
     low, high = 0.25, 192
     floor = min(results.bandwidths().values(), default=results.peak) * low / 2
-    commands = ["set logscale xy 2", f"set xrange [{low}:{high}]", f"set yrange [{floor}:{results.peak * 1.5}]",
+    commands = ["set logscale xy 2", f"set xrange [{low}:{high}]", f"set yrange [{floor}:{results.peak * 2}]",
                 f"set xtics {tics((2.0**n, f'{2.0**n:g}') for n in range(-2, 8))}",
                 f"set ytics {tics((2**n, str(2**n)) for n in range(0, 14))}",
-                label(f"multiply-add peak, {results.peak:.0f} GFLOP/s", high, results.peak, "right offset 0,0.7"),
-                "set key bottom right Left reverse samplen 2"]
+                label(f"multiply-add peak, {results.peak:.0f} GFLOP/s", high, results.peak, "right offset 0,1.6"),
+                "set key bottom right Left reverse samplen 2", *roofline_labels(results)]
     panel = Panel("Roofline, one core", "floating-point operations per byte of weights", "GFLOP/s", commands)
     for pattern, style, title in (("step/rnn/.*", Style(RED, 7), "one stream's step"),
                                   ("kernel/(gemm|gemv)/.*", Style(BLUE, 5), "matrix products"),
@@ -248,8 +297,30 @@ def add_sides(panel, sides):
         panel.add(points.items(), side_style(side), side_name(side))
 
 
+RATIO_NOTES = ["margin: how many times as long as librnn the fastest other library takes, measured in turn with it"]
+RATIO_TOP = 2.5  # of bars; the number on a bar says by how much it would be longer
+
+
+def ratio_panel(title, best, order, text, x_label):
+    """How many times as long as librnn the fastest other library takes, in its colour: margins that are too small for
+    an axis with all times."""
+    places = {x: number for number, x in enumerate(sorted(best, key=order))}
+    panel = Panel(title, x_label, "best other's time / librnn's", [
+        f"set xrange [-0.6:{len(places) - 0.4}]", f"set yrange [0:{RATIO_TOP * 1.12}]", "set ytics 0.5",
+        f"set xtics {tics((place, text(x)) for x, place in places.items())} font ',10'", "unset grid",
+        *(label(f"{best[x][0]:.2f}" if best[x][0] < 9.95 else f"{best[x][0]:.0f}", place, min(best[x][0], RATIO_TOP),
+                "center offset 0,0.5 font ',10'") for x, place in places.items())])
+    panel.add([(-0.6, 1), (len(places) - 0.4, 1)], Style(BLACK, width=1.5, dash=2))
+    bars = collections.defaultdict(list)
+    for x, (ratio, side) in best.items():
+        bars[side].append((places[x], min(ratio, RATIO_TOP)))
+    for side, points in bars.items():
+        panel.add(points, Style(side_style(side).colour, width=16, bars=True))
+    return panel
+
+
 def step(results):
-    panels = []
+    panels, ratios = [], []
     for cell, title in CELLS.items():
         pattern = rf"step/(?P<side>\w+)/{cell}/{SIZES}"
         sides = results.by_side(pattern, "seconds")
@@ -264,7 +335,11 @@ def step(results):
         limits = results.by_side(pattern, "limit")
         panel.add(limits.get("rnn", {}).items(), Style(BLACK, width=1.5, dash=2), "bare read of the weights")
         panels.append(panel)
-    return panels, 3, ["one step of one stream on one thread; where a library has several ways, the fastest"]
+        best = results.best_peers(pattern)
+        if best:
+            ratios.append(ratio_panel(f"{title}: margin", best, int, str, "hidden units"))
+    notes = ["one step of one stream on one thread; where a library has several ways, the fastest"]
+    return panels + ratios, 3, notes + RATIO_NOTES * bool(ratios)
 
 
 def training(results):
@@ -284,13 +359,23 @@ def training(results):
             if results.peak:
                 panel.add([(low, results.peak), (high, results.peak)], Style(BLACK, width=1.5, dash=2), "multiply-add peak of a core")
             panels.append(panel)
+    ratios = []
+    for cell, title in CELLS.items():
+        best = results.best_peers(rf"train/(?P<side>\w+)/{cell}/(?P<x>\d+x[12])/batch64/threads1")
+        if best:
+            ratios.append(ratio_panel(f"{title}: margin", best, lambda x: [int(n) for n in reversed(x.split("x"))],
+                                      lambda x: "{1}x{0}".format(*x.split("x")), "layers x hidden units"))
     drawn = {curve.title for panel in panels for curve in panel.curves}
     notes = ["whole updates of a character model on one thread: 65 characters, 100 steps, a batch of 64, Adam"]
     names = {side_name(side): text for side, text in results.notes.items()}
-    return panels, 3, notes + [f"{name}: {text}" for name, text in names.items() if name in drawn]
+    notes += [f"{name}: {text}" for name, text in names.items() if name in drawn]
+    return panels + ratios, 3, notes + RATIO_NOTES * bool(ratios)
 
 
 def threads(results):
+    """Nothing for machines of few cores, whose points would make no curve."""
+    if results.cores < 4:
+        return [], 3, []
     kinds = {"training, 64 sequences": ("train", r"(?P<x>\d+)x1/batch64/threads(?P<n>\d+)"),
              "32 sequences": ("sequence", SIZES + r"/T100xB32/threads(?P<n>\d+)"),
              "a step of 256 streams": ("streams", SIZES + r"/256(/threads(?P<n>\d+))?")}
@@ -315,38 +400,50 @@ def threads(results):
     return panels, 3, []
 
 
-PICTURES = {"roofline": (roofline, "what it can do, and librnn does"), "step": (step, "time of a step"),
-            "training": (training, "training"), "threads": (threads, "librnn on several threads")}
+PICTURES = {"roofline": (roofline, "How near librnn comes to what one core can do"),
+            "step": (step, "How long one step takes, beside other libraries"),
+            "training": (training, "How fast training is on one core, beside other libraries"),
+            "threads": (threads, "What more threads bring")}
+
+
+def draw_pictures(stem, document):
+    isa = document["isa"].upper().replace("AVX512", "AVX-512")
+    results = Results(document)
+    for picture, (panels_of, words) in PICTURES.items():
+        path = f"{stem}-{picture}.svg"
+        panels, columns, notes = panels_of(results)
+        if panels:
+            notes.append(f"librnn {document['librnn']}, {document['date']}")
+            title = f"{words}: {document['cpu']}, {document['cores']} cores, {isa}"
+            draw(path, picture_script(title, panels, columns, notes), title)
+            print(path)
+        elif os.path.exists(path):
+            os.remove(path)  # of other results than the JSON file's
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--to", default="bench/results", help="the folder to write to")
-    parser.add_argument("folders", nargs="*", metavar="folder", default=["build/bench", "build/bench/peers"])
+    parser.add_argument("--draw", action="store_true", help="the pictures of JSON files, which are given")
+    parser.add_argument("folders", nargs="*", metavar="folder",
+                        default=[bench_table.results_folder(), os.path.join(bench_table.results_folder(), "peers")])
     arguments = parser.parse_args()
     if shutil.which("gnuplot") is None:
         sys.exit("gnuplot, which draws the report, is not installed (Debian: gnuplot-nox)")
 
+    if arguments.draw:
+        for path in arguments.folders:
+            with open(path) as f:
+                draw_pictures(os.path.splitext(path)[0], json.load(f))
+        return
     document = make_document(arguments.folders)
-    machine = f"{document['cpu']}, {document['cores']} cores"
-    isa = document["isa"].upper().replace("AVX512", "AVX-512")
-    # Measured on a lower instruction set, a machine is another one.
-    name = machine + (f" {document['isa']}" if os.environ.get("RNN_ISA") else "")
+    name = f"{document['cpu']} {document['cores']} cores {document['isa']}"
     stem = os.path.join(arguments.to, re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"))
     os.makedirs(arguments.to, exist_ok=True)
     with open(stem + ".json", "w") as f:
         f.write(json_text(document) + "\n")
     print(stem + ".json")
-    results = Results(document)
-    for picture, (panels_of, title) in PICTURES.items():
-        path = f"{stem}-{picture}.svg"
-        panels, columns, notes = panels_of(results)
-        if panels:
-            notes.append(f"librnn {document['librnn']}, {document['date']}")
-            draw(path, picture_script(f"{machine}, {isa}: {title}", panels, columns, notes))
-            print(path)
-        elif os.path.exists(path):
-            os.remove(path)  # of other results than the JSON file's
+    draw_pictures(stem, document)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
   scripts/bench_table.py [--best] [folder]
 
+The folder is build/bench, with RNN_ISA=avx2 build/bench/avx2.
 Times are medians of the repetitions; with --best the shortest, for a machine on which others work too.
 They are CPU times, or wall-clock times where several threads work.
 
@@ -23,7 +24,7 @@ import statistics
 import subprocess
 import sys
 
-KINDS = ["limit", "step", "latency", "streams", "sequence", "train", "kernel"]
+KINDS = ["limit", "step", "latency", "block", "streams", "sequence", "train", "kernel"]
 PEERS = "libmvec|sleef|xsimd|openblas|eigen_avx2|eigen"  # tanh_libmvec is compared with tanh_naive
 QUANTILES = {"p50": "median", "p99": "p99", "p999": "p99.9"}
 
@@ -91,9 +92,14 @@ class Program:
         elif "flops" in counters:
             rate = f"{counters['flops'] / seconds / 1e9:.1f} GFLOP/s"
         else:
-            rate = f"{counters.get('elements', 0) / seconds / 1e9:.2f} G/s"
+            rate = f"{counters['elements'] / seconds / 1e9:.2f} G/s" if "elements" in counters else ""
         return [name, time_text(seconds), rate, f"{naive / seconds:.2f}" if naive else "",
                 f"{of_limit:.0%}" if of_limit and not name.startswith("limit/") else ""]
+
+
+def results_folder():
+    """Where scripts/bench leaves what it measures; on a chosen instruction set a folder of its own."""
+    return os.path.join("build/bench", os.environ.get("RNN_ISA", "")).rstrip("/")
 
 
 def read_programs(folder, names, summarise=statistics.median):
@@ -170,7 +176,7 @@ def print_table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--best", action="store_true", help="the shortest times, not the medians")
-    parser.add_argument("folder", nargs="?", default="build/bench")
+    parser.add_argument("folder", nargs="?", default=results_folder())
     arguments = parser.parse_args()
 
     summarise = min if arguments.best else statistics.median

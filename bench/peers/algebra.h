@@ -22,6 +22,7 @@ struct Algebra {
   void (*gemm)(std::size_t M, std::size_t N, std::size_t K, const Matrix& x, const Matrix& w,
                const Matrix& y);
   void (*tanh)(const float* x, float* y, std::size_t n);  // null where it has none
+  const char* isa = "";                                   // compiled for it; empty where the library chooses
 };
 
 // Those that the program is linked with.

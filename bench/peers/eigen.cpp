@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 
 #include "bench/peers/algebra.h"
+#include "bench/peers/isa.h"
 
 #define RNN_BENCH_TEXT_(x) #x
 #define RNN_BENCH_TEXT(x) RNN_BENCH_TEXT_(x)
@@ -60,7 +61,8 @@ Algebra RNN_PEER_FUNCTION() {
           Eigen::SimdInstructionSetsInUse(),
           gemv,
           gemm,
-          tanh};
+          tanh,
+          RNN_PEER_ISA};
 }
 
 }  // namespace bench

@@ -54,6 +54,7 @@ struct Peer {
   // Empty where the whole update is timed, else what is; the loss is then of no interest.
   std::string training_note;
   std::size_t weight_bytes = 4;  // of one weight that a step reads
+  const char* isa = "";          // compiled for it; empty where the library chooses
 };
 
 // Of the library that the program is linked with.

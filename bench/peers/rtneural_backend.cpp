@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "bench/peers/isa.h"
 #include "bench/peers/peer.h"
 
 #define RNN_STRING_(x) #x
@@ -113,7 +114,13 @@ Peer RNN_PEER_FUNCTION() {
       EIGEN_MAJOR_VERSION) "." RNN_STRING(EIGEN_MINOR_VERSION);
   const std::string isa = Eigen::SimdInstructionSetsInUse();
 #endif
-  return {RNN_STRING(RNN_PEER_FUNCTION), "RTNeural on " + version + ", " + isa, make_inference, nullptr, ""};
+  return {RNN_STRING(RNN_PEER_FUNCTION),
+          "RTNeural on " + version + ", " + isa,
+          make_inference,
+          nullptr,
+          "",
+          sizeof(float),
+          RNN_PEER_ISA};
 }
 
 }  // namespace bench

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Do what README.md says: readme.py ROOT BUILD LIBRARY CC...
+"""Do what README.md and bench/README.md say: readme.py ROOT BUILD LIBRARY CC...
 
-Programs in C and C++ are compiled and run, Python is run, and the commands of shell blocks are there. A README may
-not say what does not work. Exits with 77 if there is no README.
+Programs in C and C++ are compiled and run, Python is run, the commands of shell blocks are there, and the files of links.
+A README may not say what does not work. Exits with 77 if there is no README.md.
 """
 
 import os
@@ -55,18 +55,11 @@ def check_command(line, where, root, build):
         failures.append(f"{where}: there is no command {command}")
 
 
-def main():
-    root, build = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
-    library = pathlib.Path(sys.argv[3]).resolve()
-    cc = sys.argv[4:]
-    readme = root / "README.md"
-    if not readme.exists():
-        sys.exit(77)
-    text = readme.read_text()
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(library.parent))
+def check_readme(name, root, build, cc, library, environment):
+    text = (root / name).read_text()
     blocks = list(re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```", text, re.S | re.M))
     for block in blocks:
-        where = f"README.md:{text[:block.start()].count(chr(10)) + 1}"
+        where = f"{name}:{text[:block.start()].count(chr(10)) + 1}"
         language, code = block[1], block[2]
         with tempfile.TemporaryDirectory() as directory:
             if language in COMPILED:
@@ -77,10 +70,20 @@ def main():
                 for line in code.replace("\\\n", " ").splitlines():
                     check_command(line.strip(), where, root, build)
     for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
-        if not (root / link).exists():
-            failures.append(f"README.md: there is no {link}")
+        if not ((root / name).parent / link).exists():
+            failures.append(f"{name}: there is no {link}")
     if not any(block[1] in SHELL for block in blocks):
-        failures.append("README.md: no commands")
+        failures.append(f"{name}: no commands")
+
+
+def main():
+    root, build = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    library = pathlib.Path(sys.argv[3]).resolve()
+    if not (root / "README.md").exists():
+        sys.exit(77)
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(library.parent))
+    for name in ("README.md", "bench/README.md"):
+        check_readme(name, root, build, sys.argv[4:], library, environment)
     print("\n".join(failures))
     sys.exit(bool(failures))
 
