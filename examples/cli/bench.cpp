@@ -144,14 +144,31 @@ std::string cpu_name() {
   return "";
 }
 
-struct Report {
-  rnn_config_t config;
-  bool indices;
-  int threads;
+struct Speed {
   std::optional<Latency> step;     // not of bidirectional networks
   double forward;                  // steps a second
   std::optional<double> training;  // not with 8-bit weights
 };
+
+struct Report {
+  rnn_config_t config;
+  bool indices;
+  int threads;
+  Speed speed;
+  std::optional<Speed> floats;  // of the same network in float, if it computes with other numbers
+};
+
+Json json_of(const Speed& speed) {
+  Json json = {
+      {"step", nullptr}, {"forward_steps_per_second", speed.forward}, {"training_steps_per_second", nullptr}};
+  if (speed.step)
+    json["step"] = {{"median_ns", 1e9 * speed.step->median},
+                    {"p99_ns", 1e9 * speed.step->p99},
+                    {"p99.9_ns", 1e9 * speed.step->p999},
+                    {"timed_together", speed.step->together}};
+  if (speed.training) json["training_steps_per_second"] = *speed.training;
+  return json;
+}
 
 Json json_of(const Report& report, const Bench& bench) {
   Json json = {{"rnn", rnn_version()},
@@ -160,30 +177,30 @@ Json json_of(const Report& report, const Bench& bench) {
                {"threads", report.threads},
                {"network", summary(report.config)},
                {"indices", report.indices},
-               {"step", nullptr},
                {"sequences", bench.batch},
-               {"steps", bench.steps},
-               {"forward_steps_per_second", report.forward},
-               {"training_steps_per_second", nullptr}};
-  if (report.step)
-    json["step"] = {{"median_ns", 1e9 * report.step->median},
-                    {"p99_ns", 1e9 * report.step->p99},
-                    {"p99.9_ns", 1e9 * report.step->p999},
-                    {"timed_together", report.step->together}};
-  if (report.training) json["training_steps_per_second"] = *report.training;
+               {"steps", bench.steps}};
+  json.update(json_of(report.speed));
+  if (report.floats) json["float"] = json_of(*report.floats);
   return json;
 }
 
 void print_text(const Report& report, const Bench& bench) {
   const std::string cpu = cpu_name();
+  const Speed& speed = report.speed;
   print("%s%s, rnn %s\n", cpu.empty() ? "" : (one_line(cpu) + ", ").c_str(), rnn_isa(), rnn_version());
   print("%s%s\n", summary(report.config).c_str(), report.indices ? ", given as indices" : "");
-  if (report.step)
+  if (speed.step)
     print("step       median %.3f us, 99 %% %.3f us, 99.9 %% %.3f us (timed %zu at once)\n",
-          1e6 * report.step->median, 1e6 * report.step->p99, 1e6 * report.step->p999, report.step->together);
-  print("sequences  %.0f steps/s, %zu of %zu steps, 1 thread\n", report.forward, bench.batch, bench.steps);
-  if (report.training)
-    print("training   %.0f steps/s, the same batch, threads: %d\n", *report.training, report.threads);
+          1e6 * speed.step->median, 1e6 * speed.step->p99, 1e6 * speed.step->p999, speed.step->together);
+  print("sequences  %.0f steps/s, %zu of %zu steps, 1 thread\n", speed.forward, bench.batch, bench.steps);
+  if (speed.training)
+    print("training   %.0f steps/s, the same batch, threads: %d\n", *speed.training, report.threads);
+  if (!report.floats) return;
+  print("time       of that in float:");
+  if (speed.step) print(" step %.2f,", speed.step->median / report.floats->step->median);
+  print(" sequences %.2f", report.floats->forward / speed.forward);
+  if (speed.training) print(", training %.2f", *report.floats->training / *speed.training);
+  print("\n");
 }
 
 bool reads_backwards(const rnn_config_t& config) {
@@ -203,6 +220,15 @@ void check_size(const rnn::Network& network, const Bench& bench) {
     throw UsageError("--batch, --steps: so many steps of this network take too much memory");
 }
 
+Speed measure(rnn::Network& network, const Data& data, const Bench& bench) {
+  const rnn_config_t config = network.config();
+  Speed speed = {};
+  if (!reads_backwards(config)) speed.step = measure_steps(network, data, bench.seconds);
+  speed.forward = measure_forward(network, data, bench.seconds);
+  if (config.compute != RNN_COMPUTE_INT8) speed.training = measure_training(network, data, bench);
+  return speed;
+}
+
 void run(const Bench& bench, const CLI::App& command) {
   rnn::Network network = bench.model.empty() ? bench.shape.network(bench.inputs, bench.outputs)
                                              : rnn::Network::load(bench.model);
@@ -215,9 +241,11 @@ void run(const Bench& bench, const CLI::App& command) {
   check_effect(command, "--residual", report.config.num_layers > 1, "the network has one layer");
   check_size(network, bench);
   const Data data(network, bench, report.indices);
-  if (!reads_backwards(report.config)) report.step = measure_steps(network, data, bench.seconds);
-  report.forward = measure_forward(network, data, bench.seconds);
-  if (is_trained) report.training = measure_training(network, data, bench);
+  report.speed = measure(network, data, bench);
+  if (report.config.compute != RNN_COMPUTE_F32) {
+    rnn::Network floats = network.convert(RNN_COMPUTE_F32);
+    report.floats = measure(floats, data, bench);
+  }
   bench.json ? print(json_of(report, bench)) : print_text(report, bench);
 }
 

@@ -182,7 +182,8 @@ enum { /* rnn_config_t.initial_state */
 enum { /* rnn_config_t.compute */
   RNN_COMPUTE_F32 = 0,  /* default */
   RNN_COMPUTE_BF16 = 1, /* what is multiplied is rounded to bfloat16: half the bytes to read, and on CPUs with
-                           AVX512_BF16 up to twice the products in a second; for training, too. CPUs with AMX
+                           AVX512_BF16 up to twice the products in a second; for training, too, which takes
+                           somewhat longer than with float on other CPUs (`rnn bench` says it). CPUs with AMX
                            take sums in an order of their own, in networks of 64 units or more, and only if
                            the environment variable RNN_ISA is not set: the last bits differ from other
                            CPUs' */

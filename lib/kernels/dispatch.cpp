@@ -1,5 +1,9 @@
 #include "lib/kernels/dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 
@@ -16,6 +20,7 @@ extern const Products sse2_bf16;
 extern const Products sse2_int8;
 extern const Products avx2_bf16;
 extern const Products avx2_int8;
+extern const Products avx2vnni_int8;
 extern const Products avx512_bf16;
 extern const Products avx512_int8;
 extern const Products avx512bf16_bf16;
@@ -28,6 +33,14 @@ extern const Products neon_int8;
 #endif
 
 namespace {
+
+#if defined(__x86_64__) && RNN_WITH_AVX2
+// The 256-bit form of VNNI, which is apart from AVX-512's: __builtin_cpu_supports knows it in newer compilers alone.
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+}
+#endif
 
 // The tables that this CPU and its operating system can run, worst first. To add an ISA: its table here, with
 // a test of exactly the flags that meson.build compiles it with, and in native.cpp. RNN_WITH_... says what is built.
@@ -46,6 +59,7 @@ class Available {
     add(avx2_table);
     add(avx2_bf16);
     add(avx2_int8);
+    if (has_avx_vnni()) add(avx2vnni_int8);
 #endif
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512cd") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||

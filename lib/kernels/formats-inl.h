@@ -200,6 +200,19 @@ struct Integers<xsimd::fma3<xsimd::avx2>> {
     const __m256i halves = _mm256_permute4x64_epi64(_mm256_packs_epi32(bits(i), bits(i)), 0xd8);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(halves));
   }
+#if defined(__AVXVNNI__)
+  // As with AVX-512.
+  static V dot_bytes(V w, V x, V sum) noexcept {
+    return _mm256_castsi256_ps(_mm256_dpbusd_avx_epi32(bits(sum), bits(x), bits(w)));
+  }
+  static void store_bytes(float* out, V i) noexcept {
+    const __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(bits(i)), _mm256_extracti128_si256(bits(i), 1));
+    const __m128i order = _mm_setr_epi8(0, 4, 2, 6, 8, 12, 10, 14, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m128i bytes = _mm_xor_si128(_mm_shuffle_epi8(halves, order), _mm_set1_epi8(-128));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), bytes);
+  }
+#endif
 
  private:
   static __m256i bits(V x) noexcept { return _mm256_castps_si256(x); }
@@ -369,7 +382,7 @@ struct Int8Widened : Int8 {
   }
 };
 
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 // A word of x is four numbers, increased by 128 since they have no sign.
 struct Int8Native : Int8 {
   static constexpr std::size_t words = 1;

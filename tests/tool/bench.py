@@ -21,11 +21,17 @@ def check_shape(tool):
     expect(large["step"]["median_ns"] > 5 * small["step"]["median_ns"], f"{small}, {large}")
     text = tool.ok("bench", *QUICK, "--hidden", "8")
     expect(re.search(r"^step +median [\d.]+ us.*^sequences .*^training ", text, re.S | re.M), text)
+    expect("float" not in small and "float" not in text, text)
 
 
 def check_kinds(tool):
-    expect(tool.json("bench", *QUICK, "--compute", "int8", "--hidden", "8")["training_steps_per_second"] is None,
-           "8-bit weights are not trained")
+    found = tool.json("bench", *QUICK, "--compute", "int8", "--hidden", "8")
+    expect(found["training_steps_per_second"] is None, "8-bit weights are not trained")
+    floats = found["float"]
+    expect(floats["step"]["median_ns"] > 0 and floats["forward_steps_per_second"] > floats["training_steps_per_second"] > 0,
+           floats)
+    text = tool.ok("bench", *QUICK, "--compute", "bf16", "--hidden", "8")
+    expect(re.search(r"^time +of that in float: step [\d.]+, sequences [\d.]+, training [\d.]+$", text, re.M), text)
     found = tool.json("bench", *QUICK, "--hidden", "8", "--embedding", "4", "--outputs", "0")
     expect(found["indices"] and found["step"]["median_ns"] > 0, found)
     isa = tool.json("bench", *QUICK, "--hidden", "8", env={**os.environ, "RNN_ISA": "sse2"}) if os.uname().machine == \
