@@ -78,7 +78,8 @@ void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size
                    rows.states_to(4),
                    nullptr,
                    {},
-                   {}};
+                   {},
+                   nullptr};
   run(state, product_flops(M, cell.gates * H, H),
       packed_bytes(cell.gates * H, H) / wide_table(cell.format).pack, [&] { cell.forward(step); });
 }

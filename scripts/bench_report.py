@@ -247,7 +247,8 @@ def roofline_labels(results):
     def points(pattern):
         return results.points(pattern, "flops_per_byte", "gflops")
 
-    labels = cluster_label("one stream", points(rf"step/rnn/\w+/{SIZES}"), f"center textcolor rgb '{RED}'")
+    one = points(rf"step/rnn/\w+/{SIZES}") + points("kernel/gemv/.*")
+    labels = cluster_label("one stream", one, f"center textcolor rgb '{RED}'")
     for rows in (2, 4, 8, 16, 32):
         labels += [label(f"{rows} rows" if rows == 2 else str(rows), x, results.peak,
                          f"center offset 0,0.6 font ',11' textcolor rgb '{BLUE}'")
@@ -301,6 +302,10 @@ RATIO_NOTES = ["margin: how many times as long as librnn the fastest other libra
 RATIO_TOP = 2.5  # of bars; the number on a bar says by how much it would be longer
 
 
+def label_height(ratio):
+    return min(ratio, RATIO_TOP) if not 0.8 < ratio < 1 else 1  # clear of the line at 1
+
+
 def ratio_panel(title, best, order, text, x_label):
     """How many times as long as librnn the fastest other library takes, in its colour: margins that are too small for
     an axis with all times."""
@@ -308,7 +313,7 @@ def ratio_panel(title, best, order, text, x_label):
     panel = Panel(title, x_label, "best other's time / librnn's", [
         f"set xrange [-0.6:{len(places) - 0.4}]", f"set yrange [0:{RATIO_TOP * 1.12}]", "set ytics 0.5",
         f"set xtics {tics((place, text(x)) for x, place in places.items())} font ',10'", "unset grid",
-        *(label(f"{best[x][0]:.2f}" if best[x][0] < 9.95 else f"{best[x][0]:.0f}", place, min(best[x][0], RATIO_TOP),
+        *(label(f"{best[x][0]:.2f}" if best[x][0] < 9.95 else f"{best[x][0]:.0f}", place, label_height(best[x][0]),
                 "center offset 0,0.5 font ',10'") for x, place in places.items())])
     panel.add([(-0.6, 1), (len(places) - 0.4, 1)], Style(BLACK, width=1.5, dash=2))
     bars = collections.defaultdict(list)
