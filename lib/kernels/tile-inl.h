@@ -48,7 +48,7 @@ struct Shape<xsimd::fma3<xsimd::avx2>> {
   static constexpr std::size_t registers = 16;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t accumulators = 12;
-  static constexpr std::size_t step_vectors = 12;
+  static constexpr std::size_t step_vectors = 13;
   static constexpr std::size_t part_vectors = 3;
 };
 #endif
