@@ -88,8 +88,8 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
   const double weight = target_weight(pass);
   pass.weights = weights.get();
   pass.recurrent_dropout = options.recurrent_dropout;
-  pass.zoneout = true;
-  pass.zoneout_key = key(Draw::zoneout, gathered.passes);
+  pass.zoneout = weights->has_zoneout();
+  if (pass.zoneout) pass.zoneout_key = key(Draw::zoneout, gathered.passes);
   pass.total = gathered.many ? 1.0 : weight;
   if (carry) {
     if (next_carried.size() != states) next_carried = Buffer<float>(allocator, states);
@@ -108,7 +108,8 @@ void Trainer::Implementation::do_pass(Pass pass, bool carry, std::size_t sequenc
                                      key(Draw::scheduled_sampling, gathered.passes));
   pass.dropout = options.dropout;
   pass.output_dropout = options.output_dropout;
-  pass.dropout_key = key(Draw::dropout, gathered.passes);
+  if (pass.dropout > 0.0f || pass.output_dropout > 0.0f)
+    pass.dropout_key = key(Draw::dropout, gathered.passes);
   if (options.sampled_classes != 0) {
     if (gathered.passes == 0) sample.draw(key(Draw::classes, 0));
     pass.sample = &sample;
@@ -306,7 +307,8 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   // A batch that goes on from carried states has the masks of the one in which they began.
   const bool goes_on = carry && batch.count * self.weights->state_size() == self.state.carried.size();
   const std::uint64_t begun = goes_on ? self.state.carried_since : self.state.update;
-  pass.recurrent_key = self.key(Implementation::Draw::masks_of_batch, begun, 0);
+  if (self.options.recurrent_dropout > 0.0f)
+    pass.recurrent_key = self.key(Implementation::Draw::masks_of_batch, begun, 0);
   {
     const kernels::FloatMode mode;
     Implementation::Gathered gathered;
