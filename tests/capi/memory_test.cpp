@@ -89,6 +89,7 @@ TEST(OutOfMemory, ReserveBlock) {
   Hooks hooks;
   rnn_config_t c = config(40, 50, 5, 2);
   c.cell = RNN_CELL_LSTM;
+  c.flags = RNN_FLAG_LAYER_NORM;  // its steps go together with every instruction set
   const Network network = create(hooks, c);
   const size_t before = hooks.blocks();
   fail_each(

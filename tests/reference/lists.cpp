@@ -15,7 +15,7 @@ constexpr const char* kActivations[] = {
     "softsign", "gelu", "swish", "hard sigmoid", "softplus", "affine", "scaled tanh", "thresholded relu"};
 constexpr const char* kDirections[] = {"", ", reverse", ", both", ", sum"};
 
-// What is drawn does not depend on the standard library.
+// What is drawn does not depend on the standard library, nor on the order in which a compiler evaluates arguments.
 class Maker {
  public:
   Maker(std::uint32_t seed, const ListKind& kind)
@@ -59,7 +59,8 @@ class Maker {
   }
 
   rnn_layer_t dense() {
-    rnn_layer_t layer = dense_layer(size(), pick(RNN_ACTIVATION_THRESHOLDED_RELU + 1));
+    const std::int32_t activation = pick(RNN_ACTIVATION_THRESHOLDED_RELU + 1);
+    rnn_layer_t layer = dense_layer(size(), activation);
     give_numbers(layer.activation, layer.alpha, layer.beta, 12, 6);
     return layer;
   }
@@ -94,7 +95,8 @@ class Maker {
   }
 
   rnn_layer_t cell() {
-    rnn_layer_t layer = cell_layer(1 + pick(5), size());
+    const std::int32_t units = size();
+    rnn_layer_t layer = cell_layer(1 + pick(5), units);
     if (kind_.whole) layer.direction = pick(4);
     if (layer.kind == RNN_CELL_VANILLA && chance(3)) layer.flags |= RNN_FLAG_RELU;
     if (layer.kind == RNN_CELL_GRU && chance(3)) layer.flags |= RNN_FLAG_RESET_BEFORE;
@@ -143,7 +145,8 @@ class Maker {
 
   // A head, which may have the embedding as its matrix.
   void finish(rnn_config_t& config) {
-    rnn_layer_t head = dense_layer(size(), RNN_ACTIVATION_NONE, chance(4) ? RNN_FLAG_NO_BIAS : 0);
+    const std::int32_t flags = chance(4) ? RNN_FLAG_NO_BIAS : 0;
+    rnn_layer_t head = dense_layer(size(), RNN_ACTIVATION_NONE, flags);
     if (config.embedding_size != 0 && chance(2) && layers_.size() > 1) {
       config.flags = RNN_FLAG_TIED_HEAD;
       config.embedding_size = width_;
