@@ -45,10 +45,9 @@ struct Bptt::GroupBuffers {
     const Strand& strand = bptt.pass_.weights->strand(s);
     const StrandRows& rows = w.strands[s];
     const std::size_t states = strand.layer->cell->states;
-    const bool picks = bptt.picks_inputs(s), masks = w.masks(s);
+    const bool picks = bptt.picks_inputs(s);
     cells::ForwardStep f{};
-    cells::ForwardZoneout zoneout{};
-    if (strand.layer->has_zoneout()) f.zoneout = &zoneout;
+    cells::ForwardZoneout zoneout;
     f.hidden = strand.layer->hidden;
     if (!strand.layer->cell->keeps_h)
       return for_rows([&](std::size_t first, std::size_t count) {
@@ -69,30 +68,37 @@ struct Bptt::GroupBuffers {
           f.next[p] = rows.states[p].rows(w.plan.segments() + first);
         }
         f.kept = rows.kept.rows(first);
-        if (!rows.plain) {
-          if (masks) {
-            f.mask = rows.mask.read(group.first + step.first);
-            f.masked = rows.masked.rows(first);
-          }
-          if (f.zoneout != nullptr) {
-            for (std::size_t p = 0; p < states; ++p) {
-              if (strand.layer->zoneout[p] == 0.0f) continue;
-              zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
-              if (!bptt.pass_.zoneout) continue;
-              draw_zoneout(bptt.pass_, s, p, strand.layer->zoneout[p], first, step.count,
-                           strand.layer->state_size(p), rows.replaced[p].rows(first));
-              zoneout.mask[p] = rows.replaced[p].read(first);
-            }
-          }
-          f.unprojected = rows.unprojected.rows(first);
-          f.product = rows.product.rows(first);
-          if (strand.layer->layer_norm) {
-            f.normalized = rows.normalized.rows(first);
-            f.deviation = rows.deviation + first;
-          }
-        }
+        if (!rows.plain) add_rows(s, step, first, f, zoneout);
         visit(f);
       });
+    }
+  }
+  // What plain steps do not have; apart, so that theirs are inlined.
+  [[gnu::noinline]] void add_rows(std::size_t s, const Step& step, std::size_t first, cells::ForwardStep& f,
+                                  cells::ForwardZoneout& zoneout) const noexcept {
+    const Layer& layer = *bptt.pass_.weights->strand(s).layer;
+    const StrandRows& rows = w.strands[s];
+    if (w.masks(s)) {
+      f.mask = rows.mask.read(group.first + step.first);
+      f.masked = rows.masked.rows(first);
+    }
+    if (layer.has_zoneout()) {
+      zoneout = {};
+      f.zoneout = &zoneout;
+      for (std::size_t p = 0; p < layer.cell->states; ++p) {
+        if (layer.zoneout[p] == 0.0f) continue;
+        zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
+        if (!bptt.pass_.zoneout) continue;
+        draw_zoneout(bptt.pass_, s, p, layer.zoneout[p], first, step.count, layer.state_size(p),
+                     rows.replaced[p].rows(first));
+        zoneout.mask[p] = rows.replaced[p].read(first);
+      }
+    }
+    f.unprojected = rows.unprojected.rows(first);
+    f.product = rows.product.rows(first);
+    if (layer.layer_norm) {
+      f.normalized = rows.normalized.rows(first);
+      f.deviation = rows.deviation + first;
     }
   }
   void end_strand(std::size_t) const noexcept {}
