@@ -262,7 +262,7 @@ def roofline_labels(results):
 
 def roofline_panel(results):
     low, high = 0.25, 192
-    floor = min(results.bandwidths().values(), default=results.peak) * low / 2
+    floor = min(results.bandwidths().values(), default=results.peak) * low / 5
     commands = ["set logscale xy 2", f"set xrange [{low}:{high}]", f"set yrange [{floor}:{results.peak * 2}]",
                 f"set xtics {tics((2.0**n, f'{2.0**n:g}') for n in range(-2, 8))}",
                 f"set ytics {tics((2**n, str(2**n)) for n in range(0, 14))}",
