@@ -55,7 +55,6 @@ struct NoRegisters {
 
 // What bf16 has in common.
 struct Bf16 {
-  static constexpr bool fast = false;
   static constexpr bool prefetches = false;  // what outputs read: products take long, and train
   static constexpr std::size_t pack = 2;
   static constexpr std::size_t more_columns = 0;  // of a panel, behind those of slots
@@ -110,7 +109,6 @@ struct Bf16Widened : Bf16 {
 #if defined(__AVX512BF16__)
 // A word of x is a slot, too.
 struct Bf16Native : Bf16 {
-  static constexpr bool fast = true;
   static constexpr std::size_t words = 1;
 
   template <std::size_t, class Arch>
@@ -287,7 +285,6 @@ struct Integers<xsimd::neon64> {
 
 // What int8 has in common. Sums are integers.
 struct Int8 {
-  static constexpr bool fast = false;
   static constexpr bool prefetches = false;
   static constexpr std::size_t pack = 4;
   static constexpr std::size_t more_columns = 2;

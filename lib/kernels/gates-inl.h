@@ -138,14 +138,33 @@ inline bool is_whole(const Output& output) noexcept {
   return whole;
 }
 
+// Sums that are there already: G times H of each row, from m0 on; zeros if there are no rows.
+template <class Arch, std::size_t G>
+RNN_SHARED void finish_rows(const Rows& sums, std::size_t m0, std::size_t M, std::size_t H,
+                            const AnyOutput& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>, most = kFewVectors / G * L;
+  alignas(64) float few[kFewVectors * L] = {};
+  for (std::size_t m = m0; m < M; ++m) {
+    for (std::size_t first = 0; first < H; first += most) {
+      const std::size_t end = H - first < most ? H : first + most;
+      float* p = few;
+      for (std::size_t unit = first; unit < end; unit += L, p += G * L) {
+        if (is_zero(sums)) continue;
+        RNN_UNROLL for (std::size_t g = 0; g < G; ++g)
+            store_aligned<Arch>(p + g * L, load_units<Arch>(sums, m, g, unit, H));
+      }
+      output.finish(few, m, 1, first, static_cast<std::size_t>(p - few) / L);
+    }
+  }
+}
+
 template <class Arch, template <class> class Output, class Number, class Step>
 inline void multiply_units(const Step& step, std::size_t M) noexcept {
   const Output<std::size_t> output{step, step.H};
-  if constexpr (Number::fast) {
-    if (M > 1 && is_whole<Arch>(output))
-      return multiply<Arch>(Number{}, step.w, M, step.x, Output<WholeUnits>{step, {step.H}});
-  }
-  multiply<Arch>(Number{}, step.w, M, step.x, output);
+  constexpr std::size_t G = Output<std::size_t>::gates;
+  if (M == 1) return multiply_single<Arch>(Number{}, step.w, row(step.x, 0), output);
+  const Output<WholeUnits> whole{step, {step.H}};
+  multiply_rows<Arch, G>(Number{}, step.w, M, step.x, is_whole<Arch>(output) ? any(whole) : any(output));
 }
 
 template <class Arch, template <class> class Output, class Number = F32>
@@ -153,22 +172,14 @@ void forward_step(const CellForward& step) noexcept {
   const Output<std::size_t> output{step, step.H};
   constexpr std::size_t G = Output<std::size_t>::gates;
   if (step.w.data != nullptr) return multiply_units<Arch, Output, Number>(step, step.M);
-  for (std::size_t m = 0; m < step.M; ++m) {
-    for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) {
-      Vec<Arch> sum[G];
-      RNN_UNROLL for (std::size_t g = 0; g < G; ++g) sum[g] = load_units<Arch>(step.x, m, g, unit, step.H);
-      output.finish(m, unit, sum);
-    }
-  }
+  finish_rows<Arch, G>(step.x, 0, step.M, step.H, any(output));
 }
 
 template <class Arch, template <class> class Output, class Number = F32>
 void backward_step(const CellBackward& step) noexcept {
   const Output<std::size_t> output{step, step.H};
   if (step.M_product > 0) multiply_units<Arch, Output, Number>(step, step.M_product);
-  const Vec<Arch> zero[1] = {Vec<Arch>(0.0f)};
-  for (std::size_t m = step.M_product; m < step.M; ++m)
-    for (std::size_t unit = 0; unit < step.H; unit += lanes<Arch>) output.finish(m, unit, zero);
+  if (step.M_product < step.M) finish_rows<Arch, 1>({}, step.M_product, step.M, step.H, any(output));
 }
 
 // The step, forwards or backwards, of a cell without a product with W_hh. The last vector is narrow where that

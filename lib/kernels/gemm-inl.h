@@ -4,7 +4,9 @@
 // depend neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
 //
 // An output says how many gates (G) its matrix is grouped by, 1 for plain panels, and is handed G vectors at
-// a time: the sums of all gates of some units.
+// a time: the sums of all gates of some units. Products of several rows know no output's type, only its
+// functions (outputs-inl.h), so that there is one product for each G, and each output is compiled once for all numbers.
+// Of products of one row only those in step-inl.h know it, which would feel a call.
 #ifndef RNN_KERNELS_GEMM_INL_H_
 #define RNN_KERNELS_GEMM_INL_H_
 
@@ -35,6 +37,35 @@ struct Affine {
     }
   }
 };
+
+// Any output, and its functions.
+struct AnyOutput {
+  const void* output;
+  const OutputFunctions* functions;
+
+  // The sums of `vectors` vectors from `column` (unit) on, of some rows; of one row, narrow ones may be behind them,
+  // of several it is either.
+  void finish(const float* sums, std::size_t m0, std::size_t rows, std::size_t column, std::size_t vectors,
+              bool narrow = false) const noexcept {
+    functions->finish(output, sums, m0, rows, column, vectors, narrow);
+  }
+  void prefetch(std::size_t m0, std::size_t rows, std::size_t column, std::size_t columns) const noexcept {
+    functions->prefetch(output, m0, rows, column, columns);
+  }
+};
+// With the functions of outputs-inl.h.
+template <class Output>
+AnyOutput any(const Output& output) noexcept;
+
+// Vectors that are handed on at a time where there is no product.
+constexpr std::size_t kFewVectors = 48;
+
+// Of functions that are shared: a clone for each output would be what they are there to save.
+#if defined(__clang__)
+#define RNN_SHARED [[gnu::noinline]]
+#else
+#define RNN_SHARED [[gnu::noinline, gnu::noclone]]
+#endif
 
 // True for an output whose finish is begin and then end, with what is between them in memory. Of many vectors
 // all begin first: one after the other, each would wait for its activations, one of which needs another.
@@ -138,11 +169,32 @@ template <class Arch, class Output>
   return false;
 }
 
+// Hand one row's sums on, to any output or to one whose type is known: a step of one row feels the difference.
+template <class Arch>
+[[gnu::always_inline]] inline void finish_row(const float* sums, std::size_t column, std::size_t vectors,
+                                              bool narrow, const AnyOutput& output) noexcept {
+  output.finish(sums, 0, 1, column, vectors, narrow);
+}
+template <class Arch, class Output>
+[[gnu::always_inline]] inline void finish_row(const float* sums, std::size_t column, std::size_t vectors,
+                                              [[maybe_unused]] bool narrow, const Output& output) noexcept {
+  finish_tile<Arch>(sums, 0, 1, column, vectors, output);
+  if constexpr (has_narrow<Arch>) {
+    constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+    if (narrow) finish_tile<Narrow<Arch>>(sums + vectors * L, 0, 1, column + vectors / G * L, G, output);
+  }
+}
+
+// What part i has of `all`, cut into parts that are as equal as can be. A small network would feel the division.
+inline std::size_t equal_part(std::size_t all, std::size_t parts, std::size_t i) noexcept {
+  return parts == 1 ? all : all / parts + (i < all % parts ? 1 : 0);
+}
+
 // One row: up to step_panels full panels at once, cut as equally as can be, the last ones together with the
 // tail.
-template <class Arch, class Output>
+template <class Arch, std::size_t G, class Output>
 [[gnu::noinline]] void multiply_panels(const Panels& w, const float* x, const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+  constexpr std::size_t L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
   const std::size_t vectors = P::wide_vectors(w), narrow = P::narrow_vectors(w), parts = part_count(w.rows);
   alignas(64) float sums[(P::step_panels * P::vectors + P::tails - 1 + (has_narrow<Arch> ? G : 0)) * L];
@@ -150,16 +202,15 @@ template <class Arch, class Output>
   const std::size_t tiles = all == 0 ? 1 : (all + P::step_panels - 1) / P::step_panels;
   const float* panel = w.data;
   for (std::size_t i = 0, column = 0; i < tiles; ++i) {
-    const std::size_t full = all / tiles + (i < all % tiles ? 1 : 0);
+    const std::size_t full = equal_part(all, tiles, i);
     const bool last = i + 1 == tiles;
     const std::size_t rest = last ? tail : 0, wide = full * P::vectors + rest;
     if (!has_narrow<Arch> || narrow == 0 || !last) {
       with_panels<Arch, P, 0, 0>(full, rest, parts, panel, w.depth, &x, sums);
-      finish_tile<Arch>(sums, 0, 1, column, wide, output);
+      finish_row<Arch>(sums, column, wide, false, output);
     } else if constexpr (has_narrow<Arch>) {
       with_panels<Arch, P, 0, G>(full, rest, parts, panel, w.depth, &x, sums);
-      finish_tile<Arch>(sums, 0, 1, column, wide, output);
-      finish_tile<Narrow<Arch>>(sums + wide * L, 0, 1, column + wide / G * L, G, output);
+      finish_row<Arch>(sums, column, wide, true, output);
     }
     panel += full * P::vectors * L * w.depth;
     column += full * P::vectors / G * L;
@@ -169,7 +220,13 @@ template <class Arch, class Output>
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_row(F32, const Panels& w, const float* x,
                                                 const Output& output) noexcept {
-  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch>(w, x, output);
+  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, output);
+}
+// The same, with less code, where there may also be several rows.
+template <class Arch, class Output>
+[[gnu::always_inline]] inline void multiply_single(F32, const Panels& w, const float* x,
+                                                   const Output& output) noexcept {
+  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, any(output));
 }
 
 // Floats in a cache line.
@@ -196,10 +253,10 @@ template <class Output>
 constexpr std::size_t kRowBlock = 96;
 
 // Rows [m0, m0 + count) of x, cut into tiles that are as equal as can be.
-template <class Arch, class Output>
+template <class Arch, std::size_t G>
 inline void multiply_block(const Panels& w, const float* const* x, std::size_t m0, std::size_t count,
-                           const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+                           const AnyOutput& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
   using P = PanelShape<Arch, G>;
   constexpr std::size_t PV = P::vectors, MR = P::rows;
   alignas(64) float sums[MR * PV * L];
@@ -211,13 +268,13 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
     const std::size_t left = (narrow ? all : wide) - vector, vectors = left < PV ? left : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
-      prefetch_tile(output, m0 + m, rows, vector / G * L, vectors / G * L);
+      output.prefetch(m0 + m, rows, vector / G * L, vectors / G * L);
       if (!narrow) {
         with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
-        finish_tile<Arch>(sums, m0 + m, rows, vector / G * L, vectors, output);
+        output.finish(sums, m0 + m, rows, vector / G * L, vectors);
       } else if constexpr (has_narrow<Arch>) {
         with_narrow_rows<Arch, P, 1>(rows, parts, panel, w.depth, x + m, sums);
-        finish_tile<Narrow<Arch>>(sums, m0 + m, rows, vector / G * L, G, output);
+        output.finish(sums, m0 + m, rows, vector / G * L, 0, true);
       }
       m += rows;
     }
@@ -225,16 +282,24 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
   }
 }
 
-// Every element of W x[m], m < M, to `output`.
-template <class Arch, class Output>
-inline void multiply(F32, const Panels& w, std::size_t M, const Rows& x, const Output& output) noexcept {
-  if (M == 1) return multiply_row<Arch>(F32{}, w, row(x, 0), output);
+// Several rows.
+template <class Arch, std::size_t G>
+RNN_SHARED void multiply_rows(F32, const Panels& w, std::size_t M, const Rows& x,
+                              const AnyOutput& output) noexcept {
   const float* pointers[kRowBlock];
   for (std::size_t m0 = 0; m0 < M; m0 += kRowBlock) {
     const std::size_t count = M - m0 < kRowBlock ? M - m0 : kRowBlock;
     for (std::size_t m = 0; m < count; ++m) pointers[m] = row(x, m0 + m);
-    multiply_block<Arch>(w, pointers, m0, count, output);
+    multiply_block<Arch, G>(w, pointers, m0, count, output);
   }
+}
+
+// Every element of W x[m], m < M, to `output`.
+template <class Arch, class Number, class Output>
+inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& x,
+                     const Output& output) noexcept {
+  if (M == 1) return multiply_single<Arch>(number, w, row(x, 0), output);
+  multiply_rows<Arch, Output::gates>(number, w, M, x, any(output));
 }
 
 template <class Arch, class Number = F32>

@@ -19,10 +19,16 @@
 
 namespace rnn::kernels {
 
+constexpr OutputTable RNN_JOIN(RNN_ISA, _outputs) = output_table<RNN_ARCH>(Outputs{});
+
 extern const Table RNN_JOIN(RNN_ISA, _table);
 constexpr Table RNN_JOIN(RNN_ISA, _table) = {
     products<RNN_ARCH, F32, true>(RNN_STRING(RNN_ISA), Format::f32, 1, 1, lanes<Narrow<RNN_ARCH>>,
                                   &gemm_tn<RNN_ARCH>),
+    &step_alone<RNN_ARCH, MinGruForward, CellForward>,
+    &step_alone<RNN_ARCH, MinGruBackward, CellBackward>,
+    &step_alone<RNN_ARCH, MinLstmForward, CellForward>,
+    &step_alone<RNN_ARCH, MinLstmBackward, CellBackward>,
     &column_sums<RNN_ARCH>,
     &scatter_add<RNN_ARCH>,
     &layer_norm<RNN_ARCH>,

@@ -102,8 +102,8 @@ template <class Arch, std::size_t MR, class Weights>
 
 // Panels are `stride` columns apart.
 template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-void tile(const Columns& columns, const float* w, std::size_t stride, const float* const* x,
-          float* sums) noexcept {
+[[gnu::noinline]] void tile(const Columns& columns, const float* w, std::size_t stride, const float* const* x,
+                            float* sums) noexcept {
   TileWeights<Arch, P, F, T, NT> weights(w, stride);
   if constexpr (MR == 1 && F * P::vectors + T <= Shape<Arch>::part_vectors) {
     if (columns.parts > 1)
@@ -114,8 +114,8 @@ void tile(const Columns& columns, const float* w, std::size_t stride, const floa
 }
 
 template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-void tile(const WidenedColumns& columns, const float* w, std::size_t, const float* const* x,
-          float* sums) noexcept {
+[[gnu::noinline]] void tile(const WidenedColumns& columns, const float* w, std::size_t, const float* const* x,
+                            float* sums) noexcept {
   tile_sums<Arch, MR>(columns, WidenedWeights<Arch, typename P::Number, F * P::vectors + T>{w}, x, sums);
 }
 
@@ -159,12 +159,11 @@ struct Panel {
   std::size_t column, vectors, stride;
 };
 
-// prefetch_tile of an output, of rows from m0 on, for sums that do not depend on the output's type. Null where
-// products are so fast that it would take more time than it saves.
+// The output that a product's rows from m0 on go to, for prefetches. Null where products are so fast that these
+// would take more time than they save.
 struct Fetch {
-  const void* output;
+  const AnyOutput* output;
   std::size_t m0;
-  void (*tile)(const void* output, std::size_t m0, std::size_t rows, std::size_t column, std::size_t columns);
 };
 
 // The sums of a panel, in tiles that are as equal as can be.
@@ -175,8 +174,8 @@ inline void row_tiles(const Span& columns, const Panel& panel, const float* cons
   const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
   for (std::size_t i = 0, m = 0; i < tiles; ++i) {
     const std::size_t height = small + (i < larger ? 1 : 0);
-    if (columns.first == 0 && fetch.tile != nullptr)
-      fetch.tile(fetch.output, fetch.m0 + m, height, panel.column, panel.vectors / P::gates * L);
+    if (columns.first == 0 && fetch.output != nullptr)
+      fetch.output->prefetch(fetch.m0 + m, height, panel.column, panel.vectors / P::gates * L);
     with_rows<Arch, P, 1>(height, panel.vectors, columns, panel.slots, panel.stride, rows + m,
                           sums + m * panel.vectors * L);
     m += height;
@@ -223,9 +222,9 @@ inline void panel_sums(Number, const Columns& columns, const Panel& panel,
 
 // The sums of `vectors` vectors from `vector` on, panel after panel, of rows that are converted once for all of them.
 template <class Arch, class P, class Number>
-[[gnu::noinline]] void group_sums(Number number, const Panels& w, std::size_t vector, std::size_t vectors,
-                                  std::size_t chunk, Operand<Arch, Number>& operand, const Fetch& fetch,
-                                  float* sums) noexcept {
+RNN_SHARED void group_sums(Number number, const Panels& w, std::size_t vector, std::size_t vectors,
+                           std::size_t chunk, Operand<Arch, Number>& operand, const Fetch& fetch,
+                           float* sums) noexcept {
   constexpr std::size_t PV = P::vectors, L = lanes<Arch>;
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
   const std::size_t parts = lowp_parts<Number>(w);
@@ -245,10 +244,10 @@ template <class Arch, class P, class Number>
 }
 
 // Rows [m0, m0 + count) of x, a panel at a time, or a few if rows have to be converted anew for each time.
-template <class Arch, class Number, class Output>
-inline void multiply_block(Number number, const Panels& w, const Rows& x, std::size_t m0, std::size_t count,
-                           const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+template <class Arch, std::size_t G, class Number>
+RNN_SHARED void multiply_block(Number number, const Panels& w, const Rows& x, std::size_t m0,
+                               std::size_t count, const AnyOutput& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
   using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors, smallest = kLowpRows * PV * L;
   alignas(64) float sums[smallest > kSums ? smallest : kSums];
@@ -260,12 +259,8 @@ inline void multiply_block(Number number, const Panels& w, const Rows& x, std::s
                     chunk = chunk_columns<Number, Number::room>(columns, count);
   if (chunk == columns) operand.convert(0, columns);
   [[maybe_unused]] const typename Number::Registers registers(count);
-  Fetch fetch{&output, m0, nullptr};
-  if constexpr (Number::prefetches)
-    fetch.tile = [](const void* given, std::size_t first, std::size_t rows, std::size_t column,
-                    std::size_t n) {
-      prefetch_tile(*static_cast<const Output*>(given), first, rows, column, n);
-    };
+  const bool prefetches = Number::prefetches && output.functions->prefetch != nullptr;
+  const Fetch fetch{prefetches ? &output : nullptr, m0};
   const std::size_t fit = sizeof sums / sizeof(float) / (count * PV * L);
   const std::size_t all = P::vector_count(w), most = (chunk == columns ? 1 : fit) * PV;
   for (std::size_t vector = 0; vector < all; vector += most) {
@@ -273,18 +268,16 @@ inline void multiply_block(Number number, const Panels& w, const Rows& x, std::s
     group_sums<Arch, P>(number, w, vector, vectors, chunk, operand, fetch, sums);
     for (std::size_t v = 0; v < vectors; v += PV) {
       const std::size_t width = vectors - v < PV ? vectors - v : PV;
-      finish_tile<Arch>(sums + v * L * count, m0, count, (vector + v) / G * L, width, output);
+      output.finish(sums + v * L * count, m0, count, (vector + v) / G * L, width);
     }
   }
 }
 
 // One row: a few panels at once, the last ones together with the tail; numbers that come in blocks of columns
 // have no way of their own for one row.
-template <class Arch, class Number, class Output>
-inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const float* x,
-                         const Output& output) noexcept {
-  if constexpr (Number::block > 1) return multiply_block<Arch>(number, w, {x, 0, nullptr}, 0, 1, output);
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+template <class Arch, std::size_t G, class Number, class Output>
+inline void multiply_panels(Number, const Panels& w, const float* x, const Output& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
   using P = LowpShape<Arch, G, Number>;
   constexpr std::size_t PV = P::vectors;
   alignas(64) float sums[(P::step_panels * PV + P::tails - 1) * L];
@@ -310,15 +303,29 @@ inline void multiply_row([[maybe_unused]] Number number, const Panels& w, const 
       const std::size_t width = v < full * PV ? PV : rest;
       Number::template finish<Arch>(panel + columns * width * L, width, 1, operand.largest, sums + v * L);
     }
-    finish_tile<Arch>(sums, 0, 1, column, full * PV + rest, output);
+    finish_row<Arch>(sums, column, full * PV + rest, false, output);
     column += full * PV / G * L;
   }
 }
 
 template <class Arch, class Number, class Output>
-inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& x,
-                     const Output& output) noexcept {
-  if (M == 1) return multiply_row<Arch>(number, w, row(x, 0), output);
+inline void multiply_row(Number number, const Panels& w, const float* x, const Output& output) noexcept {
+  if constexpr (Number::block > 1)
+    multiply_block<Arch, Output::gates>(number, w, {x, 0, nullptr}, 0, 1, any(output));
+  else
+    multiply_panels<Arch, Output::gates>(number, w, x, output);
+}
+template <class Arch, class Number, class Output>
+inline void multiply_single(Number number, const Panels& w, const float* x, const Output& output) noexcept {
+  if constexpr (Number::block > 1)
+    multiply_block<Arch, Output::gates>(number, w, {x, 0, nullptr}, 0, 1, any(output));
+  else
+    multiply_panels<Arch, Output::gates>(number, w, x, any(output));
+}
+
+template <class Arch, std::size_t G, class Number>
+RNN_SHARED void multiply_rows(Number number, const Panels& w, std::size_t M, const Rows& x,
+                              const AnyOutput& output) noexcept {
   const std::size_t words = padded(column_count<Number>(w) * Number::words);
   std::size_t most = kLowpRows;
   if (lowp_parts<Number>(w) > 1 || words * kFewRows <= Number::room)
@@ -326,34 +333,44 @@ inline void multiply(Number number, const Panels& w, std::size_t M, const Rows& 
   const std::size_t blocks = (M + most - 1) / most;
   for (std::size_t i = 0, m = 0; i < blocks; ++i) {
     const std::size_t count = M / blocks + (i < M % blocks ? 1 : 0);
-    multiply_block<Arch>(number, w, x, m, count, output);
+    multiply_block<Arch, G>(number, w, x, m, count, output);
     m += count;
   }
 }
 
 // Column index[m] of W, m < M, to `output`.
-template <class Arch, class Number, class Output>
-inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* index,
-                 const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, L = lanes<Arch>;
+template <class Arch, std::size_t G, class Number>
+RNN_SHARED void pick_columns(const Panels& w, std::size_t M, const std::int32_t* index,
+                             const AnyOutput& output) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
   using P = LowpShape<Arch, G, Number>;
-  constexpr std::size_t PV = P::vectors;
-  alignas(64) float sums[PV * L];
+  constexpr std::size_t PV = P::vectors, most = kFewVectors / PV * PV;
+  alignas(64) float sums[most * L];
   const std::size_t columns = column_count<Number>(w), stride = columns + Number::more_columns;
   const std::size_t all = P::vector_count(w);
   for (std::size_t m = 0; m < M; ++m) {
     const auto k = static_cast<std::size_t>(index[m]);
-    for (std::size_t vector = 0; vector < all; vector += PV) {
-      const std::size_t vectors = all - vector < PV ? all - vector : PV;
-      const float* const panel = w.data + vector * L * stride;
-      const float* const column = panel + k / Number::pack * vectors * L;
-      for (std::size_t v = 0; v < vectors; ++v)
-        store_aligned<Arch>(
-            sums + v * L, Number::template pick<Arch>(load_aligned<Arch>(column + v * L), k % Number::pack));
-      Number::template finish_picked<Arch>(panel + columns * vectors * L, vectors, sums);
-      finish_tile<Arch>(sums, m, 1, vector / G * L, vectors, output);
+    for (std::size_t first = 0; first < all; first += most) {
+      const std::size_t end = all - first < most ? all : first + most;
+      float* p = sums;
+      for (std::size_t vector = first; vector < end; vector += PV) {
+        const std::size_t vectors = end - vector < PV ? end - vector : PV;
+        const float* const panel = w.data + vector * L * stride;
+        const float* const column = panel + k / Number::pack * vectors * L;
+        for (std::size_t v = 0; v < vectors; ++v)
+          store_aligned<Arch>(
+              p + v * L, Number::template pick<Arch>(load_aligned<Arch>(column + v * L), k % Number::pack));
+        Number::template finish_picked<Arch>(panel + columns * vectors * L, vectors, p);
+        p += vectors * L;
+      }
+      output.finish(sums, m, 1, first / G * L, end - first);
     }
   }
+}
+template <class Arch, class Number, class Output>
+inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* index,
+                 const Output& output) noexcept {
+  pick_columns<Arch, Output::gates, Number>(w, M, index, any(output));
 }
 
 // --- The gradients of weights -----------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "lib/kernels/gru-inl.h"
 #include "lib/kernels/lstm-inl.h"
 #include "lib/kernels/minimal-inl.h"
+#include "lib/kernels/outputs-inl.h"
 #include "lib/kernels/step-inl.h"
 
 namespace rnn::kernels {
@@ -15,12 +16,6 @@ namespace {
 template <class Arch, template <class> class Output, class Number, bool trains>
 constexpr auto backward() noexcept -> decltype(Products::vanilla_backward) {
   if constexpr (trains) return &backward_step<Arch, Output, Number>;
-  return nullptr;
-}
-
-template <class Arch, template <class> class Output, bool trains>
-constexpr auto backward_alone() noexcept -> decltype(Products::vanilla_backward) {
-  if constexpr (trains) return &step_alone<Arch, Output, CellBackward>;
   return nullptr;
 }
 
@@ -64,11 +59,7 @@ constexpr Products products(const char* name, Format format, std::size_t pack, s
       &forward_step<Arch, GruBeforeForwardState, Number>,
       backward<Arch, GruBeforeBackwardState, Number, trains>(),
       backward<Arch, GruBeforeBackward, Number, trains>(),
-      &step_alone<Arch, MinGruForward, CellForward>,
-      backward_alone<Arch, MinGruBackward, trains>(),
       &whole_step_alone<Arch, MinGruForward, Number>,
-      &step_alone<Arch, MinLstmForward, CellForward>,
-      backward_alone<Arch, MinLstmBackward, trains>(),
       &whole_step_alone<Arch, MinLstmForward, Number>,
   };
 }

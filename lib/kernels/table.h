@@ -174,6 +174,16 @@ struct Update {
   float clip_value;      // after scaling; infinity when off
 };
 
+// What products hand their sums to, of one type of output: see gemm-inl.h. The same for all numbers that an
+// instruction set multiplies.
+struct OutputFunctions {
+  void (*finish)(const void* output, const float* sums, std::size_t m0, std::size_t rows, std::size_t column,
+                 std::size_t vectors, bool narrow);
+  // Null for an output of one row.
+  void (*prefetch)(const void* output, std::size_t m0, std::size_t rows, std::size_t column,
+                   std::size_t columns);
+};
+
 // The kernels that multiply by weights, of one format. Those of int8 have no backward half and no gemm_tn:
 // null.
 struct Products {
@@ -224,15 +234,17 @@ struct Products {
   void (*gru_before_forward_state)(const CellForward& step);    // n and h from the product with kept
   void (*gru_before_backward_state)(const CellBackward& step);  // d_z, d_n and carry_h's z d_h
   void (*gru_before_backward)(const CellBackward& step);        // d_r and the rest of carry_h
-  void (*mingru_forward)(const CellForward& step);
-  void (*mingru_backward)(const CellBackward& step);
   StepFunction mingru_step;
-  void (*minlstm_forward)(const CellForward& step);
-  void (*minlstm_backward)(const CellBackward& step);
   StepFunction minlstm_step;
 };
 
 struct Table : Products {
+  // Of cells whose only product is that of W_ih.
+  void (*mingru_forward)(const CellForward& step);
+  void (*mingru_backward)(const CellBackward& step);
+  void (*minlstm_forward)(const CellForward& step);
+  void (*minlstm_backward)(const CellBackward& step);
+
   // out[N] += sum over r of a[r, N], r ascending.
   void (*column_sums)(std::size_t R, std::size_t N, const float* a, std::size_t lda, float* out);
   // g[index[r], N] += a[r, N], r ascending.

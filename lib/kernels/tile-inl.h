@@ -60,7 +60,6 @@ constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
 // take two words of x, the second before the first.
 struct F32 {
   static constexpr std::size_t words = 1;
-  static constexpr bool fast = true;  // what saves a few percent is worth its code
 
   // What word `word` of x is multiplied by.
   template <std::size_t word, class Arch>
@@ -274,25 +273,26 @@ template <class Arch, class Weights>
 
 // sums[MR] = the products, row after row.
 template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x, float* sums) noexcept {
+[[gnu::noinline]] void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x,
+                            float* sums) noexcept {
   using Weights = TileWeights<Arch, P, F, T, NT>;
   using Sums = RowSums<Arch, Weights>;
   const Weights weights(w, depth);
   if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
     if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
   }
-  Sums sum[MR];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
-  accumulate<Arch>(weights, x, 0, depth, parts, sum);
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].store_sums(sums + m * Sums::size);
-  for (std::size_t p = 1; p < parts; ++p) {
+  for (std::size_t p = 0; p < parts; ++p) {
+    Sums sum[MR];
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
     accumulate<Arch>(weights, x, p, depth, parts, sum);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      Sums before;
-      before.load_sums(sums + m * Sums::size);
-      before.add(sum[m]);
-      before.store_sums(sums + m * Sums::size);
+      if (p > 0) {
+        Sums before;
+        before.load_sums(sums + m * Sums::size);
+        before.add(sum[m]);
+        sum[m] = before;
+      }
+      sum[m].store_sums(sums + m * Sums::size);
     }
   }
 }

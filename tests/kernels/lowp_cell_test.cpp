@@ -21,7 +21,7 @@ struct Backward {
 struct Step {
   const char* name;
   StepFunction Products::*kernel;
-  void (*Products::*forward)(const CellForward&);
+  void (*Table::*forward)(const CellForward&);
   std::size_t gates;
 };
 
