@@ -171,8 +171,9 @@ template <class Arch, template <class> class Output, class Number = F32>
 void forward_step(const CellForward& step) noexcept {
   const Output<std::size_t> output{step, step.H};
   constexpr std::size_t G = Output<std::size_t>::gates;
-  if (step.w.data != nullptr) return multiply_units<Arch, Output, Number>(step, step.M);
-  finish_rows<Arch, G>(step.x, 0, step.M, step.H, any(output));
+  if (step.w.data == nullptr) return finish_rows<Arch, G>(step.x, 0, step.M, step.H, any(output));
+  if (step.M == 1) return multiply_row<Arch>(Number{}, step.w, row(step.x, 0), output);
+  multiply_units<Arch, Output, Number>(step, step.M);
 }
 
 template <class Arch, template <class> class Output, class Number = F32>
