@@ -47,7 +47,7 @@ def updates(side, slower):
 def write(folder, program, benchmarks, **context):
     caches = [{"type": "Data", "level": 1, "size": 32768}, {"type": "Instruction", "level": 1, "size": 65536},
               {"type": "Unified", "level": 2, "size": 1048576}, {"type": "Unified", "level": 3, "size": 33554432}]
-    context = {"date": "2030-01-02T03:04:05+00:00", "num_cpus": 2, "caches": caches, "load_avg": [0.5], "isa": "avx2",
+    context = {"date": "2030-01-02T03:04:05+00:00", "num_cpus": 4, "caches": caches, "load_avg": [0.5], "isa": "avx2",
                "compiler": "GCC", "librnn": "0.1.0", "command": "scripts/bench --report", **context}
     folder.mkdir(exist_ok=True)
     (folder / f"bench_{program}.json").write_text(json.dumps({"context": context, "benchmarks": benchmarks}))
@@ -84,7 +84,7 @@ def check_all(root, folder):
         return
 
     document = json.loads(pathlib.Path(paths[0]).read_text())
-    expect((document["cores"], document["isa"], document["date"]) == (2, "avx2", "2030-01-02"), "wrong machine")
+    expect((document["cores"], document["isa"], document["date"]) == (4, "avx2", "2030-01-02"), "wrong machine")
     expect(document["caches"] == {"L1": 32768, "L2": 1048576, "L3": 33554432}, "wrong caches")
     expect(sorted(document["programs"]) == ["peer_onednn", "step", "train"], "wrong programs")
     peer = document["programs"]["peer_onednn"]
@@ -114,6 +114,10 @@ def check_few(root, folder):
     code, paths, errors = report(root, folder / "out", folder / "in")
     expect(code == 0 and len(paths) == 3, f"of training alone: exits with {code}, wrote {paths}: {errors}")
     expect(sorted(map(str, (folder / "out").iterdir())) == sorted(paths), "a picture of other results stays")
+    write(folder / "in", "train", updates("rnn", 1), num_cpus=2)
+    code, paths, errors = report(root, folder / "out", folder / "in")
+    expect(code == 0 and [path.rsplit("-", 1)[-1] for path in paths[1:]] == ["training.svg"],
+           f"two cores: exits with {code}, wrote {paths}, of which none shows how threads scale: {errors}")
     code, paths, errors = report(root, folder / "none", folder / "none")
     expect(code == 1 and "No results" in errors and not paths, f"without results: exits with {code}: {errors}")
 
