@@ -52,6 +52,16 @@ inline Network clone(const Network& network) {
   EXPECT_EQ(rnn_clone(network.get(), &handle), RNN_OK) << rnn_last_error();
   return Network(handle);
 }
+// Saved to memory and loaded from it.
+inline Network reload(const Network& network) {
+  size_t size = 0;
+  EXPECT_EQ(rnn_save_memory(network.get(), nullptr, 0, &size), RNN_OK);
+  std::vector<unsigned char> file(size);
+  EXPECT_EQ(rnn_save_memory(network.get(), file.data(), size, &size), RNN_OK);
+  rnn_t* handle = nullptr;
+  EXPECT_EQ(rnn_load_memory(file.data(), size, nullptr, &handle), RNN_OK) << rnn_last_error();
+  return Network(handle);
+}
 
 inline rnn_config_t config_of(const rnn_t* network) {
   auto config = sized<rnn_config_t>();

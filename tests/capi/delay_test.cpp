@@ -162,13 +162,7 @@ TEST_P(Delay, StaysWithItsPastWhenWeightsAreSynchronised) {
 TEST_P(Delay, IsNotSaved) {
   const Network same = fork(network);
   set_delay(network, delay);
-  size_t size = 0;
-  ASSERT_EQ(rnn_save_memory(network.get(), nullptr, 0, &size), RNN_OK);
-  std::vector<unsigned char> file(size);
-  ASSERT_EQ(rnn_save_memory(network.get(), file.data(), size, &size), RNN_OK);
-  rnn_t* out = nullptr;
-  ASSERT_EQ(rnn_load_memory(file.data(), size, nullptr, &out), RNN_OK) << rnn_last_error();
-  const Network loaded(out);
+  const Network loaded = reload(network);
   EXPECT_EQ(delay_of(loaded), 1);
   EXPECT_TRUE(same_bits(next(loaded), next(same)));
 }

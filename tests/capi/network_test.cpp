@@ -346,13 +346,7 @@ TEST(Files, LoadedStreamsStartInTheInitialState) {
   const Network network = create(c);
   set_parameter(network, "initial_h_l0", numbers(4, 6));
   walk(network, 3);
-  size_t size = 0;
-  ASSERT_EQ(rnn_save_memory(network.get(), nullptr, 0, &size), RNN_OK);
-  std::vector<unsigned char> memory(size);
-  ASSERT_EQ(rnn_save_memory(network.get(), memory.data(), size, &size), RNN_OK);
-  rnn_t* out = nullptr;
-  ASSERT_EQ(rnn_load_memory(memory.data(), size, nullptr, &out), RNN_OK) << rnn_last_error();
-  EXPECT_TRUE(same_bits(state(Network(out)), numbers(4, 6)));
+  EXPECT_TRUE(same_bits(state(reload(network)), numbers(4, 6)));
 }
 
 }  // namespace
