@@ -55,14 +55,48 @@ inline void store_block(float* p, std::size_t column, std::size_t n, const Block
       store_columns<Arch>(p, column + i * L, n, block.v[i]);
 }
 
+struct Sum {
+  template <class T>
+  static T of(T a, T b) noexcept {
+    return a + b;
+  }
+};
+struct Larger {
+  static float of(float a, float b) noexcept { return a > b ? a : b; }
+  template <class Arch>
+  static xsimd::batch<float, Arch> of(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b) noexcept {
+    return vselect<Arch>(a > b, a, b);
+  }
+};
+
+// One number from n, a power of two: the upper half joins the lower one, and so on. Unrolled: rows of few
+// columns would feel the loops.
+template <class Operation, std::size_t n>
+[[gnu::always_inline]] inline float fold(float* s) noexcept {
+  if constexpr (n > 1) {
+    RNN_UNROLL for (std::size_t i = 0; i < n / 2; ++i) s[i] = Operation::of(s[i], s[i + n / 2]);
+    fold<Operation, n / 2>(s);
+  }
+  return s[0];
+}
+
+// The same of a block, by vectors as long as there are two.
+template <class Operation, class Arch>
+[[gnu::always_inline]] inline float fold_lanes(Block<Arch> block) noexcept {
+  alignas(64) float s[lanes<Arch>];
+  RNN_UNROLL for (std::size_t n = Block<Arch>::vectors / 2; n > 0; n /= 2)
+      RNN_UNROLL for (std::size_t i = 0; i < n; ++i) block.v[i] = Operation::of(block.v[i], block.v[i + n]);
+  store_aligned<Arch>(s, block.v[0]);
+  if constexpr (has_narrow<Arch>) {
+    using N = Narrow<Arch>;
+    store_aligned<N>(s, Operation::of(load_aligned<N>(s), load_aligned<N>(s + lanes<N>)));
+  }
+  return fold<Operation, lanes<Narrow<Arch>>>(s);
+}
+
 template <class Arch>
 inline float add_lanes(const Block<Arch>& block) noexcept {
-  alignas(64) float s[kPad];
-  RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i)
-      store_aligned<Arch>(s + i * lanes<Arch>, block.v[i]);
-  for (std::size_t width = kPad / 2; width > 0; width /= 2)
-    for (std::size_t i = 0; i < width; ++i) s[i] += s[i + width];
-  return s[0];
+  return fold_lanes<Sum>(block);
 }
 
 // The largest element of a row, NaN aside.
@@ -75,11 +109,7 @@ inline float largest(const float* x, std::size_t n) noexcept {
     RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) most.v[i] =
         vselect<Arch>(block.v[i] > most.v[i], block.v[i], most.v[i]);
   }
-  alignas(64) float s[kPad];
-  store_block<Arch>(s, 0, kPad, most);
-  for (std::size_t width = kPad / 2; width > 0; width /= 2)
-    for (std::size_t i = 0; i < width; ++i) s[i] = s[i] > s[i + width] ? s[i] : s[i + width];
-  return s[0];
+  return fold_lanes<Larger>(most);
 }
 
 // y = exp((x - most) * scale); the sum of it.
