@@ -39,21 +39,20 @@ std::size_t columns(const Table& table, const Panels& w) {
          (table.format == Format::int8 ? 2 : 0);
 }
 
-// One panel: where its first row is in W, and where it goes.
+// A panel, where its first row is in W, and where it goes.
 struct Panel {
-  PackSource source;
-  std::size_t gate_stride;
-  std::size_t gates, used, width, depth;
+  const PackPanel& shape;
+  const float* values;
   float* target;
 
-  // Column k of gate g, whose rows are source.row_stride apart.
+  // Column k of gate g, whose rows are row_stride apart.
   const float* column(std::size_t g, std::size_t k) const {
-    std::size_t c = source.first_column + k;
-    if (c >= depth) c -= depth;
-    return source.values + g * gate_stride + c * source.column_stride;
+    std::size_t c = shape.first_column + k;
+    if (c >= shape.depth) c -= shape.depth;
+    return values + g * shape.gate_stride + c * shape.column_stride;
   }
   float element(std::size_t g, std::size_t i, std::size_t k) const {
-    return column(g, k)[i * source.row_stride];
+    return column(g, k)[i * shape.row_stride];
   }
 };
 
@@ -77,41 +76,55 @@ inline void transpose(const float* from, std::size_t from_stride, float* to, std
   xsimd::zip_hi(ac_high, bd_high).store_unaligned(to + 3 * to_stride);
 }
 
-// Columns [k, k + 4) of gate g, which stand side by side in W.
-void pack_four_columns(const Panel& p, std::size_t g, std::size_t k) {
-  const std::size_t stride = p.source.row_stride, height = p.gates * p.width;
-  const float* const source = p.column(g, k);
-  float* const target = p.target + k * height + g * p.width;
+// Calls visit(i) for fours [i, i + 4) that cover 0..n-1, the last two of which may overlap; n >= 4.
+template <class Visit>
+void for_fours(std::size_t n, const Visit& visit) {
   std::size_t i = 0;
-  for (; i + 4 <= p.used; i += 4) transpose(source + i * stride, stride, target + i, height);
-  for (; i < p.used; ++i)
-    for (std::size_t j = 0; j < 4; ++j) target[j * height + i] = source[i * stride + j];
+  for (; i + 4 <= n; i += 4) visit(i);
+  if (i < n) visit(n - 4);
+}
+
+// The rows of a column of one gate. No loop for a few: it would take longer than they do.
+inline void pack_column(const float* from, std::size_t stride, std::size_t used, float* to) {
+  if (used >= 4 && stride == 1) {
+    for_fours(used, [&](std::size_t i) { Four::load_unaligned(from + i).store_unaligned(to + i); });
+  } else if (used >= 4) {
+    for_fours(used, [&](std::size_t i) {
+      for (std::size_t j = 0; j < 4; ++j) to[i + j] = from[(i + j) * stride];
+    });
+  } else {
+    to[0] = from[0];
+    if (used > 1) to[1] = from[stride];
+    if (used > 2) to[2] = from[2 * stride];
+  }
 }
 
 void pack_f32(const Panel& p) {
-  const std::size_t stride = p.source.row_stride, used = p.used;
-  std::size_t k = 0;
-  if (p.source.column_stride == 1 && p.source.first_column == 0 && used >= 4)
-    for (; k + 4 <= p.depth; k += 4)
-      for (std::size_t g = 0; g < p.gates; ++g) pack_four_columns(p, g, k);
-  float* target = p.target + k * p.gates * p.width;
-  for (; k < p.depth; ++k) {
-    for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
-      const float* const source = p.column(g, k);
-      std::size_t i = 0;
-      if (stride == 1)
-        for (; i + 4 <= used; i += 4) Four::load_unaligned(source + i).store_unaligned(target + i);
-      for (; i < used; ++i) target[i] = source[i * stride];
-    }
+  const PackPanel& s = p.shape;
+  const std::size_t height = s.gates * s.width;
+  if (s.used >= 4 && s.depth >= 4 && s.column_stride == 1 && s.first_column == 0) {
+    for_fours(s.depth, [&](std::size_t k) {
+      for (std::size_t g = 0; g < s.gates; ++g) {
+        const float* const from = p.column(g, k);
+        float* const to = p.target + k * height + g * s.width;
+        for_fours(s.used,
+                  [&](std::size_t i) { transpose(from + i * s.row_stride, s.row_stride, to + i, height); });
+      }
+    });
+    return;
   }
+  float* target = p.target;
+  for (std::size_t k = 0; k < s.depth; ++k)
+    for (std::size_t g = 0; g < s.gates; ++g, target += s.width)
+      pack_column(p.column(g, k), s.row_stride, s.used, target);
 }
 
 void pack_bf16(const Panel& p) {
   float* target = p.target;
-  for (std::size_t k = 0; k < p.depth; k += 2) {
-    const bool both = k + 1 < p.depth;
-    for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
-      for (std::size_t i = 0; i < p.used; ++i) {
+  for (std::size_t k = 0; k < p.shape.depth; k += 2) {
+    const bool both = k + 1 < p.shape.depth;
+    for (std::size_t g = 0; g < p.shape.gates; ++g, target += p.shape.width) {
+      for (std::size_t i = 0; i < p.shape.used; ++i) {
         const std::uint32_t second = both ? bf16_bits(p.element(g, i, k + 1)) << 16 : 0u;
         const std::uint32_t slot = bf16_bits(p.element(g, i, k)) | second;
         std::memcpy(target + i, &slot, sizeof slot);
@@ -123,7 +136,7 @@ void pack_bf16(const Panel& p) {
 // The largest magnitude of row i of gate g; a NaN if there is one.
 float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
   float largest = 0.0f;
-  for (std::size_t k = 0; k < p.depth; ++k) {
+  for (std::size_t k = 0; k < p.shape.depth; ++k) {
     const float magnitude = std::fabs(p.element(g, i, k));
     if (!(magnitude <= largest)) largest = magnitude;
     if (std::isnan(largest)) break;
@@ -138,17 +151,17 @@ std::int32_t clamp8(long number) {
 
 // Row by row: its slots, its scale and the sum of its numbers.
 void pack_int8(const Panel& p) {
-  const std::size_t columns = (p.depth + 3) / 4, height = p.gates * p.width;
-  for (std::size_t g = 0; g < p.gates; ++g) {
-    for (std::size_t i = 0; i < p.width; ++i) {
-      float* const target = p.target + g * p.width + i;
-      const float largest = i < p.used ? largest_of_row(p, g, i) : 0.0f;
+  const std::size_t columns = (p.shape.depth + 3) / 4, height = p.shape.gates * p.shape.width;
+  for (std::size_t g = 0; g < p.shape.gates; ++g) {
+    for (std::size_t i = 0; i < p.shape.width; ++i) {
+      float* const target = p.target + g * p.shape.width + i;
+      const float largest = i < p.shape.used ? largest_of_row(p, g, i) : 0.0f;
       const bool usable = largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
       const float inverse = usable ? 127.0f / largest : 0.0f, scale = largest / 127.0f;
       std::int32_t sum = 0;
       for (std::size_t c = 0; c < columns; ++c) {
         std::uint32_t slot = 0;
-        for (std::size_t k = 4 * c; usable && k < p.depth && k < 4 * c + 4; ++k) {
+        for (std::size_t k = 4 * c; usable && k < p.shape.depth && k < 4 * c + 4; ++k) {
           static constexpr unsigned shifts[] = {0, 16, 8, 24};  // the order of a slot
           const std::int32_t number = clamp8(std::lrint(p.element(g, i, k) * inverse));
           sum += number;
@@ -180,36 +193,41 @@ std::size_t panel_count(const Table& table, const Panels& w) {
   return cut.wide_panels() + (cut.wide < cut.rows ? 1 : 0);
 }
 
+PackPanel find_panel(const Table& table, const Panels& w, const PackSource& source, std::size_t panel) {
+  const Cut cut(table, w);
+  const bool narrow = panel == cut.wide_panels();
+  const std::size_t row = narrow ? cut.wide : panel * cut.panel;
+  const std::size_t end = narrow ? cut.rows : cut.wide;
+  PackPanel p;
+  p.row_stride = source.row_stride;
+  p.column_stride = source.column_stride;
+  p.first_column = source.first_column;
+  p.first = row * source.row_stride;
+  p.gate_stride = cut.rows * source.row_stride;
+  p.gates = cut.gates;
+  p.depth = w.depth;
+  p.used = end - row < cut.panel ? end - row : cut.panel;
+  p.width = round_up(p.used, narrow ? table.narrow : table.lanes);
+  p.slot = row * cut.gates * columns(table, w);
+  return p;
+}
+
+void pack(Format format, const PackPanel& panel, const float* values, float* packed) {
+  const Panel p{panel, values + panel.first, packed + panel.slot};
+  switch (format) {
+    case Format::f32:
+      return pack_f32(p);
+    case Format::bf16:
+      return pack_bf16(p);
+    case Format::int8:
+      return pack_int8(p);
+  }
+}
+
 void pack(const Table& table, const Panels& w, const PackSource& source, std::size_t first, std::size_t last,
           float* packed) {
-  const Cut cut(table, w);
-  for (std::size_t panel = first; panel < last; ++panel) {
-    const bool narrow = panel == cut.wide_panels();
-    const std::size_t row = narrow ? cut.wide : panel * cut.panel;
-    const std::size_t end = narrow ? cut.rows : cut.wide;
-    const std::size_t used = end - row < cut.panel ? end - row : cut.panel;
-    const std::size_t width = round_up(used, narrow ? table.narrow : table.lanes);
-    PackSource from = source;
-    from.values += row * source.row_stride;
-    const Panel p{from,
-                  cut.rows * source.row_stride,
-                  cut.gates,
-                  used,
-                  width,
-                  w.depth,
-                  packed + row * cut.gates * columns(table, w)};
-    switch (table.format) {
-      case Format::f32:
-        pack_f32(p);
-        break;
-      case Format::bf16:
-        pack_bf16(p);
-        break;
-      case Format::int8:
-        pack_int8(p);
-        break;
-    }
-  }
+  for (std::size_t panel = first; panel < last; ++panel)
+    pack(table.format, find_panel(table, w, source, panel), source.values, packed);
 }
 
 }  // namespace rnn::kernels

@@ -35,6 +35,19 @@ struct PackSource {
 void pack(const Table& table, const Panels& w, const PackSource& source, std::size_t first, std::size_t last,
           float* packed);
 
+// One panel, for those that pack it again and again: of a small matrix, most of the time would go into finding
+// this out.
+struct PackPanel {
+  std::size_t row_stride, column_stride, first_column;  // as PackSource has them
+  std::size_t first;                                    // value: its first row's
+  std::size_t gate_stride;                              // from a gate's values to the next gate's
+  std::size_t gates, depth;                             // as Panels has them, but at least one gate
+  std::size_t used, width;                              // rows of each gate, and how many there is room for
+  std::size_t slot;                                     // of the packed matrix, where it starts
+};
+PackPanel find_panel(const Table& table, const Panels& w, const PackSource& source, std::size_t panel);
+void pack(Format format, const PackPanel& panel, const float* values, float* packed);
+
 // The bits of the nearest bf16, of two the even one; subnormals become zeros, a NaN stays one.
 inline std::uint32_t bf16_bits(float x) {
   std::uint32_t bits;

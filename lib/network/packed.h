@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "lib/kernels/pack.h"
 #include "lib/kernels/table.h"
 #include "lib/network/memory.h"
 
@@ -29,19 +30,26 @@ class PackedMatrices {
   PackedMatrix& operator[](std::size_t i) noexcept { return matrices_[i]; }
   const PackedMatrix& operator[](std::size_t i) const noexcept { return matrices_[i]; }
 
-  // Once they are described but for the data: give room to those that have rows.
-  void place(const Allocator& allocator, const kernels::Table& table);
+  // Once they are described but for the data: give room to those that have rows, which are of parameters of
+  // these weights.
+  void place(const Allocator& allocator, const Weights& weights);
 
   // Bring one panel up to date, of all the jobs, which can run at the same time.
   void pack(const Weights& weights, std::size_t job) noexcept;
-  std::size_t jobs() const noexcept { return job_ends_.size() == 0 ? 0 : job_ends_[job_ends_.size() - 1]; }
+  std::size_t jobs() const noexcept { return jobs_.size(); }
 
   // What the others hold, of the same shapes.
   void copy(const PackedMatrices& others) noexcept;
 
  private:
+  struct Job {
+    kernels::PackPanel panel;
+    std::size_t offset;  // of the matrix in the weights' values
+    float* packed;       // and packed
+  };
+
   Buffer<PackedMatrix> matrices_;
-  Buffer<std::size_t> job_ends_;  // [matrices] one past the last job of each
+  Buffer<Job> jobs_;
   Buffer<float> packed_;
 };
 

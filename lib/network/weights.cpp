@@ -197,7 +197,7 @@ void Weights::lay_out_matrices() {
   if (has_head())
     set(strands() * kPlaces, find(has(RNN_FLAG_TIED_HEAD) ? Kind::embedding : Kind::head, 0), 0,
         output_size(), 0);
-  matrices_.place(allocator_, *table_);
+  matrices_.place(allocator_, *this);
 }
 
 void Weights::connect() noexcept {

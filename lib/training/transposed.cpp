@@ -43,7 +43,7 @@ void TransposedWeights::reserve(const Weights& weights, bool with_inputs) {
     }
   }
 
-  matrices.place(allocator_, weights.table());
+  matrices.place(allocator_, weights);
   matrices_ = std::move(matrices);
   reserved_ = true;
   with_inputs_ = with_inputs;

@@ -299,7 +299,7 @@ TEST(Weights, TransposedRows) {
   for (const Part& part : {Part{0, 21, 0}, Part{42, 21, 0}, Part{0, 63, 42}, Part{21, 42, 1}}) {
     PackedMatrices matrices(Allocator(), 2);  // the first has no rows
     matrices[1] = {index, part.first_row, part.first_column, true, {nullptr, 21, part.rows, 0}, nullptr};
-    matrices.place(Allocator(), ref->table());
+    matrices.place(Allocator(), *ref);
     for (std::size_t job = 0; job < matrices.jobs(); ++job) matrices.pack(*ref, job);
     for (std::size_t k = 0; k < part.rows; ++k) {
       const auto one_hot = static_cast<std::int32_t>(k);
