@@ -40,8 +40,10 @@ bool before(const Segment& a, const Segment& b) noexcept {
 
 }  // namespace
 
-void Plan::build(const Allocator& allocator, const Slice* slices, std::size_t count,
+bool Plan::build(const Allocator& allocator, const Slice* slices, std::size_t count,
                  const std::uint8_t* resets) {
+  if (resets == nullptr && follow(slices, count)) return false;
+  whole_ = false;
   const std::size_t segments = count_segments(slices, count, resets);
   segments_.reserve(allocator, segments);
   Segment* end = segments_.data();
@@ -60,6 +62,17 @@ void Plan::build(const Allocator& allocator, const Slice* slices, std::size_t co
   }
   segment_count_ = segments;
   steps_ = steps;
+  whole_ = resets == nullptr;
+  return true;
+}
+
+// Slices as long as those before have the same segments, but for the frames: mostly all are equally long.
+bool Plan::follow(const Slice* slices, std::size_t count) noexcept {
+  if (!whole_ || count != segment_count_) return false;
+  for (std::size_t b = 0; b < count; ++b)
+    if (segments_[b].length != slices[segments_[b].slice].length) return false;
+  for (std::size_t b = 0; b < count; ++b) segments_[b].first = slices[segments_[b].slice].first;
+  return true;
 }
 
 std::size_t Plan::frame(std::size_t row) const noexcept {

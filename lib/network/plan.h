@@ -28,8 +28,8 @@ struct Segment {
 class Plan {
  public:
   // resets may be null; a reset in a slice's first frame makes it start from the initial state.
-  // The storage is kept between calls.
-  void build(const Allocator& allocator, const Slice* slices, std::size_t count, const std::uint8_t* resets);
+  // The storage is kept between calls. False if only the frames are others than before.
+  bool build(const Allocator& allocator, const Slice* slices, std::size_t count, const std::uint8_t* resets);
 
   std::size_t segments() const noexcept { return segment_count_; }  // B
   const Segment& segment(std::size_t b) const noexcept { return segments_[b]; }
@@ -41,10 +41,13 @@ class Plan {
   std::size_t frame(std::size_t row) const noexcept;
 
  private:
+  bool follow(const Slice* slices, std::size_t count) noexcept;
+
   Buffer<Segment> segments_;
   Buffer<std::size_t> active_;
   Buffer<std::size_t> offset_;
   std::size_t segment_count_ = 0;
+  bool whole_ = false;  // each segment is a slice: there were no resets
   std::size_t steps_ = 0;
 };
 

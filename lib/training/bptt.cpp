@@ -83,8 +83,12 @@ void Bptt::run_backward(bool with_loss, Gradients::Mode mode, float* gradients) 
 
 void Bptt::begin(const Pass& pass) {
   pass_ = pass;
-  w_.begin(pass);
-  build_groups();
+  const bool other = w_.begin(pass);
+  const std::size_t threads = threads_.count(operations());
+  if (!other && threads == grouped_for_) return;
+  grouped_for_ = 0;
+  build_groups(threads);
+  grouped_for_ = threads;
 }
 
 double Bptt::operations() const noexcept {
@@ -92,9 +96,9 @@ double Bptt::operations() const noexcept {
 }
 
 // Groups of about equal numbers of rows. Segments are sorted by length, the longest first.
-void Bptt::build_groups() {
+void Bptt::build_groups(std::size_t threads) {
   const std::size_t segments = w_.plan.segments();
-  std::size_t count = threads_.count(operations());
+  std::size_t count = threads;
   if (count > 1 && segments / (2 * count) >= kManySegments) count *= 2;
   count = std::clamp<std::size_t>(count, 1, std::max<std::size_t>(1, segments / kLeastSegments));
   groups_.reserve(allocator_, count);

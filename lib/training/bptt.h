@@ -93,7 +93,7 @@ class Bptt {
 
   void begin(const Pass& pass);
   void run_backward(bool with_loss, Gradients::Mode mode, float* gradients);
-  void build_groups();
+  void build_groups(std::size_t threads);
   void build_blocks();
   double operations() const noexcept;
   RowLoss sum_losses() const noexcept;
@@ -201,6 +201,7 @@ class Bptt {
   bool initial_gradients_ = false;
   Buffer<Group> groups_;
   std::size_t group_count_ = 0;
+  std::size_t grouped_for_ = 0;  // so many threads; 0: there are no groups of the pass before
   Buffer<float> scratch_;
   Buffer<std::size_t> local_;
   Buffer<float*> d_input_rows_;  // [rows]  into Cotangents::inputs

@@ -1,6 +1,7 @@
 #include "lib/training/workspace.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rnn {
 namespace {
@@ -118,7 +119,9 @@ std::size_t Workspace::row_floats(const Weights& weights) {
   return workspace.lay_out(nullptr);
 }
 
-void Workspace::begin(const Pass& pass) {
+bool Workspace::begin(const Pass& pass) {
+  const auto before = kind();
+  const bool had_layout = std::exchange(laid_out_, false);
   one_hot = pass.data->indices != nullptr && !dimensions.embedding && !shapes[0].has_window();
   pooling = pass.data->pooling;
   before_pooling = pooling != 0 ? pass.weights->layers_before_pooling() : dimensions.layers;
@@ -126,14 +129,20 @@ void Workspace::begin(const Pass& pass) {
   output_dropout = pass.output_dropout > 0.0f;
   recurrent_dropout = pass.recurrent_dropout > 0.0f;
   given_states = pass.initial_states != nullptr;
-  plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
   sampled = pass.sample != nullptr;
+  smoothed = pass.labels != nullptr && pass.labels->smoothed();
+  const bool other_rows = plan.build(allocator_, pass.slices, pass.count, pass.data->resets);
   in_chunks = sampled || output_rows() > chunk;
   first_output = 0;
-  reserve(pass);
-  connect_layers();
-  runs_[0].build(allocator_, plan, false);
-  if (dimensions.has_reverse) runs_[1].build(allocator_, plan, true);
+  const bool other = !had_layout || other_rows || kind() != before;
+  if (other) {
+    reserve();
+    connect_layers();
+    runs_[0].build(allocator_, plan, false);
+    if (dimensions.has_reverse) runs_[1].build(allocator_, plan, true);
+  }
+  laid_out_ = true;
+  return other;
 }
 
 void Workspace::begin_backward() {
@@ -143,7 +152,7 @@ void Workspace::begin_backward() {
 }
 
 // Rows grow by a quarter at least, so that ragged batches soon find room.
-void Workspace::reserve(const Pass& pass) {
+void Workspace::reserve() {
   const std::size_t rows = plan.rows(), segments = plan.segments();
   indices.reserve(allocator_, rows);
   classes.reserve(allocator_, rows);
@@ -151,7 +160,7 @@ void Workspace::reserve(const Pass& pass) {
   weights.reserve(allocator_, rows);
   scale.reserve(allocator_, rows);
   softmax.reserve(allocator_, rows);
-  if (pass.labels != nullptr && pass.labels->smoothed()) {
+  if (smoothed) {
     certain.reserve(allocator_, rows);
     rest.reserve(allocator_, rows);
   }

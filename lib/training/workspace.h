@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 
 #include "lib/network/layer_walk.h"
 #include "lib/network/memory.h"
@@ -161,8 +162,8 @@ struct Workspace {
   // About how many floats each row of a pass takes.
   static std::size_t row_floats(const Weights& weights);
 
-  // Lay out a pass.
-  void begin(const Pass& pass);
+  // Lay out a pass. False if the pass before had the same layout.
+  bool begin(const Pass& pass);
   // Make room for the backward pass.
   void begin_backward();
 
@@ -206,7 +207,8 @@ struct Workspace {
   // More output rows than `outputs` has room for: it holds those from first_output on, as many as `chunk` at
   // a time.
   bool in_chunks = false;
-  bool sampled = false;  // then in_chunks too, and `outputs` has nothing
+  bool sampled = false;   // then in_chunks too, and `outputs` has nothing
+  bool smoothed = false;  // labels
   const std::size_t chunk;
   std::size_t first_output = 0;
 
@@ -238,13 +240,18 @@ struct Workspace {
     Matrix dropped;
   };
 
-  void reserve(const Pass& pass);
+  // What decides on the layout beside the plan.
+  auto kind() const noexcept {
+    return std::make_tuple(one_hot, pooling, dropout, output_dropout, recurrent_dropout, sampled, smoothed);
+  }
+  void reserve();
   std::size_t lay_out(float* base);
   void lay_out_strand(StrandRows& strand, const Taker& take);
   void connect_layers() noexcept;
 
   Allocator allocator_;
   Buffer<float> memory_;
+  bool laid_out_ = false;  // the pass before
   std::size_t row_capacity_ = 0;
   std::size_t segment_capacity_ = 0;
   bool room_for_inputs_ = false;

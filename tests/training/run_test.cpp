@@ -223,6 +223,31 @@ TEST(Run, StopsEarlyWithoutProgress) {
   EXPECT_EQ(log.updates.size(), updates) << "it stays stopped";
 }
 
+// A trainer that has done other updates lays out a batch as a new one does.
+TEST(Trainer, LaysOutEachBatchAnew) {
+  rnn_config_t config = kConfig;
+  config.flags |= RNN_FLAG_BIDIRECTIONAL;
+  std::vector<Data> batches;
+  const std::vector<std::size_t> lengths[] = {{5, 3, 3}, {3, 5, 3}, {3, 5}};
+  for (const bool one_hot : {false, true})
+    for (const std::int32_t pooling : {RNN_POOLING_NONE, RNN_POOLING_LAST, RNN_POOLING_MAX})
+      for (const bool resets : {false, true})
+        for (const auto& l : lengths)
+          batches.push_back(make_data(config, l, {one_hot, pooling, false, resets}, batches.size()));
+  const rnn_train_options_t o = sgd(0.1f);
+  const TrainerHandle trainer = create_trainer(create(config), o);
+  Random random(5);
+  for (int i = 0; i < 300; ++i) {
+    const TrainerHandle fresh = create_trainer(network_of(trainer), o);
+    const rnn_sequences_t in = batches[static_cast<std::size_t>(random.below(batches.size()))].get();
+    for (int again = 0; again < 2; ++again) {
+      ASSERT_EQ(rnn_trainer_update(trainer.get(), &in, nullptr), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(rnn_trainer_update(fresh.get(), &in, nullptr), RNN_OK) << rnn_last_error();
+      ASSERT_EQ(bits(values(trainer)), bits(values(fresh))) << i;
+    }
+  }
+}
+
 TEST(Trainer, SetsTheLearningRate) {
   const Data data = make_data(kConfig, {5, 3}, {});
   const rnn_sequences_t in = data.get();

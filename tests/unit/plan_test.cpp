@@ -97,6 +97,27 @@ TEST(Plan, RandomRaggedSequencesWithResets) {
   }
 }
 
+// Of the same lengths, only the frames are others.
+TEST(Plan, SameLengthsAtOtherFrames) {
+  const Slice slices[] = {{0, 2}, {2, 4}, {6, 2}}, others[] = {{9, 2}, {0, 4}, {4, 2}};
+  const std::uint8_t resets[11] = {};
+  Plan plan, expected;
+  EXPECT_TRUE(plan.build(Allocator(), slices, 3, nullptr));
+  EXPECT_FALSE(plan.build(Allocator(), others, 3, nullptr));
+  EXPECT_TRUE(expected.build(Allocator(), others, 3, nullptr));
+  ASSERT_EQ(plan.segments(), expected.segments());
+  ASSERT_EQ(plan.steps(), expected.steps());
+  for (std::size_t row = 0; row < expected.rows(); ++row) EXPECT_EQ(plan.frame(row), expected.frame(row));
+  for (std::size_t b = 0; b < expected.segments(); ++b) {
+    EXPECT_EQ(plan.segment(b).slice, expected.segment(b).slice);
+    EXPECT_EQ(plan.segment(b).first, expected.segment(b).first);
+    EXPECT_EQ(plan.segment(b).length, expected.segment(b).length);
+  }
+  EXPECT_TRUE(plan.build(Allocator(), others, 2, nullptr));
+  EXPECT_TRUE(plan.build(Allocator(), others, 3, resets));
+  EXPECT_TRUE(plan.build(Allocator(), others, 3, nullptr)) << "behind resets";
+}
+
 TEST(Plan, OneFrame) {
   const Slice slice{3, 1};
   const std::uint8_t resets[4] = {0, 0, 0, 1};
