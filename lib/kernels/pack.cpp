@@ -63,18 +63,30 @@ using Four = Vec<xsimd::sse2>;
 using Four = Vec<xsimd::neon64>;
 #endif
 
-// to[j * to_stride + i] = from[i * from_stride + j], i and j < 4.
-inline void transpose(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) {
-  const Four a = Four::load_unaligned(from), b = Four::load_unaligned(from + from_stride);
-  const Four c = Four::load_unaligned(from + 2 * from_stride),
-             d = Four::load_unaligned(from + 3 * from_stride);
+// Four rows of four columns.
+struct Square {
+  Four a, b, c, d;
+};
+
+inline Square load_transposed(const float* p, std::size_t stride) {
+  const Four a = Four::load_unaligned(p), b = Four::load_unaligned(p + stride);
+  const Four c = Four::load_unaligned(p + 2 * stride), d = Four::load_unaligned(p + 3 * stride);
   const Four ac = xsimd::zip_lo(a, c), bd = xsimd::zip_lo(b, d);
   const Four ac_high = xsimd::zip_hi(a, c), bd_high = xsimd::zip_hi(b, d);
-  xsimd::zip_lo(ac, bd).store_unaligned(to);
-  xsimd::zip_hi(ac, bd).store_unaligned(to + to_stride);
-  xsimd::zip_lo(ac_high, bd_high).store_unaligned(to + 2 * to_stride);
-  xsimd::zip_hi(ac_high, bd_high).store_unaligned(to + 3 * to_stride);
+  return {xsimd::zip_lo(ac, bd), xsimd::zip_hi(ac, bd), xsimd::zip_lo(ac_high, bd_high),
+          xsimd::zip_hi(ac_high, bd_high)};
 }
+
+// to[j * to_stride + i] = from[i * from_stride + j], i and j < 4.
+inline void transpose(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) {
+  const Square s = load_transposed(from, from_stride);
+  s.a.store_unaligned(to);
+  s.b.store_unaligned(to + to_stride);
+  s.c.store_unaligned(to + 2 * to_stride);
+  s.d.store_unaligned(to + 3 * to_stride);
+}
+
+inline void add(const Four& x, float* y) { (Four::load_unaligned(y) + x).store_unaligned(y); }
 
 // Calls visit(i) for fours [i, i + 4) that cover 0..n-1, the last two of which may overlap; n >= 4.
 template <class Visit>
@@ -99,24 +111,27 @@ inline void pack_column(const float* from, std::size_t stride, std::size_t used,
   }
 }
 
+// The rows of one gate by fours of columns, which stand side by side in W.
+inline void pack_fours(const float* from, std::size_t stride, std::size_t used, std::size_t depth, float* to,
+                       std::size_t height) {
+  for_fours(depth, [&](std::size_t k) {
+    for_fours(used,
+              [&](std::size_t i) { transpose(from + i * stride + k, stride, to + k * height + i, height); });
+  });
+}
+
 void pack_f32(const Panel& p) {
   const PackPanel& s = p.shape;
-  const std::size_t height = s.gates * s.width;
-  if (s.used >= 4 && s.depth >= 4 && s.column_stride == 1 && s.first_column == 0) {
-    for_fours(s.depth, [&](std::size_t k) {
-      for (std::size_t g = 0; g < s.gates; ++g) {
-        const float* const from = p.column(g, k);
-        float* const to = p.target + k * height + g * s.width;
-        for_fours(s.used,
-                  [&](std::size_t i) { transpose(from + i * s.row_stride, s.row_stride, to + i, height); });
-      }
-    });
+  const std::size_t stride = s.row_stride, used = s.used, width = s.width;  // whatever is stored
+  if (used >= 4 && s.depth >= 4 && s.column_stride == 1 && s.first_column == 0) {
+    for (std::size_t g = 0; g < s.gates; ++g)
+      pack_fours(p.values + g * s.gate_stride, stride, used, s.depth, p.target + g * width, s.gates * width);
     return;
   }
   float* target = p.target;
   for (std::size_t k = 0; k < s.depth; ++k)
-    for (std::size_t g = 0; g < s.gates; ++g, target += s.width)
-      pack_column(p.column(g, k), s.row_stride, s.used, target);
+    for (std::size_t g = 0; g < s.gates; ++g, target += width)
+      pack_column(p.column(g, k), stride, used, target);
 }
 
 void pack_bf16(const Panel& p) {
@@ -228,6 +243,30 @@ void pack(const Table& table, const Panels& w, const PackSource& source, std::si
           float* packed) {
   for (std::size_t panel = first; panel < last; ++panel)
     pack(table.format, find_panel(table, w, source, panel), source.values, packed);
+}
+
+void add_transposed(std::size_t rows, std::size_t columns, const float* x, std::size_t x_stride, float* y,
+                    std::size_t y_stride) {
+  constexpr std::size_t line = 16;  // of y in the cache
+  for (std::size_t first = 0; first < rows; first += line) {
+    const std::size_t last = first + line < rows ? first + line : rows;
+    std::size_t j = 0;
+    for (; j + 4 <= columns; j += 4) {
+      float* const to = y + j * y_stride;
+      std::size_t i = first;
+      for (; i + 4 <= last; i += 4) {
+        const Square s = load_transposed(x + i * x_stride + j, x_stride);
+        add(s.a, to + i);
+        add(s.b, to + y_stride + i);
+        add(s.c, to + 2 * y_stride + i);
+        add(s.d, to + 3 * y_stride + i);
+      }
+      for (; i < last; ++i)
+        for (std::size_t n = 0; n < 4; ++n) to[n * y_stride + i] += x[i * x_stride + j + n];
+    }
+    for (; j < columns; ++j)
+      for (std::size_t i = first; i < last; ++i) y[j * y_stride + i] += x[i * x_stride + j];
+  }
 }
 
 }  // namespace rnn::kernels

@@ -48,6 +48,10 @@ struct PackPanel {
 PackPanel find_panel(const Table& table, const Panels& w, const PackSource& source, std::size_t panel);
 void pack(Format format, const PackPanel& panel, const float* values, float* packed);
 
+// y[j, i] += x[i, j] for i < rows and j < columns.
+void add_transposed(std::size_t rows, std::size_t columns, const float* x, std::size_t x_stride, float* y,
+                    std::size_t y_stride);
+
 // The bits of the nearest bf16, of two the even one; subnormals become zeros, a NaN stays one.
 inline std::uint32_t bf16_bits(float x) {
   std::uint32_t bits;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "lib/kernels/pack.h"
+
 namespace rnn {
 namespace {
 
@@ -37,6 +39,7 @@ std::size_t row_parts(std::size_t rows, const Weights& weights) noexcept {
 
 Range rows_of_part(std::size_t rows, std::size_t part, std::size_t parts) noexcept {
   const auto edge = [&](std::size_t i) {
+    if (i == 0) return i;  // mostly there is one part, and division is slow
     return i == parts ? rows : rows * i / parts / kSharedRows * kSharedRows;
   };
   return {edge(part), edge(part + 1)};
@@ -94,9 +97,8 @@ class Gradients::TileSum {
         rows_(rows_of_part(w.rows_of(w.strands[p_.strand].layer->index), tile.part, parts)),
         output_rows_(rows_of_part(w.output_rows(), tile.part, parts)),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
-    if (!is_one_hot(w, p_)) return;
-    const Parameter* const bias = weights.find(Kind::vector, p_.strand);
-    if (bias != nullptr && goes_with_inputs(w, *bias)) bias_ = gradients + bias->offset + tile.row;
+    if (tile.bias != kNone && tile.inputs == kNone)
+      bias_ = gradients + weights.parameter(tile.bias).offset + tile.row;
   }
 
   void clear() noexcept;
@@ -262,12 +264,7 @@ void Gradients::TileSum::add_columns(const float* columns) noexcept {
   const Dimensions& d = w_.dimensions;
   const float* const sums = columns + p_.strand * d.inputs * d.gate_stride + tile_.row;
   if (bias_ != nullptr) table_.column_sums(d.inputs, kernels::padded(tile_.rows), sums, d.gate_stride, bias_);
-  constexpr std::size_t kColumnBlock = 16;  // a cache line of the result
-  for (std::size_t first = 0; first < d.inputs; first += kColumnBlock) {
-    const std::size_t last = std::min(first + kColumnBlock, d.inputs);
-    for (std::size_t row = 0; row < tile_.rows; ++row)
-      for (std::size_t i = first; i < last; ++i) c_[row * p_.stride + i] += sums[i * d.gate_stride + row];
-  }
+  kernels::add_transposed(d.inputs, tile_.rows, sums, d.gate_stride, c_, p_.stride);
 }
 
 void Gradients::TileSum::add_lookups() noexcept {
@@ -368,7 +365,7 @@ void Gradients::compute_tile(const Workspace& w, const Weights& weights, const T
   if (later) return;
   if (tile.inputs == kNone) return sum.add_all(mode.initial, columns);
   const std::size_t width = kernels::padded(weights.parameter(tile.inputs).columns);
-  const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone, tile.part};
+  const Tile rows = {tile.inputs, tile.row, tile.rows, 0, width, kNone, tile.bias, tile.part};
   TileSum inputs(w, weights, rows, parts_, gradients);
   if (clear) inputs.clear();
   sum.add_recurrent_with(inputs, columns);
@@ -429,6 +426,10 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
   std::size_t inputs = kNone;
   if (p.kind == Kind::recurrent && takes_inputs(w, p.strand))
     inputs = static_cast<std::size_t>(weights.find(Kind::input, p.strand) - &weights.parameter(0));
+  std::size_t bias = kNone;
+  if (const Parameter* const found = weights.find(Kind::vector, p.strand);
+      (is_one_hot(w, p) || inputs != kNone) && found != nullptr && goes_with_inputs(w, *found))
+    bias = static_cast<std::size_t>(found - &weights.parameter(0));
   const std::size_t columns = p.is_matrix() ? kernels::padded(p.columns) : 1;
   const std::size_t parts = p.kind == Kind::initial ? 1 : parts_;  // not sums over rows of the pass
   TileShape step = p.is_matrix() ? shape : TileShape{kStripe, 1};
@@ -448,6 +449,7 @@ void Gradients::cut(const Workspace& w, const Weights& weights, std::size_t para
                                  column,
                                  std::min(step.columns, columns - column),
                                  column == 0 ? inputs : kNone,
+                                 column == 0 ? bias : kNone,
                                  part};
   }
 }

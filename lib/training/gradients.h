@@ -56,6 +56,7 @@ class Gradients {
     std::size_t row, rows;
     std::size_t column, columns;
     std::size_t inputs;  // of W_hh: one-hot inputs' W_ih, if the tile has the same rows of it along, or kNone
+    std::size_t bias;    // of one-hot inputs' W_ih: the bias whose same rows go along, or kNone
     std::size_t part;    // of the sum over the pass's rows
   };
 

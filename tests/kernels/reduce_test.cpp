@@ -119,6 +119,21 @@ TEST_P(ReduceTable, ScatterAddAddsInOrder) {
   }
 }
 
+TEST(AddTransposed, EverySizeUpTo37) {
+  std::mt19937 random(9);
+  for (std::size_t rows = 0; rows <= 37; ++rows) {
+    for (std::size_t columns = 0; columns <= 37; ++columns) {
+      const std::size_t x_stride = columns + random() % 5, y_stride = rows + random() % 5;
+      const std::vector<float> x = randoms(rows * x_stride, random), y = randoms(columns * y_stride, random);
+      std::vector<float> sum = y, expected = y;
+      add_transposed(rows, columns, x.data(), x_stride, sum.data(), y_stride);
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t j = 0; j < columns; ++j) expected[j * y_stride + i] += x[i * x_stride + j];
+      ASSERT_EQ(sum, expected) << rows << " x " << columns;
+    }
+  }
+}
+
 TEST(SumSquares, EverySizeUpTo67AndLarge) {
   std::mt19937 random(6);
   Edge edge(100003);
