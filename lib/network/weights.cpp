@@ -141,6 +141,7 @@ void Weights::lay_out_strands() {
   strands_ = Buffer<Strand>(allocator_, count);
   for (const Layer& layer : layers_) {
     has_reverse_ = has_reverse_ || layer.has_reverse();
+    has_zoneout_ = has_zoneout_ || layer.has_zoneout();
     for (std::size_t d = 0; d < layer.directions; ++d) {
       Strand& strand = strands_[layer.first_strand + d];
       strand.layer = &layer;
@@ -232,10 +233,6 @@ void Weights::connect() noexcept {
 const float* Weights::vector(Kind kind, std::size_t strand, std::size_t index) const noexcept {
   const Parameter* parameter = find(kind, strand, index);
   return parameter != nullptr ? values_.data() + parameter->offset : zeros_.data();
-}
-
-bool Weights::has_zoneout() const noexcept {
-  return std::any_of(layers_.begin(), layers_.end(), [](const Layer& layer) { return layer.has_zoneout(); });
 }
 
 const Parameter* Weights::find(const char* name) const noexcept {

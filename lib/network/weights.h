@@ -65,7 +65,7 @@ class Weights {
   std::size_t strands() const noexcept { return strands_.size(); }
   const Strand& strand(std::size_t strand) const noexcept { return strands_[strand]; }
   bool has_reverse() const noexcept { return has_reverse_; }  // a strand
-  bool has_zoneout() const noexcept;                          // a layer
+  bool has_zoneout() const noexcept { return has_zoneout_; }  // a layer
 
   std::size_t input_size() const noexcept { return static_cast<std::size_t>(config_.input_size); }  // I
   // O, or without a head what the last layer gives.
@@ -140,6 +140,7 @@ class Weights {
   const kernels::Table* table_;
   Buffer<Strand> strands_;
   bool has_reverse_ = false;
+  bool has_zoneout_ = false;
   std::size_t state_size_ = 0;
   std::size_t padded_state_size_ = 0;
   std::size_t past_size_ = 0;

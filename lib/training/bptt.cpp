@@ -149,10 +149,4 @@ RowLoss Bptt::sum_losses() const noexcept {
   return sum;
 }
 
-std::size_t Bptt::active(const Group& g, std::size_t t) const noexcept {
-  if (t >= w_.plan.steps()) return 0;
-  const std::size_t last = std::min(w_.plan.active(t), g.last);
-  return last > g.first ? last - g.first : 0;
-}
-
 }  // namespace rnn

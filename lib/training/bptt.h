@@ -156,7 +156,7 @@ class Bptt {
                      std::size_t strand) noexcept;
   void sweep_backward(const Group& g, Block block, const BlockGradients& d_o, std::size_t strand) noexcept;
   void step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t strand,
-                     const cells::BackwardWeights& weights) noexcept;
+                     const cells::BackwardWeights& weights, cells::BackwardStep& b) noexcept;
   void windows_backward(const Group& g, Block block, std::size_t layer) noexcept;
   void add_windows(const Group& g, std::size_t layer, std::size_t position, std::size_t count,
                    const kernels::MutableRows& d_x) noexcept;
@@ -177,7 +177,11 @@ class Bptt {
   }
   // The group's segments that reach step t, and their first row among the plan's, or the states'.
   std::size_t steps(const Group& g) const noexcept { return w_.plan.segment(g.first).length; }
-  std::size_t active(const Group& g, std::size_t t) const noexcept;
+  std::size_t active(const Group& g, std::size_t t) const noexcept {
+    if (t >= w_.plan.steps()) return 0;
+    const std::size_t last = w_.plan.active(t) < g.last ? w_.plan.active(t) : g.last;
+    return last > g.first ? last - g.first : 0;
+  }
   std::size_t row(const Group& g, std::size_t t) const noexcept { return w_.plan.offset(t) + g.first; }
   std::size_t state_row(const Group& g, std::size_t t) const noexcept {
     return w_.plan.segments() + row(g, t);

@@ -121,10 +121,12 @@ void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o
       rows_backward(first, rows, d_o.above.read(before), index);
     });
   const cells::BackwardWeights transposed = transposed_.strand(index);
+  cells::BackwardStep b{};
+  b.hidden = strand.layer->hidden;
   for (std::size_t i = 0; i < block.last - block.first; ++i) {
     const std::size_t t = strand.reverse ? block.first + i : block.last - 1 - i;
     const Matrix d_h = {d_o.above.at(d_o.local[t - block.first], strand.column), d_o.above.stride};
-    visit_step(g, t, index, [&](const Step& step) { step_backward(g, step, d_h, index, transposed); });
+    visit_step(g, t, index, [&](const Step& step) { step_backward(g, step, d_h, index, transposed, b); });
   }
   if (!strand.layer->layer_norm) return;
   const StrandRows& s = w_.strands[index];
@@ -150,20 +152,20 @@ void Bptt::rows_backward(std::size_t first, std::size_t rows, const kernels::Row
   cells::backward(*strand.layer->cell, pass_.weights->table(), strand.weights, {}, b);
 }
 
-// All segments of a reverse strand's step go on to the step before, but at the first.
+// All segments of a reverse strand's step go on to the step before, but at the first. b: what another step left,
+// or empty but for the width.
 void Bptt::step_backward(const Group& g, const Step& step, const Matrix& d_h, std::size_t index,
-                         const cells::BackwardWeights& transposed) noexcept {
+                         const cells::BackwardWeights& transposed, cells::BackwardStep& b) noexcept {
   const Strand& strand = pass_.weights->strand(index);
   const cells::Cell& cell = *strand.layer->cell;
   const StrandRows& s = w_.strands[index];
   const std::size_t first = row(g, step.t) + step.first;
-  cells::BackwardStep b{};
   b.rows = step.count;
-  b.hidden = strand.layer->hidden;
   if (!strand.reverse)
     b.rows_next = active(g, step.t + 1);
   else
     b.rows_next = step.t > 0 ? step.count : 0;
+  b.d_product_next = {};
   if (b.rows_next > 0)
     b.d_product_next = s.d_product.read(row(g, strand.reverse ? step.t - 1 : step.t + 1) + step.first);
   b.d_h = d_h.read(step.first);

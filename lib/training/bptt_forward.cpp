@@ -193,16 +193,17 @@ void Bptt::load_inputs(const Group& g, Block block) noexcept {
   const rnn_sequences_t& data = *pass_.data;
   const Matrix& inputs = w_.layers[0].inputs;
   for (std::size_t t = block.first; t < block.last; ++t) {
-    const std::size_t first = row(g, t);
-    for (std::size_t i = 0; i < active(g, t); ++i) {
+    const std::size_t first = row(g, t), rows = active(g, t);
+    for (std::size_t i = 0; i < rows; ++i) {
       const std::size_t frame = w_.plan.frame(t, g.first + i);
       if (data.indices != nullptr) w_.indices[first + i] = data.indices[frame];
+      if (w_.one_hot) continue;
       if (d.embedding) {
         const auto index = static_cast<std::size_t>(data.indices[frame]);
         std::copy_n(pass_.weights->embedding(index), d.layer_inputs, inputs.at(first + i));
       } else if (data.indices == nullptr) {
         std::copy_n(data.inputs + frame * d.inputs, d.inputs, inputs.at(first + i));
-      } else if (!w_.one_hot) {
+      } else {
         std::fill_n(inputs.at(first + i), d.inputs, 0.0f);
         inputs.at(first + i)[data.indices[frame]] = 1.0f;
       }

@@ -11,7 +11,7 @@ namespace rnn {
 // ---- Forward ---------------------------------------------------------------------------------------
 
 void Bptt::compute_outputs(const Group& g, Block block) noexcept {
-  const bool here = !w_.in_chunks;
+  const bool here = !w_.in_chunks, stores = here && (pass_.outputs != nullptr || pass_.best != nullptr);
   if (here)
     for_spans(g, block,
               [&](std::size_t first, std::size_t rows, std::size_t) { multiply_head(first, rows); });
@@ -19,7 +19,7 @@ void Bptt::compute_outputs(const Group& g, Block block) noexcept {
     const std::size_t first = row(g, t), rows = active(g, t);
     for (std::size_t i = 0; i < rows; ++i) {
       const std::size_t frame = w_.plan.frame(t, g.first + i);
-      if (here) store_outputs(first + i, frame);
+      if (stores) store_outputs(first + i, frame);
       if (pass_.loss != 0) load_target(first + i, frame, true);
     }
   }
