@@ -251,6 +251,8 @@ template <class Output>
 
 // Rows of x that are worked on while a panel is in the cache.
 constexpr std::size_t kRowBlock = 96;
+// Of so few outputs of these rows, the products hide no time, and to fetch them takes as long as they do.
+constexpr std::size_t kFewOutputs = 1024;
 
 // Rows [m0, m0 + count) of x, cut into tiles that are as equal as can be.
 template <class Arch, std::size_t G>
@@ -262,13 +264,14 @@ inline void multiply_block(const Panels& w, const float* const* x, std::size_t m
   alignas(64) float sums[MR * PV * L];
   const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
   const std::size_t wide = P::wide_vectors(w), all = wide + P::narrow_vectors(w), parts = part_count(w.rows);
+  const bool fetches = count * w.rows > kFewOutputs;
   for (std::size_t vector = 0; vector < all;) {
     const float* const panel = w.data + vector * L * w.depth;
     const bool narrow = has_narrow<Arch> && vector == wide;
     const std::size_t left = (narrow ? all : wide) - vector, vectors = left < PV ? left : PV;
     for (std::size_t i = 0, m = 0; i < tiles; ++i) {
       const std::size_t rows = small + (i < larger ? 1 : 0);
-      output.prefetch(m0 + m, rows, vector / G * L, vectors / G * L);
+      if (fetches) output.prefetch(m0 + m, rows, vector / G * L, vectors / G * L);
       if (!narrow) {
         with_rows<Arch, P, 1>(rows, vectors, parts, panel, w.depth, x + m, sums);
         output.finish(sums, m0 + m, rows, vector / G * L, vectors);
