@@ -39,22 +39,15 @@ std::size_t columns(const Table& table, const Panels& w) {
          (table.format == Format::int8 ? 2 : 0);
 }
 
-// A panel, where its first row is in W, and where it goes.
-struct Panel {
-  const PackPanel& shape;
-  const float* values;
-  float* target;
-
-  // Column k of gate g, whose rows are row_stride apart.
-  const float* column(std::size_t g, std::size_t k) const {
-    std::size_t c = shape.first_column + k;
-    if (c >= shape.depth) c -= shape.depth;
-    return values + g * shape.gate_stride + c * shape.column_stride;
-  }
-  float element(std::size_t g, std::size_t i, std::size_t k) const {
-    return column(g, k)[i * shape.row_stride];
-  }
-};
+// Column k of gate g, whose rows are row_stride apart, of a panel whose first row is at `values`.
+inline const float* column(const PackPanel& p, const float* values, std::size_t g, std::size_t k) {
+  std::size_t c = p.first_column + k;
+  if (c >= p.depth) c -= p.depth;
+  return values + g * p.gate_stride + c * p.column_stride;
+}
+inline float element(const PackPanel& p, const float* values, std::size_t g, std::size_t i, std::size_t k) {
+  return column(p, values, g, k)[i * p.row_stride];
+}
 
 // What every CPU has.
 #if defined(__SSE2__)
@@ -120,28 +113,30 @@ inline void pack_fours(const float* from, std::size_t stride, std::size_t used, 
   });
 }
 
-void pack_f32(const Panel& p) {
-  const PackPanel& s = p.shape;
-  const std::size_t stride = s.row_stride, used = s.used, width = s.width;  // whatever is stored
-  if (used >= 4 && s.depth >= 4 && s.column_stride == 1 && s.first_column == 0) {
-    for (std::size_t g = 0; g < s.gates; ++g)
-      pack_fours(p.values + g * s.gate_stride, stride, used, s.depth, p.target + g * width, s.gates * width);
+void pack_f32(const PackPanel& p, const float* values, float* target) {
+  const std::size_t stride = p.row_stride, used = p.used,
+                    width = p.width;  // in registers, whatever is stored
+  if (used >= 4 && p.depth >= 4 && p.column_stride == 1 && p.first_column == 0) {
+    for (std::size_t g = 0; g < p.gates; ++g)
+      pack_fours(values + g * p.gate_stride, stride, used, p.depth, target + g * width, p.gates * width);
     return;
   }
-  float* target = p.target;
-  for (std::size_t k = 0; k < s.depth; ++k)
-    for (std::size_t g = 0; g < s.gates; ++g, target += width)
-      pack_column(p.column(g, k), stride, used, target);
+  for (std::size_t k = 0; k < p.depth; ++k)
+    for (std::size_t g = 0; g < p.gates; ++g, target += width)
+      pack_column(column(p, values, g, k), stride, used, target);
 }
 
-void pack_bf16(const Panel& p) {
-  float* target = p.target;
-  for (std::size_t k = 0; k < p.shape.depth; k += 2) {
-    const bool both = k + 1 < p.shape.depth;
-    for (std::size_t g = 0; g < p.shape.gates; ++g, target += p.shape.width) {
-      for (std::size_t i = 0; i < p.shape.used; ++i) {
-        const std::uint32_t second = both ? bf16_bits(p.element(g, i, k + 1)) << 16 : 0u;
-        const std::uint32_t slot = bf16_bits(p.element(g, i, k)) | second;
+// By value, like the next one: likewise.
+void pack_bf16(PackPanel p, const float* values, float* target) {
+  for (std::size_t k = 0; k < p.depth; k += 2) {
+    const bool both = k + 1 < p.depth;
+    const std::uint32_t upper = both ? 0xffff0000u : 0u;
+    for (std::size_t g = 0; g < p.gates; ++g, target += p.width) {
+      const float* const first = column(p, values, g, k);
+      const float* const second = both ? column(p, values, g, k + 1) : first;
+      for (std::size_t i = 0; i < p.used; ++i) {
+        const std::size_t at = i * p.row_stride;
+        const std::uint32_t slot = bf16_bits(first[at]) | (bf16_bits(second[at]) << 16 & upper);
         std::memcpy(target + i, &slot, sizeof slot);
       }
     }
@@ -149,10 +144,10 @@ void pack_bf16(const Panel& p) {
 }
 
 // The largest magnitude of row i of gate g; a NaN if there is one.
-float largest_of_row(const Panel& p, std::size_t g, std::size_t i) {
+float largest_of_row(const PackPanel& p, const float* values, std::size_t g, std::size_t i) {
   float largest = 0.0f;
-  for (std::size_t k = 0; k < p.shape.depth; ++k) {
-    const float magnitude = std::fabs(p.element(g, i, k));
+  for (std::size_t k = 0; k < p.depth; ++k) {
+    const float magnitude = std::fabs(element(p, values, g, i, k));
     if (!(magnitude <= largest)) largest = magnitude;
     if (std::isnan(largest)) break;
   }
@@ -165,20 +160,20 @@ std::int32_t clamp8(long number) {
 }
 
 // Row by row: its slots, its scale and the sum of its numbers.
-void pack_int8(const Panel& p) {
-  const std::size_t columns = (p.shape.depth + 3) / 4, height = p.shape.gates * p.shape.width;
-  for (std::size_t g = 0; g < p.shape.gates; ++g) {
-    for (std::size_t i = 0; i < p.shape.width; ++i) {
-      float* const target = p.target + g * p.shape.width + i;
-      const float largest = i < p.shape.used ? largest_of_row(p, g, i) : 0.0f;
+void pack_int8(PackPanel p, const float* values, float* packed) {
+  const std::size_t columns = (p.depth + 3) / 4, height = p.gates * p.width;
+  for (std::size_t g = 0; g < p.gates; ++g) {
+    for (std::size_t i = 0; i < p.width; ++i) {
+      float* const target = packed + g * p.width + i;
+      const float largest = i < p.used ? largest_of_row(p, values, g, i) : 0.0f;
       const bool usable = largest >= 0x1p-100f && largest <= std::numeric_limits<float>::max();
       const float inverse = usable ? 127.0f / largest : 0.0f, scale = largest / 127.0f;
       std::int32_t sum = 0;
       for (std::size_t c = 0; c < columns; ++c) {
         std::uint32_t slot = 0;
-        for (std::size_t k = 4 * c; usable && k < p.shape.depth && k < 4 * c + 4; ++k) {
+        for (std::size_t k = 4 * c; usable && k < p.depth && k < 4 * c + 4; ++k) {
           static constexpr unsigned shifts[] = {0, 16, 8, 24};  // the order of a slot
-          const std::int32_t number = clamp8(std::lrint(p.element(g, i, k) * inverse));
+          const std::int32_t number = clamp8(std::lrint(element(p, values, g, i, k) * inverse));
           sum += number;
           slot |= (static_cast<std::uint32_t>(number) & 255u) << shifts[k % 4];
         }
@@ -228,14 +223,15 @@ PackPanel find_panel(const Table& table, const Panels& w, const PackSource& sour
 }
 
 void pack(Format format, const PackPanel& panel, const float* values, float* packed) {
-  const Panel p{panel, values + panel.first, packed + panel.slot};
+  values += panel.first;
+  packed += panel.slot;
   switch (format) {
     case Format::f32:
-      return pack_f32(p);
+      return pack_f32(panel, values, packed);
     case Format::bf16:
-      return pack_bf16(p);
+      return pack_bf16(panel, values, packed);
     case Format::int8:
-      return pack_int8(p);
+      return pack_int8(panel, values, packed);
   }
 }
 
