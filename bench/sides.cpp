@@ -170,12 +170,14 @@ class LibraryTraining final : public Training {
   rnn::Trainer trainer_;
 };
 
-template <std::int32_t compute>
+template <std::int32_t compute, std::int32_t lanes = 1>
 std::unique_ptr<Training> library_training(const naive::Network& model, const Batch& batch, int threads) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.learning_rate = kLearningRate;
   options.stateless_windows = 1;
   options.threads = threads;
+  options.batch_size = static_cast<std::int32_t>(batch.N);
+  options.lanes = lanes;
   return std::make_unique<LibraryTraining>(batch,
                                            rnn::Trainer(library_copy(model).convert(compute), &options));
 }
@@ -253,6 +255,14 @@ const Peer& bf16_side() {
 const Peer& int8_side() {
   static const Peer side{"rnn_int8", rnn_version(), library_inference<RNN_COMPUTE_INT8>, nullptr, "", 1};
   return side;
+}
+
+const std::vector<Peer>& lanes_sides() {
+  static const std::vector<Peer> sides{
+      {"rnn_lanes2", rnn_version(), nullptr, library_training<RNN_COMPUTE_F32, 2>, ""},
+      {"rnn_lanes4", rnn_version(), nullptr, library_training<RNN_COMPUTE_F32, 4>, ""},
+      {"rnn_lanes16", rnn_version(), nullptr, library_training<RNN_COMPUTE_F32, 16>, ""}};
+  return sides;
 }
 
 const Peer& naive_side() {

@@ -1,6 +1,8 @@
 // The two sides that every benchmark program has, in the form of peers.
 #pragma once
 
+#include <vector>
+
 #include "bench/peers/peer.h"
 
 namespace bench {
@@ -10,6 +12,9 @@ namespace bench {
 const Peer& librnn_side();
 const Peer& bf16_side();
 const Peer& int8_side();
+
+// Training in 2, 4 and 16 lanes.
+const std::vector<Peer>& lanes_sides();
 
 // bench/naive.h; one thread.
 const Peer& naive_side();

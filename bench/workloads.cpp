@@ -253,4 +253,13 @@ void register_small_training(const Peer& peer) {
         }
 }
 
+void register_lanes(const Peer& peer) {
+  for (const Cell& cell : kCells)
+    for (const std::size_t H : {16, 32, 64})
+      for (const int threads : thread_counts()) {
+        const TrainingWork work = {cell, 65, H, 1, 100, 64, threads};
+        add_training(peer, work, training_name(peer, work, ""), false);
+      }
+}
+
 }  // namespace bench

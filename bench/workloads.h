@@ -13,5 +13,6 @@ void register_streams(const Peer& peer, bool check = false);    // many streams,
 void register_sequences(const Peer& peer, bool check = false);  // whole sequences
 void register_training(const Peer& peer, bool check = false);   // updates of a character model
 void register_small_training(const Peer& peer);                 // tiny ones
+void register_lanes(const Peer& peer);                          // small ones on several threads
 
 }  // namespace bench

@@ -43,6 +43,8 @@ const char* rnn_status_string(rnn_status_t status) {
       return "RNN_INVALID_ARGUMENT";
     case RNN_NOT_FOUND:
       return "RNN_NOT_FOUND";
+    case RNN_UNAVAILABLE:
+      return "RNN_UNAVAILABLE";
     case RNN_MISMATCH:
       return "RNN_MISMATCH";
     case RNN_NOT_FINITE:

@@ -16,7 +16,7 @@ rnn_status_t rnn_train(rnn_t* rnn, const rnn_sequences_t* data, const rnn_train_
       handle.trainer.run(sequences, environment);
     } catch (const rnn::Error& error) {
       // The updates before the failing one are good; without any, the weights stay shared.
-      if (error.status() != RNN_NOT_FINITE) throw;
+      if (error.status() != RNN_NOT_FINITE && error.status() != RNN_UNAVAILABLE) throw;
       if (const rnn::WeightsRef* good = handle.trainer.last_good(); good != nullptr) rnn->network.use(*good);
       throw;
     }
@@ -29,7 +29,9 @@ rnn_status_t rnn_evaluate(const rnn_t* rnn, const rnn_sequences_t* data, const r
   return guard(__func__, [&] {
     check_pointer(rnn, "rnn");
     const rnn_sequences_t sequences = read_sized(data, "data");
-    const rnn_train_options_t given = read_options(options, "options");
+    rnn_train_options_t given = read_options(options, "options");
+    const rnn_collective_t collective = read_options(given.collective, "options.collective");
+    if (given.collective != nullptr) given.collective = &collective;
     check_pointer(out, "out");
     check_size(out, "out");
     rnn_evaluation_t evaluation = {};
@@ -112,6 +114,14 @@ rnn_status_t rnn_trainer_load(rnn_trainer_t* trainer, const char* path) {
     check_pointer(trainer, "trainer");
     check_pointer(path, "path");
     rnn::load_checkpoint(trainer->trainer, path);
+  });
+}
+
+rnn_status_t rnn_trainer_optimizer_bytes(const rnn_trainer_t* trainer, size_t* out) {
+  return guard(__func__, [&] {
+    check_pointer(trainer, "trainer");
+    check_pointer(out, "out");
+    *out = trainer->trainer.optimizer_bytes();
   });
 }
 

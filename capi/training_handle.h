@@ -8,11 +8,12 @@
 #include "lib/training/trainer.h"
 
 struct rnn_trainer_handle {
-  // options: complete, but for what its validation and groups point to.
+  // options: complete, but for what its validation, groups and collective point to.
   rnn_trainer_handle(const rnn::Network& network, rnn_train_options_t options)
       : allocator(network.allocator()),
         validation(rnn::capi::read_options(options.validation, "options.validation")),
-        trainer(network, refer(options, validation, read_groups(allocator, options))) {}
+        trainer(network, refer(options, validation, read_groups(allocator, options),
+                               rnn::capi::read_options(options.collective, "options.collective"))) {}
 
   rnn::Allocator allocator;    // of this handle
   rnn_sequences_t validation;  // complete, as the trainer expects it
@@ -27,7 +28,9 @@ struct rnn_trainer_handle {
                                        static_cast<std::size_t>(options.group_count), "options.groups");
   }
   static rnn_train_options_t refer(rnn_train_options_t options, const rnn_sequences_t& validation,
-                                   const rnn::Buffer<rnn_parameter_group_t>& groups) {
+                                   const rnn::Buffer<rnn_parameter_group_t>& groups,
+                                   const rnn_collective_t& collective) {
+    if (options.collective != nullptr) options.collective = &collective;
     if (options.validation != nullptr) options.validation = &validation;
     if (options.groups != nullptr && groups.size() != 0) options.groups = groups.data();
     return options;

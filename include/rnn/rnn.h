@@ -74,6 +74,7 @@ enum {
   RNN_FILE_ERROR = 30,      /* the operating system refused to open, read, write or rename */
   RNN_BAD_FORMAT = 31,      /* the file's contents are damaged, hostile or of an unknown kind */
   RNN_UNSUPPORTED = 40,     /* not on this CPU, not in this build, or no network that the library computes */
+  RNN_UNAVAILABLE = 50,     /* the ranks of a job could not exchange data */
   RNN_INTERNAL = 90
 };
 
@@ -761,6 +762,59 @@ typedef struct rnn_parameter_group {
                                  layers without weight_hh */
 } rnn_parameter_group_t;
 
+/* ---- Lanes and ranks: training on several processes and machines ---------------------------------- */
+
+/* options.lanes cuts the sequences of each update into lanes: sequence n of the data (or of the batch of
+ * rnn_trainer_update) is in lane n modulo lanes. The gradients of a lane are those that one process computes
+ * from its sequences; gradients and losses of the lanes are added in a binary tree. Lanes share their work
+ * among threads, and among processes, called ranks: rank r has the lanes r * lanes / ranks (rounded down) to
+ * (r + 1) * lanes / ranks - 1. The weights have the same bits for every number of threads and ranks, and a
+ * job may go on with another number of ranks. They depend on the number of lanes.
+ * The data are shuffled within each lane; what is drawn at random for a sequence depends on its number, not
+ * on its place in a batch. */
+
+/* Say which lane a sequence is in: sequence modulo lanes.
+ *
+ * Returns  0..lanes - 1; -1 if lanes is not a power of two, 1..1024
+ * Errors   none
+ * Threads  any
+ * Realtime yes
+ * Since    0.1 */
+RNN_API int32_t rnn_lane_of(uint64_t sequence, int32_t lanes);
+
+/* Say which of `ranks` ranks has a lane.
+ *
+ * Returns  0..ranks - 1; -1 if lanes is not a power of two, 1..1024, lane not 0..lanes - 1, or ranks not
+ *          1..lanes
+ * Errors   none
+ * Threads  any
+ * Realtime yes
+ * Since    0.1 */
+RNN_API int32_t rnn_rank_of(int32_t lane, int32_t lanes, int32_t ranks);
+
+/* How the ranks of a job exchange data: two functions of the host, which move bytes. All ranks make the same
+ * calls in the same order, each of them on the thread of the call that trains. rnn/mpi.h has them for MPI.
+ * Both return 0 when this rank has sent and received everything, and anything else when that is impossible;
+ * the calls of the other ranks have to fail then, too, at the latest after a time-out of the host's. The call
+ * that trains returns RNN_UNAVAILABLE, with the weights of the last update that was done. */
+typedef struct rnn_collective {
+  size_t struct_size;
+  int32_t rank;  /* 0..ranks - 1: this process */
+  int32_t ranks; /* 1..lanes; with 1 nothing is called */
+  void *user;    /* passed to both functions */
+  /* Each rank sends other bytes to each: `send` holds send_sizes[0] bytes for rank 0, after them
+     send_sizes[1] bytes for rank 1, ... ; `receive` gets receive_sizes[0] bytes from rank 0, after them ... .
+     This rank is one of them. Both arrays have `ranks` sizes, any of which may be 0; what a rank receives
+     from another is as much as that one sends to it. As MPI_Alltoallv. */
+  int32_t (*exchange)(const void *send, const size_t *send_sizes, void *receive, const size_t *receive_sizes,
+                      void *user);
+  /* Each rank sends the same bytes to all: receive_sizes[rank] bytes at `send`; `receive` gets the bytes of
+     rank 0, after them those of rank 1, ... . As MPI_Allgatherv. */
+  int32_t (*gather)(const void *send, void *receive, const size_t *receive_sizes, void *user);
+  int32_t own_sequences; /* 1: the data that a rank gives, also for validation and evaluation, are the
+                            sequences of its lanes alone, in their order; 0: all ranks give all sequences */
+} rnn_collective_t;
+
 /* A field that can have no effect beside the others is refused: momentum with Adam, dropout with one layer,
  * output_dropout without a head, patience without validation, ... . */
 typedef struct rnn_train_options {
@@ -836,6 +890,11 @@ typedef struct rnn_train_options {
                               steps, also in windows and batches that go on from its state; others in each
                               epoch. What is kept is scaled by 1 / (1 - recurrent_dropout). 0 without
                               weight_hh; Gal & Ghahramani 2016 */
+  int32_t lanes; /* a power of two, 1..1024, at most batch_size: see above; default 1 */
+  const rnn_collective_t *collective; /* NULL: one process; copied. All ranks have the same weights, the same
+                                         other options but `threads`, and, whether they report or not, a
+                                         progress function or none; a run stops on all ranks once that of
+                                         one rank stops it */
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
@@ -848,7 +907,8 @@ typedef struct rnn_train_options {
  * Errors   RNN_INVALID_ARGUMENT (also when an input or a target is not finite; the message says which),
  *          RNN_NOT_FINITE (a loss, gradient or validation loss; the weights are those before the failing
  *          update, with restore_best those of the best validation), RNN_OUT_OF_MEMORY,
- *          RNN_UNSUPPORTED (built without training)
+ *          RNN_UNSUPPORTED (built without training); with a collective also RNN_UNAVAILABLE and
+ *          RNN_MISMATCH (ranks that do not agree), and on all ranks what fails on one of them
  * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
  * Realtime no
  * Since    0.1 */
@@ -866,9 +926,10 @@ typedef struct rnn_evaluation {
 /* Compute the loss over sequences without training. The stream's state is neither read nor changed.
  *
  * data     read
- * options  its loss, label_smoothing, class_weights and threads are used; NULL: defaults
+ * options  its loss, label_smoothing, class_weights, threads, lanes and collective are used; NULL: defaults
  * out      its struct_size is read, the rest written on success
- * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training)
+ * Errors   RNN_INVALID_ARGUMENT, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without training); with a
+ *          collective as rnn_train
  * Threads  one handle, one thread at a time; works on up to options.threads oneTBB threads
  * Realtime no
  * Since    0.1 */
@@ -877,7 +938,9 @@ RNN_API rnn_status_t rnn_evaluate(const rnn_t *rnn, const rnn_sequences_t *data,
 
 /* ---- Trainer: one update at a time, stop and resume ---------------------------------------------- */
 
-/* Weights in training with their optimiser's state and the position in the data. */
+/* Weights in training with their optimiser's state and the position in the data.
+ * With options.collective, each rank has a trainer; all ranks make the calls that create it, do updates, save
+ * and load. On each, these may also fail as rnn_train does with a collective. */
 typedef struct rnn_trainer_handle rnn_trainer_t;
 
 /* Create a trainer that starts from the network's weights. The network itself does not change; see
@@ -956,25 +1019,37 @@ RNN_API rnn_status_t rnn_trainer_sync(const rnn_trainer_t *trainer, rnn_t *strea
 
 /* Save all that a resumed run needs for the same bits as one that was never stopped: weights, optimiser,
  * random stream, position in the data, carried states. Atomic, as rnn_save. rnn_load reads the network in the
- * file.
+ * file. Of several ranks rank 0 writes the file.
  *
- * path     UTF-8
+ * path     UTF-8; that of rank 0 counts
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (built without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_save(const rnn_trainer_t *trainer, const char *path);
 
-/* Load what rnn_trainer_save saved, into a trainer of the same architecture and options.
+/* Load what rnn_trainer_save saved, into a trainer of the same architecture and options, with any number of
+ * threads and ranks. Of several ranks rank 0 reads the file.
  *
+ * path     UTF-8; that of rank 0 counts
  * Errors   RNN_INVALID_ARGUMENT, RNN_FILE_ERROR, RNN_BAD_FORMAT (also the file of a network), RNN_MISMATCH
- *          (another architecture, optimizer, batch size or window, or without the average or the best weights
- *          that the options ask for), RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (another library's file, or built
- *          without formats)
+ *          (another architecture, optimizer, batch size, window or lanes, or without the average or the best
+ *          weights that the options ask for), RNN_OUT_OF_MEMORY, RNN_UNSUPPORTED (another library's file, or
+ *          built without formats)
  * Threads  one handle, one thread at a time
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_load(rnn_trainer_t *trainer, const char *path);
+
+/* Say how many bytes the optimiser's state takes on this rank: of several ranks each has the part of a range
+ * of the weights.
+ *
+ * out      written on success
+ * Errors   RNN_INVALID_ARGUMENT, RNN_UNSUPPORTED (built without training)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_optimizer_bytes(const rnn_trainer_t *trainer, size_t *out);
 
 /* Release a trainer. NULL is ignored.
  *
@@ -1078,11 +1153,11 @@ RNN_API rnn_status_t rnn_tape_gradient(const rnn_tape_t *tape, const char *name,
 RNN_API rnn_status_t rnn_tape_zero_gradients(rnn_tape_t *tape);
 
 /* Do one update of the trainer's weights with the gradients accumulated in the tape: clip, optimiser,
- * schedule. The tape's gradients stay as they are.
+ * schedule. The tape's gradients stay as they are. Only with one rank.
  *
  * progress NULL, or its struct_size is read and the rest written on success (its loss is NaN)
- * Errors   RNN_INVALID_ARGUMENT, RNN_MISMATCH (another architecture), RNN_NOT_FINITE (nothing changed),
- *          RNN_OUT_OF_MEMORY
+ * Errors   RNN_INVALID_ARGUMENT (also with several ranks), RNN_MISMATCH (another architecture),
+ *          RNN_NOT_FINITE (nothing changed), RNN_OUT_OF_MEMORY
  * Threads  both handles are in use during the call
  * Realtime no
  * Since    0.1 */

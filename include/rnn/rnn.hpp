@@ -303,6 +303,11 @@ class Trainer {
   void sync(Network& stream) const { check(rnn_trainer_sync(get(), stream.get())); }
   void save(const std::string& path) const { check(rnn_trainer_save(get(), path.c_str())); }
   void load(const std::string& path) { check(rnn_trainer_load(get(), path.c_str())); }
+  std::size_t optimizer_bytes() const {
+    std::size_t bytes = 0;
+    check(rnn_trainer_optimizer_bytes(get(), &bytes));
+    return bytes;
+  }
   rnn_trainer_t* get() const noexcept { return handle_.get(); }
 
  private:

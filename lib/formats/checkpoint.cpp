@@ -151,11 +151,9 @@ Contents read_checkpoint(const Source& source) {
               "the file is a network, which rnn_load reads; it must be a run that rnn_trainer_save saved");
 }
 
-}  // namespace
-
 // What is handed out is the network, so that it can be loaded alone; if that is an average, the weights in
 // training stand beside it, padded as in memory.
-void save_checkpoint(const Trainer& trainer, const char* path) {
+void write_checkpoint(const Trainer& trainer, const char* path) {
   Writer writer;
   add_network(trainer.result(), {}, writer);
   StateWriter state(writer);
@@ -168,22 +166,38 @@ void save_checkpoint(const Trainer& trainer, const char* path) {
   formats::save(writer, path);
 }
 
+void restore_checkpoint(Trainer& trainer, const Source& source) {
+  const Contents contents = read_checkpoint(source);
+  rnn_load_options_t options{};
+  options.without_probe = 1;  // what another instruction set gives may differ by more, and a run shall go on
+  WeightsRef weights = extract_network(contents, options, trainer.allocator());
+  TrainerState state;
+  StateReader reader(contents, trainer.allocator());
+  state.visit(reader);
+  Buffer<float> in_training;
+  reader.floats(kInTraining, in_training);
+  reader.check_leftovers();
+  check_random(state.random);
+  trainer.restore(std::move(weights), in_training, std::move(state));
+}
+
+}  // namespace
+
+void save_checkpoint(const Trainer& trainer, const char* path) {
+  trainer.save([&] { write_checkpoint(trainer, path); });
+}
+
+// Of several ranks, only rank 0 needs the file.
 void load_checkpoint(Trainer& trainer, const char* path) {
-  const FileSource file(path);
   try {
-    const Contents contents = read_checkpoint(file);
-    rnn_load_options_t options{};
-    options.without_probe =
-        1;  // what another instruction set gives may differ by more, and a run shall go on
-    WeightsRef weights = extract_network(contents, options, trainer.allocator());
-    TrainerState state;
-    StateReader reader(contents, trainer.allocator());
-    state.visit(reader);
-    Buffer<float> in_training;
-    reader.floats(kInTraining, in_training);
-    reader.check_leftovers();
-    check_random(state.random);
-    trainer.restore(std::move(weights), in_training, std::move(state));
+    if (trainer.alone()) return restore_checkpoint(trainer, FileSource(path));
+    const Buffer<unsigned char> bytes = trainer.load([&] {
+      const FileSource file(path);
+      Buffer<unsigned char> read(trainer.allocator(), file.size());
+      file.read(0, file.size(), read.data());
+      return read;
+    });
+    restore_checkpoint(trainer, MemorySource(bytes.data(), bytes.size()));
   } catch (const Error& error) {
     throw Error(error.status(), "%s: %s", path, error.what());
   }

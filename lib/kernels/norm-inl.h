@@ -126,14 +126,14 @@ alignas(64) constexpr std::int32_t kColumnNumbers[kPad] = {0, 1, 2,  3,  4,  5, 
                                                            8, 9, 10, 11, 12, 13, 14, 15};
 
 template <class Arch>
-void dropout(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key, std::size_t first,
+void dropout(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key, const std::uint64_t* numbers,
              std::uint32_t threshold, float scale, const MutableRows& y) noexcept {
   using I = IntVec<Arch>;
   const I count = I::load_aligned(kColumnNumbers), step(static_cast<std::int32_t>(lanes<Arch>));
   const I limit(static_cast<std::int32_t>(threshold));
   const Vec<Arch> factor(scale);
   for (std::size_t m = 0; m < M; ++m) {
-    const std::uint64_t bits = mix(mix(key) + first + m);
+    const std::uint64_t bits = mix(mix(key) + numbers[m]);
     const I low(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits)));
     const I high(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits >> 32)));
     I column = count;

@@ -265,10 +265,9 @@ struct Table : Products {
                        std::size_t ldb, float* out);
   // y[m, N] = a[m] + b[m]; y may be a or b.
   void (*add)(std::size_t M, std::size_t N, const Rows& a, const Rows& b, const MutableRows& y);
-  // y[m, j] = x[m, j] scale, or 0 if a hash of key, row m of the whole and j is below threshold / 2^32; row m
-  // of the whole is first + m. y may be x.
-  void (*dropout)(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key, std::size_t first,
-                  std::uint32_t threshold, float scale, const MutableRows& y);
+  // y[m, j] = x[m, j] scale, or 0 if a hash of key, numbers[m] and j is below threshold / 2^32. y may be x.
+  void (*dropout)(std::size_t M, std::size_t N, const Rows& x, std::uint64_t key,
+                  const std::uint64_t* numbers, std::uint32_t threshold, float scale, const MutableRows& y);
 
   // y[N] = softmax(x[N] * scale); x may be y.
   void (*softmax)(std::size_t N, const float* x, float scale, float* y);

@@ -19,12 +19,12 @@ constexpr std::size_t kBlockSteps = 64;
 
 }  // namespace
 
-Bptt::Bptt(const Weights& weights, Threads& threads, std::size_t chunk)
+Bptt::Bptt(const Weights& weights, Threads& threads, const TransposedWeights* transposed, std::size_t chunk)
     : allocator_(weights.allocator()),
       threads_(threads),
       w_(weights, chunk),
       gradients_(weights, threads),
-      transposed_(weights, threads),
+      transposed_(transposed),
       sampled_(weights, threads) {}
 
 RowLoss Bptt::forward(const Pass& pass) {

@@ -37,12 +37,9 @@ struct Cotangents {
 
 class Bptt {
  public:
-  // For networks of the architecture of `weights`. `threads` is used as long as this object. chunk: see
-  // Workspace.
-  Bptt(const Weights& weights, Threads& threads, std::size_t chunk = 0);
-
-  // The transposed weights, which backward passes read and which have to be packed before the first one.
-  TransposedWeights& transposed() noexcept { return transposed_; }
+  // For networks of the architecture of `weights`. `threads` and `transposed` are used as long as this object.
+  // transposed: of the weights of backward passes; null: there will be none. chunk: see Workspace.
+  Bptt(const Weights& weights, Threads& threads, const TransposedWeights* transposed, std::size_t chunk = 0);
 
   // Forward pass; with a loss, its sums over the target rows, added in a fixed order.
   RowLoss forward(const Pass& pass);
@@ -198,7 +195,7 @@ class Bptt {
   Threads& threads_;
   Workspace w_;
   Gradients gradients_;
-  TransposedWeights transposed_;
+  const TransposedWeights* transposed_;
   SampledHead sampled_;
   Pass pass_;
   Cotangents cotangents_;

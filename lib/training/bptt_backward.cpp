@@ -57,7 +57,8 @@ void Bptt::backward_layer(const Group& g, Block block, const BlockGradients& d_o
     layer_inputs_backward(g, block, d_o, l);
   if (!w_.dropout) return;
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
-    drop(pass_, w_.shapes[l - 1], pass_.dropout, first, rows, d_o.below.read(before), d_o.below.rows(before));
+    drop(pass_, w_.shapes[l - 1], pass_.dropout, w_.numbers(l - 1, first), rows, d_o.below.read(before),
+         d_o.below.rows(before));
   });
 }
 
@@ -120,7 +121,7 @@ void Bptt::sweep_backward(const Group& g, Block block, const BlockGradients& d_o
     return for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t before) {
       rows_backward(first, rows, d_o.above.read(before), index);
     });
-  const cells::BackwardWeights transposed = transposed_.strand(index);
+  const cells::BackwardWeights transposed = transposed_->strand(index);
   cells::BackwardStep b{};
   b.hidden = strand.layer->hidden;
   for (std::size_t i = 0; i < block.last - block.first; ++i) {
@@ -212,7 +213,7 @@ void Bptt::layer_inputs_backward(const Group& g, Block block, const BlockGradien
     bool begun = layer.residual;
     for (std::size_t strand = layer.first_strand; strand < layer.first_strand + layer.directions;
          ++strand, begun = true)
-      pass_.weights->table().gemm(transposed_.input(strand), rows,
+      pass_.weights->table().gemm(transposed_->input(strand), rows,
                                   w_.strands[strand].d_input_product.read(first),
                                   begun ? d_o.below.read(before) : kernels::Rows{},
                                   kernels::padded(layer.inputs), d_o.below.rows(before));
@@ -224,7 +225,7 @@ void Bptt::layer_inputs_backward(const Group& g, Block block, const BlockGradien
 void Bptt::windows_backward(const Group& g, Block block, std::size_t l) noexcept {
   const Layer& layer = w_.shapes[l];
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
-    pass_.weights->table().gemm(transposed_.input(layer.first_strand), rows,
+    pass_.weights->table().gemm(transposed_->input(layer.first_strand), rows,
                                 w_.strands[layer.first_strand].d_input_product.read(first), {},
                                 kernels::padded(layer.columns()), w_.layers[l].d_windows.rows(first));
   });
@@ -270,7 +271,7 @@ void Bptt::embedding_backward(const Group& g, Block block) noexcept {
   }
   for_spans(g, block, [&](std::size_t first, std::size_t rows, std::size_t) {
     for (std::size_t strand = 0; strand < w_.shapes[0].directions; ++strand)
-      pass_.weights->table().gemm(transposed_.input(strand), rows,
+      pass_.weights->table().gemm(transposed_->input(strand), rows,
                                   w_.strands[strand].d_input_product.read(first),
                                   strand > 0 ? w_.d_embedded.read(first) : kernels::Rows{},
                                   kernels::padded(d.layer_inputs), w_.d_embedded.rows(first));
@@ -291,7 +292,7 @@ void Bptt::network_inputs_backward(const Group& g, Block block) noexcept {
     }
     for (std::size_t strand = 0; !w_.shapes[0].has_window() && strand < w_.shapes[0].directions; ++strand)
       pass_.weights->table().gemm(
-          transposed_.input(strand), rows, w_.strands[strand].d_input_product.read(first),
+          transposed_->input(strand), rows, w_.strands[strand].d_input_product.read(first),
           strand > 0 ? kernels::Rows{nullptr, 0, to} : kernels::Rows{}, d.inputs, {nullptr, 0, to});
     if (cotangents_.outputs == nullptr || pass_.weights->skip() == 0) continue;
     for (std::size_t i = 0; i < rows; ++i) {
@@ -311,7 +312,7 @@ void Bptt::compute_initial_gradients(const Group& g) noexcept {
     const StrandRows& s = w_.strands[strand];
     const Layer& layer = *s.layer;
     if (!layer.cell->keeps_h) continue;
-    const cells::BackwardWeights transposed = transposed_.strand(strand);
+    const cells::BackwardWeights transposed = transposed_->strand(strand);
     const auto compute = [&](const Step& step) {
       if (step.previous >= w_.plan.segments()) return;
       cells::previous_gradient(pass_.weights->table(), transposed, step.count, layer.hidden,

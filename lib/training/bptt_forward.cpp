@@ -89,8 +89,8 @@ struct Bptt::GroupBuffers {
         if (layer.zoneout[p] == 0.0f) continue;
         zoneout.after[p] = std::exchange(f.next[p], rows.computed[p].rows(first));
         if (!bptt.pass_.zoneout) continue;
-        draw_zoneout(bptt.pass_, s, p, layer.zoneout[p], first, step.count, layer.state_size(p),
-                     rows.replaced[p].rows(first));
+        draw_zoneout(bptt.pass_, s, p, layer.zoneout[p], &w.row_numbers[first], step.count,
+                     layer.state_size(p), rows.replaced[p].rows(first));
         zoneout.mask[p] = rows.replaced[p].read(first);
       }
     }
@@ -151,7 +151,8 @@ void Bptt::forward_pooled(const Group& g) noexcept {
 // From row `first` on, of what the layer gives or what is pooled of that.
 void Bptt::drop_outputs(std::size_t l, std::size_t first, std::size_t rows, const Matrix& x) noexcept {
   const float rate = l + 1 < w_.dimensions.layers ? pass_.dropout : pass_.output_dropout;
-  drop(pass_, w_.shapes[l], rate, first, rows, x.read(first), w_.layers[l].handed_on.rows(first));
+  drop(pass_, w_.shapes[l], rate, w_.numbers(l, first), rows, x.read(first),
+       w_.layers[l].handed_on.rows(first));
 }
 
 // A reverse strand starts at the end of a slice.

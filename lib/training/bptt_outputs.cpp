@@ -123,10 +123,11 @@ void Bptt::head_backward(std::size_t first, std::size_t rows, const Matrix& d_o,
       std::copy_n(w_.output(first + i), kernels::padded(d.layer_outputs), d_o.at(to + i));
     return;
   }
-  pass_.weights->table().gemm(transposed_.head(), rows, w_.outputs.read(first - w_.first_output), {},
+  pass_.weights->table().gemm(transposed_->head(), rows, w_.outputs.read(first - w_.first_output), {},
                               kernels::padded(d.layer_outputs), d_o.rows(to));
   if (w_.output_dropout)
-    drop(pass_, pass_.weights->last_layer(), pass_.output_dropout, first, rows, d_o.read(to), d_o.rows(to));
+    drop(pass_, pass_.weights->last_layer(), pass_.output_dropout, w_.numbers(d.layers - 1, first), rows,
+         d_o.read(to), d_o.rows(to));
 }
 
 void Bptt::load_top_gradients(const Group& g, Block block, const BlockGradients& d_o) noexcept {

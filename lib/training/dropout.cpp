@@ -27,10 +27,10 @@ struct Draw {
 
 }  // namespace
 
-void drop(const Pass& pass, const Layer& layer, float rate, std::size_t first, std::size_t rows,
+void drop(const Pass& pass, const Layer& layer, float rate, const std::uint64_t* numbers, std::size_t rows,
           const kernels::Rows& x, const kernels::MutableRows& y) noexcept {
   const Draw draw(rate);
-  pass.weights->table().dropout(rows, layer.outputs(), x, layer_key(pass.dropout_key, layer.index), first,
+  pass.weights->table().dropout(rows, layer.outputs(), x, layer_key(pass.dropout_key, layer.index), numbers,
                                 draw.threshold, draw.scale, y);
 }
 
@@ -38,16 +38,16 @@ void draw_mask(const Pass& pass, std::size_t strand, std::uint64_t sequence, std
                float* mask) noexcept {
   const Draw draw(pass.recurrent_dropout);
   std::fill_n(mask, n, 1.0f);
-  pass.weights->table().dropout(1, n, {mask, 0, nullptr}, layer_key(pass.recurrent_key, strand),
-                                static_cast<std::size_t>(sequence), draw.threshold, draw.scale,
-                                {mask, 0, nullptr});
+  pass.weights->table().dropout(1, n, {mask, 0, nullptr}, layer_key(pass.recurrent_key, strand), &sequence,
+                                draw.threshold, draw.scale, {mask, 0, nullptr});
 }
 
-void draw_zoneout(const Pass& pass, std::size_t strand, std::size_t state, float rate, std::size_t first,
-                  std::size_t rows, std::size_t n, const kernels::MutableRows& y) noexcept {
+void draw_zoneout(const Pass& pass, std::size_t strand, std::size_t state, float rate,
+                  const std::uint64_t* numbers, std::size_t rows, std::size_t n,
+                  const kernels::MutableRows& y) noexcept {
   for (std::size_t m = 0; m < rows; ++m) std::fill_n(y.base + m * y.stride, n, 1.0f);
   pass.weights->table().dropout(rows, n, {y.base, y.stride, nullptr},
-                                layer_key(pass.zoneout_key, cells::kMaxStates * strand + state), first,
+                                layer_key(pass.zoneout_key, cells::kMaxStates * strand + state), numbers,
                                 Draw(rate).threshold, 1.0f, y);
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 
 #include "lib/training/bptt.h"
+#include "lib/training/collective.h"
+#include "lib/training/data.h"
 
 namespace rnn {
 
@@ -11,6 +13,12 @@ struct Evaluation {
   RowLoss sums{0.0, 0.0};
   double weight = 0.0;
 
+  Evaluation& operator+=(const Evaluation& right) noexcept {
+    sums.loss += right.sums.loss;
+    sums.correct += right.sums.correct;
+    weight += right.weight;
+    return *this;
+  }
   double loss() const noexcept { return sums.loss / weight; }  // NaN without a target
 };
 
@@ -19,20 +27,21 @@ class Evaluator {
   // For networks of the architecture of `weights`. `threads` is used as long as this object.
   Evaluator(const Weights& weights, Threads& threads);
 
-  // data: checked. loss: resolved. The result does not depend on the threads.
-  Evaluation evaluate(const Weights& weights, const rnn_sequences_t& data, std::int32_t loss,
-                      const Labels& labels);
+  // loss: resolved. The lanes' sums are added as those of an update are. The result depends neither on the threads
+  // nor on the ranks, which do this together.
+  Evaluation evaluate(const Weights& weights, const JobData& data, std::int32_t loss, const Labels& labels,
+                      Collective& collective);
 
  private:
-  // Sequences [first, first + count), which start at this frame.
+  // `count` sequences of a lane from `first` on, which are `lanes` apart.
   struct Group {
     std::size_t first;
-    std::size_t frame;
     std::size_t count;
   };
 
-  std::size_t group_size(const rnn_sequences_t& data, std::size_t first, std::size_t most) const noexcept;
-  Evaluation evaluate_group(Pass& pass, const Group& group);
+  Evaluation evaluate_lane(Pass& pass, const JobData& data, std::size_t lane);
+  std::size_t group_size(const JobData& data, std::size_t first) const noexcept;
+  Evaluation evaluate_group(Pass& pass, const JobData& data, const Group& group);
 
   Allocator allocator_;
   Bptt bptt_;

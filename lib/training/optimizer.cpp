@@ -196,11 +196,32 @@ bool Optimizer::keeps_first() const noexcept {
 
 bool Optimizer::keeps_second() const noexcept { return options_.optimizer != RNN_OPTIMIZER_SGD; }
 
-double Optimizer::norm(const Weights& weights, const float* gradients) {
-  threads_.run(Threads::kReading * static_cast<double>(weights.value_count()), chunks_.size(),
+// A part begins where a block does.
+Optimizer::Slice Optimizer::slice(const Weights& weights, std::size_t part,
+                                  std::size_t parts) const noexcept {
+  const std::size_t count = chunks_.size();
+  const auto edge = [&](std::size_t p) {
+    std::size_t i = count * p / parts;
+    while (i < count && chunks_[i].offset % kernels::kPad != 0) ++i;
+    return p == parts ? count : i;
+  };
+  const auto value = [&](std::size_t p, std::size_t i) {
+    return p == 0 ? 0 : i == count ? weights.value_count() : chunks_[i].offset;
+  };
+  const std::size_t first = edge(part), last = edge(part + 1);
+  return {first, last, value(part, first), value(part + 1, last)};
+}
+
+void Optimizer::add_squares(const kernels::Table& table, const Slice& slice, const float* gradients) {
+  threads_.run(Threads::kReading * static_cast<double>(slice.size()), slice.last_chunk - slice.first_chunk,
                [&](std::size_t i) {
-                 sums_[i] = weights.table().sum_squares(chunks_[i].size, gradients + chunks_[i].offset);
+                 const Chunk& chunk = chunks_[slice.first_chunk + i];
+                 sums_[slice.first_chunk + i] =
+                     table.sum_squares(chunk.size, gradients + (chunk.offset - slice.first));
                });
+}
+
+double Optimizer::norm() const noexcept {
   double sum = 0.0;
   for (std::size_t i = 0; i < chunks_.size(); ++i)
     sum += (settings_[chunks_[i].setting].two_biases ? 2.0 : 1.0) * static_cast<double>(sums_[i]);
@@ -244,19 +265,20 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, c
   return u;
 }
 
-void Optimizer::apply(Weights& weights, const float* gradients, double scale, double norm,
-                      std::uint64_t update, double rate, float* first, float* second) {
+void Optimizer::apply(const kernels::Table& table, const Slice& slice, float* values, const float* gradients,
+                      double scale, double norm, std::uint64_t update, double rate, float* first,
+                      float* second) {
   const double clip = options_.clip_norm;
   if (clip > 0.0 && norm > clip) scale *= clip / norm;
   const Correction corrected = correction(update);
   for (std::size_t i = 0; i < settings_.size(); ++i)
     if (settings_[i].used) rules_[i] = rule(settings_[i], scale, corrected, rate);
-  const kernels::Table& table = weights.table();
-  threads_.run(Threads::kUpdating * static_cast<double>(weights.value_count()), chunks_.size(),
+  threads_.run(Threads::kUpdating * static_cast<double>(slice.size()), slice.last_chunk - slice.first_chunk,
                [&](std::size_t i) {
-                 const kernels::Update& rule = rules_[chunks_[i].setting];
-                 for_parts(chunks_[i].offset, chunks_[i].size, [&](std::size_t at, std::size_t n) {
-                   float* const p = weights.values() + at;
+                 const Chunk& chunk = chunks_[slice.first_chunk + i];
+                 const kernels::Update& rule = rules_[chunk.setting];
+                 for_parts(chunk.offset - slice.first, chunk.size, [&](std::size_t at, std::size_t n) {
+                   float* const p = values + at;
                    const float* const g = gradients + at;
                    float* const m = first != nullptr ? first + at : nullptr;
                    float* const v = second != nullptr ? second + at : nullptr;

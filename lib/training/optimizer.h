@@ -20,14 +20,27 @@ class Optimizer {
   bool keeps_first() const noexcept;
   bool keeps_second() const noexcept;
 
-  // The Euclidean norm of the gradients, without those of weights that are not trained.
-  double norm(const Weights& weights, const float* gradients);
+  // Consecutive values and the chunks in them: all, or one of several parts.
+  struct Slice {
+    std::size_t first_chunk, last_chunk;
+    std::size_t first, last;  // values
 
-  // Change the weights' values by update number `update`, 0, 1, ..., at this rate, with scale times the
-  // gradients, whose norm is then `norm`. first and second are the rule's state, laid out as the values; null
-  // where it keeps none.
-  void apply(Weights& weights, const float* gradients, double scale, double norm, std::uint64_t update,
-             double rate, float* first, float* second);
+    std::size_t size() const noexcept { return last - first; }
+  };
+  Slice slice(const Weights& weights, std::size_t part = 0, std::size_t parts = 1) const noexcept;
+
+  // The squares of the slice's gradients, added by chunk; without those of weights that are not trained.
+  void add_squares(const kernels::Table& table, const Slice& slice, const float* gradients);
+  // These sums, by chunk: of other parts they come from elsewhere.
+  Buffer<float>& sums() noexcept { return sums_; }
+  // The Euclidean norm from the sums of all chunks.
+  double norm() const noexcept;
+
+  // Change the slice's values by update number `update`, 0, 1, ..., at this rate, with scale times the
+  // gradients, whose norm is then `norm`. first and second are the rule's state; null where it keeps none. All
+  // arrays are the slice's.
+  void apply(const kernels::Table& table, const Slice& slice, float* values, const float* gradients,
+             double scale, double norm, std::uint64_t update, double rate, float* first, float* second);
 
   // Let a moving average of the values follow that update.
   void follow(const Weights& weights, std::uint64_t update, float* average);

@@ -1,5 +1,6 @@
 #include "lib/training/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -124,6 +125,11 @@ void resolve_job(rnn_train_options_t& o) {
   check_range("patience", o.patience, 0, kMost);
   check_range("report_every", o.report_every, 1, kMost);
   check_range("restore_best", o.restore_best, 0, 1);
+  set_default(o.lanes, 1);
+  if (o.batch_size < o.lanes)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.batch_size is %d and lanes %d; a batch must have a sequence for each", o.batch_size,
+                o.lanes);
   const auto needs_validation = [&](const char* name, std::int32_t value) {
     if (value != 0 && o.validation == nullptr)
       throw Error(RNN_INVALID_ARGUMENT, "options.%s is %d and validation is NULL; it needs validation", name,
@@ -352,6 +358,25 @@ void check_label_options(const Weights& weights, const rnn_train_options_t& o) {
 void check_evaluation_options(const rnn_train_options_t& options) {
   check_range("loss", options.loss, 0, RNN_LOSS_BINARY_CROSS_ENTROPY);
   check_range("threads", options.threads, 0, 1024);
+  check_lanes(options);
+}
+
+void check_lanes(const rnn_train_options_t& o) {
+  constexpr std::int32_t most = 1024;
+  if (o.lanes < 0 || o.lanes > most || (o.lanes & (o.lanes - 1)) != 0)
+    throw Error(RNN_INVALID_ARGUMENT, "options.lanes is %d; it must be a power of two, 1..%d", o.lanes, most);
+  if (o.collective == nullptr) return;
+  const rnn_collective_t& c = *o.collective;
+  const std::int32_t lanes = std::max(o.lanes, 1);
+  if (c.ranks < 1 || c.ranks > lanes)
+    throw Error(RNN_INVALID_ARGUMENT, "options.collective.ranks is %d; it must be 1..%d, the number of lanes",
+                c.ranks, lanes);
+  if (c.rank < 0 || c.rank >= c.ranks)
+    throw Error(RNN_INVALID_ARGUMENT, "options.collective.rank is %d; it must be 0..%d", c.rank, c.ranks - 1);
+  check_range("collective.own_sequences", c.own_sequences, 0, 1);
+  if (c.ranks > 1 && (c.exchange == nullptr || c.gather == nullptr))
+    throw Error(RNN_INVALID_ARGUMENT, "options.collective.%s is NULL; %d ranks need it",
+                c.exchange == nullptr ? "exchange" : "gather", c.ranks);
 }
 
 }  // namespace rnn

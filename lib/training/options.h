@@ -43,7 +43,10 @@ void check_sampling_loss(std::int32_t loss, const rnn_train_options_t& options);
 void check_label_options(const Weights& weights, const rnn_train_options_t& options);
 void check_label_loss(std::int32_t loss, const rnn_train_options_t& options);
 
-// Check `loss` and `threads` alone, which is what an evaluation uses.
+// Check lanes and collective, whose struct_size is resolved.
+void check_lanes(const rnn_train_options_t& options);
+
+// Check `loss`, `threads`, `lanes` and `collective` alone, which is what an evaluation uses.
 void check_evaluation_options(const rnn_train_options_t& options);
 
 }  // namespace rnn

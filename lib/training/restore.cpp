@@ -23,7 +23,7 @@ void check_values(const char* name, const Buffer<float>& saved, std::size_t size
                   static_cast<double>(value), squares ? " and not negative" : "");
 }
 
-void check_order(const Allocator& allocator, const TrainerState& state) {
+void check_order(const Allocator& allocator, const TrainerState& state, std::size_t lanes) {
   if (state.order.size() == 0) {
     if (state.next_sequence != 0 || state.next_step != 0)
       throw Error(RNN_BAD_FORMAT, "the saved run stands in the middle of an epoch without an order");
@@ -36,6 +36,12 @@ void check_order(const Allocator& allocator, const TrainerState& state) {
       throw Error(RNN_BAD_FORMAT,
                   "the saved order is not a permutation: %" PRIu64 " is out of range or stands twice", n);
   }
+  for (std::size_t p = 0; p < state.order.size(); ++p)
+    if (state.order[p] % lanes != p % lanes)
+      throw Error(RNN_BAD_FORMAT,
+                  "the saved order has sequence %" PRIu64
+                  " at %zu; with %zu lanes it must be one of lane %zu",
+                  state.order[p], p, lanes, p % lanes);
   if (state.next_sequence >= state.order.size())
     throw Error(RNN_BAD_FORMAT, "the saved next_sequence is %" PRIu64 "; it must be less than %zu",
                 state.next_sequence, state.order.size());
@@ -67,13 +73,15 @@ void Trainer::Implementation::check_state(const Weights& w, const Buffer<float>&
   check_same("optimizer", saved.optimizer, state.optimizer);
   check_same("batch_size", saved.batch_size, state.batch_size);
   check_same("window", saved.window, state.window);
-  check_values("first_moment", saved.first_moment, state.first_moment.size(), false);
-  check_values("second_moment", saved.second_moment, state.second_moment.size(), true);
+  check_same("lanes", std::max<std::uint64_t>(saved.lanes, 1), collective.lanes());
+  const std::size_t count = w.value_count();
+  check_values("first_moment", saved.first_moment, optimizer.keeps_first() ? count : 0, false);
+  check_values("second_moment", saved.second_moment, optimizer.keeps_second() ? count : 0, true);
   check_values("weights beside their average", in_training, state.average.size(), false);
   check_values("best", saved.best, saved.best.size() == 0 ? 0 : w.value_count(), false);
   if (options.restore_best != 0 && saved.best.size() == 0 && std::isfinite(saved.best_loss))
     throw Error(RNN_MISMATCH, "the saved run did not keep its best weights; with restore_best it must");
-  check_order(allocator, saved);
+  check_order(allocator, saved, collective.lanes());
   if (saved.next_step != 0 && (saved.window == 0 || saved.next_step % saved.window != 0))
     throw Error(RNN_BAD_FORMAT,
                 "the saved next_step is %" PRIu64 "; it must be a multiple of the window, %" PRIu64,
@@ -125,8 +133,10 @@ void Trainer::restore(WeightsRef result, const Buffer<float>& in_training, Train
   self.weights = std::move(result);
   self.averaged = WeightsRef();  // it may have other metadata
   self.averaged_is_new = false;
+  self.keep_slice(state.first_moment);
+  self.keep_slice(state.second_moment);
   self.state = std::move(state);
-  self.bptt.transposed().pack(*self.weights, false);
+  self.transposed.pack(*self.weights, false);
 }
 
 }  // namespace rnn

@@ -12,22 +12,25 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
   Implementation& self = *implementation_;
   const rnn_train_options_t& options = self.options;
   TrainerState& state = self.state;
-  const std::int32_t loss = self.check_data(data, "data");
-  check_run_options(data, options);
+  std::int32_t loss = 0;
+  self.collective.try_together([&] {
+    loss = self.check_data(data, "data");
+    check_run_options(data, options);
+  });
   self.check_validation(loss);
-  self.check_position(data);
+  self.collective.check_same({{"the number of updates done", state.update}});
+  const JobData job(self.allocator, data, self.collective);
+  self.check_position(job);
   if (options.validation == nullptr) state.validation_due = 0;
   if (state.validation_due == 0 && self.is_done()) return self.finish();
 
-  const Walk walk(self.allocator, data, options, loss, self.labels);
-  self.slices.reserve(self.allocator, std::min(static_cast<std::size_t>(options.batch_size), data.count));
-  self.items.reserve(self.allocator, self.slices.size());
+  const Walk walk(self.allocator, job, options, loss, self.labels);
   const std::uint64_t updates = self.is_done() ? 0 : walk.count_updates(state);
   const std::uint64_t total_updates = updates == 0 ? 0 : state.update + state.skipped + updates;
   while (state.validation_due != 0 || !self.is_done()) {
     // Everything that a resumed run must know is settled before the first report.
     rnn_progress_t progress = self.new_progress(RNN_EVENT_UPDATE);
-    const bool updated = state.validation_due == 0 && self.run_update(walk, data, loss, progress);
+    const bool updated = state.validation_due == 0 && self.run_update(walk, job, loss, progress);
     const bool validated = state.validation_due != 0;
     if (validated) self.validate(loss);
 
@@ -48,17 +51,17 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
 }
 
 // A trainer that stands in the middle of data can only go on with the same.
-void Trainer::Implementation::check_position(const rnn_sequences_t& data) const {
+void Trainer::Implementation::check_position(const JobData& data) const {
   if (state.data_count == 0) return;
-  if (state.data_count != data.count || state.data_frames != data.frames)
+  if (state.data_count != data.count() || state.data_frames != data.frames())
     throw Error(RNN_MISMATCH,
                 "data has %zu sequences of %zu frames; the trainer stands in the middle of %" PRIu64
                 " sequences of %" PRIu64 " frames",
-                data.count, data.frames, state.data_count, state.data_frames);
+                data.count(), data.frames(), state.data_count, state.data_frames);
   if (state.next_step == 0) return;
   for (std::uint64_t i = state.next_sequence;
        i < state.order.size() && i < state.next_sequence + state.batch_size; ++i)
-    if (data.lengths[state.order[static_cast<std::size_t>(i)]] > state.next_step) return;
+    if (data.length(state.order[static_cast<std::size_t>(i)]) > state.next_step) return;
   throw Error(RNN_MISMATCH,
               "the trainer stands at step %" PRIu64 " of a batch; the sequences of data end before",
               state.next_step);
@@ -72,37 +75,32 @@ bool Trainer::Implementation::is_done() const noexcept {
 
 // The next passes and the update that they make; false if none of them had a target, at the end of an epoch.
 // Where this throws, the run stands where it did.
-bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t& data, std::int32_t loss,
+bool Trainer::Implementation::run_update(const Walk& walk, const JobData& data, std::int32_t loss,
                                          rnn_progress_t& progress) {
   const bool epoch_begins = state.order.size() == 0;
   const Random random = state.random;
-  const std::uint64_t next_sequence = state.next_sequence, next_step = state.next_step;
   const std::uint64_t update_before = state.update;
-  const bool carry = carries();
-  Gathered gathered;
-  gathered.many = options.accumulate > 1;
+  Job job{&data.given(), loss, 0, carries(), collective.lanes() > 1 || options.accumulate > 1};
+  if (options.recurrent_dropout > 0.0f) job.recurrent_key = key(Draw::masks_of_epoch, state.epoch, 0);
+  Place last;
   try {
     walk.begin_epoch(state);
-    Pass pass;
-    pass.data = &data;
-    pass.loss = loss;
+    last = gather_passes(walk, data);
     const kernels::FloatMode mode;
-    run_passes(walk, pass, gathered);
-    update(gathered, progress);
+    update(job, true, progress);
   } catch (...) {
-    if (carry && (state.next_sequence != next_sequence || state.next_step != next_step))
-      state.carried.swap(first_carried);
-    state.next_sequence = next_sequence;
-    state.next_step = next_step;
     if (epoch_begins) state.order = Buffer<std::uint64_t>();
     state.random = random;
     throw;
   }
-  if (carry) state.carried.swap(next_carried);
-  state.data_count = data.count;
-  state.data_frames = data.frames;
-  const bool epoch_ended = walk.next(state);
-  if (state.next_step == 0) state.carried = Buffer<float>();
+  state.data_count = data.count();
+  state.data_frames = data.frames();
+  const bool epoch_ended = walk.go_on(state, last);
+  // A new batch forgets what another one, or single updates, carried.
+  if (job.carry && state.next_step != 0)
+    state.carried.swap(next_carried);
+  else
+    state.carried = Buffer<float>();
 
   const bool updated = state.update != update_before;
   if (updated) state.restored = 0;
@@ -112,22 +110,28 @@ bool Trainer::Implementation::run_update(const Walk& walk, const rnn_sequences_t
   return updated;
 }
 
-// Up to the pass that completes an update; its window stays the one in work.
-void Trainer::Implementation::run_passes(const Walk& walk, Pass& pass, Gathered& gathered) {
-  pass.slices = slices.data();
-  pass.items = items.data();
-  pass.recurrent_key = key(Draw::masks_of_epoch, state.epoch, 0);
-  for (bool first = true;; first = false) {
-    if (state.next_step == 0)
-      state.carried = Buffer<float>();  // what another batch or single updates carried
-    pass.count = walk.slices(state, slices.data(), items.data());
-    do_pass(pass, carries(), walk.batch_size(state), gathered);
-    if (gathered.passes == options.accumulate || walk.is_last(state)) return;
-    if (carries()) {
-      if (first) first_carried.swap(state.carried);
-      state.carried.swap(next_carried);
+// The passes of the next update, up to that which completes it; returns its place.
+Place Trainer::Implementation::gather_passes(const Walk& walk, const JobData& data) {
+  const LaneRange own = collective.own_lanes(), all{0, collective.lanes()};
+  const auto has_target = [&](Place place) {
+    if (walk.always_has_target()) return true;
+    return data.whole() ? walk.has_target(state, place, all)
+                        : collective.any(walk.has_target(state, place, own));
+  };
+  passes.clear();
+  std::int32_t with_target = 0;
+  for (Place place = state.place();; place = walk.next(state, place)) {
+    const std::size_t batch = walk.batch_size(place);
+    std::size_t end = passes.slices.size();
+    passes.resize(end + batch);
+    for (std::size_t lane = 0; lane < collective.lanes(); ++lane) {
+      if (own.has(lane)) end += walk.slices(state, place, lane, &passes.slices[end], &passes.items[end]);
+      passes.ends.push_back(end);
     }
-    walk.next(state);
+    passes.resize(end);
+    passes.batches.push_back({batch, place.step == 0});
+    if (has_target(place)) ++with_target;
+    if (with_target == options.accumulate || walk.is_last(state, place)) return place;
   }
 }
 
@@ -135,7 +139,7 @@ void Trainer::Implementation::run_passes(const Walk& walk, Pass& pass, Gathered&
 void Trainer::Implementation::finish() {
   if (options.restore_best == 0 || state.restored != 0 || state.best.size() == 0) return;
   set_weights(state.best.data(), weights);
-  bptt.transposed().pack(*weights, false);
+  transposed.pack(*weights, false);
   std::copy_n(state.best.data(), state.average.size(), state.average.data());
   averaged_is_new = false;
   state.restored = 1;
@@ -144,7 +148,8 @@ void Trainer::Implementation::finish() {
 void Trainer::Implementation::validate(std::int32_t loss) {
   const kernels::FloatMode mode;
   const Weights& seen = *result();
-  const double found = evaluator.evaluate(seen, *options.validation, loss, labels).loss();
+  const JobData data(allocator, *options.validation, collective);
+  const double found = evaluator.evaluate(seen, data, loss, labels, collective).loss();
   if (!std::isfinite(found))
     throw Error(RNN_NOT_FINITE, "the validation loss after update %" PRIu64 " is %g%s", state.update, found,
                 advice());
@@ -163,11 +168,14 @@ void Trainer::Implementation::validate(std::int32_t loss) {
 }
 
 // True if the run is to stop.
-bool Trainer::Implementation::report(const rnn_progress_t& progress,
-                                     kernels::FloatEnvironment& environment) const {
+bool Trainer::Implementation::report(const rnn_progress_t& progress, kernels::FloatEnvironment& environment) {
   if (options.progress == nullptr) return false;
-  const kernels::FloatEnvironment::Suspended callers(environment);
-  return options.progress(&progress, options.user) != 0;
+  bool stop;
+  {
+    const kernels::FloatEnvironment::Suspended callers(environment);
+    stop = options.progress(&progress, options.user) != 0;
+  }
+  return collective.any(stop);
 }
 
 }  // namespace rnn

@@ -167,7 +167,8 @@ void SampledHead::compute_rows(const Pass& pass, Workspace& w, std::size_t first
     add_scaled(d_targets_[i], row(weights, w.classes[i]), stride_, d_h.at(i));
   }
   if (w.output_dropout)
-    drop(pass, weights.last_layer(), pass.output_dropout, first, rows, d_h.read(first), d_h.rows(first));
+    drop(pass, weights.last_layer(), pass.output_dropout, w.numbers(w.dimensions.layers - 1, first), rows,
+         d_h.read(first), d_h.rows(first));
 }
 
 // Logits become their gradients.

@@ -1,8 +1,7 @@
 #include "lib/training/scheduled_sampling.h"
 
 #include <algorithm>
-
-#include "lib/network/random.h"
+#include <numeric>
 
 namespace rnn {
 
@@ -44,6 +43,7 @@ void ScheduledSampling::copy_data(const Pass& pass) {
   if (from.classes != nullptr) classes_.reserve(allocator_, frames);
   if (from.weights != nullptr) weights_.reserve(allocator_, frames);
   if (from.resets != nullptr) resets_.reserve(allocator_, frames);
+  numbers_.reserve(allocator_, frames);
   if (from.indices != nullptr)
     best_.reserve(allocator_, frames);
   else
@@ -75,6 +75,8 @@ void ScheduledSampling::copy_data(const Pass& pass) {
     copy(from.classes, 1, classes_);
     copy(from.weights, 1, weights_);
     copy(from.resets, 1, resets_);
+    const std::uint64_t first = pass.by_sequence ? pass.items[i].sequence << 32 : slices_[i].first;
+    std::iota(&numbers_[slices_[i].first], &numbers_[slices_[i].first] + slices_[i].length, first);
   }
 }
 
@@ -111,10 +113,6 @@ void ScheduledSampling::feed(std::size_t frame) {
   else
     std::copy_n(outputs_.data() + (frame - 1) * output_size_, output_size_,
                 inputs_.data() + frame * input_size_);
-}
-
-bool ScheduledSampling::draws(std::size_t frame) const noexcept {
-  return Random(key_ + frame).uniform() < probability_;
 }
 
 }  // namespace rnn

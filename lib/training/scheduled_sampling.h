@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "lib/network/memory.h"
+#include "lib/network/random.h"
 #include "lib/training/bptt.h"
 #include "lib/training/workspace.h"
 
@@ -25,7 +26,9 @@ class ScheduledSampling {
   void copy_data(const Pass& pass);
   void step(const Pass& pass, std::size_t t);
   void feed(std::size_t frame);
-  bool draws(std::size_t frame) const noexcept;
+  bool draws(std::size_t frame) const noexcept {
+    return Random(key_ + numbers_[frame]).uniform() < probability_;
+  }
 
   Allocator allocator_;
   Bptt& bptt_;
@@ -44,6 +47,7 @@ class ScheduledSampling {
   Buffer<std::int32_t> classes_;
   Buffer<float> weights_;
   Buffer<std::uint8_t> resets_;
+  Buffer<std::uint64_t> numbers_;  // [frames]  that its draw follows from
 
   Buffer<float> outputs_;      // [frames, O]  of vectors
   Buffer<std::int32_t> best_;  // [frames]  of indices, the most probable

@@ -6,6 +6,7 @@ void TrainerState::visit(StateVisitor& visitor) {
   visitor.integer("optimizer", optimizer);
   visitor.integer("batch_size", batch_size);
   visitor.integer("window", window);
+  visitor.optional_integer("lanes", lanes);
   visitor.integer("data_count", data_count);
   visitor.integer("data_frames", data_frames);
   visitor.integer("update", update);

@@ -23,11 +23,18 @@ class StateVisitor {
   ~StateVisitor() = default;
 };
 
+// Of a window in an epoch.
+struct Place {
+  std::uint64_t sequence = 0;  // position in the epoch's order, of the batch
+  std::uint64_t step = 0;      // of the window in the batch
+};
+
 struct TrainerState {
   // What the state belongs to; a trainer refuses a state in which these differ from its own.
   std::uint64_t optimizer = 0;
   std::uint64_t batch_size = 0;
   std::uint64_t window = 0;
+  std::uint64_t lanes = 0;       // 0: 1
   std::uint64_t data_count = 0;  // of the data in the middle of which a run stands; 0 before the first
   std::uint64_t data_frames = 0;
 
@@ -52,6 +59,12 @@ struct TrainerState {
   double learning_rate = 0;          // instead of the options'; 0: not set
   std::uint64_t skipped = 0;         // updates that were not finite
   std::uint64_t skipped_in_row = 0;  // since the last that was
+
+  Place place() const noexcept { return {next_sequence, next_step}; }
+  void set_place(Place place) noexcept {
+    next_sequence = place.sequence;
+    next_step = place.step;
+  }
 
   void visit(StateVisitor& visitor);
 };

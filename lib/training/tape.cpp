@@ -17,16 +17,18 @@ struct Tape::Implementation {
       : allocator(network.allocator()),
         weights(network.weights_ref()),
         threads(n),
-        bptt(*weights, threads),
+        transposed(*weights, threads),
+        bptt(*weights, threads, &transposed),
         gradients(allocator, weights->value_count()) {}
 
   Allocator allocator;
   WeightsRef weights;
   Threads threads;
+  TransposedWeights transposed;
+  bool packed = false;         // transposed has the weights
+  bool packed_inputs = false;  // those of the inputs too
   Bptt bptt;
   Buffer<float> gradients;
-  bool packed = false;         // bptt has the transposed weights
-  bool packed_inputs = false;  // those of the inputs too
   // The record; the rest of it is in bptt.
   bool recorded = false;
   bool indices = false;  // the inputs were
@@ -118,8 +120,7 @@ void Tape::backward(const float* d_outputs, const float* d_final_states, float* 
   // The past of a convolution is made of inputs.
   const bool past = d_initial_states != nullptr && self.weights->layer(0).has_window();
   const bool with_inputs = d_inputs != nullptr || past;
-  if (!self.packed || (with_inputs && !self.packed_inputs))
-    self.bptt.transposed().pack(*self.weights, with_inputs);
+  if (!self.packed || (with_inputs && !self.packed_inputs)) self.transposed.pack(*self.weights, with_inputs);
   self.packed = true;
   self.packed_inputs = self.packed_inputs || with_inputs;
 

@@ -1,6 +1,8 @@
 // Weights in training: one update at a time, or the whole job.
 #pragma once
 
+#include <functional>
+
 #include "lib/kernels/float_mode.h"
 #include "lib/network/network.h"
 #include "lib/training/state.h"
@@ -28,6 +30,13 @@ class Trainer {
   const Allocator& allocator() const noexcept;
   const WeightsRef& weights_ref() const noexcept;  // in training
   const TrainerState& state() const noexcept;
+  bool alone() const noexcept;  // the only rank
+  // Bytes of the optimiser's state on this rank.
+  std::size_t optimizer_bytes() const noexcept;
+  // Call `write` while state() is complete: of several ranks on rank 0. Throws on all ranks what it throws.
+  void save(const std::function<void()>& write) const;
+  // What `read` gives, of several ranks on rank 0, on all. Throws on all ranks what it throws.
+  Buffer<unsigned char> load(const std::function<Buffer<unsigned char>()>& read) const;
   // The weights to hand out: those in training, or their moving average.
   const WeightsRef& result() const;
   // Those of a run that failed and will not go on: with restore_best, of its best validation. Null if that

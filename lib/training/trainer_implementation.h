@@ -5,55 +5,100 @@
 #include <chrono>
 #include <cinttypes>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "lib/kernels/float_mode.h"
 #include "lib/network/error.h"
 #include "lib/training/bptt.h"
+#include "lib/training/collective.h"
+#include "lib/training/data.h"
 #include "lib/training/evaluator.h"
+#include "lib/training/lanes.h"
 #include "lib/training/optimizer.h"
 #include "lib/training/options.h"
 #include "lib/training/schedule.h"
-#include "lib/training/scheduled_sampling.h"
 #include "lib/training/trainer.h"
 #include "lib/training/walk.h"
 
 namespace rnn {
 
 struct Trainer::Implementation {
+  // What updates on several ranks need.
+  struct Ranks {
+    void prepare(const Implementation& trainer);
+
+    std::vector<Optimizer::Slice> slices;                           // of each rank
+    std::vector<std::size_t> subtree_counts;                        // of each rank
+    std::vector<Subtree> subtrees;                                  // of all ranks
+    std::vector<std::uint64_t> sent_checksums, received_checksums;  // of each rank
+    std::optional<Error> damage;  // what this rank received is not what was sent
+    Buffer<float> sent;           // [ranks, own subtrees, their slices]  if there are several subtrees
+    Buffer<float> received;       // [subtrees, slice]  the first one's become the sums of all
+    Buffer<float> values;         // [values]  after the update
+    Buffer<float> own_values;     // [slice]
+    Buffer<float> first_moment, second_moment;  // [slice]  after the update
+    Buffer<unsigned char> facts, all_facts;
+  };
+
   Implementation(const Network& network, const rnn_train_options_t& resolved);
 
   TrainerState initial_state(const Weights& weights) const;
 
   // The loss to use.
   std::int32_t check_data(const rnn_sequences_t& data, const char* name) const;
-  void check_validation(std::int32_t loss) const;
+  void check_validation(std::int32_t loss);
   bool has_target(const rnn_sequences_t& data, std::int32_t loss) const noexcept;
 
-  // What the passes of one update have found.
-  struct Gathered {
-    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    std::size_t steps = 0;
-    bool many = false;             // passes, whose gradients are added; or one
-    std::int32_t passes = 0;       // with a target
-    double loss = 0.0;             // the sum over target steps
-    double weight = 0.0;           // of these
-    std::optional<Error> failure;  // what was not finite first
-  };
+  // The passes of one update: the slices of the data that they read, by pass and lane.
+  struct Passes {
+    struct Batch {
+      std::size_t sequences;  // each with a row of carried states
+      bool begins;            // at the initial state
+    };
 
-  // Forward and backward; no more than forward if the pass has no target. With carry, from the carried states
-  // of as many sequences to new ones, which are next_carried until they are taken over.
-  void do_pass(Pass pass, bool carry, std::size_t sequences, Gathered& gathered);
-  // With skip_not_finite the failure is kept until the update; without, it is thrown.
-  void fail(Gathered& gathered, const Error& failure) const;
-  void check_carried(bool carry, std::size_t sequences, Gathered& gathered);
-  bool restart_not_finite(float* states, std::size_t sequences) const noexcept;
+    void clear() noexcept;
+    void resize(std::size_t count) {
+      slices.resize(count);
+      items.resize(count);
+    }
+
+    std::vector<Slice> slices;
+    std::vector<Item> items;
+    std::vector<std::size_t> ends;  // of a lane in a pass: [pass * lanes + lane]
+    std::vector<Batch> batches;     // of each pass
+  };
+  // What an update reads, besides the weights.
+  struct Job {
+    const rnn_sequences_t* data;
+    std::int32_t loss;  // resolved
+    std::uint64_t recurrent_key;
+    bool carry;  // the states, from the carried ones to next_carried
+    bool many;   // passes or lanes, whose gradients are added; or one
+  };
+  std::size_t gather_batch(const rnn_sequences_t& batch);
+  // All passes of a lane: forward and backward; no more than forward where it has no target.
+  Found run_lane(const Job& job, LaneWorker& worker, std::size_t lane, float* gradients);
+  void run_pass(const Job& job, LaneWorker& worker, std::size_t lane, std::size_t number, float* gradients,
+                Found& found);
+  void reserve_carried();
+  const float* initial_states(std::size_t pass) const noexcept;
+  // Makes rows that are not finite those of the initial state; true if there are some.
+  bool restart_not_finite(float* states, const Item* items, std::size_t count) const noexcept;
+  double operations() const noexcept;
+  // The passes of all lanes and the update that they make; only progress if they have no target.
+  void update(const Job& job, bool timed, rnn_progress_t& progress);
   const char* advice() const noexcept;
-  // The update from what was gathered; only progress if that is nothing.
-  void update(const Gathered& gathered, rnn_progress_t& progress);
-  // An update from scale times the gradients.
+  // What is not finite, if something.
+  std::optional<Error> failure(const Found& found) const;
+  std::optional<Error> check_norm(double norm, rnn_progress_t& progress) const;
+  void apply(const Tape& tape, rnn_progress_t& progress);
   void apply(const float* gradients, double scale, rnn_progress_t& progress);
+  double present_rate() const noexcept;
+  // After the weights have changed.
+  void finish_update(Weights& own, rnn_progress_t& progress);
   // Count an update that was not finite, or throw.
   void skip(const Error& failure, rnn_progress_t& progress);
   void pack(Weights& own) noexcept;
@@ -75,14 +120,27 @@ struct Trainer::Implementation {
   void set_weights(const float* values, WeightsRef& target);
 
   // run.cpp
-  void check_position(const rnn_sequences_t& data) const;
+  void check_position(const JobData& data) const;
   bool is_done() const noexcept;
   bool carries() const noexcept { return options.window != 0 && options.stateless_windows == 0; }
-  bool run_update(const Walk& walk, const rnn_sequences_t& data, std::int32_t loss, rnn_progress_t& progress);
-  void run_passes(const Walk& walk, Pass& pass, Gathered& gathered);
+  bool run_update(const Walk& walk, const JobData& data, std::int32_t loss, rnn_progress_t& progress);
+  Place gather_passes(const Walk& walk, const JobData& data);
   void validate(std::int32_t loss);
   void finish();
-  bool report(const rnn_progress_t& progress, kernels::FloatEnvironment& environment) const;
+  bool report(const rnn_progress_t& progress, kernels::FloatEnvironment& environment);
+
+  // ranks.cpp
+  void exchange_gradients();
+  // What all ranks have found in their lanes, and the sums of the gradients in this rank's slice. failure: of this
+  // rank's lanes. Throws a failure of any rank.
+  Found add_ranks(const std::optional<Error>& failure);
+  // The update, if there is to be one. Throws, with nothing changed, if the ranks did not receive what was sent.
+  void finish_on_ranks(bool applies, double scale, rnn_progress_t& progress);
+  // See Trainer::save.
+  void save(const std::function<void()>& write);
+  template <class Visit>
+  void for_carried_rows(std::size_t rank, const Visit& visit) const;
+  void keep_slice(Buffer<float>& moment) const;
 
   // restore.cpp
   void check_state(const Weights& result, const Buffer<float>& in_training, const TrainerState& state) const;
@@ -94,17 +152,18 @@ struct Trainer::Implementation {
   WeightsRef weights;
   Threads threads;
   Optimizer optimizer;
-  Bptt bptt;
-  ScheduledSampling scheduled_sampling;
+  Collective collective;
+  Optimizer::Slice slice;  // whose part of the optimiser's state is here: with one rank all
+  TransposedWeights transposed;
+  Lanes lanes;
   Evaluator evaluator;
   TrainerState state;
   WeightsRef averaged;           // what result() gives if there is an average
   bool averaged_is_new = false;  // it is the present one
-  Buffer<float> gradients;
+  Passes passes;
   Buffer<float> next_carried;
-  Buffer<float> first_carried;  // within an update of many passes: the states before the first
-  Buffer<Slice> slices;
-  Buffer<Item> items;
+  Buffer<float> between_carried[2];  // from pass to pass of an update
+  Ranks ranks;
 };
 
 }  // namespace rnn

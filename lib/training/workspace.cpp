@@ -1,6 +1,7 @@
 #include "lib/training/workspace.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace rnn {
@@ -142,6 +143,7 @@ bool Workspace::begin(const Pass& pass) {
     if (dimensions.has_reverse) runs_[1].build(allocator_, plan, true);
   }
   laid_out_ = true;
+  if (dropout || output_dropout || pass.zoneout) number_rows(pass);
   return other;
 }
 
@@ -187,6 +189,23 @@ void Workspace::reserve() {
     throw;
   }
   lay_out(memory_.data());
+}
+
+void Workspace::number_rows(const Pass& pass) {
+  row_numbers.reserve(allocator_, plan.rows());
+  segment_numbers.reserve(allocator_, plan.segments());
+  if (!pass.by_sequence) {
+    std::iota(row_numbers.begin(), row_numbers.begin() + plan.rows(), 0);
+    std::iota(segment_numbers.begin(), segment_numbers.begin() + plan.segments(), 0);
+    return;
+  }
+  for (std::size_t b = 0; b < plan.segments(); ++b) {
+    const Segment& segment = plan.segment(b);
+    const std::uint64_t first =
+        (pass.items[segment.slice].sequence << 32) + (segment.first - pass.slices[segment.slice].first);
+    segment_numbers[b] = first;
+    for (std::size_t t = 0; t < segment.length; ++t) row_numbers[plan.offset(t) + b] = first + t;
+  }
 }
 
 // Hands out matrices one behind the other from `base` on, or if that is null, only counts.

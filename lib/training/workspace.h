@@ -21,7 +21,7 @@ struct Item {
 
   std::size_t state;           // its row of the initial and final states
   std::size_t target;          // with pooling: its last frame's target row; kNone: it has no target
-  std::uint64_t sequence = 0;  // of recurrent dropout: the same number has the same masks
+  std::uint64_t sequence = 0;  // its number: the same has the same masks of recurrent dropout
 };
 
 // A forward pass. What it points to is borrowed for the pass; slices and items also for the backward pass.
@@ -41,11 +41,13 @@ struct Pass {
   const ClassSample* sample = nullptr;    // of cross-entropy in training; null: over all classes
   float dropout = 0;                      // 0..<1; of what a layer hands to the next
   float output_dropout = 0;               // 0..<1; of what the head reads
-  std::uint64_t dropout_key = 0;          // which elements: the same for the same key and lengths
-  float recurrent_dropout = 0;            // 0..<1; of h on its way into a product
-  std::uint64_t recurrent_key = 0;        // which units, with the number of the sequence
-  bool zoneout = false;                   // masks are drawn for the layers that have it
-  std::uint64_t zoneout_key = 0;          // which units: the same for the same key and lengths
+  bool by_sequence =
+      false;  // what is drawn for a row follows from its sequence and step, otherwise from its place
+  std::uint64_t dropout_key = 0;    // which elements: the same for the same key and lengths
+  float recurrent_dropout = 0;      // 0..<1; of h on its way into a product
+  std::uint64_t recurrent_key = 0;  // which units, with the number of the sequence
+  bool zoneout = false;             // masks are drawn for the layers that have it
+  std::uint64_t zoneout_key = 0;    // which units: the same for the same key and lengths
 };
 
 // The sum of the weights of the pass's target rows, with those of their classes, in a fixed order.
@@ -186,6 +188,10 @@ struct Workspace {
     return layer < before_pooling ? plan.rows() : plan.segments();
   }
   const Layer& pooled_layer() const noexcept { return shapes[before_pooling - 1]; }
+  // The numbers of the rows of what a layer gives, from `row` on, by which parts of it are dropped.
+  const std::uint64_t* numbers(std::size_t layer, std::size_t row) const noexcept {
+    return &(pooling != 0 && layer + 1 >= before_pooling ? segment_numbers : row_numbers)[row];
+  }
   // What the network reads from row r on.
   NetworkInputs network_inputs(std::size_t r) const noexcept {
     return {layers[0].inputs.read(r), one_hot ? &indices[r] : nullptr};
@@ -214,23 +220,25 @@ struct Workspace {
 
   Buffer<Layer> shapes;  // [L]  which outlive the weights that they are of
   Buffer<StrandRows> strands;
-  Buffer<LayerRows> layers;             // [L]
-  Matrix d_embedded{};                  // [rows, E]
-  Matrix outputs{};                     // [output rows or chunk, O]  then their gradients
-  Matrix d_top{};                       // [rows, D*P]  in chunks
-  Matrix pooled{};                      // [segments, D*P]
-  Matrix d_pooled{};                    // [segments, D*P]  before that the gradients of the head's inputs
-  Buffer<std::uint32_t> pooled_steps;   // [segments, D*P]  maximum: at which step it was
-  Buffer<std::int32_t> indices;         // [rows]
-  Buffer<std::int32_t> classes;         // [output rows]
-  Buffer<const float*> targets;         // [output rows]
-  Buffer<float> weights;                // [output rows]
-  Buffer<float> scale;                  // [output rows]
-  Buffer<kernels::SoftmaxRow> softmax;  // [output rows]
-  Buffer<float> certain;                // [output rows]  with smoothed labels
-  Buffer<float> rest;                   // [output rows]  with smoothed labels
-  Buffer<RowLoss> losses;               // [output rows]
-  Buffer<float> no_target;              // [O] zeros: of rows that are masked
+  Buffer<LayerRows> layers;               // [L]
+  Matrix d_embedded{};                    // [rows, E]
+  Matrix outputs{};                       // [output rows or chunk, O]  then their gradients
+  Matrix d_top{};                         // [rows, D*P]  in chunks
+  Matrix pooled{};                        // [segments, D*P]
+  Matrix d_pooled{};                      // [segments, D*P]  before that the gradients of the head's inputs
+  Buffer<std::uint32_t> pooled_steps;     // [segments, D*P]  maximum: at which step it was
+  Buffer<std::int32_t> indices;           // [rows]
+  Buffer<std::uint64_t> row_numbers;      // [rows]  if something is drawn at random for them
+  Buffer<std::uint64_t> segment_numbers;  // [segments]  the same behind a pooling
+  Buffer<std::int32_t> classes;           // [output rows]
+  Buffer<const float*> targets;           // [output rows]
+  Buffer<float> weights;                  // [output rows]
+  Buffer<float> scale;                    // [output rows]
+  Buffer<kernels::SoftmaxRow> softmax;    // [output rows]
+  Buffer<float> certain;                  // [output rows]  with smoothed labels
+  Buffer<float> rest;                     // [output rows]  with smoothed labels
+  Buffer<RowLoss> losses;                 // [output rows]
+  Buffer<float> no_target;                // [O] zeros: of rows that are masked
 
  private:
   struct Taker;
@@ -245,6 +253,7 @@ struct Workspace {
     return std::make_tuple(one_hot, pooling, dropout, output_dropout, recurrent_dropout, sampled, smoothed);
   }
   void reserve();
+  void number_rows(const Pass& pass);
   std::size_t lay_out(float* base);
   void lay_out_strand(StrandRows& strand, const Taker& take);
   void connect_layers() noexcept;

@@ -160,7 +160,18 @@ FIELD(rnn_train_options_t, schedule_by_epoch, 188);
 FIELD(rnn_train_options_t, skip_not_finite, 192);
 FIELD(rnn_train_options_t, output_dropout, 196);
 FIELD(rnn_train_options_t, recurrent_dropout, 200);
-SIZE(rnn_train_options_t, 208);
+FIELD(rnn_train_options_t, lanes, 204);
+FIELD(rnn_train_options_t, collective, 208);
+SIZE(rnn_train_options_t, 216);
+
+FIELD(rnn_collective_t, struct_size, 0);
+FIELD(rnn_collective_t, rank, 8);
+FIELD(rnn_collective_t, ranks, 12);
+FIELD(rnn_collective_t, user, 16);
+FIELD(rnn_collective_t, exchange, 24);
+FIELD(rnn_collective_t, gather, 32);
+FIELD(rnn_collective_t, own_sequences, 40);
+SIZE(rnn_collective_t, 48);
 
 FIELD(rnn_parameter_group_t, struct_size, 0);
 FIELD(rnn_parameter_group_t, pattern, 8);
@@ -210,6 +221,7 @@ PIN(RNN_OUT_OF_MEMORY, RNN_OUT_OF_MEMORY == 20);
 PIN(RNN_FILE_ERROR, RNN_FILE_ERROR == 30);
 PIN(RNN_BAD_FORMAT, RNN_BAD_FORMAT == 31);
 PIN(RNN_UNSUPPORTED, RNN_UNSUPPORTED == 40);
+PIN(RNN_UNAVAILABLE, RNN_UNAVAILABLE == 50);
 PIN(RNN_INTERNAL, RNN_INTERNAL == 90);
 PIN(RNN_CELL_VANILLA, RNN_CELL_VANILLA == 1);
 PIN(RNN_CELL_GRU, RNN_CELL_GRU == 2);
@@ -326,6 +338,7 @@ struct functions {
   rnn_status_t (*trainer_sync)(const rnn_trainer_t *, rnn_t *);
   rnn_status_t (*trainer_save)(const rnn_trainer_t *, const char *);
   rnn_status_t (*trainer_load)(rnn_trainer_t *, const char *);
+  rnn_status_t (*trainer_optimizer_bytes)(const rnn_trainer_t *, size_t *);
   void (*trainer_destroy)(rnn_trainer_t *);
   rnn_status_t (*tape_create)(const rnn_t *, int32_t, rnn_tape_t **);
   rnn_status_t (*forward_tape)(rnn_tape_t *, const rnn_t *, const rnn_sequences_t *, const float *, float *,
@@ -351,6 +364,8 @@ struct functions {
   rnn_status_t (*metadata_count)(const rnn_t *, size_t *);
   rnn_status_t (*metadata_key)(const rnn_t *, size_t, const char **);
   rnn_status_t (*get_config)(const rnn_t *, rnn_config_t *);
+  int32_t (*lane_of)(uint64_t, int32_t);
+  int32_t (*rank_of)(int32_t, int32_t, int32_t);
 };
 extern const struct functions all_functions;
 const struct functions all_functions = {
@@ -361,10 +376,11 @@ const struct functions all_functions = {
     rnn_get_state, rnn_set_state, rnn_parameter_count, rnn_parameter_info, rnn_get_parameter,
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,
-    rnn_trainer_network, rnn_trainer_sync, rnn_trainer_save, rnn_trainer_load, rnn_trainer_destroy,
+    rnn_trainer_network, rnn_trainer_sync, rnn_trainer_save, rnn_trainer_load,
+    rnn_trainer_optimizer_bytes, rnn_trainer_destroy,
     rnn_tape_create, rnn_tape_forward, rnn_tape_backward, rnn_tape_set_dropout,
     rnn_tape_set_dropout_rates, rnn_tape_gradient, rnn_tape_zero_gradients, rnn_trainer_apply,
     rnn_tape_destroy, rnn_save, rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as,
     rnn_save_memory_as, rnn_load_memory_as, rnn_set_metadata, rnn_get_metadata, rnn_metadata_count,
-    rnn_metadata_key, rnn_get_config,
+    rnn_metadata_key, rnn_get_config, rnn_lane_of, rnn_rank_of,
 };

@@ -588,6 +588,10 @@ void trainer(Calls& calls) {
   TRAINS(rnn_trainer_load, trainer, path.c_str());
   TRAINS(rnn_trainer_reset, trainer);
   TRAINS(rnn_trainer_set_learning_rate, trainer, 0.01f);
+  EXPECT_EQ(CALL(rnn_lane_of, 16, 8), 0);
+  EXPECT_EQ(CALL(rnn_rank_of, 3, 8, 2), 0);
+  std::size_t optimizer_bytes = 0;
+  TRAINS(rnn_trainer_optimizer_bytes, trainer, &optimizer_bytes);
   TRAINS(rnn_trainer_run, trainer, &in);
   rnn_tape_t* tape = nullptr;
   TRAINS(rnn_tape_create, network.get(), 1, &tape);

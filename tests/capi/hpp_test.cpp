@@ -179,6 +179,7 @@ TEST(Cpp, Training) {
   rnn::Trainer trainer(network, &options);
   EXPECT_EQ(trainer.update(data).update, 1u);
   trainer.reset();
+  EXPECT_GT(trainer.optimizer_bytes(), 0u);
   trainer.set_learning_rate(0.05f);
   EXPECT_THROW(trainer.set_learning_rate(0.0f), rnn::exception);
   const std::string path = scratch_path("hpp.checkpoint");

@@ -36,6 +36,8 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "batch is NULL", rnn_trainer_update(trainer, nullptr, &progress));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_reset(nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_set_learning_rate(nullptr, 0.1f));
+  std::size_t bytes = 0;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_optimizer_bytes(nullptr, &bytes));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_run(nullptr, &sequences));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_trainer_run(trainer, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_network(nullptr, &rnn_out));

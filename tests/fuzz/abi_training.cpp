@@ -80,6 +80,7 @@ rnn_train_options_t World::random_options(const rnn_config_t& config) {
   o.output_dropout = rnn::reference::architecture(config).has_head() && r.once_in(3) ? 0.3f : 0.0f;
   o.recurrent_dropout = rnn::reference::architecture(config).has_weight_hh() && r.once_in(3) ? 0.3f : 0.0f;
   o.accumulate = r.within(1, 2);
+  o.lanes = o.batch_size > 1 && r.once_in(2) ? 2 : 1;
   o.seed = r.bits();
   if (invalid()) o.batch_size = -1;
   return o;
@@ -159,13 +160,19 @@ void World::use_trainer() {
       invoke("rnn_trainer_run", expected, [&] { return rnn_trainer_run(t.handle, &data); });
       break;
     }
-    case 2:
+    case 2: {
       REQUIRE(rnn_trainer_reset(t.shadow) == RNN_OK);
       invoke("rnn_trainer_reset", RNN_OK, [&] { return rnn_trainer_reset(t.handle); });
       REQUIRE(rnn_trainer_set_learning_rate(t.shadow, 0.02f) == RNN_OK);
       invoke("rnn_trainer_set_learning_rate", RNN_OK,
              [&] { return rnn_trainer_set_learning_rate(t.handle, 0.02f); });
+      std::size_t bytes, same;
+      REQUIRE(rnn_trainer_optimizer_bytes(t.shadow, &same) == RNN_OK);
+      invoke("rnn_trainer_optimizer_bytes", RNN_OK,
+             [&] { return rnn_trainer_optimizer_bytes(t.handle, &bytes); });
+      REQUIRE(bytes == same);
       break;
+    }
     case 3: {
       rnn_t* out = nullptr;
       invoke("rnn_trainer_network", RNN_OK, [&] { return rnn_trainer_network(t.handle, &out); });

@@ -169,11 +169,18 @@ TEST_P(NormTable, Average) {
 
 std::uint32_t threshold(double rate) { return static_cast<std::uint32_t>(rate * 0x1p32); }
 
+std::vector<std::uint64_t> consecutive(std::uint64_t first, std::size_t count) {
+  std::vector<std::uint64_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), first);
+  return numbers;
+}
+
 // Which of [M, N] elements survive.
 std::vector<float> mask(const Table& table, std::size_t M, std::size_t N, std::uint64_t key,
                         std::size_t first, double rate) {
   std::vector<float> y(M * N, 1.0f);
-  table.dropout(M, N, {y.data(), N, nullptr}, key, first, threshold(rate), 1.0f, {y.data(), N, nullptr});
+  table.dropout(M, N, {y.data(), N, nullptr}, key, consecutive(first, M).data(), threshold(rate), 1.0f,
+                {y.data(), N, nullptr});
   return y;
 }
 
@@ -194,7 +201,8 @@ TEST_P(NormTable, DropoutScalesWhatItKeeps) {
     const std::vector<float> x = randoms(M * N, random), kept = mask(table, M, N, N, 3, 0.4);
     Edge edge(M * N);
     float* const y = edge.last(M * N);
-    table.dropout(M, N, {x.data(), N, nullptr}, N, 3, threshold(0.4), 1.75f, {y, N, nullptr});
+    table.dropout(M, N, {x.data(), N, nullptr}, N, consecutive(3, M).data(), threshold(0.4), 1.75f,
+                  {y, N, nullptr});
     for (std::size_t i = 0; i < M * N; ++i) ASSERT_EQ(y[i], kept[i] == 0.0f ? 0.0f : x[i] * 1.75f);
   }
 }

@@ -63,8 +63,9 @@ Outside pass_outside(const NetworkHandle& network, const Case& c, std::size_t ch
   const Weights& weights = network->network.weights();
   const kernels::FloatMode mode;
   Threads threads(1);
-  Bptt bptt(weights, threads, chunk);
-  bptt.transposed().pack(weights, false);
+  TransposedWeights transposed(weights, threads);
+  transposed.pack(weights, false);
+  Bptt bptt(weights, threads, &transposed, chunk);
   WholePass whole(weights, c);
   const std::size_t rows = c.data.target_count(), states = c.data.lengths.size() * weights.state_size();
   Outside result{std::vector<float>(rows * weights.output_size()), std::vector<float>(weights.value_count()),

@@ -198,7 +198,7 @@ std::int32_t record(const rnn_progress_t* progress, void* user) {
   return 0;
 }
 
-Outcome run(const Case& c, std::int32_t threads) {
+Outcome run(const Case& c, std::int32_t threads, std::int32_t lanes = 1) {
   const rnn_config_t networks = config_of(c);
   DataKind kind;
   kind.one_hot = c.one_hot;
@@ -218,6 +218,7 @@ Outcome run(const Case& c, std::int32_t threads) {
   o.window = c.windows ? 8 : 0;
   o.epochs = 2;
   o.threads = threads;
+  o.lanes = lanes;
   o.dropout = c.dropout;
   o.output_dropout = c.output_dropout;
   o.recurrent_dropout = c.recurrent_dropout;
@@ -255,14 +256,15 @@ TEST_F(Determinism, OfWeightsForEveryNumberOfThreads) {
 }
 
 TEST_F(Determinism, OfWeightsWithEveryCellAndOption) {
-  for (const Case& c : cells_and_options()) {
-    const Outcome one = run(c, 1);
-    for (const std::int32_t threads : {2, 4, 7}) {
-      const Outcome other = run(c, threads);
-      EXPECT_EQ(other.values, one.values) << describe(c) << ", " << threads;
-      EXPECT_EQ(other.losses, one.losses) << describe(c) << ", " << threads;
+  for (const Case& c : cells_and_options())
+    for (const std::int32_t lanes : {1, 8}) {
+      const Outcome one = run(c, 1, lanes);
+      for (const std::int32_t threads : {2, 4, 7}) {
+        const Outcome other = run(c, threads, lanes);
+        EXPECT_EQ(other.values, one.values) << describe(c) << ", " << threads << ", " << lanes;
+        EXPECT_EQ(other.losses, one.losses) << describe(c) << ", " << threads << ", " << lanes;
+      }
     }
-  }
 }
 
 // Run by the test below, in processes of their own: the instruction set is chosen once.
@@ -272,7 +274,8 @@ TEST_F(Determinism, DISABLED_PrintsWeights) {
   cases.push_back({RNN_OPTIMIZER_RMSPROP, 1, false, true});
   for (const Case& c : cases) {
     std::uint64_t hash = 0;
-    for (const std::uint32_t value : run(c, 2).values) hash = (hash ^ value) * 0x100000001b3;
+    for (const std::int32_t lanes : {1, 8})
+      for (const std::uint32_t value : run(c, 2, lanes).values) hash = (hash ^ value) * 0x100000001b3;
     std::printf("weights %" PRIx64 "\n", hash);
   }
 }

@@ -183,8 +183,9 @@ inline Result train(const NetworkHandle& network, const Case& c, std::int32_t n,
   const Weights& weights = network->network.weights();
   const kernels::FloatMode mode;
   Threads threads(n);
-  Bptt bptt(weights, threads, chunk);
-  bptt.transposed().pack(weights, false);
+  TransposedWeights transposed(weights, threads);
+  transposed.pack(weights, false);
+  Bptt bptt(weights, threads, &transposed, chunk);
   const WholePass whole(weights, c);
   const Pass& pass = whole.pass;
   const bool add = !sum.empty();

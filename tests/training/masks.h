@@ -156,9 +156,11 @@ inline void give_zoneout(reference::Network& truth, const Weights& weights, cons
     masks[i].resize(frames * n);
     if (layer.zoneout[state] == 0.0f) continue;
     for (std::size_t t = 0; t < plan.steps(); ++t)
-      for (std::size_t b = 0; b < plan.active(t); ++b)
-        draw_zoneout(pass, i / cells::kMaxStates, state, layer.zoneout[state], plan.offset(t) + b, 1,
+      for (std::size_t b = 0; b < plan.active(t); ++b) {
+        const std::uint64_t row = plan.offset(t) + b;
+        draw_zoneout(pass, i / cells::kMaxStates, state, layer.zoneout[state], &row, 1,
                      layer.state_size(state), {&masks[i][plan.frame(t, b) * n], 0, nullptr});
+      }
   }
   std::vector<std::size_t> widths;
   for (std::size_t s = 0; s < weights.strands(); ++s) widths.push_back(weights.strand(s).layer->hidden);

@@ -19,15 +19,18 @@ const rnn_config_t kConfig = config(3, 5, 4, 2);
 TEST(Walk, VisitsEachFrameOncePerEpoch) {
   const Data data = make_data(kConfig, {5, 1, 9, 4, 4, 12, 2}, {});
   const rnn_sequences_t in = data.get();
-  for (const std::int32_t batch : {1, 2, 3, 7, 50}) {
-    for (const std::int32_t window : {0, 1, 4, 100}) {
+  for (const std::int32_t lanes : {1, 2, 4}) {
+    for (const auto [batch, window] :
+         {std::pair{1, 0}, {2, 0}, {3, 4}, {7, 1}, {50, 100}, {1, 1}, {2, 4}, {7, 100}}) {
       auto given = sized<rnn_train_options_t>();
       given.batch_size = batch;
       given.window = window;
       given.epochs = 2;
       const rnn_train_options_t o = resolve_options(given);
       const Labels labels(Allocator(), 0, o);
-      const Walk walk(Allocator(), in, o, RNN_LOSS_CROSS_ENTROPY, labels);
+      Collective collective(Allocator(), nullptr, lanes);
+      const JobData job(Allocator(), in, collective);
+      const Walk walk(Allocator(), job, o, RNN_LOSS_CROSS_ENTROPY, labels);
       TrainerState state;
       std::vector<std::vector<std::uint64_t>> orders;
       std::uint64_t windows = 0;
@@ -36,17 +39,22 @@ TEST(Walk, VisitsEachFrameOncePerEpoch) {
         std::vector<int> visits(in.frames), ends(in.count);
         walk.begin_epoch(state);
         orders.emplace_back(state.order.begin(), state.order.end());
-        for (bool ended = false; !ended; ended = walk.next(state)) {
-          std::vector<Slice> slices(in.count);
-          std::vector<Item> items(in.count);
-          const std::size_t count = walk.slices(state, slices.data(), items.data());
-          ASSERT_GT(count, 0u);
-          for (std::size_t i = 0; i < count; ++i) {
-            for (std::size_t t = 0; t < slices[i].length; ++t) ++visits.at(slices[i].first + t);
-            if (items[i].target != Item::kNone) ++ends.at(items[i].target);
-            EXPECT_LT(items[i].state, walk.batch_size(state));
-            EXPECT_LE(slices[i].length, window != 0 ? static_cast<std::size_t>(window) : 12u);
+        for (bool ended = false; !ended; ended = walk.go_on(state, state.place())) {
+          std::size_t all = 0;
+          for (std::size_t lane = 0; lane < collective.lanes(); ++lane) {
+            std::vector<Slice> slices(in.count);
+            std::vector<Item> items(in.count);
+            const std::size_t count = walk.slices(state, state.place(), lane, slices.data(), items.data());
+            all += count;
+            for (std::size_t i = 0; i < count; ++i) {
+              for (std::size_t t = 0; t < slices[i].length; ++t) ++visits.at(slices[i].first + t);
+              if (items[i].target != Item::kNone) ++ends.at(items[i].target);
+              EXPECT_LT(items[i].state, walk.batch_size(state.place()));
+              EXPECT_LE(slices[i].length, window != 0 ? static_cast<std::size_t>(window) : 12u);
+              EXPECT_EQ(rnn_lane_of(items[i].sequence, lanes), static_cast<std::int32_t>(lane));
+            }
           }
+          ASSERT_GT(all, 0u);
           ++windows;
         }
         EXPECT_EQ(visits, std::vector<int>(in.frames, 1));

@@ -132,9 +132,10 @@ struct Result {
 Result train(const Setting& s, std::int32_t n, bool add = false) {
   const kernels::FloatMode mode;
   Threads threads(n);
-  Bptt bptt(s.weights(), threads);
-  bptt.transposed().leave_out_head();
-  bptt.transposed().pack(s.weights(), false);
+  TransposedWeights transposed(s.weights(), threads);
+  transposed.leave_out_head();
+  transposed.pack(s.weights(), false);
+  Bptt bptt(s.weights(), threads, &transposed);
   const Labels labels(Allocator(), 13, s.options);
   std::vector<Slice> slices;
   std::vector<Item> items;

@@ -247,7 +247,7 @@ TEST(ScheduledSampling, HappensAsOftenAsAsked) {
   const Weights& weights = network->network.weights();
   const kernels::FloatMode mode;
   Threads threads(1);
-  Bptt bptt(weights, threads);
+  Bptt bptt(weights, threads, nullptr);
   rnn::ScheduledSampling scheduled_sampling(weights, bptt);
   std::vector<Slice> slices;
   std::vector<Item> items;
