@@ -11,6 +11,10 @@
 //   streams/<impl>/<cell>/<size>/<N>[/threads<N>]      one step of N streams
 //   sequence/<impl>/<cell>/<size>/T<T>xB<B>/threads<N> T steps of B sequences
 //   train/<impl>/<cell>/<H>x<L>[/T<T>]/batch<B>/threads<N>   one update; of 100 steps unless it says
+//   scaling/<cell>/<H>x<L>/batch<B>                    one update, on one thread,
+//   scaling/<cell>/<H>x<L>/step/{lanes,ranks}<N>       and of one step of a sequence in each lane: in one process, and
+//                                                      what one of N ranks does of it
+//   ranks/<cell>/<H>x<L>/{threads1,threads2,ranks2}    one update of 64 sequences in two lanes
 //
 // Counters: FLOPS, bytes_per_second, steps_per_second; p50, p99 and p999 of latency, in seconds; and for
 // scripts/bench_table.py: flops and bytes of one iteration, the latter with its limit/read/<bytes>; workers:
