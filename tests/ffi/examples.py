@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 
+from layout import check_layout
+
 FILE = "sentences.safetensors"
 HEADER = ("c", "cpp", "go")  # their structs are those of rnn.h itself
 
@@ -121,26 +123,6 @@ class Example:
         php = tool("php", "php-cli")
         need("PHP's FFI", "Debian: php-cli", [php, "-r", "exit(class_exists('FFI') ? 0 : 1);"])
         return [php, self.sources / "sentences.php"]
-
-
-def check_layout(text, structs):
-    """A struct of a binding is rnn.json's, or ends before a field that a later version added."""
-    found = {}
-    for line in text.splitlines():
-        name, *numbers = line.split(" ")
-        struct, _, field = name.partition(".")
-        found.setdefault(struct, [])
-        found[struct].append((field, *map(int, numbers)))
-    if not found:
-        sys.exit("--layout prints no structs")
-    for name, ((_, size), *fields) in found.items():
-        described = [(field["name"], field["offset"], field["size"]) for field in structs[name]["fields"]]
-        wrong = [f"{name}.{a[0]}: {a[1:]}; rnn.json has {b}" for a, b in zip(fields, described) if a != b]
-        if wrong or len(fields) > len(described):
-            sys.exit("\n".join(wrong) or f"{name}: more fields than in rnn.json")
-        end = described[len(fields)][1] if len(fields) < len(described) else structs[name]["size"]
-        if size != end:
-            sys.exit(f"{name}: {size} bytes; rnn.json has {end} up to {fields[-1][0]}")
 
 
 def check_reference(text):
