@@ -9,7 +9,7 @@
 
 namespace rnn {
 
-// The position enters, so that exchanged words are found, too.
+// The position enters, so that exchanged words are found, too; the last product changes all bytes of the sum.
 std::uint64_t checksum(const void* bytes, std::size_t size) noexcept {
   const auto* at = static_cast<const unsigned char*>(bytes);
   std::uint64_t sum = size;
@@ -21,7 +21,7 @@ std::uint64_t checksum(const void* bytes, std::size_t size) noexcept {
   }
   for (std::size_t i = words * sizeof(std::uint32_t); i < size; ++i)
     sum += (2 * i + 1) * std::uint64_t{at[i]};
-  return sum;
+  return sum * 0x9e3779b97f4a7c15u;
 }
 
 namespace {
@@ -129,11 +129,34 @@ void Collective::exchange(const void* send, const std::size_t* send_sizes, void*
                 rank(), ranks());
 }
 
-void Collective::gather(const void* send, void* receive, const std::size_t* receive_sizes) const {
+void Collective::gather_unchecked(const void* send, void* receive, const std::size_t* receive_sizes) const {
   const std::int32_t failure = given_.gather(send, receive, receive_sizes, given_.user);
   if (failure != 0)
     throw Error(RNN_UNAVAILABLE, "options.collective.gather returned %d on rank %zu of %zu; it must return 0",
                 failure, rank(), ranks());
+}
+
+// Behind a rank's bytes stands their checksum.
+void Collective::gather(const void* send, void* receive, const std::size_t* receive_sizes) const {
+  using Sum = std::uint64_t;
+  Buffer<std::size_t> sizes(allocator_, ranks());
+  std::size_t all = 0;
+  for (std::size_t r = 0; r < ranks(); ++r) all += sizes[r] = receive_sizes[r] + sizeof(Sum);
+  Buffer<unsigned char> sent(allocator_, sizes[rank()]), received(allocator_, all);
+  const std::size_t own = receive_sizes[rank()];
+  const Sum sum = checksum(send, own);
+  std::copy_n(static_cast<const unsigned char*>(send), own, sent.data());
+  std::memcpy(&sent[own], &sum, sizeof sum);
+  gather_unchecked(sent.data(), received.data(), sizes.data());
+  const unsigned char* from = received.data();
+  auto* to = static_cast<unsigned char*>(receive);
+  for (std::size_t r = 0; r < ranks(); from += sizes[r++]) {
+    Sum expected;
+    std::memcpy(&expected, from + receive_sizes[r], sizeof expected);
+    if (checksum(from, receive_sizes[r]) != expected)
+      throw Error(RNN_UNAVAILABLE, "what rank %zu sent has arrived damaged at rank %zu", r, rank());
+    to = std::copy_n(from, receive_sizes[r], to);
+  }
 }
 
 void Collective::gather(const void* send, std::size_t size, void* receive) {
@@ -148,7 +171,12 @@ void Collective::agree(const std::optional<Error>& failure) {
   }
   Buffer<std::int32_t> statuses(allocator_, ranks());
   const std::int32_t own = failure ? failure->status() : RNN_OK;
-  gather(&own, sizeof own, statuses.data());
+  try {
+    gather(&own, sizeof own, statuses.data());
+  } catch (const Error&) {
+    if (failure) throw *failure;  // it says more
+    throw;
+  }
   const std::int32_t* const first =
       std::find_if(statuses.begin(), statuses.end(), [](std::int32_t status) { return status != RNN_OK; });
   if (first == statuses.end()) return;

@@ -56,9 +56,12 @@ class Collective {
   }
   LaneRange own_lanes() const noexcept { return lanes_of(rank()); }
 
-  // The host's functions. sizes: in bytes, by rank. Throw Error(RNN_UNAVAILABLE).
+  // The host's functions, of bytes that the caller checks. sizes: in bytes, by rank. Throw Error(RNN_UNAVAILABLE).
   void exchange(const void* send, const std::size_t* send_sizes, void* receive,
                 const std::size_t* receive_sizes) const;
+  void gather_unchecked(const void* send, void* receive, const std::size_t* receive_sizes) const;
+  // With checksums, so that damaged bytes are an Error(RNN_UNAVAILABLE) on the rank that receives them, and, as that
+  // one is missing then, in the next call on the others.
   void gather(const void* send, void* receive, const std::size_t* receive_sizes) const;
   // The same of equally many bytes from each rank.
   void gather(const void* send, std::size_t size, void* receive);

@@ -19,10 +19,13 @@ JobData::JobData(const Allocator& allocator, const rnn_sequences_t& given, Colle
     own_ = collective.own_lanes();
     gather_lengths(allocator, collective);
   }
+  std::uint64_t sum_of_lengths = 0;
+  for (std::size_t n = 0; n < count_; ++n) sum_of_lengths = 31 * sum_of_lengths + lengths_[n];
   const auto bit = [](const void* field, std::uint64_t value) { return field != nullptr ? value : 0; };
   collective.check_same(
       {{"the number of sequences of the data", count_},
        {"the number of frames of the data", frames_},
+       {"the checksum of the lengths of the data", sum_of_lengths},
        {"the pooling of the data", static_cast<std::uint64_t>(given.pooling)},
        {"the sum of the fields that the data have (inputs 1, indices 2, targets 4, classes 8, weights 16)",
         bit(given.inputs, 1) + bit(given.indices, 2) + bit(given.targets, 4) + bit(given.classes, 8) +

@@ -84,7 +84,7 @@ void Trainer::Implementation::exchange_gradients() {
     ranks.received_checksums.push_back(checksum(at, receive_sizes[r]));
 }
 
-// Each rank tells the others its status, the check sums of what it sent, what its subtrees found and the squares of
+// Each rank tells the others its status, the checksums of what it sent, what its subtrees found and the squares of
 // its slice.
 Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
   exchange_gradients();
@@ -158,10 +158,10 @@ void Trainer::Implementation::finish_on_ranks(bool applies, double scale, rnn_pr
                   ranks.second_moment.data());
   std::vector<std::size_t> sizes;
   for (const Optimizer::Slice& theirs : ranks.slices) sizes.push_back(theirs.size() * sizeof(float));
-  collective.gather(ranks.own_values.data(), ranks.values.data(), sizes.data());
+  collective.gather_unchecked(ranks.own_values.data(), ranks.values.data(), sizes.data());
   std::optional<Error> failure = ranks.damage;
   if (!failure && !weights.unique()) failure = attempt([&] { weights = weights.copy(); });
-  collective.agree(failure, {"the check sum of the weights after the update",
+  collective.agree(failure, {"the checksum of the weights after the update",
                              checksum(ranks.values.data(), ranks.values.size() * sizeof(float))});
 
   Weights& own = weights.mutate();
@@ -196,8 +196,10 @@ void Trainer::Implementation::save(const std::function<void()>& write) {
     return floats;
   };
   Buffer<float> sent, received, whole_first, whole_second;
+  Buffer<std::uint64_t> sums;
   std::vector<std::size_t> send_sizes(size), receive_sizes(size);
   std::optional<Error> failure = attempt([&] {
+    sums = Buffer<std::uint64_t>(allocator, size);
     sent = Buffer<float>(allocator, count(rank));
     send_sizes[0] = sent.size() * sizeof(float);
     float* to = std::copy_n(state.first_moment.data(), state.first_moment.size(), sent.data());
@@ -216,6 +218,16 @@ void Trainer::Implementation::save(const std::function<void()>& write) {
   });
   collective.agree(failure);
   collective.exchange(sent.data(), send_sizes.data(), received.data(), receive_sizes.data());
+  const std::uint64_t sum = checksum(sent.data(), sent.size() * sizeof(float));
+  collective.gather(&sum, sizeof sum, sums.data());
+  if (rank == 0) {
+    const auto* at = reinterpret_cast<const unsigned char*>(received.data());
+    for (std::size_t r = 0; r < size && !failure; at += receive_sizes[r++])
+      if (checksum(at, receive_sizes[r]) != sums[r])
+        failure =
+            Error(RNN_UNAVAILABLE, "the optimiser's state of rank %zu has arrived damaged at rank 0", r);
+  }
+  collective.agree(failure);
   if (rank == 0) {
     const float* from = received.data();
     const auto take = [&](std::size_t n, float* to) {
