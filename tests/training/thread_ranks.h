@@ -21,8 +21,8 @@ class ThreadRanks {
     none,
     error,    // the call returns 1 before it has moved anything, and so do those of the other ranks
     late,     // data have moved, then the call returns 1; the other ranks notice at their next calls
-    silence,  // the rank does nothing until the others have run into their time-out
-    slow,     // it comes after half of the time-out
+    silence,  // the rank does nothing until the others' time-out, which is short then
+    slow,     // it comes later than the others, but before their time-out
     garbage,  // one byte of what arrives from each other rank is wrong
     loss,     // the second half of what arrives from each other rank is missing
   };
@@ -39,8 +39,8 @@ class ThreadRanks {
     std::size_t calls = 0, sent = 0, received = 0;
   };
 
-  explicit ThreadRanks(std::int32_t ranks, std::chrono::milliseconds timeout = std::chrono::seconds(60))
-      : timeout_(timeout), posts_(static_cast<std::size_t>(ranks)), traffic_(posts_.size()) {}
+  explicit ThreadRanks(std::int32_t ranks)
+      : posts_(static_cast<std::size_t>(ranks)), traffic_(posts_.size()) {}
 
   // Says what is to happen in a call; called on the threads of all ranks at the same time.
   std::function<Fault(const Call&)> fault;
@@ -49,8 +49,7 @@ class ThreadRanks {
   // the others that need it fail. A later run is a new job.
   template <class Body>
   void run(const Body& body) {
-    broken_ = false;
-    arrived_ = 0;
+    connect();
     traffic_.assign(traffic_.size(), Traffic());
     std::vector<std::thread> threads;
     for (std::size_t rank = 0; rank < posts_.size(); ++rank)
@@ -67,6 +66,21 @@ class ThreadRanks {
         break_up();
       });
     for (std::thread& thread : threads) thread.join();
+  }
+
+  // After a failure, on the threads of all ranks: ends the calls of those that are still in one, waits for all ranks, and
+  // connects them anew.
+  void repair() {
+    break_up();
+    std::unique_lock<std::mutex> lock(mutex_);
+    const std::size_t repair = repairs_;
+    if (++waiting_ == posts_.size()) {
+      connect();
+      waiting_ = 0;
+      ++repairs_;
+      changed_.notify_all();
+    }
+    changed_.wait(lock, [&] { return repairs_ != repair; });
   }
 
   // Of the run so far; while it lasts, for the rank's own thread.
@@ -110,7 +124,7 @@ class ThreadRanks {
     const Fault found = fault ? fault(call) : Fault::none;
     if (found == Fault::error) return break_up();
     if (found == Fault::silence) return wait_for_the_end();
-    if (found == Fault::slow) std::this_thread::sleep_for(timeout_ / 2);
+    if (found == Fault::slow) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     posts_[rank] = post;
     if (!meet()) return false;
     for (std::size_t from = 0; from < posts_.size(); ++from) {
@@ -140,11 +154,18 @@ class ThreadRanks {
       changed_.notify_all();
       return true;
     }
-    changed_.wait_for(lock, timeout_, [&] { return meetings_ != meeting || broken_; });
+    const auto over = [&] { return meetings_ != meeting || broken_; };
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return over() || silent_; });
+    changed_.wait_for(lock, std::chrono::milliseconds(20), over);
     if (meetings_ != meeting) return true;
     broken_ = true;
     changed_.notify_all();
     return false;
+  }
+
+  void connect() {
+    broken_ = silent_ = false;
+    arrived_ = 0;
   }
 
   // All calls that are not complete fail.
@@ -157,17 +178,19 @@ class ThreadRanks {
 
   bool wait_for_the_end() {
     std::unique_lock<std::mutex> lock(mutex_);
+    silent_ = true;
+    changed_.notify_all();
     changed_.wait(lock, [&] { return broken_; });
     return false;
   }
 
-  const std::chrono::milliseconds timeout_;
   std::vector<Post> posts_;
   std::vector<Traffic> traffic_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t arrived_ = 0, meetings_ = 0;
-  bool broken_ = false;
+  std::size_t waiting_ = 0, repairs_ = 0;
+  bool broken_ = false, silent_ = false;
 };
 
 }  // namespace rnn::training_test
