@@ -32,23 +32,25 @@ double seconds_since(Clock::time_point start) {
 class Run {
  public:
   Run(const CharacterPlan& plan, const CharacterRun& files, const Vocabulary& vocabulary,
-      const Sequences& validation, double characters_per_update)
+      const Sequences& validation, double characters_per_update, const rnn_train_options_t& options)
       : plan_(plan),
         files_(files),
         vocabulary_(vocabulary),
         validation_(validation),
         characters_per_update_(characters_per_update),
+        options_(options),
+        ranks_(options.collective),
         had_model_(fs::exists(files.model)),
         file_(fs::exists(unfinished(files.model)) || (had_model_ && files.resume.empty())
                   ? unfinished(files.model)
                   : files.model) {}
 
-  CharacterResult run(const rnn::Network& start, rnn_train_options_t options, const rnn_sequences_t& data) {
+  CharacterResult run(const rnn::Network& start, const rnn_sequences_t& data) {
+    rnn_train_options_t options = options_;
     options.progress = [](const rnn_progress_t* progress, void* self) {
       return static_cast<Run*>(self)->report(*progress);
     };
     options.user = this;
-    threads_ = options.threads;
     rnn::Trainer trainer(start, &options);
     trainer_ = &trainer;
     try {
@@ -73,17 +75,19 @@ class Run {
  private:
   void resume(const rnn::Network& start) {
     trainer_->load(files_.resume);
+    if (!ranks_.is_first()) return;
     if (fs::exists(file_)) {
       best_ = load_best(start);
-      best_loss_ = validation_loss(*best_);
+      best_loss_ = validation_loss(*best_, nullptr);
     } else {
-      best_loss_ = validation_loss(start);
+      best_loss_ = validation_loss(start, nullptr);
       save_best(start.fork());
     }
   }
 
-  double validation_loss(const rnn::Network& network) const {
-    return CharacterTraining::evaluate(network, validation_, threads_).loss;
+  double validation_loss(const rnn::Network& network, const rnn_collective_t* collective) const {
+    return CharacterTraining::evaluate(network, validation_, options_.threads, options_.lanes, collective)
+        .loss;
   }
 
   // The best network of the run that is resumed: the file may be of another.
@@ -101,14 +105,14 @@ class Run {
   }
 
   void save_best(rnn::Network network) {
-    save_model(network, vocabulary_, file_);
+    if (ranks_.is_first()) save_model(network, vocabulary_, file_);
     best_ = std::move(network);
   }
 
   // At the end of the run: a model that was there before it gives way to that of a finished one alone.
   void settle(bool is_finished) {
     result_.model = file_;
-    if (!best_ || file_ == files_.model || (had_model_ && !is_finished)) return;
+    if (!best_ || !ranks_.is_first() || file_ == files_.model || (had_model_ && !is_finished)) return;
     save_model(*best_, vocabulary_, files_.model);
     result_.model = files_.model;
     fs::remove(file_);
@@ -132,8 +136,9 @@ class Run {
     result_.characters += characters_per_update_;
     training_loss_ += 0.05 * (progress.loss - training_loss_);
     if (bar_) bar_->show(progress.update, remark(), false);
+    result_.interrupted = ranks_.any(files_.interrupted != nullptr && files_.interrupted->load());
     if (progress.update % plan_.validate_every == 0) return validate();
-    if (!is_interrupted()) return false;
+    if (!result_.interrupted) return false;
     if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
     return true;
   }
@@ -148,7 +153,7 @@ class Run {
   // Only here a run ends of its own, so that the last validation counts the last updates.
   bool validate() {
     rnn::Network network = trainer_->network();
-    const double loss = validation_loss(network);
+    const double loss = validation_loss(network, options_.collective);
     if (!std::isfinite(loss))
       throw std::runtime_error("the validation loss after " + std::to_string(result_.updates) +
                                " updates is not finite; a lower learning rate may help");
@@ -157,12 +162,9 @@ class Run {
       best_loss_ = loss;
     }
     if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
-    return result_.updates >= plan_.updates || seconds_since(start_) > files_.seconds || is_interrupted();
-  }
-
-  bool is_interrupted() {
-    if (files_.interrupted != nullptr && files_.interrupted->load()) result_.interrupted = true;
-    return result_.interrupted;
+    const bool ended = result_.updates >= plan_.updates || seconds_since(start_) > files_.seconds;
+    if (ended) result_.interrupted = false;
+    return ended || result_.interrupted;
   }
 
   std::string remark() const {
@@ -179,10 +181,11 @@ class Run {
   const Vocabulary& vocabulary_;
   const Sequences& validation_;
   const double characters_per_update_;
+  const rnn_train_options_t options_;
+  const Ranks ranks_;
   const bool had_model_;
   const std::string file_;  // for the best network, until the run ends
   const Clock::time_point start_ = Clock::now();
-  std::int32_t threads_ = 0;
   rnn::Trainer* trainer_ = nullptr;
   std::optional<Progress> bar_;
   double training_loss_ = 0;  // smoothed
@@ -242,6 +245,29 @@ void CharacterData::cut(std::vector<std::int32_t> text, std::size_t batch) {
       learnt.add_pieces(text.data() + place, length, kEvaluatedPiece);
   }
   training = Sequences::rows(std::move(text), batch);
+  this->batch = batch;
+}
+
+void CharacterData::keep_own(std::int32_t lanes, const rnn_collective_t& ranks) {
+  std::vector<std::size_t> own;
+  for (std::size_t n = 0; n < batch; ++n)
+    if (rnn_rank_of(rnn_lane_of(n, lanes), lanes, ranks.ranks) == ranks.rank) own.push_back(n);
+  training = training.some(own);
+}
+
+std::vector<std::uint64_t> Ranks::all(std::uint64_t value) const {
+  if (collective_ == nullptr) return {value};
+  const auto count = static_cast<std::size_t>(collective_->ranks);
+  std::vector<std::uint64_t> values(count);
+  const std::vector<std::size_t> sizes(count, sizeof value);
+  if (collective_->gather(&value, values.data(), sizes.data(), collective_->user) != 0)
+    throw std::runtime_error("the ranks cannot exchange data");
+  return values;
+}
+
+bool Ranks::any(bool here) const {
+  const std::vector<std::uint64_t> values = all(here ? 1 : 0);
+  return std::any_of(values.begin(), values.end(), [](std::uint64_t value) { return value != 0; });
 }
 
 std::string unfinished(const std::string& model) {
@@ -260,7 +286,7 @@ rnn_train_options_t CharacterTraining::default_options(const CharacterData& data
   options.learning_rate = 0.003f;
   options.weight_decay = 0.3f;
   options.clip_norm = 1;
-  options.batch_size = static_cast<std::int32_t>(data.training.count());
+  options.batch_size = static_cast<std::int32_t>(data.batch);
   options.window = kWindow;
   options.schedule = RNN_SCHEDULE_COSINE;
   return options;
@@ -272,7 +298,8 @@ std::uint64_t CharacterTraining::updates_per_epoch() const {
 }
 
 double CharacterTraining::characters_per_update() const {
-  return static_cast<double>(data_.training.frames()) / static_cast<double>(updates_per_epoch());
+  const std::size_t steps = data_.training.frames() / data_.training.count();
+  return static_cast<double>(data_.batch * steps) / static_cast<double>(updates_per_epoch());
 }
 
 CharacterPlan CharacterTraining::plan_seconds(double seconds, std::uint64_t most_updates,
@@ -280,10 +307,11 @@ CharacterPlan CharacterTraining::plan_seconds(double seconds, std::uint64_t most
   const double limit = std::min(1.0, seconds / 10);
   const double update_seconds = measure_update(limit);
   const auto start = Clock::now();
-  evaluate(start_, data_.validation, options_.threads);
+  evaluate(start_, data_.validation, options_.threads, options_.lanes, options_.collective);
   const double left = seconds - limit - static_cast<double>(validations) * seconds_since(start);
   const auto affordable = static_cast<std::uint64_t>(std::max(1.0, left / update_seconds));
-  return plan_updates(std::min({affordable, most_updates, std::uint64_t{1} << 30}), validations);
+  const std::uint64_t updates = std::min({affordable, most_updates, std::uint64_t{1} << 30});
+  return plan_updates(Ranks(options_.collective).first(updates), validations);
 }
 
 // The seconds that an update takes, from as many as are done within `limit` seconds.
@@ -316,13 +344,20 @@ rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) co
 CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
   rnn_train_options_t options = options_for(plan);
   options.epochs = std::numeric_limits<std::int32_t>::max();  // the plan's end is that of the run
-  return Run(plan, files, vocabulary_, data_.validation, characters_per_update())
-      .run(start_, options, data_.training.view());
+  return Run(plan, files, vocabulary_, data_.validation, characters_per_update(), options)
+      .run(start_, data_.training.view());
 }
 
 rnn_evaluation_t CharacterTraining::evaluate(const rnn::Network& network, const Sequences& sequences,
-                                             int threads) {
+                                             int threads, int lanes, const rnn_collective_t* collective) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.threads = threads;
+  options.lanes = lanes;
+  rnn_collective_t whole;
+  if (collective != nullptr) {
+    whole = *collective;
+    whole.own_sequences = 0;
+    options.collective = &whole;
+  }
   return network.evaluate(sequences.view(), &options);
 }

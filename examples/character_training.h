@@ -21,7 +21,11 @@ struct CharacterData {
   CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch);
   CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text, std::size_t batch);
 
+  // Leaves this rank the pieces of its lanes.
+  void keep_own(std::int32_t lanes, const rnn_collective_t& ranks);
+
   Sequences training;
+  std::size_t batch = 0;  // the pieces of all ranks
   Sequences validation;
   bool is_capped = false;  // a smaller part is held out
   Sequences learnt;        // as much of the training text as is held out, or 100000 characters, to compare
@@ -49,6 +53,23 @@ struct CharacterRun {
   const std::atomic<bool>* interrupted = nullptr;            // ends the run when it becomes true
 };
 
+// What the ranks of a training tell each other.
+class Ranks {
+ public:
+  explicit Ranks(const rnn_collective_t* collective) : collective_(collective) {}
+
+  bool is_first() const { return collective_ == nullptr || collective_->rank == 0; }
+  // What the first one gives. Throws std::runtime_error.
+  std::uint64_t first(std::uint64_t value) const { return all(value)[0]; }
+  // Whether one of them gives true.
+  bool any(bool here) const;
+
+ private:
+  std::vector<std::uint64_t> all(std::uint64_t value) const;
+
+  const rnn_collective_t* const collective_;  // null: there is one
+};
+
 // "model.unfinished.rnn" for "model.rnn".
 std::string unfinished(const std::string& model);
 
@@ -63,7 +84,9 @@ struct CharacterResult {
 
 class CharacterTraining {
  public:
-  // What is kept: start, vocabulary and data. A schedule for which options say no updates ends with the plan.
+  // What is kept: start, vocabulary, data and what options point to. A schedule for which options say no updates
+  // ends with the plan. Of several ranks (options.collective) each has the pieces of its lanes, and the first one
+  // alone reads and writes models and checkpoints, and shows the progress.
   CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary, const CharacterData& data,
                     const rnn_train_options_t& options)
       : start_(start), vocabulary_(vocabulary), data_(data), options_(options) {}
@@ -79,8 +102,9 @@ class CharacterTraining {
 
   CharacterResult run(const CharacterPlan& plan, const CharacterRun& files);
 
-  // The mean loss in nats.
-  static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads);
+  // The mean loss in nats. Of several ranks all call it, with all sequences.
+  static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads,
+                                   int lanes = 1, const rnn_collective_t* collective = nullptr);
 
  private:
   rnn_train_options_t options_for(const CharacterPlan& plan) const;

@@ -407,6 +407,20 @@ void Sequences::add_pieces(const std::int32_t* text, std::size_t size, std::size
   }
 }
 
+Sequences Sequences::some(const std::vector<std::size_t>& numbers) const {
+  const rnn_sequences_t all = view();
+  Sequences sequences;
+  std::size_t next = 0, first = 0;
+  for (const std::size_t number : numbers) {
+    for (; next < number; ++next) first += lengths_[next];
+    const std::size_t end = first + lengths_[number];
+    sequences.lengths_.push_back(lengths_[number]);
+    sequences.inputs_.insert(sequences.inputs_.end(), all.indices + first, all.indices + end);
+    sequences.classes_.insert(sequences.classes_.end(), all.classes + first, all.classes + end);
+  }
+  return sequences;
+}
+
 std::size_t Sequences::frames() const {
   return std::accumulate(lengths_.begin(), lengths_.end(), std::size_t{0});
 }

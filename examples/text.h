@@ -85,6 +85,9 @@ class Sequences {
   // The same characters, in sequences of at most about `piece` of them; 0: in one.
   void add_pieces(const std::int32_t* text, std::size_t size, std::size_t piece);
 
+  // Those with these numbers, ascending.
+  Sequences some(const std::vector<std::size_t>& numbers) const;
+
   std::size_t count() const { return lengths_.size(); }
   std::size_t frames() const;
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "layers.h"
+#include "ranks.h"
 
 namespace {
 
@@ -107,7 +108,9 @@ void flush_output() {
   if (std::fflush(stdout) != 0) throw_output_error();
 }
 
-void note(const std::string& message) { std::fprintf(stderr, "rnn: note: %s\n", one_line(message).c_str()); }
+void note(const std::string& message) {
+  if (rank() == 0) std::fprintf(stderr, "rnn: note: %s\n", one_line(message).c_str());
+}
 
 rnn::Network Shape::network(std::int32_t inputs, std::int32_t outputs) const {
   auto config = rnn::sized<rnn_config_t>();
@@ -236,6 +239,17 @@ CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
                                                      : text + " is not a whole number in " + range;
   };
   return {check, range};
+}
+
+CLI::Validator power_of_two(std::int32_t high) {
+  const CLI::Validator in_range = whole_number(1, static_cast<std::uint64_t>(high));
+  const auto check = [=](std::string text) {
+    const std::string error = in_range(text);
+    if (!error.empty()) return error;
+    const unsigned long long value = std::strtoull(text.c_str(), nullptr, 0);
+    return (value & (value - 1)) == 0 ? std::string() : text + " is not a power of two";
+  };
+  return {check, "1.." + std::to_string(high)};
 }
 
 CLI::Validator compute_names() { return is_one_of(kComputes); }

@@ -74,6 +74,8 @@ CLI::Validator number_or_zero(double low, double high);
 CLI::Validator whole_number(std::uint64_t low = 0,
                             std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
 
+CLI::Validator power_of_two(std::int32_t high);
+
 // RNN_COMPUTE_... and the names that the options have for it.
 CLI::Validator compute_names();
 std::int32_t compute_of(const std::string& name);

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "common.h"
+#include "ranks.h"
 
 namespace {
 
@@ -20,7 +21,9 @@ constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 
 int complain(const std::string& message, int status) {
-  std::fprintf(stderr, "rnn: %s\n", one_line(message).c_str());
+  let_first_complain();
+  const std::string who = rank() == 0 ? "" : "rank " + std::to_string(rank()) + ": ";
+  std::fprintf(stderr, "rnn: %s%s\n", who.c_str(), one_line(message).c_str());
   return status;
 }
 
@@ -48,7 +51,7 @@ void parse(CLI::App& program, int argc, char** argv) {
     if (error.get_exit_code() != 0) throw;
     std::ostringstream text;
     program.exit(error, text);
-    write_output(text.str());
+    if (rank() == 0) write_output(text.str());
   }
 }
 
@@ -71,6 +74,7 @@ int run(CLI::App& program, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  join_ranks(argc, argv);
   CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
   program.set_version_flag("--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
@@ -84,5 +88,5 @@ int main(int argc, char** argv) {
   program.footer(
       "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
       "the arguments are wrong.");
-  return run(program, argc, argv);
+  return leave_ranks(run(program, argc, argv));
 }

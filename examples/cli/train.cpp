@@ -15,6 +15,7 @@
 #include "../character_training.h"
 #include "../model_file.h"
 #include "common.h"
+#include "ranks.h"
 
 namespace {
 
@@ -50,6 +51,7 @@ struct Train {
   bool schedule_by_epoch = false;
   std::int32_t skip_not_finite = 0;
   int threads = 0;
+  std::int32_t lanes = 1;
   bool quiet = false;
   bool json = false;
   Shape shape;
@@ -97,6 +99,18 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text t
 // Empty: none.
 std::string checkpoint_of(const Train& train) {
   return train.checkpoint.empty() ? train.resume : train.checkpoint;
+}
+
+void check_lanes(const Train& train) {
+  if (static_cast<std::size_t>(train.lanes) > train.batch)
+    throw UsageError("--lanes is " + std::to_string(train.lanes) + "; it may be at most --batch, " +
+                     std::to_string(train.batch));
+  if (ranks() == nullptr) return;
+  if (ranks()->ranks > train.lanes)
+    throw UsageError("--lanes is " + std::to_string(train.lanes) + "; " + std::to_string(ranks()->ranks) +
+                     " ranks need as many or more");
+  if (train.text == "-")
+    throw UsageError("several ranks need a file, since standard input is that of the first one alone");
 }
 
 void check_outputs(const Train& train) {
@@ -256,6 +270,8 @@ rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
   options.skip_not_finite = train.skip_not_finite;
   options.seed = train.shape.seed;
   options.threads = train.threads;
+  options.lanes = train.lanes;
+  options.collective = ranks();
   return options;
 }
 
@@ -276,7 +292,7 @@ CharacterRun run_of(const Train& train) {
   run.resume = train.resume;
   run.checkpoint = checkpoint_of(train);
   if (train.seconds > 0) run.seconds = 1.1 * train.seconds;
-  run.out = train.quiet ? nullptr : stderr;
+  run.out = train.quiet || rank() != 0 ? nullptr : stderr;
   run.interrupted = &interrupted;
   return run;
 }
@@ -294,24 +310,32 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
 }
 
 void run(const Train& train, const CLI::App& command) {
-  check_outputs(train);
+  check_lanes(train);
+  if (rank() == 0) check_outputs(train);
   check_effect(command, "--keep-vocabulary", !train.init.empty(), "it is for --init");
   check_schedule(train, command);
   Text text = read_input(train.text);
   const Vocabulary vocabulary = vocabulary_for(train, text);
-  const CharacterData data = read_data(train, vocabulary, std::move(text));
+  CharacterData data = read_data(train, vocabulary, std::move(text));
+  if (ranks() != nullptr) {
+    data.keep_own(train.lanes, *ranks());
+    ranks()->own_sequences = 1;
+  }
   const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
   check_schedule_effect(train, command, training, plan);
   check_effects(train, command, start.config(), data, plan);
-  if (!train.quiet) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
+  if (!train.quiet && rank() == 0) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   catch_interrupts();
   const CharacterResult result = training.run(plan, run_of(train));
+  if (rank() != 0) return;
 
   const rnn::Network model = rnn::Network::load(result.model);
-  const rnn_evaluation_t learnt = CharacterTraining::evaluate(model, data.learnt, train.threads);
-  const rnn_evaluation_t validation = CharacterTraining::evaluate(model, data.validation, train.threads);
+  const auto evaluate = [&](const Sequences& sequences) {
+    return CharacterTraining::evaluate(model, sequences, train.threads, train.lanes);
+  };
+  const rnn_evaluation_t learnt = evaluate(data.learnt), validation = evaluate(data.validation);
   if (!train.json) return print_text(train, result, learnt, validation);
   print({{"model", result.model},
          {"updates", result.updates},
@@ -386,6 +410,13 @@ void add_training_options(CLI::App& command, Train& train) {
       ->capture_default_str();
   command.add_option("--weight-decay", train.weight_decay, "Of AdamW")
       ->check(number(0, 1000))
+      ->capture_default_str();
+  command
+      .add_option("--lanes", train.lanes,
+                  "A power of two: the parts of the batch whose gradients are computed apart\n"
+                  "and then added, by threads and by ranks. The model depends on it, but not\n"
+                  "on how many threads and ranks there are")
+      ->check(power_of_two(1024))
       ->capture_default_str();
   command
       .add_option("--dropout", train.dropout, "Part of each layer's output that the next one does not see")

@@ -131,6 +131,22 @@ def vocabulary_of(tool, model):
     return json.loads(metadata(tool.folder / model)["vocabulary"])
 
 
+def check_lanes(tool):
+    """Another model for another number of lanes, the same for another number of threads."""
+    command = ["train", "varied", "--hidden", "16", "--updates", "20", "--batch", "8", "--quiet", "-o"]
+    models = []
+    for lanes, threads in ((1, 1), (4, 1), (4, 2), (8, 2)):
+        tool.ok(*command, "lanes.rnn", "--lanes", lanes, "--threads", threads)
+        models.append((tool.folder / "lanes.rnn").read_bytes())
+    expect(models[1] == models[2], "two threads train another model of four lanes")
+    expect(len(set(models)) == 3, "the number of lanes has no effect")
+    tool.ok(*command, "lanes.rnn", "--lanes", 4, "--checkpoint", "lanes.checkpoint")
+    tool.fails("lanes", *command, "lanes.rnn", "--lanes", 2, "--resume", "lanes.checkpoint")
+    for lanes in (0, 3, 2048, "x"):
+        tool.fails("--lanes", *command, "lanes.rnn", "--lanes", lanes, status=2)
+    tool.fails("--lanes is 16; it may be at most --batch, 8", *command, "lanes.rnn", "--lanes", 16, status=2)
+
+
 def check_bytes(tool):
     """Of a text that is not UTF-8 the bytes are learnt, which is said once."""
     said = b"rnn: note: the text is neither UTF-8 nor UTF-16 with a byte order mark: its bytes are the characters\n"
@@ -412,6 +428,7 @@ def check(tool):
     check_cells(tool)
     check_lists(tool)
     check_list_errors(tool)
+    check_lanes(tool)
     check_bytes(tool)
     check_encodings(tool)
     check_memory(tool)
