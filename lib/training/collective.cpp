@@ -189,20 +189,13 @@ void Collective::agree(const std::optional<Error>& failure) {
   throw Error(*first, "rank %zu: %s", rank, &messages[rank * kMessage]);
 }
 
-void Collective::agree(const std::optional<Error>& failure, Named value) {
-  struct Vote {
-    std::uint64_t value;
-    std::uint64_t failed;
-  };
-  const Vote own{value.value, failure ? 1u : 0u};
+Buffer<Collective::Vote> Collective::agree(const std::optional<Error>& failure, Vote own) {
+  own.failed = failure ? 1 : 0;
   Buffer<Vote> votes(allocator_, ranks());
   gather(&own, sizeof own, votes.data());
-  for (const Vote& vote : votes)
-    if (vote.failed != 0) return agree(failure);
-  for (std::size_t r = 1; r < ranks(); ++r)
-    if (votes[r].value != votes[0].value)
-      throw Error(RNN_UNAVAILABLE, "%s is %016" PRIx64 " on rank %zu and %016" PRIx64 " on rank 0",
-                  value.name, votes[r].value, r, votes[0].value);
+  if (std::any_of(votes.begin(), votes.end(), [](const Vote& vote) { return vote.failed != 0; }))
+    agree(failure);
+  return votes;
 }
 
 bool Collective::any(bool here) {

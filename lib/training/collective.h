@@ -79,6 +79,13 @@ class Collective {
 
   // If a rank has failed, throw its Error on all ranks, with its status; of several the first rank's.
   void agree(const std::optional<Error>& failure);
+  // The same; if no rank has failed, what each says.
+  struct Vote {
+    std::uint64_t received;  // see Trainer::Implementation::Ranks
+    std::uint64_t values;    // the checksum of the values after the update
+    std::uint64_t failed;
+  };
+  Buffer<Vote> agree(const std::optional<Error>& failure, Vote own);
   // True if it is on some rank.
   bool any(bool here);
   // Call task, which may throw; then as agree.
@@ -92,8 +99,6 @@ class Collective {
     const char* name;
     std::uint64_t value;
   };
-  // If a rank has failed, or if `value` is not the same on all, throw an Error on all ranks.
-  void agree(const std::optional<Error>& failure, Named value);
   // Throw an Error on all ranks if one of these is not the same on all.
   void check_same(std::initializer_list<Named> values);
   // The same of all that training depends on: the library, the network with its weights, the options.

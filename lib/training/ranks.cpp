@@ -73,19 +73,21 @@ void Trainer::Implementation::exchange_gradients() {
       to = std::copy_n(lanes.gradients(s) + theirs.first, theirs.size(), to);
   }
   const float* const sent = own > 1 ? ranks.sent.data() : lanes.gradients(0);
-  ranks.sent_checksums.clear();
-  const auto* at = reinterpret_cast<const unsigned char*>(sent);
-  for (std::size_t r = 0; r < size; at += send_sizes[r++])
-    ranks.sent_checksums.push_back(checksum(at, send_sizes[r]));
+  const auto add_checksums = [&](const void* bytes, const std::vector<std::size_t>& sizes, const auto& pair) {
+    const auto* at = static_cast<const unsigned char*>(bytes);
+    std::uint64_t sum = 0;
+    for (std::size_t r = 0; r < size; at += sizes[r++]) sum += checksum(at, sizes[r]) * (2 * pair(r) + 1);
+    return sum;
+  };
+  const std::size_t rank = collective.rank();
+  ranks.sent_sum = add_checksums(sent, send_sizes, [&](std::size_t r) { return rank * size + r; });
   collective.exchange(sent, send_sizes.data(), ranks.received.data(), receive_sizes.data());
-  ranks.received_checksums.clear();
-  at = reinterpret_cast<const unsigned char*>(ranks.received.data());
-  for (std::size_t r = 0; r < size; at += receive_sizes[r++])
-    ranks.received_checksums.push_back(checksum(at, receive_sizes[r]));
+  ranks.received_sum =
+      add_checksums(ranks.received.data(), receive_sizes, [&](std::size_t r) { return r * size + rank; });
 }
 
-// Each rank tells the others its status, the checksums of what it sent, what its subtrees found and the squares of
-// its slice.
+// Each rank tells the others whether it has failed, the checksums of what it sent, what its subtrees found and the
+// squares of its slice.
 Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
   exchange_gradients();
   const kernels::Table& table = weights->table();
@@ -103,7 +105,7 @@ Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
   const std::size_t size = collective.ranks(), rank = collective.rank();
   const auto bytes = [&](std::size_t r) {
     const Optimizer::Slice& theirs = ranks.slices[r];
-    return sizeof(std::uint64_t) * (1 + size) + sizeof(Found) * ranks.subtree_counts[r] +
+    return 2 * sizeof(std::uint64_t) + sizeof(Found) * ranks.subtree_counts[r] +
            sizeof(float) * (theirs.last_chunk - theirs.first_chunk);
   };
   std::vector<std::size_t> sizes(size);
@@ -114,7 +116,7 @@ Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
   Packer packer(ranks.facts.data());
   const std::uint64_t failed = failure ? 1 : 0;
   packer.put(&failed, 1);
-  packer.put(ranks.sent_checksums.data(), size);
+  packer.put(&ranks.sent_sum, 1);
   for (std::size_t s = 0; s < ranks.subtree_counts[rank]; ++s) packer.put(&lanes.found(s), 1);
   float* const sums = optimizer.sums().data();
   packer.put(sums + slice.first_chunk, slice.last_chunk - slice.first_chunk);
@@ -122,19 +124,13 @@ Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
 
   Unpacker unpacker(ranks.all_facts.data());
   std::vector<Found> founds;
-  std::vector<std::uint64_t> checksums(size);
   bool some_failed = false;
-  ranks.damage.reset();
+  ranks.all_sent_sum = 0;
   for (std::size_t r = 0; r < size; ++r) {
-    std::uint64_t theirs;
-    unpacker.get(&theirs, 1);
-    some_failed = some_failed || theirs != 0;
-    unpacker.get(checksums.data(), size);
-    if (checksums[rank] != ranks.received_checksums[r] && !ranks.damage)
-      ranks.damage =
-          Error(RNN_UNAVAILABLE,
-                "the gradients of update %" PRIu64 " that rank %zu sent have arrived damaged at rank %zu",
-                state.update, r, rank);
+    std::uint64_t theirs[2];
+    unpacker.get(theirs, 2);
+    some_failed = some_failed || theirs[0] != 0;
+    ranks.all_sent_sum += theirs[1];
     founds.resize(founds.size() + ranks.subtree_counts[r]);
     unpacker.get(&founds[founds.size() - ranks.subtree_counts[r]], ranks.subtree_counts[r]);
     unpacker.get(sums + ranks.slices[r].first_chunk,
@@ -145,10 +141,24 @@ Found Trainer::Implementation::add_ranks(const std::optional<Error>& failure) {
   return founds[0];
 }
 
+// Throws on all ranks if one has failed or not received what was sent.
+void Trainer::Implementation::vote(const std::optional<Error>& failure, std::uint64_t values_checksum) {
+  const Buffer<Collective::Vote> votes = collective.agree(failure, {ranks.received_sum, values_checksum, 0});
+  std::uint64_t received = 0;
+  for (const Collective::Vote& vote : votes) received += vote.received;
+  if (received != ranks.all_sent_sum)
+    throw Error(RNN_UNAVAILABLE, "gradients of update %" PRIu64 " have arrived damaged at one rank or more",
+                state.update);
+  for (const Collective::Vote& vote : votes)
+    if (vote.values != votes[0].values)
+      throw Error(RNN_UNAVAILABLE, "the weights after update %" PRIu64 " have arrived damaged at rank %td",
+                  state.update, &vote - votes.begin());
+}
+
 // The slice's values and moments are updated in copies, which replace them when all ranks have received the same
 // values.
 void Trainer::Implementation::finish_on_ranks(bool applies, double scale, rnn_progress_t& progress) {
-  if (!applies) return collective.agree(ranks.damage);
+  if (!applies) return vote(std::nullopt, 0);
   progress.learning_rate = present_rate();
   std::copy_n(weights->values() + slice.first, slice.size(), ranks.own_values.data());
   std::copy_n(state.first_moment.data(), state.first_moment.size(), ranks.first_moment.data());
@@ -159,10 +169,9 @@ void Trainer::Implementation::finish_on_ranks(bool applies, double scale, rnn_pr
   std::vector<std::size_t> sizes;
   for (const Optimizer::Slice& theirs : ranks.slices) sizes.push_back(theirs.size() * sizeof(float));
   collective.gather_unchecked(ranks.own_values.data(), ranks.values.data(), sizes.data());
-  std::optional<Error> failure = ranks.damage;
-  if (!failure && !weights.unique()) failure = attempt([&] { weights = weights.copy(); });
-  collective.agree(failure, {"the checksum of the weights after the update",
-                             checksum(ranks.values.data(), ranks.values.size() * sizeof(float))});
+  std::optional<Error> failure;
+  if (!weights.unique()) failure = attempt([&] { weights = weights.copy(); });
+  vote(failure, checksum(ranks.values.data(), ranks.values.size() * sizeof(float)));
 
   Weights& own = weights.mutate();
   std::copy_n(ranks.values.data(), own.value_count(), own.values());

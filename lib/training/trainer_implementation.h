@@ -30,15 +30,17 @@ struct Trainer::Implementation {
   struct Ranks {
     void prepare(const Implementation& trainer);
 
-    std::vector<Optimizer::Slice> slices;                           // of each rank
-    std::vector<std::size_t> subtree_counts;                        // of each rank
-    std::vector<Subtree> subtrees;                                  // of all ranks
-    std::vector<std::uint64_t> sent_checksums, received_checksums;  // of each rank
-    std::optional<Error> damage;  // what this rank received is not what was sent
-    Buffer<float> sent;           // [ranks, own subtrees, their slices]  if there are several subtrees
-    Buffer<float> received;       // [subtrees, slice]  the first one's become the sums of all
-    Buffer<float> values;         // [values]  after the update
-    Buffer<float> own_values;     // [slice]
+    std::vector<Optimizer::Slice> slices;     // of each rank
+    std::vector<std::size_t> subtree_counts;  // of each rank
+    std::vector<Subtree> subtrees;            // of all ranks
+    // The checksums of the gradients that a rank sends and receives, each times a number of the two ranks, so that
+    // what comes to the wrong one is found, too: what all send is what all receive.
+    std::uint64_t sent_sum = 0, received_sum = 0;
+    std::uint64_t all_sent_sum = 0;  // of all ranks
+    Buffer<float> sent;              // [ranks, own subtrees, their slices]  if there are several subtrees
+    Buffer<float> received;          // [subtrees, slice]  the first one's become the sums of all
+    Buffer<float> values;            // [values]  after the update
+    Buffer<float> own_values;        // [slice]
     Buffer<float> first_moment, second_moment;  // [slice]  after the update
     Buffer<unsigned char> facts, all_facts;
   };
@@ -131,6 +133,7 @@ struct Trainer::Implementation {
 
   // ranks.cpp
   void exchange_gradients();
+  void vote(const std::optional<Error>& failure, std::uint64_t values_checksum);
   // What all ranks have found in their lanes, and the sums of the gradients in this rank's slice. failure: of this
   // rank's lanes. Throws a failure of any rank.
   Found add_ranks(const std::optional<Error>& failure);
