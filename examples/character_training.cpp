@@ -195,6 +195,15 @@ class Run {
   CharacterResult result_;
 };
 
+// FNV-1a, of characters.
+std::uint64_t digest_of(const Sequences& sequences, std::uint64_t before) {
+  const rnn_sequences_t view = sequences.view();
+  std::uint64_t digest = before ^ 0xcbf29ce484222325;
+  for (std::size_t i = 0; i < view.frames; ++i)
+    digest = (digest ^ static_cast<std::uint64_t>(view.classes[i])) * 0x100000001b3;
+  return digest;
+}
+
 // The text at `places` in the middle of as many equal parts of it.
 std::vector<std::size_t> places_of(std::size_t size, std::size_t length) {
   std::vector<std::size_t> places;
@@ -249,6 +258,7 @@ void CharacterData::cut(std::vector<std::int32_t> text, std::size_t batch) {
 }
 
 void CharacterData::keep_own(std::int32_t lanes, const rnn_collective_t& ranks) {
+  digest = digest_of(validation, digest_of(training, 0));
   std::vector<std::size_t> own;
   for (std::size_t n = 0; n < batch; ++n)
     if (rnn_rank_of(rnn_lane_of(n, lanes), lanes, ranks.ranks) == ranks.rank) own.push_back(n);
@@ -263,6 +273,10 @@ std::vector<std::uint64_t> Ranks::all(std::uint64_t value) const {
   if (collective_->gather(&value, values.data(), sizes.data(), collective_->user) != 0)
     throw std::runtime_error("the ranks cannot exchange data");
   return values;
+}
+
+void Ranks::check_same(const std::string& name, std::uint64_t value) const {
+  if (first(value) != value) throw std::runtime_error(name + " is not the same as on rank 0");
 }
 
 bool Ranks::any(bool here) const {
@@ -342,6 +356,12 @@ rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) co
 }
 
 CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
+  const Ranks ranks(options_.collective);
+  ranks.check_same("the text", data_.digest);
+  ranks.check_same("the number of updates", plan.updates);
+  ranks.check_same("how often to validate", plan.validate_every);
+  ranks.check_same("whether there is a checkpoint to go on from", files.resume.empty() ? 0 : 1);
+  ranks.check_same("whether to save checkpoints", files.checkpoint.empty() ? 0 : 1);
   rnn_train_options_t options = options_for(plan);
   options.epochs = std::numeric_limits<std::int32_t>::max();  // the plan's end is that of the run
   return Run(plan, files, vocabulary_, data_.validation, characters_per_update(), options)

@@ -25,7 +25,8 @@ struct CharacterData {
   void keep_own(std::int32_t lanes, const rnn_collective_t& ranks);
 
   Sequences training;
-  std::size_t batch = 0;  // the pieces of all ranks
+  std::size_t batch = 0;     // the pieces of all ranks
+  std::uint64_t digest = 0;  // of what all ranks have read, once they keep their own
   Sequences validation;
   bool is_capped = false;  // a smaller part is held out
   Sequences learnt;        // as much of the training text as is held out, or 100000 characters, to compare
@@ -61,6 +62,8 @@ class Ranks {
   bool is_first() const { return collective_ == nullptr || collective_->rank == 0; }
   // What the first one gives. Throws std::runtime_error.
   std::uint64_t first(std::uint64_t value) const { return all(value)[0]; }
+  // Throws std::runtime_error if the first one gives another value for what `name` says.
+  void check_same(const std::string& name, std::uint64_t value) const;
   // Whether one of them gives true.
   bool any(bool here) const;
 

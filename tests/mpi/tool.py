@@ -37,11 +37,21 @@ class Tool:
         return done
 
     def fails(self, ranks, pattern, *arguments, status=1):
+        self.check_failure(self.train(ranks, *arguments), pattern, arguments, status)
+
+    def check_failure(self, done, pattern, arguments, status):
         """One rank says what is wrong."""
-        done = self.train(ranks, *arguments)
-        expect(done.returncode == status, f"{ranks} ranks, {arguments}: {done}")
+        expect(done.returncode == status, f"{arguments}: {done}")
         said = [line for line in done.stderr.splitlines() if line.startswith("rnn: ")]
-        expect(len(said) == 1 and re.search(pattern, said[0]), f"{ranks} ranks, {arguments}: {said}")
+        expect(len(said) == 1 and re.search(pattern, said[0]), f"{arguments}: {said}")
+
+    def differs(self, pattern, *arguments):
+        """The second of two ranks has these arguments, the first others."""
+        script = '[ "${OMPI_COMM_WORLD_RANK-$PMI_RANK}" = 1 ] || set -- text --updates 6; exec "$RNN" train "$@" '
+        script += "--lanes 2 --batch 8 --hidden 8 --quiet"
+        done = run(self.mpirun, 2, "sh", "-c", script, "sh", *arguments, environment={"RNN": str(self.program)},
+                   cwd=self.folder, capture_output=True, text=True, timeout=100)
+        self.check_failure(done, pattern, arguments, 1)
 
     def files(self, *names):
         return [(self.folder / name).read_bytes() for name in names]
@@ -102,6 +112,11 @@ def check_errors(tool):
     tool.fails(2, "several ranks need a file", "-", "--lanes", "2", status=2)
     tool.fails(2, "missing", "missing", "--lanes", "2")
     tool.fails(2, "not expected: --unknown", "text", "--unknown", status=2)
+    (tool.folder / "other").write_text(SENTENCE * 60 + SENTENCE.replace("seen", "sees") * 60)
+    tool.differs("rank 1: the text is not the same as on rank 0", "other", "--updates", "6")
+    tool.differs("rank 1: the number of updates is not the same", "text", "--updates", "7")
+    tool.differs("rank 1: whether to save checkpoints is not the same", "text", "--updates", "6", "--checkpoint", "part")
+    tool.differs("options.window is 32 on rank 1", "text", "--updates", "6", "--window", "32")
     tool.fails(2, "missing/model.rnn", *OPTIONS, "-o", "missing/model.rnn")
     (tool.folder / "model.rnn").unlink()
     tool.fails(2, "validation loss .* is not finite", *OPTIONS, "--learning-rate", "100", "--weight-decay", "1000",
