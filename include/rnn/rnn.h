@@ -399,6 +399,11 @@ RNN_API void rnn_destroy(rnn_t *rnn);
  *
  * x        [I]  read; may not be NULL, may not overlap y
  * y        [O]  written on success; NULL skips the head
+ *
+ * The numbers of x are not checked. An infinite one saturates the gates of the vanilla cell (but with an
+ * activation without bounds), the GRU and the LSTM, whatever the network computes with, and the stream goes
+ * on; a NaN makes outputs and states NaN until rnn_reset or rnn_set_state.
+ *
  * Errors   RNN_INVALID_ARGUMENT (also when the network has a reverse direction, or an embedding)
  * Threads  one handle, one thread at a time
  * Realtime yes: no allocation, lock, system call or exception, and unless it fails no thread-local

@@ -292,7 +292,8 @@ struct Int8 {
   static constexpr std::size_t room = kWords;
   using Registers = NoRegisters;
 
-  // The largest by their bits: infinity is larger than any number, and a NaN than that.
+  // The largest by their bits, by which a NaN is larger than any number. Infinity counts as the largest number: so
+  // sums are finite or infinite, but no NaN, and gates saturate.
   template <class Arch>
   static float largest(const float* x, std::size_t n) noexcept {
     Vec<Arch> most(0.0f);
@@ -301,18 +302,21 @@ struct Int8 {
     alignas(64) std::int32_t each[lanes<Arch>];
     vbits<Arch>(most).store_aligned(each);
     for (std::size_t i = 1; i < lanes<Arch>; ++i) each[0] = each[i] > each[0] ? each[i] : each[0];
+    constexpr std::int32_t infinity = 0x7f800000;
+    if (each[0] == infinity) --each[0];
     float result;
     __builtin_memcpy(&result, each, sizeof result);
     return result;
   }
 
-  // Numbers [i, i + lanes) of n, rounded: all zero if the largest is as good as zero, or not a finite number,
-  // which the scale then passes on.
+  // Numbers [i, i + lanes) of n, rounded: all zero if the largest is as good as zero, or a NaN, which the scale then
+  // passes on.
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> quantize(const float* x, std::size_t i, std::size_t n,
                                                    float largest) noexcept {
-    if (!(largest >= 0x1p-100f && largest < __builtin_inff())) return Vec<Arch>(0.0f);
-    return Integers<Arch>::round(load_from<Arch>(x, i, n) * Vec<Arch>(127.0f / largest));
+    if (!(largest >= 0x1p-100f)) return Vec<Arch>(0.0f);
+    const Vec<Arch> scaled = load_from<Arch>(x, i, n) * Vec<Arch>(127.0f / largest);
+    return Integers<Arch>::round(vmin<Arch>(Vec<Arch>(127.0f), vmax<Arch>(Vec<Arch>(-127.0f), scaled)));
   }
 
   // Sums of `rows` rows to floats. Behind the columns of a panel are the rows' scales, and what is too much

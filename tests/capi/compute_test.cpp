@@ -1,6 +1,7 @@
 // Networks that compute with bf16 and int8: near the floats', and as exact as they are.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "common.h"
 
@@ -171,6 +172,31 @@ TEST_P(Compute, ConvertsWithParametersAndState) {
   EXPECT_EQ(rnn_reset(again.get()), RNN_OK);
   EXPECT_EQ(rnn_reset(network.get()), RNN_OK);
   EXPECT_TRUE(same_bits(step_all(network.get(), x), step_all(again.get(), x)));
+}
+
+TEST_P(Compute, SaturatesAtInfinityAndGoesOn) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const Kind& kind : kKinds) {
+    const bool bounded =
+        kind.cell <= RNN_CELL_LSTM && (kind.flags & (RNN_FLAG_RELU | RNN_FLAG_LAYER_NORM)) == 0;
+    if (!bounded) continue;
+    for (const int32_t hidden : {9, 40, 130}) {
+      const Network floats = create(config_of(kind, 2, hidden, 6, 2));
+      const Network network = convert(floats, GetParam());
+      Floats x = numbers(kSteps * 2);
+      x[0] = infinity;
+      x[3] = -infinity;
+      const Floats expected = step_all(floats.get(), x), y = step_all(network.get(), x);
+      EXPECT_TRUE(std::all_of(expected.begin(), expected.end(), [](float v) { return std::isfinite(v); }));
+      EXPECT_LT(largest_difference(y, expected), 0.1f * largest(expected))
+          << "cell " << kind.cell << ", flags " << kind.flags << ", hidden " << hidden;
+      x[4] = std::nanf("");
+      step_all(network.get(), x);
+      EXPECT_TRUE(std::isnan(step_all(network.get(), Floats(kSteps * 2))[0]));
+      EXPECT_EQ(rnn_reset(network.get()), RNN_OK);
+      EXPECT_TRUE(std::isfinite(step_all(network.get(), Floats(kSteps * 2))[0]));
+    }
+  }
 }
 
 TEST_P(Compute, StaysInFiles) {
