@@ -324,7 +324,7 @@ void check(rnn_status_t status) {
 }
 
 // Outputs of ragged sequences, and the outputs again after some updates.
-void network(const char* name, const char* trained, std::int32_t cell, std::uint32_t flags) {
+rnn_config_t config_of(std::int32_t cell, std::uint32_t flags) {
   rnn_config_t config = {};
   config.struct_size = sizeof config;
   config.cell = cell;
@@ -334,39 +334,84 @@ void network(const char* name, const char* trained, std::int32_t cell, std::uint
   config.output_size = 13;
   config.num_layers = 2;
   config.seed = 1;
-  rnn_t* rnn = nullptr;
-  check(rnn_create(&config, &rnn));
+  return config;
+}
 
-  const std::vector<std::size_t> lengths = {7, 31, 1, 12, 12, 29, 30, 3};
+// Ragged sequences of indices and classes.
+struct Text {
+  Text() {
+    for (const std::size_t length : lengths)
+      for (std::size_t t = 0; t < length; ++t) {
+        indices.push_back(static_cast<std::int32_t>((t * t + length) % 13));
+        classes.push_back(static_cast<std::int32_t>((t + length) % 13));
+      }
+    data.struct_size = sizeof data;
+    data.count = lengths.size();
+    data.frames = indices.size();
+    data.lengths = lengths.data();
+    data.indices = indices.data();
+    data.classes = classes.data();
+  }
+
+  std::vector<std::size_t> lengths = {7, 31, 1, 12, 12, 29, 30, 3};
   std::vector<std::int32_t> indices, classes;
-  for (const std::size_t length : lengths)
-    for (std::size_t t = 0; t < length; ++t) {
-      indices.push_back(static_cast<std::int32_t>((t * t + length) % 13));
-      classes.push_back(static_cast<std::int32_t>((t + length) % 13));
-    }
   rnn_sequences_t data = {};
-  data.struct_size = sizeof data;
-  data.count = lengths.size();
-  data.frames = indices.size();
-  data.lengths = lengths.data();
-  data.indices = indices.data();
-  data.classes = classes.data();
+};
+
+// The outputs, which depend on all weights.
+void add_outputs(const char* name, rnn_t* rnn, const rnn_sequences_t& data) {
   std::vector<float> y(data.frames * 13);
   check(rnn_forward(rnn, &data, nullptr, y.data()));
   add(name, y);
+}
 
+void train(const char* name, rnn_t* rnn, const rnn_sequences_t& data, const rnn_train_options_t& options) {
+  const rnn_status_t status = rnn_train(rnn, &data, &options);
+  if (status == RNN_UNSUPPORTED) return;  // built without training
+  check(status);
+  add_outputs(name, rnn, data);
+}
+
+void network(const char* name, const char* trained, std::int32_t cell, std::uint32_t flags) {
+  const rnn_config_t config = config_of(cell, flags);
+  rnn_t* rnn = nullptr;
+  check(rnn_create(&config, &rnn));
+  const Text text;
+  add_outputs(name, rnn, text.data);
   rnn_train_options_t options = {};
   options.struct_size = sizeof options;
   options.learning_rate = 0.01f;
   options.epochs = 5;
   options.batch_size = 5;
   options.clip_norm = 1;
-  const rnn_status_t status = rnn_train(rnn, &data, &options);
-  if (status != RNN_UNSUPPORTED) {  // built without training
-    check(status);
-    check(rnn_forward(rnn, &data, nullptr, y.data()));
-    add(trained, y);
-  }
+  train(trained, rnn, text.data, options);
+  rnn_destroy(rnn);
+}
+
+// With all that depends on the order of sums or is drawn at random.
+void lanes(const char* name, std::int32_t cell, std::int32_t compute) {
+  rnn_config_t config = config_of(cell, 0);
+  config.compute = compute;
+  rnn_t* rnn = nullptr;
+  check(rnn_create(&config, &rnn));
+  const Text text;
+  rnn_train_options_t options = {};
+  options.struct_size = sizeof options;
+  options.learning_rate = 0.01f;
+  options.epochs = 13;
+  options.batch_size = 8;
+  options.lanes = 4;
+  options.window = 5;
+  options.accumulate = 2;
+  options.clip_norm = 0.1f;
+  options.dropout = options.output_dropout = options.recurrent_dropout = 0.2f;
+  options.scheduled_sampling = 0.2f;
+  options.average = 0.9f;
+  options.validation = &text.data;
+  options.validate_every = 3;
+  options.patience = 5;
+  options.restore_best = 1;
+  train(name, rnn, text.data, options);
   rnn_destroy(rnn);
 }
 
@@ -409,6 +454,10 @@ int main(int argc, char** argv) {
   network("network_both", "trained_both", RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES | RNN_FLAG_PEEPHOLES);
   network("network_mingru", "trained_mingru", RNN_CELL_MIN_GRU, RNN_FLAG_RESIDUAL);
   network("network_minlstm", "trained_minlstm", RNN_CELL_MIN_LSTM, RNN_FLAG_RESIDUAL);
+  lanes("lanes", RNN_CELL_VANILLA, RNN_COMPUTE_F32);
+  lanes("lanes_gru", RNN_CELL_GRU, RNN_COMPUTE_F32);
+  lanes("lanes_lstm", RNN_CELL_LSTM, RNN_COMPUTE_F32);
+  lanes("lanes_bf16", RNN_CELL_LSTM, RNN_COMPUTE_BF16);
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

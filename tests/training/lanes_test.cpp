@@ -142,7 +142,7 @@ TEST_F(LanesTest, GiveTheSameBitsForEveryNumberOfThreads) {
     for (const std::int32_t lanes : {1, 2, 4, 16, 64}) {
       const Job j = job(cell, lanes);
       const std::string one = on_threads(j, 1, path("one"));
-      for (const std::int32_t threads : {2, 3, 4, 8})
+      for (const std::int32_t threads : {2, 3, 4, 5, 6, 7, 8})
         EXPECT_EQ(on_threads(j, threads, path("more")), one) << cell << ", " << lanes << ", " << threads;
     }
 }
