@@ -903,8 +903,7 @@ typedef struct rnn_train_options {
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
- * The result has the same bits for every number of threads, and on every CPU with fused multiply-add (but see
- * RNN_COMPUTE_BF16).
+ * The result has the same bits for every number of threads, and on every CPU (but see RNN_COMPUTE_BF16).
  * The stream's state does not change. If the weights are shared, this handle gets its own.
  *
  * data     read

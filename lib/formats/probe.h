@@ -7,9 +7,9 @@
 // with an embedding an index below(I).
 //
 // A value may differ by the tolerance times the largest absolute value expected in its vector, if that is
-// above 1: instruction sets without fused multiply-add round differently. Of random networks of up to 4
-// layers of 512, as initialised and with parameters twice and 4 times as large, SSE2 differed from AVX2 by
-// 4e-5 (f32), 0.010 (bf16) and 0.019 (int8) at most.
+// above 1: a file may have been written where products and sums were rounded otherwise. Of random networks of up
+// to 4 layers of 512, as initialised and with parameters twice and 4 times as large, products that are rounded
+// themselves differed from fused ones by 4e-5 (f32), 0.010 (bf16) and 0.019 (int8) at most.
 #pragma once
 
 #include <cstddef>

@@ -2,17 +2,15 @@
 //
 // All three reduce their argument by a whole number n of ln 2 and scale by 2^n through the
 // exponent bits. Only operations that IEEE 754 rounds in one way are used (no reciprocal
-// estimates), in one order, so AVX2, AVX-512 and NEON give the same bits. Without fused
-// multiply-add (SSE2) the last bits may differ.
+// estimates), in one order, so every instruction set gives the same bits.
 //
 // Inlined always: a call would load a dozen constants anew for each vector.
 //
 // Largest error over all 2^32 arguments, in units of the last place of the exact result:
 //
-//              with FMA    SSE2     where
-//   vtanh       2.44       2.49     everywhere
-//   vsigmoid    2.59       2.45     results from FLT_MIN up
-//   vexp        1.01       0.99     results from FLT_MIN up
+//   vtanh       2.44     everywhere
+//   vsigmoid    2.59     results from FLT_MIN up
+//   vexp        1.01     results from FLT_MIN up
 #ifndef RNN_KERNELS_ACTIVATIONS_INL_H_
 #define RNN_KERNELS_ACTIVATIONS_INL_H_
 
@@ -91,14 +89,13 @@ template <class Arch>
   constexpr float upper = 18.0f;  // the result is 1 from 17.33 on
   const V one(1.0f);
 
-  // -x = n ln 2 - r. With fused operations one product leaves so little of r that the linear term alone needs
-  // it, and the others need not wait.
+  // -x = n ln 2 - r. One fused product leaves so little of r that the linear term alone needs it, and the
+  // others need not wait.
   const V a = vmin<Arch>(V(upper), x);
   const V rounded = vfma<Arch>(a, V(-0x1.715476p+0f), V(round_to_exponent));
   const V n = rounded - V(round_to_exponent);
-  const V first = vfma<Arch>(n, V(has_fma<Arch> ? ln2 : ln2_hi), a);
-  const V r = vfma<Arch>(n, V(has_fma<Arch> ? ln2_rest : ln2_lo), first);
-  const V u = has_fma<Arch> ? first : r;
+  const V u = vfma<Arch>(n, V(ln2), a);
+  const V r = vfma<Arch>(n, V(ln2_rest), u);
 
   // p = exp(-r) - 1
   const V u2 = u * u;

@@ -1,6 +1,6 @@
 // The activations of layers without recurrence, forwards and backwards.
 //
-// All are of operations that IEEE 754 rounds in one way, in one order: AVX2, AVX-512 and NEON give the same bits.
+// All are of operations that IEEE 754 rounds in one way, in one order: every instruction set gives the same bits.
 // Of numbers that are zero for a choice either way, such as relu's, the zero is +0.
 #ifndef RNN_KERNELS_DENSE_INL_H_
 #define RNN_KERNELS_DENSE_INL_H_
@@ -54,14 +54,9 @@ template <class Arch>
   q = vfma<Arch>(q, a, V(0x1.ab3674p+0f));
   q = vfma<Arch>(q, a, V(1.0f));
 
-  // What the square loses by rounding is a factor of exp(-rest / 2). Without fused operations the halves of a
-  // have exact products (Dekker 1971).
+  // What the square loses by rounding is a factor of exp(-rest / 2).
   const V square = a * a;
-  V rest = vfms<Arch>(a, a, square);
-  if constexpr (!has_fma<Arch>) {
-    const V scaled = V(4097.0f) * a, high = scaled - (scaled - a), low = a - high;
-    rest = ((high * high - square) + V(2.0f) * high * low) + low * low;
-  }
+  const V rest = vfms<Arch>(a, a, square);
   const V e = vexp<Arch>(V(-0.5f) * square);
   return {vfnma<Arch>(e, V(0.5f) * rest, e), vdiv<Arch>(p, q)};
 }
@@ -76,18 +71,18 @@ struct Coefficients {
 //
 // Largest error of y in units of the last place, over every 97th float, with alpha and beta as the tests have them:
 //
-//                 with FMA    SSE2     slope, in units of the last place of 1
-//   tanh           2.35        2.45     2.7
-//   sigmoid        2.49        2.43     1.0
-//   elu            1.65        1.63     0.5
-//   softsign       1.50        1.50     1.8
-//   gelu           5.97        7.00     1.2
-//   swish          3.65        2.58     1.6
-//   softplus       2.64        2.64     0.8
-//   scaled_tanh    3.27        3.27     3.1
+//                 value    slope, in units of the last place of 1
+//   tanh           2.35     2.7
+//   sigmoid        2.49     1.0
+//   elu            1.65     0.5
+//   softsign       1.50     1.8
+//   gelu           5.97     1.2
+//   swish          3.65     1.6
+//   softplus       2.64     0.8
+//   scaled_tanh    3.27     3.1
 //
 // Of sigmoid and softplus where the result is from FLT_MIN up, of gelu and swish from 1e-36 up. The others round
-// once, affine and hard_sigmoid only with FMA.
+// once.
 namespace activation {
 
 struct None {

@@ -23,6 +23,13 @@ template <class Arch>
   return i + lanes<Arch> <= n ? load<Arch>(x + i) : load_partial<Arch>(x + i, n - i);
 }
 
+// Factors and sums that are vectors on every instruction set.
+template <class Arch>
+struct VectorTerms {
+  using Factor = Vec<Arch>;
+  using Sum = Vec<Arch>;
+};
+
 // The bf16 halves of slots as floats.
 template <class Arch>
 [[gnu::always_inline]] inline Vec<Arch> upper_half(Vec<Arch> slots) noexcept {
@@ -89,14 +96,17 @@ struct Bf16 {
 struct Bf16Widened : Bf16 {
   static constexpr bool prefetches = true;
   static constexpr std::size_t words = 2;
+  template <class Arch>
+  using Terms = kernels::Terms<Arch>;
 
   template <std::size_t word, class Arch>
   [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
     return word == 0 ? lower_half<Arch>(slots) : upper_half<Arch>(slots);
   }
   template <class Arch>
-  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
-    return vfma<Arch>(w, x, sum);
+  [[gnu::always_inline]] static auto dot(typename Terms<Arch>::Factor w, typename Terms<Arch>::Factor x,
+                                         typename Terms<Arch>::Sum sum) noexcept {
+    return Terms<Arch>::add_bf16(w, x, sum);
   }
   // n numbers of x to words, and zeros behind them to the end of a vector.
   template <class Arch>
@@ -110,6 +120,8 @@ struct Bf16Widened : Bf16 {
 // A word of x is a slot, too.
 struct Bf16Native : Bf16 {
   static constexpr std::size_t words = 1;
+  template <class Arch>
+  using Terms = VectorTerms<Arch>;
 
   template <std::size_t, class Arch>
   [[gnu::always_inline]] static Vec<Arch> factor(Vec<Arch> slots) noexcept {
@@ -285,6 +297,8 @@ struct Integers<xsimd::neon64> {
 
 // What int8 has in common. Sums are integers.
 struct Int8 {
+  template <class Arch>
+  using Terms = VectorTerms<Arch>;
   static constexpr bool prefetches = false;
   static constexpr std::size_t pack = 4;
   static constexpr std::size_t more_columns = 2;

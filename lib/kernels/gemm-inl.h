@@ -129,10 +129,14 @@ template <class Arch, std::size_t first, std::size_t count, class Weights, class
 [[gnu::always_inline]] inline auto with_gates(const Weights& weights, std::size_t depth, const float* x,
                                               const Use& use) noexcept {
   const SomeGates<Arch, first, count, Weights> some{weights};
-  if constexpr (Weights::wide > 0)
-    return use(accumulate_parts<Arch>(some, depth, x).wide);
-  else
-    return use(accumulate_parts<Arch>(some, depth, x).narrow);
+  const auto sums = accumulate_parts<Arch>(some, depth, x);
+  if constexpr (Weights::wide > 0) {
+    Vec<Arch> wide[count];
+    RNN_UNROLL for (std::size_t v = 0; v < count; ++v) wide[v] = sums.wide[v];
+    return use(wide);
+  } else {
+    return use(sums.narrow);
+  }
 }
 
 template <class Arch, class Weights, class Output>

@@ -21,17 +21,17 @@ template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
                     std::size_t ldc, const Ahead& ahead) noexcept {
   constexpr std::size_t L = lanes<Arch>;
-  Vec<Arch> sum[MR][VT];
+  SumOf<Number, Arch> sum[MR][VT];
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
   }
   for (std::size_t r = 0; r < R; ++r) {
     __builtin_prefetch(ahead.a.start + r * ahead.a.stride);
     __builtin_prefetch(ahead.b.start + r * ahead.b.stride);
-    Vec<Arch> vectors[VT];
+    FactorOf<Number, Arch> vectors[VT];
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) vectors[v] = load<Arch>(b + r * ldb + v * L);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      const Vec<Arch> value(a[r * lda + m]);
+      const FactorOf<Number, Arch> value(a[r * lda + m]);
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
           Number::template dot<Arch>(vectors[v], value, sum[m][v]);
     }

@@ -1,5 +1,5 @@
 // Softmax and the losses with their gradients. Sums over a row run in kPad accumulators, added by one fixed
-// tree, so that they are the same bits on every ISA with fused multiply-add.
+// tree, so that they are the same bits on every ISA.
 #ifndef RNN_KERNELS_LOSS_INL_H_
 #define RNN_KERNELS_LOSS_INL_H_
 

@@ -23,6 +23,8 @@
 #endif
 #include <xsimd/xsimd.hpp>
 
+#include "lib/kernels/fused-inl.h"
+
 namespace rnn::kernels {
 namespace {
 
@@ -63,7 +65,7 @@ constexpr bool is_narrow<xsimd::fma3<xsimd::avx2>> = true;
 
 // --- What each ISA does in its own way --------------------------------------------------------
 //
-// Fused operations: xsimd 8.1 multiplies and adds on AVX-512, and on NEON for c - a b.
+// Fused operations: xsimd 8.1 multiplies and adds on AVX-512, and on NEON for c - a b. SSE2 has none: fused-inl.h.
 // Division: on NEON xsimd 8.1 refines a reciprocal estimate, which does not round correctly.
 // Minimum and maximum: between 8.1 and 14 xsimd changed which operand a NaN comes from.
 // Shifts: xsimd takes run-time counts, and selects among all of them on NEON.
@@ -109,15 +111,16 @@ struct BufferedPartial {
   static void store_exact(float* p, Vec<Arch> v, std::size_t n) noexcept { store_partial(p, v, n); }
 };
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(__FMA__)
 template <>
 struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
   using V = Vec<xsimd::sse2>;
   using I = IntVec<xsimd::sse2>;
-  static constexpr bool fused = false;
-  static V fma(V a, V b, V c) noexcept { return a * b + c; }
-  static V fms(V a, V b, V c) noexcept { return a * b - c; }
-  static V fnma(V a, V b, V c) noexcept { return c - a * b; }
+  static V fma(V a, V b, V c) noexcept { return fused_multiply_add(a, b, c); }
+  static V fms(V a, V b, V c) noexcept { return fused_multiply_add(a, b, _mm_xor_ps(c, _mm_set1_ps(-0.0f))); }
+  static V fnma(V a, V b, V c) noexcept {
+    return fused_multiply_add(_mm_xor_ps(a, _mm_set1_ps(-0.0f)), b, c);
+  }
   static V div(V a, V b) noexcept { return _mm_div_ps(a, b); }
   static V min(V c, V x) noexcept { return _mm_min_ps(c, x); }
   static V max(V c, V x) noexcept { return _mm_max_ps(c, x); }
@@ -154,7 +157,6 @@ template <>
 struct Native<xsimd::fma3<xsimd::avx2>> {
   using V = Vec<xsimd::fma3<xsimd::avx2>>;
   using I = IntVec<xsimd::fma3<xsimd::avx2>>;
-  static constexpr bool fused = true;
   static V fma(V a, V b, V c) noexcept { return _mm256_fmadd_ps(a, b, c); }
   static V fms(V a, V b, V c) noexcept { return _mm256_fmsub_ps(a, b, c); }
   static V fnma(V a, V b, V c) noexcept { return _mm256_fnmadd_ps(a, b, c); }
@@ -206,7 +208,6 @@ struct Native<xsimd::avx512bw> {
   // The unmasked forms of some intrinsics draw a false -Wmaybe-uninitialized from GCC 12 (bug
   // 105593). A constant full mask costs nothing.
   static constexpr __mmask16 all = 0xffff;
-  static constexpr bool fused = true;
   static V fma(V a, V b, V c) noexcept { return _mm512_fmadd_ps(a, b, c); }
   static V fms(V a, V b, V c) noexcept { return _mm512_fmsub_ps(a, b, c); }
   static V fnma(V a, V b, V c) noexcept { return _mm512_fnmadd_ps(a, b, c); }
@@ -260,7 +261,6 @@ template <>
 struct Native<xsimd::neon64> : BufferedPartial<xsimd::neon64> {
   using V = Vec<xsimd::neon64>;
   using I = IntVec<xsimd::neon64>;
-  static constexpr bool fused = true;
   static V fma(V a, V b, V c) noexcept { return vfmaq_f32(c, a, b); }
   static V fms(V a, V b, V c) noexcept { return vfmaq_f32(vnegq_f32(c), a, b); }
   static V fnma(V a, V b, V c) noexcept { return vfmsq_f32(c, a, b); }
@@ -332,10 +332,8 @@ inline void store_exact(float* p, Vec<Arch> v, std::size_t n) noexcept {
 }
 
 // --- Arithmetic -------------------------------------------------------------------------------
-
-// Whether vfma, vfms and vfnma round once. Only then do kernels give the same bits on every ISA.
-template <class Arch>
-constexpr bool has_fma = Native<Arch>::fused;
+//
+// vfma, vfms and vfnma round once, so that kernels give the same bits on every ISA.
 
 // a b + c
 template <class Arch>
@@ -354,6 +352,37 @@ template <class Arch>
 inline Vec<Arch> vfnma(Vec<Arch> a, Vec<Arch> b, Vec<Arch> c) noexcept {
   return Native<Arch>::fnma(a, b, c);
 }
+
+// What products are made of and added to: vectors, or where they are computed in double, doubles, to which each
+// number is then converted once, and not for each product. Sums are rounded to float all the same.
+template <class Arch>
+struct Terms {
+  using Factor = Vec<Arch>;
+  using Sum = Vec<Arch>;
+  // a b + sum
+  static Sum add(Factor a, Factor b, Sum sum) noexcept { return vfma<Arch>(a, b, sum); }
+  // The same of a and b that are bf16.
+  static Sum add_bf16(Factor a, Factor b, Sum sum) noexcept { return vfma<Arch>(a, b, sum); }
+};
+#if defined(__SSE2__) && !defined(__FMA__)
+template <>
+struct Terms<xsimd::sse2> {
+  struct Factor : Doubles {
+    Factor() noexcept = default;
+    Factor(const Doubles& v) noexcept : Doubles(v) {}
+    Factor(Vec<xsimd::sse2> v) noexcept : Doubles(to_doubles(v)) {}
+    explicit Factor(float x) noexcept : Doubles{_mm_set1_pd(x), _mm_set1_pd(x)} {}
+    operator Vec<xsimd::sse2>() const noexcept { return to_floats(*this); }
+  };
+  using Sum = Factor;
+  static Sum add(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return rounded_to_floats(multiply_add_to_odd(a, b, sum));
+  }
+  static Sum add_bf16(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return rounded_to_floats(multiply_add_bf16(a, b, sum));
+  }
+};
+#endif
 
 // a / b, correctly rounded on every ISA.
 template <class Arch>
@@ -452,7 +481,7 @@ inline Quad fma_quad(Quad a, Quad b, Quad c) noexcept {
 #if defined(__FMA__)
   return _mm_fmadd_ps(a, b, c);
 #else
-  return _mm_add_ps(_mm_mul_ps(a, b), c);
+  return fused_multiply_add(a, b, c);
 #endif
 }
 // ((v[0] + v[1]) + v[2]) + v[3]

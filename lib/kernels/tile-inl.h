@@ -22,8 +22,8 @@
 namespace rnn::kernels {
 namespace {
 
-// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 needs one
-// more for the product. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
+// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 computes for so
+// long that its sums may be in memory. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
 template <class Arch>
 struct Shape {
   static constexpr std::size_t registers = 32;
@@ -56,10 +56,18 @@ struct Shape<xsimd::fma3<xsimd::avx2>> {
 template <class Arch>
 constexpr std::size_t panel_rows = Shape<Arch>::panel_vectors* lanes<Arch>;
 
+// The vectors that a kind of numbers is multiplied and added in.
+template <class Number, class Arch>
+using FactorOf = typename Number::template Terms<Arch>::Factor;
+template <class Number, class Arch>
+using SumOf = typename Number::template Terms<Arch>::Sum;
+
 // How a slot of weights is multiplied by x and added to a sum. formats-inl.h has others, of which a slot may
 // take two words of x, the second before the first.
 struct F32 {
   static constexpr std::size_t words = 1;
+  template <class Arch>
+  using Terms = kernels::Terms<Arch>;
 
   // What word `word` of x is multiplied by.
   template <std::size_t word, class Arch>
@@ -67,8 +75,9 @@ struct F32 {
     return slots;
   }
   template <class Arch>
-  [[gnu::always_inline]] static Vec<Arch> dot(Vec<Arch> w, Vec<Arch> x, Vec<Arch> sum) noexcept {
-    return vfma<Arch>(w, x, sum);
+  [[gnu::always_inline]] static auto dot(FactorOf<F32, Arch> w, FactorOf<F32, Arch> x,
+                                         SumOf<F32, Arch> sum) noexcept {
+    return Terms<Arch>::add(w, x, sum);
   }
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> add(Vec<Arch> a, Vec<Arch> b) noexcept {
@@ -159,7 +168,7 @@ struct RowSums {
   using Number = typename Weights::Number;
   static constexpr std::size_t L = lanes<Arch>, VT = Weights::wide, NT = Weights::narrow;
   static constexpr std::size_t size = VT * L + NT * lanes<N>;
-  Vec<Arch> wide[array_length(VT)];
+  SumOf<Number, Arch> wide[array_length(VT)];
   Vec<N> narrow[array_length(NT)];
 
   [[gnu::always_inline]] void clear() noexcept {
@@ -173,7 +182,7 @@ struct RowSums {
   }
   template <std::size_t word>
   [[gnu::always_inline]] void add_word(const Weights& w, std::size_t k, const float* x) noexcept {
-    const Vec<Arch> value(x[word]);
+    const FactorOf<Number, Arch> value(x[word]);
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) wide[v] =
         Number::template dot<Arch>(w.template factor<word>(k, v), value, wide[v]);
     if constexpr (NT > 0) {
@@ -204,18 +213,18 @@ template <std::size_t word, class Arch, std::size_t MR, class Weights>
   constexpr std::size_t VT = Weights::wide;
   using Number = typename Weights::Number;
   if constexpr (MR < VT) {
-    Vec<Arch> values[MR];
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = Vec<Arch>(x[m][at]);
+    FactorOf<Number, Arch> values[MR];
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) values[m] = FactorOf<Number, Arch>(x[m][at]);
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) {
-      const Vec<Arch> weight = w.template factor<word>(k, v);
+      const FactorOf<Number, Arch> weight = w.template factor<word>(k, v);
       RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) s[m].wide[v] =
           Number::template dot<Arch>(weight, values[m], s[m].wide[v]);
     }
   } else {
-    Vec<Arch> weights[VT];
+    FactorOf<Number, Arch> weights[VT];
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) weights[v] = w.template factor<word>(k, v);
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      const Vec<Arch> value(x[m][at]);
+      const FactorOf<Number, Arch> value(x[m][at]);
       RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) s[m].wide[v] =
           Number::template dot<Arch>(weights[v], value, s[m].wide[v]);
     }

@@ -147,8 +147,7 @@ TEST(ProbeText, IsRefusedWhereItIsNone) {
   EXPECT_MESSAGE("metadata rnn.probe has 94 characters; this network's has 98");
 }
 
-// What instruction sets with fused multiply-add gave when this was written, for f32, bf16 and int8: all
-// others are near enough.
+// What every instruction set gave when this was written, for f32, bf16 and int8.
 constexpr const char* kPinned[] = {
     "3:HWAJPoS1kj53VkA+WmiPPoihMz7ZopU+mckxPds6dT5+0Sg+V8gTvscCYb56tEs+vjgVPgi8N749+CS7nWTAOVEXRL7NAIi9"
     "E2YPvh65ez5nLwU9uvzfvXvSHL2aF5E9n4PAPpZ6lr4OAqa+8eXCPS2lBj7L4cW+aD6zvGbDrDxnnqu+bNETvkMdi74mk7Y+uX"
@@ -173,9 +172,7 @@ TEST(ProbeText, HoldsForEveryInstructionSet) {
     ASSERT_EQ(own.size(), std::string(kPinned[compute]).size());
     file.replace(file.find(own), own.size(), kPinned[compute]);
     EXPECT_EQ(try_load(file), RNN_OK) << compute << ": " << rnn_last_error();
-    if (std::string(rnn_isa()) != "sse2") {
-      EXPECT_EQ(own, kPinned[compute]) << "the same bits";
-    }
+    EXPECT_EQ(own, kPinned[compute]) << "the same bits";
   }
 }
 

@@ -13,24 +13,20 @@ struct ArrayKernel {
   const char* name;
   void (*Table::*kernel)(const float* x, float* y, std::size_t n);
   double (*exact)(double x);
-  // The figures of the table at the top of activations-inl.h, rounded up.
-  double with_fma;
-  double sse2;
+  // The largest error allowed: the figures of the table at the top of activations-inl.h, rounded up.
+  double ulp;
   // Below this magnitude a result may be 0: it is not measured in ULP, only in absolute terms.
   double smallest;
 };
 
 extern const std::vector<ArrayKernel> kActivations;
 
-// The largest error allowed in a table.
-double limit(const ArrayKernel& activation, const Table& table);
-
 struct Measured {
   double ulp = 0;           // the largest error
   float where = 0;          // and the argument
   std::uint64_t wrong = 0;  // results out of range, NaN for a number, a number for NaN, a sign lost
   float wrong_where = 0;
-  std::uint64_t different = 0;  // bits other than those of the first table with FMA
+  std::uint64_t different = 0;  // bits other than those of the first table
 };
 
 // Arguments with the bit patterns first, first + stride, ... below end, in the default floating-point mode.

@@ -216,9 +216,7 @@ struct Sums {
   std::vector<double> values_, bounds_;
 };
 
-inline void expect_same_on_fma_tables(const Table& table, const std::vector<float>& values,
-                                      std::vector<float>& first) {
-  if (!has_fma(table)) return;
+inline void expect_same_on_all_tables(const std::vector<float>& values, std::vector<float>& first) {
   if (first.empty()) first = values;
   ASSERT_TRUE(same_bits(values.data(), first.data(), values.size())) << "not the bits of the other tables";
 }

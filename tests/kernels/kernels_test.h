@@ -27,9 +27,6 @@ std::vector<const Table*> tables(Format format = Format::f32);
 // Formats other than f32.
 constexpr Format kLowpFormats[] = {Format::bf16, Format::int8};
 
-// Tables with FMA give the same bits.
-inline bool has_fma(const Table& table) { return std::strcmp(table.name, "sse2") != 0; }
-
 class KernelTest : public testing::TestWithParam<const Table*> {
  protected:
   const Table& table = *GetParam();
