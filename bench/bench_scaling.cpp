@@ -10,7 +10,6 @@
 
 #include "bench/common.h"
 #include "bench/networks.h"
-#include "lib/training/collective.h"
 #include "tests/training/thread_ranks.h"
 
 namespace bench {
@@ -91,7 +90,6 @@ class MirroredRank {
     calls_.push_back(
         {all - *std::min_element(send_sizes, end), (ranks() - 1) * *std::max_element(send_sizes, end)});
     largest_ = static_cast<std::int32_t>(std::max_element(send_sizes + 1, end) - send_sizes);
-    gathers_ = 0;
     const std::size_t before = std::accumulate(send_sizes, send_sizes + rank(), std::size_t{0});
     copy_for_all(send + before, send_sizes[rank()], receive, receive_sizes);
     return 0;
@@ -102,22 +100,13 @@ class MirroredRank {
     const std::size_t all = std::accumulate(receive_sizes, end, std::size_t{0});
     calls_.push_back(
         {(ranks() - 1) * *std::max_element(receive_sizes, end), all - *std::min_element(receive_sizes, end)});
-    copy_for_all(send, receive_sizes[rank()], receive, receive_sizes);
-    ++gathers_;
-    if (gathers_ == kValues) return 0;  // which carry no checksum
-    const std::size_t payload = receive_sizes[rank()] - sizeof(std::uint64_t);
-    // At their start the ranks tell each other their numbers.
-    const bool numbers =
-        payload == sizeof collective_.rank && std::memcmp(send, &collective_.rank, payload) == 0;
-    // What all have sent is what all have received: see lib/training/ranks.cpp.
-    if (gathers_ == kFacts) std::memcpy(&sent_sum_, send + sizeof(std::uint64_t), sizeof sent_sum_);
-    for (std::int32_t r = 0; r < collective_.ranks; receive += receive_sizes[r++]) {
-      if (numbers) std::memcpy(receive, &r, sizeof r);
-      if (gathers_ == kVotes) std::memcpy(receive, &sent_sum_, sizeof sent_sum_);
-      const std::size_t size = receive_sizes[r] - sizeof(std::uint64_t);
-      const std::uint64_t sum = rnn::checksum(receive, size);
-      std::memcpy(receive + size, &sum, sizeof sum);
+    const std::size_t size = receive_sizes[rank()];
+    if (size == sizeof collective_.rank && std::memcmp(send, &collective_.rank, size) == 0) {
+      // At their start the ranks tell each other their numbers.
+      for (std::int32_t r = 0; r < collective_.ranks; ++r, receive += size) std::memcpy(receive, &r, size);
+      return 0;
     }
+    copy_for_all(send, size, receive, receive_sizes);
     return 0;
   }
 
@@ -131,13 +120,8 @@ class MirroredRank {
     }
   }
 
-  // Of the gathers after an exchange.
-  enum : std::size_t { kFacts = 1, kValues, kVotes };
-
   rnn_collective_t collective_ = {};
   std::vector<Call> calls_;
-  std::size_t gathers_ = kVotes;  // since the last exchange
-  std::uint64_t sent_sum_ = 0;
   std::int32_t largest_ = 0;
 };
 

@@ -58,6 +58,25 @@ rnn_status_t rnn_set_delay(rnn_t* rnn, float delay) {
   });
 }
 
+rnn_status_t rnn_history(rnn_t* rnn, size_t steps) {
+  return guard(__func__, [&] {
+    check_pointer(rnn, "rnn");
+    if (rnn->network.weights().has_reverse())
+      throw rnn::Error(RNN_INVALID_ARGUMENT, "%s", kBidirectionalMessage);
+    rnn->network.set_history(steps);
+  });
+}
+
+rnn_status_t rnn_rewind(rnn_t* rnn, size_t steps) {
+  if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
+  const size_t recorded = rnn->network.recorded();
+  if (steps > recorded)
+    return fail(__func__, RNN_INVALID_ARGUMENT, "steps is %zu; it must be 0..%zu, as many as the history has",
+                steps, recorded);
+  rnn->network.rewind(steps);
+  return RNN_OK;
+}
+
 rnn_status_t rnn_get_delay(const rnn_t* rnn, float* delay) {
   if (rnn == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "rnn is NULL");
   if (delay == nullptr) return fail(__func__, RNN_INVALID_ARGUMENT, "delay is NULL");

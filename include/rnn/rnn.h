@@ -345,7 +345,8 @@ typedef struct rnn_config {
  * Since    0.1 */
 RNN_API rnn_status_t rnn_create(const rnn_config_t *config, rnn_t **out);
 
-/* Make another stream over the same weights, in the same state as `rnn`, for the cost of a state.
+/* Make another stream over the same weights, in the same state as `rnn`, for the cost of a state and of its
+ * history (rnn_history).
  * Weights that are shared are never written: who changes them gets a copy of its own.
  *
  * out      written on success; the caller destroys the handle by rnn_destroy
@@ -557,6 +558,37 @@ RNN_API rnn_status_t rnn_set_delay(rnn_t *rnn, float delay);
  * Realtime yes
  * Since    0.1 */
 RNN_API rnn_status_t rnn_get_delay(const rnn_t *rnn, float *delay);
+
+/* Let this stream keep the states before its last `steps` steps, so that rnn_rewind can take these back: for
+ * speculative decoding, search, and hosts that predict what arrives late.
+ *
+ * A step then copies S floats more, and gives the same bits. Every step of the stream is kept, whichever
+ * function makes it: rnn_step, rnn_step_block, rnn_step_many (each stream has its own history), rnn_rollout,
+ * rnn_generate (those of its prompt, too) and rnn_forward with stateful, which with pooling takes longer by
+ * the time of the steps. rnn_forward without stateful, training and evaluation make no steps of the stream.
+ * Steps before a rnn_reset, rnn_set_state or rnn_set_delay cannot be taken back, nor those before a reset in
+ * the sequence of rnn_forward: another past begins there. rnn_fork, rnn_clone and rnn_convert copy the
+ * history, and then each handle has its own; rnn_sync, and whatever else changes weights, leaves it; files
+ * have none.
+ *
+ * steps    how many; 0, the default: none, and the memory is released. What is kept stays, as far as it has
+ *          room; neither the state nor a delay's past changes
+ * Errors   RNN_INVALID_ARGUMENT (also when the network has a reverse direction), RNN_OUT_OF_MEMORY
+ * Threads  one handle, one thread at a time
+ * Realtime no: allocates room for `steps` states, and inputs of each convolution; what is real-time stays so
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_history(rnn_t *rnn, size_t steps);
+
+/* Take the last `steps` steps of the stream back: it goes on from the state before them as if they had not
+ * been, to the same bits. What is taken back is no longer in the history; the steps before it still are.
+ * Takes the time of a copy of S floats, whatever `steps` is.
+ *
+ * steps    0..those that are kept, at most those of rnn_history; 0 does nothing
+ * Errors   RNN_INVALID_ARGUMENT (NULL, or more steps than are kept)
+ * Threads  one handle, one thread at a time
+ * Realtime yes
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_rewind(rnn_t *rnn, size_t steps);
 
 /* ---- Parameters -------------------------------------------------------------------------------- */
 

@@ -186,6 +186,8 @@ class Network {
     check(rnn_get_delay(get(), &delay));
     return delay;
   }
+  void history(std::size_t steps) { check(rnn_history(get(), steps)); }
+  void rewind(std::size_t steps) { check(rnn_rewind(get(), steps)); }
 
   std::size_t parameter_count() const {
     std::size_t count = 0;

@@ -112,6 +112,7 @@ struct Network::BlockBuffers {
       }
       if (layer.has_projection())
         table.gemm(strand.weights.projection, 1, as_input(step.forward.h), {}, layer.projected, one_to(h));
+      record(strand, t, 1 - half);
       step.forward.x = step.forward.h_prev = one(h);
     }
     std::copy_n(step.forward.x.base, strand.states[0].size, network.state_in(half, strand.states[0]));
@@ -164,9 +165,20 @@ struct Network::BlockBuffers {
         step.next[state] = one_to(network.state_in(1 - half, strand.states[state]));
       }
       visit(step);
+      record(strand, t, 1 - half);
       step.previous[0] = as_input(step.next[0]);
     }
     std::copy_n(step.previous[0].base, strand.states[0].size, network.state_in(half, strand.states[0]));
+  }
+  // What a history keeps of step t, which wrote to that half: h is in its row, the other states are in the stream.
+  void record(const Strand& strand, std::size_t t, std::size_t half) const noexcept {
+    if (!network.keeps_past_ || t + 1 == steps) return;
+    float* const to = network.past_.states.after(t + 1);
+    for (std::size_t state = 0; state < strand.layer->cell->states; ++state) {
+      const Strand::State& vector = strand.states[state];
+      const float* const from = state == 0 ? room.o + t * room.width : network.state_in(half, vector);
+      std::copy_n(from, vector.size, to + vector.place);
+    }
   }
   void end_strand(std::size_t) const noexcept {}
   bool copies(const Layer&) const noexcept { return false; }
@@ -216,8 +228,10 @@ void Network::decide_on_blocks() noexcept {
 void Network::step_together(BlockRoom& room, std::size_t steps, const float* x, const std::int32_t* indices,
                             float* y) noexcept {
   BlockBuffers buffers(*this, room, steps, x, indices);
+  if (keeps_past_) past_.states.begin_block(current_state());
   walk_layers(*weights_, 0, weights_->num_layers(), buffers);
   half_ = (half_ + steps) % 2;
+  if (keeps_past_) past_.states.end_block(steps);
   const std::size_t O = weights_->output_size();
   if (y == nullptr) return;
   apply_head(*weights_, steps, buffers.o, O, {y, O, nullptr});

@@ -525,38 +525,43 @@ bool is_one_block(const Weights& weights, const rnn_sequences_t& in,
 }  // namespace
 
 void Network::forward(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) {
-  if (is_delayed_) return forward_delayed(in, options, outputs);
   if (options.stateful != 0 && weights_->has_reverse())
     throw Error(RNN_INVALID_ARGUMENT,
                 "options.stateful is 1; it must be 0, because a network with a reverse direction needs whole "
                 "sequences");
+  if (is_delayed_ && options.pooling != RNN_POOLING_NONE)
+    throw Error(RNN_INVALID_ARGUMENT,
+                "options.pooling is %d; it must be %d where steps have a delay, here of %s", options.pooling,
+                RNN_POOLING_NONE, number(delay_).c_str());
   check_pooling(*weights_, options.pooling, "options");
+  if (keeps_past_ && options.stateful == 0) return forward_beside(in, options, outputs);
   if (options.pooling == RNN_POOLING_NONE &&
-      (steps_best_alone(in.indices != nullptr) || is_one_block(*weights_, in, options)))
+      (keeps_past_ || steps_best_alone(in.indices != nullptr) || is_one_block(*weights_, in, options)))
     return forward_by_steps(in, options, outputs);
   Buffer<float> own(allocator_, options.stateful != 0 ? weights_->state_size() : 0);
   if (options.stateful != 0) get_state(own.data());
   ForwardPass pass(*weights_, in, options, options.stateful != 0 ? own.data() : options.initial_states,
                    outputs);
+  // With pooling, a stream with a history is stepped beside the pass. Both compute the same states.
+  rnn_forward_options_t advance{};
+  advance.stateful = 1;
+  if (keeps_past_) forward_by_steps(in, advance, nullptr);
   {
     const kernels::FloatMode mode;
     pass.run();
   }
-  if (options.stateful != 0) set_state(pass.final_states());
+  if (options.stateful != 0 && !keeps_past_) set_state(pass.final_states());
   if (options.final_states != nullptr)
     std::copy_n(pass.final_states(), in.count * weights_->state_size(), options.final_states);
 }
 
-// By a stream beside this one, whose past is more than a state.
-void Network::forward_delayed(const rnn_sequences_t& in, const rnn_forward_options_t& options,
-                              float* outputs) {
-  if (options.pooling != RNN_POOLING_NONE)
-    throw Error(RNN_INVALID_ARGUMENT,
-                "options.pooling is %d; it must be %d where steps have a delay, here of %s", options.pooling,
-                RNN_POOLING_NONE, number(delay_).c_str());
-  Network stream(*this);
+// By a stream beside this one, whose past is more than a state. Sequences do not start from that.
+void Network::forward_beside(const rnn_sequences_t& in, const rnn_forward_options_t& options,
+                             float* outputs) const {
+  Network stream(weights_);
+  if (!is_delayed_) return stream.forward(in, options, outputs);
+  stream.set_delay(delay_);
   stream.forward_by_steps(in, options, outputs);
-  if (options.stateful != 0) copy_state(stream);
 }
 
 // In and from this stream's own state, of which another comes back.

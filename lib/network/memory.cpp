@@ -50,4 +50,9 @@ std::size_t checked_product(std::size_t a, std::size_t b) {
   return a * b;
 }
 
+std::size_t checked_sum(std::size_t a, std::size_t b) {
+  if (a > std::numeric_limits<std::size_t>::max() - b) throw std::bad_alloc();
+  return a + b;
+}
+
 }  // namespace rnn

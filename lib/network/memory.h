@@ -100,7 +100,8 @@ Buffer<T>::~Buffer() {
   if (data_ != nullptr) allocator_.deallocate(data_, size_ * sizeof(T), kAlignment);
 }
 
-// a * b, or std::bad_alloc where it overflows.
+// a * b and a + b, or std::bad_alloc where they overflow.
 std::size_t checked_product(std::size_t a, std::size_t b);
+std::size_t checked_sum(std::size_t a, std::size_t b);
 
 }  // namespace rnn

@@ -30,8 +30,7 @@ Network::Network(WeightsRef weights)
     : allocator_(weights->allocator()),
       weights_(std::move(weights)),
       states_(allocator_, checked_product(2, weights_->padded_state_size())),
-      pasts_(allocator_, weights_->past_size()),
-      oldest_(allocator_, weights_->num_layers()) {
+      past_(make_past(1, 0)) {
   lay_out_scratch();
   connect();
   reset();
@@ -41,10 +40,10 @@ Network::Network(const Network& other)
     : allocator_(other.allocator_),
       weights_(other.weights_),
       states_(allocator_, other.states_.size()),
-      pasts_(allocator_, other.pasts_.size()),
-      oldest_(allocator_, other.oldest_.size()),
-      delay_(other.delay_),
-      past_states_(allocator_, other.past_states_) {
+      past_{PastStates(allocator_, other.past_.states),
+            Buffer<PastInputs>(allocator_, other.past_.rings.size()),
+            Buffer<float>(allocator_, other.past_.inputs.size())},
+      delay_(other.delay_) {
   lay_out_scratch();
   connect();
   copy_state(other);
@@ -91,6 +90,7 @@ void Network::connect() noexcept {
   const Weights& weights = *weights_;
   has_skip_ = weights.skip() != 0;
   is_delayed_ = delay_ != 1.0f;
+  keeps_past_ = is_delayed_ || history() != 0;
   decide_on_blocks();
   if (steps_.size() == 0) return;
   const float* const head_row = weights.head().rows == 1 ? weights.head_row() : nullptr;
@@ -111,7 +111,7 @@ void Network::connect() noexcept {
     is_chain_ = is_chain_ && !weights.layer(l).residual && !weights.layer(l).has_projection() &&
                 weights.layer(l).has_step() && weights.layer(l).cell == layer.cell;
   is_single_ = is_chain_ && weights.num_layers() == 1 && weights.has_head();
-  is_bare_ = is_single_ && !has_skip_ && !is_delayed_;
+  is_bare_ = is_single_ && !has_skip_ && !keeps_past_;
   const auto is_small = [&](std::size_t inputs) {
     return is_single_ && weights.table().format == kernels::Format::f32 &&
            layer.gates() * inputs +
@@ -200,7 +200,7 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
 
 // Any other network. Its own function: a tiny network would feel the larger frame.
 [[gnu::noinline]] void Network::step_layers(const float* x, std::int32_t index, float* y) noexcept {
-  if (is_delayed_) read_delayed_state();
+  if (keeps_past_) exchange_state();
   if (is_single_) {
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
@@ -333,7 +333,7 @@ void Network::step_some(Network* const* networks, std::size_t count, const float
                         const std::int32_t* indices, float* y) noexcept {
   const Weights& weights = networks[0]->weights();
   for (std::size_t i = 0; i < count; ++i)
-    if (networks[i]->is_delayed_) networks[i]->read_delayed_state();
+    if (networks[i]->keeps_past_) networks[i]->exchange_state();
   ManyBuffers buffers(networks, count, x, indices);
   walk_layers(weights, 0, weights.num_layers(), buffers);
   for (std::size_t i = 0; i < count; ++i) networks[i]->half_ = 1 - networks[i]->half_;
@@ -355,40 +355,63 @@ void Network::visit_states(const Visit& visit) const noexcept {
 
 template <class Visit>
 void Network::visit_pasts(const Visit& visit) const noexcept {
-  for (std::size_t s = 0; pasts_.size() != 0 && s < weights_->strands(); ++s)
+  for (std::size_t s = 0; past_.inputs.size() != 0 && s < weights_->strands(); ++s)
     if (weights_->strand(s).past.size != 0) visit(weights_->strand(s));
+}
+
+Network::Past Network::make_past(float delay, std::size_t history) const {
+  const Weights& weights = *weights_;
+  const bool keeps_states = weights.state_size() != weights.past_size();
+  Past past{PastStates(allocator_, static_cast<double>(delay), history,
+                       keeps_states ? weights.padded_state_size() : 0),
+            Buffer<PastInputs>(allocator_, weights.num_layers()),
+            {}};
+  std::size_t size = 0;
+  for (std::size_t s = 0; s < weights.strands(); ++s) {
+    const Strand& strand = weights.strand(s);
+    if (strand.past.size == 0) continue;
+    const std::size_t reach = strand.layer->reach();
+    const std::size_t rows = checked_sum(Distance(delay * static_cast<double>(reach)).reach(), history);
+    past.rings[strand.layer->index] = {size, rows, 0};
+    size = checked_sum(size, checked_product(rows, strand.layer->inputs));
+  }
+  past.inputs = Buffer<float>(allocator_, size);
+  return past;
+}
+
+// The input of a convolution so many steps ago.
+const float* Network::past_input(const Strand& strand, std::size_t back) const noexcept {
+  const PastInputs& ring = past_.rings[strand.layer->index];
+  const std::size_t i = ring.next >= back ? ring.next - back : ring.next + ring.rows - back;
+  return &past_.inputs[ring.place + i * strand.layer->inputs];
 }
 
 // With a delay: the input of a convolution `steps` times the delay before its last one (ago = 1) or its next one
 // (ago = delay).
 void Network::read_past(const Strand& strand, std::size_t steps, double ago, float* to) const noexcept {
-  const std::size_t X = strand.layer->inputs, rows = past_rows(*strand.layer);
-  const float* const past = &pasts_[past_place(strand)];
-  const auto row = [&, oldest = oldest_[strand.layer->index]](std::size_t back) {
-    const std::size_t i = oldest + rows - back;
-    return past + (i < rows ? i : i - rows) * X;
-  };
+  const std::size_t X = strand.layer->inputs;
   const Distance distance(ago + delay_ * static_cast<double>(steps));
-  const float* const newer = row(distance.whole);
+  const float* const newer = past_input(strand, distance.whole);
   std::copy_n(newer, X, to);
   if (distance.part == 0.0f) return;
-  const float* const older = row(distance.whole + 1);
+  const float* const older = past_input(strand, distance.whole + 1);
   for (std::size_t i = 0; i < X; ++i) to[i] += distance.part * (older[i] - newer[i]);
 }
 
 // What the taps of a convolution read, from x or, where that is null, one-hot; x becomes the youngest of the past.
 void Network::make_window(const Strand& strand, const float* x, std::int32_t index, float* to) noexcept {
   const Layer& layer = *strand.layer;
-  const std::size_t X = layer.inputs, rows = past_rows(layer);
-  float* const past = &pasts_[past_place(strand)];
-  std::size_t& oldest = oldest_[layer.index];
+  const std::size_t X = layer.inputs;
+  PastInputs& ring = past_.rings[layer.index];
+  float* const past = &past_.inputs[ring.place];
   if (is_delayed_) {
     for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X)
-      read_past(strand, layer.reach() - k * layer.dilation - 1, delay_, to);
+      read_past(strand, layer.reach() - k * layer.dilation - 1, static_cast<double>(delay_), to);
   } else {
+    const std::size_t first = ring.next + (ring.rows - layer.reach());
     for (std::size_t k = 0; k + 1 < layer.taps; ++k, to += X) {
-      const std::size_t row = oldest + k * layer.dilation;
-      std::copy_n(past + (row < rows ? row : row - rows) * X, X, to);
+      const std::size_t row = first + k * layer.dilation;
+      std::copy_n(past + (row < ring.rows ? row : row - ring.rows) * X, X, to);
     }
   }
   if (x != nullptr) {
@@ -397,33 +420,43 @@ void Network::make_window(const Strand& strand, const float* x, std::int32_t ind
     std::fill_n(to, X, 0.0f);
     to[index] = 1.0f;
   }
-  std::copy_n(to, X, past + oldest * X);
-  oldest = oldest + 1 < rows ? oldest + 1 : 0;
+  std::copy_n(to, X, past + ring.next * X);
+  ring.next = ring.next + 1 < ring.rows ? ring.next + 1 : 0;
 }
 
 // Before a step. Its own function, as what few steps need.
-[[gnu::noinline]] void Network::read_delayed_state() noexcept {
-  if (past_states_.empty()) return;
-  past_states_.exchange(weights_->table(), states_.data() + half_ * weights_->padded_state_size());
+[[gnu::noinline]] void Network::exchange_state() noexcept {
+  past_.states.exchange(weights_->table(), current_state());
+}
+
+// Lets a convolution's past be the first rows of its ring, which it returns the number of; what the history has more
+// follows.
+std::size_t Network::restart_ring(const Strand& strand) noexcept {
+  PastInputs& ring = past_.rings[strand.layer->index];
+  ring.next = history() != 0 ? ring.rows - history() : 0;
+  return ring.rows - history();
 }
 
 void Network::reset() noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(s.initial, s.size, state_in(half_, s)); });
-  std::fill(pasts_.begin(), pasts_.end(), 0.0f);
-  past_states_.fill(states_.data() + half_ * weights_->padded_state_size());
+  visit_pasts([&](const Strand& strand) {
+    const std::size_t rows = restart_ring(strand);
+    std::fill_n(&past_.inputs[past_.rings[strand.layer->index].place], rows * strand.layer->inputs, 0.0f);
+  });
+  past_.states.fill(current_state());
 }
 
 void Network::get_state(float* out) const noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(state_in(half_, s), s.size, out + s.offset); });
   visit_pasts([&](const Strand& strand) {
+    const kernels::FloatMode mode;
     const std::size_t X = strand.layer->inputs, reach = strand.layer->reach();
-    float* const to = out + strand.past.offset;
-    if (is_delayed_) {
-      const kernels::FloatMode mode;
-      for (std::size_t i = 0; i < reach; ++i) read_past(strand, reach - i - 1, 1, to + i * X);
-    } else {
-      const float* const past = &pasts_[strand.past.place];
-      std::rotate_copy(past, past + oldest_[strand.layer->index] * X, past + strand.past.size, to);
+    float* to = out + strand.past.offset;
+    for (std::size_t i = 0; i < reach; ++i, to += X) {
+      if (is_delayed_)
+        read_past(strand, reach - i - 1, 1, to);
+      else
+        std::copy_n(past_input(strand, reach - i), X, to);
     }
   });
 }
@@ -433,42 +466,60 @@ void Network::set_state(const float* in) noexcept {
   visit_states([&](const Strand::State& s) { std::copy_n(in + s.offset, s.size, state_in(half_, s)); });
   visit_pasts([&](const Strand& strand) {
     const kernels::FloatMode mode;
-    const std::size_t X = strand.layer->inputs, reach = strand.layer->reach(),
-                      rows = past_rows(*strand.layer);
+    const std::size_t X = strand.layer->inputs, reach = strand.layer->reach(), rows = restart_ring(strand);
+    float* const past = &past_.inputs[past_.rings[strand.layer->index].place];
     for (std::size_t i = 0; i < rows; ++i) {
       std::size_t steps = rows - i;
       if (is_delayed_)
         steps = std::min(static_cast<std::size_t>(std::ceil(static_cast<double>(steps) / delay_)), reach);
-      std::copy_n(in + strand.past.offset + (reach - steps) * X, X, &pasts_[past_place(strand)] + i * X);
+      std::copy_n(in + strand.past.offset + (reach - steps) * X, X, past + i * X);
     }
-    oldest_[strand.layer->index] = 0;
   });
-  past_states_.fill(states_.data() + half_ * weights_->padded_state_size());
+  past_.states.fill(current_state());
 }
 
 void Network::copy_state(const Network& other) noexcept {
   half_ = other.half_;
   std::copy(other.states_.begin(), other.states_.end(), states_.begin());
-  std::copy(other.pasts_.begin(), other.pasts_.end(), pasts_.begin());
-  std::copy(other.oldest_.begin(), other.oldest_.end(), oldest_.begin());
-  past_states_.copy(other.past_states_);
+  past_.states.copy(other.past_.states);
+  std::copy(other.past_.rings.begin(), other.past_.rings.end(), past_.rings.begin());
+  std::copy(other.past_.inputs.begin(), other.past_.inputs.end(), past_.inputs.begin());
 }
 
 void Network::set_delay(float delay) {
   if (!(delay >= 1.0f && delay <= kMostDelay))
     throw Error(RNN_INVALID_ARGUMENT, "delay is %s; it must be 1..%g", number(delay).c_str(), kMostDelay);
-  const Weights& weights = *weights_;
-  const bool keeps_states = weights.state_size() != weights.past_size();
-  PastStates past_states;
-  if (delay != 1.0f && keeps_states) past_states = PastStates(allocator_, delay, weights.padded_state_size());
-  Buffer<float> pasts(allocator_, checked_product(weights.past_size(), Distance(delay).reach()));
-  Buffer<float> state(allocator_, weights.state_size());
+  Past past = make_past(delay, history());
+  Buffer<float> state(allocator_, weights_->state_size());
   get_state(state.data());
-  past_states_ = std::move(past_states);
-  pasts_ = std::move(pasts);
+  past_ = std::move(past);
   delay_ = delay;
   connect();
   set_state(state.data());
+}
+
+void Network::set_history(std::size_t steps) {
+  Past past = make_past(delay_, steps);
+  past.states.copy(past_.states);
+  visit_pasts([&](const Strand& strand) {
+    PastInputs& ring = past.rings[strand.layer->index];
+    const std::size_t X = strand.layer->inputs,
+                      rows = std::min(ring.rows, past_.rings[strand.layer->index].rows);
+    for (std::size_t i = 0; i < rows; ++i)
+      std::copy_n(past_input(strand, rows - i), X, &past.inputs[ring.place + i * X]);
+    ring.next = rows < ring.rows ? rows : 0;
+  });
+  past_ = std::move(past);
+  connect();
+}
+
+void Network::rewind(std::size_t steps) noexcept {
+  if (steps == 0) return;
+  past_.states.rewind(steps, current_state());
+  visit_pasts([&](const Strand& strand) {
+    PastInputs& ring = past_.rings[strand.layer->index];
+    ring.next = ring.next >= steps ? ring.next - steps : ring.next + ring.rows - steps;
+  });
 }
 
 }  // namespace rnn

@@ -71,11 +71,30 @@ class Network {
   void set_delay(float delay);
   float delay() const noexcept { return delay_; }
 
+  // See rnn_history. Throws std::bad_alloc, and then has changed nothing.
+  void set_history(std::size_t steps);
+  std::size_t history() const noexcept { return past_.states.history(); }
+  std::size_t recorded() const noexcept { return past_.states.recorded(); }  // the steps to take back
+  void rewind(std::size_t steps) noexcept;                                   // no more than these
+
  private:
   // See layer_walk.h.
   struct StreamBuffers;
   struct ManyBuffers;
   struct BlockBuffers;
+
+  // The last inputs of a convolution, a ring of as many as there are back to the one that the first tap reads, and as
+  // the history has steps. With a delay, they go as many times as far back.
+  struct PastInputs {
+    std::size_t place, rows;
+    std::size_t next;  // the row of the next input
+  };
+  // What a stream remembers beside its state. Copied as a whole.
+  struct Past {
+    PastStates states;         // of a delay, or with a history
+    Buffer<PastInputs> rings;  // [layers]
+    Buffer<float> inputs;      // of all rings
+  };
 
   void lay_out_scratch();
   void connect() noexcept;
@@ -98,7 +117,7 @@ class Network {
   void point_to_states(const Strand& strand, std::size_t half) noexcept;
   bool steps_best_alone(bool by_index) const noexcept { return by_index ? indices_alone_ : inputs_alone_; }
   void forward_by_steps(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
-  void forward_delayed(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs);
+  void forward_beside(const rnn_sequences_t& in, const rnn_forward_options_t& options, float* outputs) const;
   static void step_some(Network* const* networks, std::size_t count, const float* x,
                         const std::int32_t* indices, float* y) noexcept;
   // One after the other; inline for the same reason as step_from.
@@ -137,31 +156,23 @@ class Network {
   void make_window(const Strand& strand, const float* x, std::int32_t index, float* to) noexcept;
   template <class Visit>
   void visit_pasts(const Visit& visit) const noexcept;
-  // The ring of a convolution: how many inputs it has, as far back as the first tap reads, and where it begins. With
-  // a delay there is room for as many times the inputs as it has steps, rounded up.
-  std::size_t past_rows(const Layer& layer) const noexcept {
-    const std::size_t reach = layer.reach();
-    return is_delayed_ ? Distance(delay_ * static_cast<double>(reach)).reach() : reach;
-  }
-  std::size_t past_place(const Strand& strand) const noexcept {
-    return is_delayed_ ? strand.past.place * Distance(delay_).reach() : strand.past.place;
-  }
+  Past make_past(float delay, std::size_t history) const;
+  const float* past_input(const Strand& strand, std::size_t back) const noexcept;
   void read_past(const Strand& strand, std::size_t steps, double ago, float* to) const noexcept;
-  void read_delayed_state() noexcept;
+  std::size_t restart_ring(const Strand& strand) noexcept;
+  void exchange_state() noexcept;
+  float* current_state() noexcept { return states_.data() + half_ * weights_->padded_state_size(); }
 
   Allocator allocator_;
   WeightsRef weights_;
-  Buffer<float> states_;  // [2, padded S]
-  // The last inputs of each convolution, a ring whose oldest entry is oldest_, by layers.
-  Buffer<float> pasts_;
-  Buffer<std::size_t> oldest_;
+  Buffer<float> states_;       // [2, padded S]
+  Past past_;                  // and what was before
   Buffer<float> scratch_;      // what step_, output_ and window_ point to
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
   float* window_ = nullptr;    // [padded K*X]  of the convolution in work
   std::size_t half_ = 0;       // which half is current
-  float delay_ = 1;            // a step reads the state of so many steps ago,
-  PastStates past_states_;     // one of these or between two, which takes the place of the current one
+  float delay_ = 1;            // a step reads the state of so many steps ago, or between two
   // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
   kernels::StepFunction step_function_ = nullptr;
   Buffer<kernels::CellStep> steps_;  // [2, L]
@@ -170,6 +181,7 @@ class Network {
   bool is_chain_ = false;            // a step is that kernel for each layer, and the head
   bool has_skip_ = false;            // inputs are added to the outputs
   bool is_delayed_ = false;          // delay_ is not 1
+  bool keeps_past_ = false;          // past_.states has some
   // True of small networks of floats: what several streams save by reading the weights together is less than
   // what one kernel saves.
   bool indices_alone_ = false, inputs_alone_ = false;

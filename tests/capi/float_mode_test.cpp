@@ -331,6 +331,7 @@ void delays(Calls& calls) {
     float now = 0;
     OK(rnn_get_delay, network.get(), &now);
     EXPECT_EQ(now, delay);
+    OK(rnn_history, network.get(), 9);
     OK(rnn_set_state, network.get(), given.data(), given.size());
     Floats y(5);
     for (size_t t = 0; t < 30; ++t) {
@@ -338,6 +339,9 @@ void delays(Calls& calls) {
       calls.note(y);
       note_state(calls, network.get());
     }
+    OK(rnn_rewind, network.get(), 7);
+    note_state(calls, network.get());
+    FAILS(RNN_INVALID_ARGUMENT, rnn_rewind, network.get(), 3);
   }
   for (const uint32_t bits : {0x7fc00000u, kSignalling, 0x7f800000u, 0x3f7fffffu})
     FAILS(RNN_INVALID_ARGUMENT, rnn_set_delay, network.get(), of_bits(bits));

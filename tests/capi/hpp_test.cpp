@@ -90,6 +90,12 @@ TEST(Cpp, Network) {
   EXPECT_EQ(network.delay(), 1.5f);
   EXPECT_THROW(network.set_delay(0), rnn::exception);
   network.set_delay(1);
+  network.history(2);
+  const std::vector<float> before = state(network);
+  network.step(0, nullptr);
+  network.rewind(1);
+  EXPECT_EQ(state(network), before);
+  EXPECT_THROW(network.rewind(1), rnn::exception);
 
   std::size_t values = 0;
   for (std::size_t i = 0; i < network.parameter_count(); ++i) {

@@ -189,6 +189,7 @@ const Call kCalls[] = {
        return rnn_set_parameter(w.third.get(), bias(), values.data(), 5);
      }},
     {"SetDelay", [](World& w) { return rnn_set_delay(w.network.get(), 3.5f); }},
+    {"History", [](World& w) { return rnn_history(w.network.get(), 5); }},
     {"AddMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "new", "text"); }},
     {"ReplaceMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "k", "text"); }},
     {"RemoveMetadata", [](World& w) { return rnn_set_metadata(w.network.get(), "k", nullptr); }},

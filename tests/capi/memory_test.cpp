@@ -204,10 +204,42 @@ TEST(OutOfMemory, SetDelay) {
   }
 }
 
-TEST(OutOfMemory, ForwardWithADelay) {
+// A history, a longer and a shorter one, and none, with a delay's past: neither the state nor what can be taken back
+// changes where it fails.
+TEST(OutOfMemory, History) {
+  Hooks hooks;
+  rnn_layer_t convolution = rnn::reference::dense_layer(4, RNN_ACTIVATION_TANH);
+  convolution.kind = RNN_LAYER_CONV1D;
+  convolution.kernel_size = 3;
+  convolution.dilation = 2;
+  const Network network =
+      create(hooks, rnn::reference::with_layers(config(5, 0, 0, 0),
+                                                {convolution, rnn::reference::cell_layer(RNN_CELL_LSTM, 6),
+                                                 rnn::reference::dense_layer(5)}));
+  ASSERT_EQ(rnn_set_delay(network.get(), 1.5f), RNN_OK);
+  const Floats x = numbers(5 * 12);
+  const auto look = [&] {
+    const Network stream = fork(network);
+    Floats all = look_at(network);
+    while (rnn_rewind(stream.get(), 1) == RNN_OK) {
+      const Floats before = state(stream);
+      all.insert(all.end(), before.begin(), before.end());
+    }
+    return all;
+  };
+  for (const size_t steps : {5, 9, 3, 0}) {
+    for (size_t t = 0; t < 12; ++t) ASSERT_EQ(rnn_step(network.get(), x.data() + 5 * t, nullptr), RNN_OK);
+    const size_t blocks = hooks.blocks();
+    fail_each(
+        hooks, [&] { return rnn_history(network.get(), steps); }, look);
+    EXPECT_EQ(hooks.blocks(), blocks);
+  }
+}
+
+// Beside the stream with a delay, and with a history: by a pass beside its steps.
+TEST(OutOfMemory, ForwardWithAPast) {
   Hooks hooks;
   const Network network = create(hooks, kConfig);
-  ASSERT_EQ(rnn_set_delay(network.get(), 2.5f), RNN_OK);
   const Data data = float_data({6}, 5);
   const rnn_sequences_t in = data.get();
   Floats y(6 * 5, 42);
@@ -217,11 +249,18 @@ TEST(OutOfMemory, ForwardWithADelay) {
     all.insert(all.end(), y.begin(), y.end());
     return all;
   };
-  for (const int32_t stateful : {0, 1}) {
-    options.stateful = stateful;
-    fail_each(
-        hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
-  }
+  ASSERT_EQ(rnn_set_delay(network.get(), 2.5f), RNN_OK);
+  fail_each(
+      hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+  ASSERT_EQ(rnn_set_delay(network.get(), 1), RNN_OK);
+  ASSERT_EQ(rnn_history(network.get(), 4), RNN_OK);
+  fail_each(
+      hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+  options.stateful = 1;
+  options.pooling = RNN_POOLING_MEAN;
+  fail_each(
+      hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
+  EXPECT_EQ(rnn_rewind(network.get(), 4), RNN_OK) << rnn_last_error();
 }
 
 TEST(OutOfMemory, Generate) {
@@ -298,14 +337,15 @@ rnn_config_t with(int32_t cell, uint32_t flags = 0, int32_t projection = 0, int3
   return c;
 }
 
-class RealTime : public testing::TestWithParam<std::tuple<rnn_config_t, float>> {};
+class RealTime : public testing::TestWithParam<std::tuple<rnn_config_t, float, size_t>> {};
 
 TEST_P(RealTime, AllocatesNothing) {
   Hooks hooks;
-  const auto& [c, delay] = GetParam();
+  const auto& [c, delay, history] = GetParam();
   std::vector<Network> handles;
   handles.push_back(create(hooks, c));
   ASSERT_EQ(rnn_set_delay(handles[0].get(), delay), RNN_OK) << rnn_last_error();
+  ASSERT_EQ(rnn_history(handles[0].get(), history), RNN_OK) << rnn_last_error();
   std::vector<rnn_t*> streams;
   for (int i = 0; i < 300; ++i) handles.push_back(fork(handles[0]));
   for (const Network& handle : handles) streams.push_back(handle.get());
@@ -333,6 +373,7 @@ TEST_P(RealTime, AllocatesNothing) {
       failed += rnn_step_many(streams.data(), count, x.data(), y.data()) != RNN_OK;
       failed += rnn_rollout(rnn, x.data(), 10, y.data()) != RNN_OK;
     }
+    failed += rnn_rewind(rnn, history) != RNN_OK;
     failed += rnn_state_size(rnn, &size) != RNN_OK;
     failed += rnn_get_state(rnn, s.data(), s.size()) != RNN_OK;
     failed += rnn_set_state(rnn, s.data(), s.size()) != RNN_OK;
@@ -361,12 +402,13 @@ INSTANTIATE_TEST_SUITE_P(
                         with(RNN_CELL_MIN_LSTM), with(RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES),
                         with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES),
                         with(RNN_CELL_LSTM, RNN_FLAG_COUPLED_GATES + RNN_FLAG_PEEPHOLES)),
-        testing::Values(1.0f, 2.5f)),
+        testing::Values(1.0f, 2.5f), testing::Values(0, 9)),
     [](const auto& info) {
       const rnn_config_t& c = std::get<0>(info.param);
       return "cell" + std::to_string(c.cell) + "_flags" + std::to_string(c.flags) + "_" +
              std::to_string(c.projection_size) + "_" + std::to_string(c.embedding_size) +
-             (std::get<1>(info.param) != 1.0f ? "_delayed" : "");
+             (std::get<1>(info.param) != 1.0f ? "_delayed" : "") +
+             (std::get<2>(info.param) != 0 ? "_with_history" : "");
     });
 
 }  // namespace

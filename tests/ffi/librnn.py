@@ -152,6 +152,14 @@ class Network:
         """Steps and sequences read the state of so many steps ago."""
         self.binding.call("rnn_set_delay", self.handle, c_float(delay))
 
+    def history(self, steps):
+        """The stream keeps the states before so many of its last steps,"""
+        self.binding.call("rnn_history", self.handle, c_size_t(steps))
+
+    def rewind(self, steps):
+        """and goes back to one of them."""
+        self.binding.call("rnn_rewind", self.handle, c_size_t(steps))
+
     def forward(self, lengths, inputs, initial_states=None):
         """Outputs [F, O] and final states [N, S], flat."""
         return self.run(sequences(lengths, inputs), initial_states)

@@ -176,6 +176,12 @@ Weights read_weights(const rnn_t* rnn) {
   return w;
 }
 
+void Stream::advance(std::vector<Floats> before, Floats after) {
+  const std::size_t count = before.size() < history ? before.size() : history;
+  past.assign(before.end() - static_cast<std::ptrdiff_t>(count), before.end());
+  state = std::move(after);
+}
+
 Floats read_state(const rnn_t* rnn) {
   std::size_t size = 0;
   REQUIRE(rnn_state_size(rnn, &size) == RNN_OK);

@@ -77,12 +77,17 @@ struct Stream {
   std::shared_ptr<Weights> weights;
   Floats state;
   float delay = 1;
+  std::size_t history = 0;
+  std::vector<Floats> past;  // the states to go back to, the oldest first
 
   const rnn_config_t& config() const { return weights->config; }
   bool can_step() const { return rnn::reference::can_step(config()); }
   std::size_t inputs() const { return static_cast<std::size_t>(config().input_size); }
   std::size_t outputs() const { return rnn::reference::architecture(config()).output_size(); }
   bool reads_vectors() const { return config().embedding_size == 0; }
+  // It has stepped: these are the states before each step since the last reset, and that after them.
+  void advance(std::vector<Floats> before, Floats after);
+  void restart(Floats given) { state = std::move(given), past.clear(); }
 };
 
 Weights read_weights(const rnn_t* rnn);

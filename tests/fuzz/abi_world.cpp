@@ -112,6 +112,9 @@ void World::call(std::uint64_t seed) {
     &World::step_many,
     &World::set_state,
     &World::set_delay,
+    &World::history,
+    &World::rewind,
+    &World::rewind,
     &World::set_parameter,
     &World::set_metadata,
     &World::forward,
@@ -159,15 +162,17 @@ void World::check() const {
 }
 
 void World::add(rnn_t* handle) {
-  add(handle, std::make_shared<Weights>(read_weights(handle)), read_state(handle));
-}
-
-void World::add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state, float delay) {
   Stream stream;
   stream.handle = handle;
+  stream.weights = std::make_shared<Weights>(read_weights(handle));
+  stream.state = read_state(handle);
+  streams_.push_back(std::move(stream));
+}
+
+void World::add(rnn_t* handle, const Stream& from, std::shared_ptr<Weights> weights) {
+  Stream stream = from;
+  stream.handle = handle;
   stream.weights = std::move(weights);
-  stream.state = std::move(state);
-  stream.delay = delay;
   streams_.push_back(std::move(stream));
 }
 
@@ -265,7 +270,7 @@ Data World::random_data(const rnn_config_t& config, std::size_t outputs, bool ta
 }
 
 Floats World::step_by_step(const Stream& stream, const Data& data, std::size_t first, std::size_t length,
-                           bool fresh, Floats* state) const {
+                           bool fresh, Floats* state, std::vector<Floats>* past) const {
   rnn_t* out = nullptr;
   REQUIRE(rnn_fork(stream.handle, &out) == RNN_OK);
   const Owned fork(out);
@@ -273,7 +278,11 @@ Floats World::step_by_step(const Stream& stream, const Data& data, std::size_t f
   const std::size_t O = stream.outputs(), I = stream.inputs();
   Floats outputs(length * O);
   for (std::size_t t = 0; t < length; ++t) {
-    if (!data.resets.empty() && data.resets[first + t] != 0) REQUIRE(rnn_reset(out) == RNN_OK);
+    if (!data.resets.empty() && data.resets[first + t] != 0) {
+      REQUIRE(rnn_reset(out) == RNN_OK);
+      if (past != nullptr) past->clear();
+    }
+    if (past != nullptr) past->push_back(read_state(out));
     float* const y = outputs.data() + t * O;
     REQUIRE((data.indices.empty() ? rnn_step(out, data.inputs.data() + (first + t) * I, y)
                                   : rnn_step_index(out, data.indices[first + t], y)) == RNN_OK);
@@ -348,10 +357,10 @@ void World::copy() {
   switch (random_.below(3)) {
     case 0:
       invoke("rnn_fork", RNN_OK, [&] { return rnn_fork(from.handle, &out); });
-      return add(out, from.weights, from.state, from.delay);
+      return add(out, from, from.weights);
     case 1:
       invoke("rnn_clone", RNN_OK, [&] { return rnn_clone(from.handle, &out); });
-      return add(out, std::make_shared<Weights>(*from.weights), from.state, from.delay);
+      return add(out, from, std::make_shared<Weights>(*from.weights));
     default: {
       const std::int32_t compute = random_.within(0, 3);
       if (!invoke("rnn_convert", compute == 3 ? RNN_INVALID_ARGUMENT : RNN_OK,
@@ -359,7 +368,7 @@ void World::copy() {
         return REQUIRE(out == nullptr);
       auto weights = std::make_shared<Weights>(*from.weights);
       weights->config.compute = compute;
-      add(out, std::move(weights), from.state, from.delay);
+      add(out, from, std::move(weights));
     }
   }
 }
@@ -396,7 +405,8 @@ void World::step() {
     return REQUIRE(all_untouched(y));
   }
   Floats state;
-  const Floats expected = step_by_step(s, d, 0, 1, false, &state);
+  std::vector<Floats> past = s.past;
+  const Floats expected = step_by_step(s, d, 0, 1, false, &state, &past);
   const bool skips = random_.once_in(4);
   float* const out = skips ? nullptr : y.data();
   if (by_index)
@@ -404,7 +414,7 @@ void World::step() {
   else
     invoke("rnn_step", RNN_OK, [&] { return rnn_step(s.handle, d.inputs.data(), out); });
   REQUIRE(skips ? all_untouched(y) : same_bits(y, expected));
-  s.state = state;
+  s.advance(past, state);
 }
 
 void World::step_block() {
@@ -432,18 +442,19 @@ void World::step_block() {
     return REQUIRE(all_untouched(y));
   }
   Floats state = s.state;
-  const Floats expected = step_by_step(s, d, 0, steps, false, &state);
+  std::vector<Floats> past = s.past;
+  const Floats expected = step_by_step(s, d, 0, steps, false, &state, &past);
   invoke(name, RNN_OK, [&] {
     return by_index ? rnn_step_block_index(s.handle, d.indices.data(), steps, y.data())
                     : rnn_step_block(s.handle, d.inputs.data(), steps, y.data());
   });
   REQUIRE(same_bits(y, expected));
-  s.state = state;
+  s.advance(past, state);
   // So many steps may end beyond all floats, of which other calls would complain.
   const auto finite = [](float value) { return std::isfinite(value); };
   if (std::all_of(state.begin(), state.end(), finite)) return;
   REQUIRE(rnn_reset(s.handle) == RNN_OK);
-  s.state = read_state(s.handle);
+  s.restart(read_state(s.handle));
 }
 
 void World::step_many() {
@@ -481,6 +492,7 @@ void World::step_many() {
   }
   Floats expected;
   std::vector<Floats> states(count);
+  std::vector<std::vector<Floats>> pasts;
   for (std::size_t i = 0; i < count; ++i) {
     Data d;
     d.lengths = {1};
@@ -489,12 +501,13 @@ void World::step_many() {
     else
       d.inputs.assign(x.begin() + static_cast<std::ptrdiff_t>(i * I),
                       x.begin() + static_cast<std::ptrdiff_t>((i + 1) * I));
-    const Floats one = step_by_step(*chosen[i], d, 0, 1, false, &states[i]);
+    pasts.push_back(chosen[i]->past);
+    const Floats one = step_by_step(*chosen[i], d, 0, 1, false, &states[i], &pasts[i]);
     expected.insert(expected.end(), one.begin(), one.end());
   }
   invoke(name, RNN_OK, call);
   REQUIRE(same_bits(y, expected));
-  for (std::size_t i = 0; i < count; ++i) chosen[i]->state = states[i];
+  for (std::size_t i = 0; i < count; ++i) chosen[i]->advance(pasts[i], states[i]);
 }
 
 void World::set_state() {
@@ -504,7 +517,7 @@ void World::set_state() {
     rnn_t* out = nullptr;
     REQUIRE(rnn_clone(s.handle, &out) == RNN_OK);
     const Owned owned(out);
-    s.state = read_state(out);
+    s.restart(read_state(out));
     if (s.config().initial_state == 0)
       REQUIRE(std::all_of(s.state.begin(), s.state.end(), [](float v) { return v == 0.0f; }));
     return;
@@ -519,7 +532,7 @@ void World::set_state() {
                   [&] { return rnn_set_state(s.handle, state.data(), count); });
   }
   invoke("rnn_set_state", RNN_OK, [&] { return rnn_set_state(s.handle, state.data(), state.size()); });
-  s.state = state_set(s, state, s.delay);
+  s.restart(state_set(s, state, s.delay));
 }
 
 void World::set_delay() {
@@ -534,8 +547,30 @@ void World::set_delay() {
   const float delay = kDelays[random_.below(std::size(kDelays))];
   const Floats expected = state_set(s, s.state, delay);
   invoke("rnn_set_delay", RNN_OK, [&] { return rnn_set_delay(s.handle, delay); });
-  s.state = expected;
+  s.restart(expected);
   s.delay = delay;
+}
+
+void World::history() {
+  Stream& s = any();
+  constexpr std::size_t kSteps[] = {0, 1, 3, 20, 120};
+  const std::size_t steps = kSteps[random_.below(std::size(kSteps))];
+  if (!s.can_step())
+    return refuse("rnn_history", RNN_INVALID_ARGUMENT, [&] { return rnn_history(s.handle, steps); });
+  invoke("rnn_history", RNN_OK, [&] { return rnn_history(s.handle, steps); });
+  s.history = steps;
+  s.advance(s.past, s.state);
+}
+
+void World::rewind() {
+  Stream& s = any();
+  const std::size_t steps = random_.once_in(3) ? random_.below(s.past.size() + 1) : random_.below(4);
+  if (steps > s.past.size())
+    return refuse("rnn_rewind", RNN_INVALID_ARGUMENT, [&] { return rnn_rewind(s.handle, steps); });
+  invoke("rnn_rewind", RNN_OK, [&] { return rnn_rewind(s.handle, steps); });
+  if (steps == 0) return;
+  s.state = s.past[s.past.size() - steps];
+  s.past.resize(s.past.size() - steps);
 }
 
 // ---- Weights ----
@@ -625,8 +660,9 @@ void World::forward() {
     return REQUIRE(all_untouched(y) && all_untouched(final_states));
   }
   Floats expected, expected_states;
+  std::vector<Floats> past = s.past;
   for (std::size_t n = 0, first = 0; n < N && !reverse; first += d.lengths[n++]) {
-    Floats state, outputs = step_by_step(s, d, first, d.lengths[n], options.stateful == 0, &state);
+    Floats state, outputs = step_by_step(s, d, first, d.lengths[n], options.stateful == 0, &state, &past);
     if (options.pooling == RNN_POOLING_LAST)
       outputs.erase(outputs.begin(), outputs.end() - static_cast<std::ptrdiff_t>(O));
     expected.insert(expected.end(), outputs.begin(), outputs.end());
@@ -643,7 +679,7 @@ void World::forward() {
   }
   invoke("rnn_forward", RNN_OK, call);
   REQUIRE(same_bits(y, expected) && same_bits(final_states, expected_states));
-  if (options.stateful != 0) s.state = expected_states;
+  if (options.stateful != 0) s.advance(past, expected_states);
 }
 
 void World::generate() {
@@ -667,12 +703,20 @@ void World::generate() {
     refuse("rnn_generate", RNN_INVALID_ARGUMENT, call);
     return REQUIRE(drawn == expected && written == 99);
   }
-  const Owned other(clone(s.handle));
+  const Owned other(clone(s.handle)), unmoved(clone(s.handle));
+  Stream before = s;
+  before.handle = unmoved.handle;
   REQUIRE(rnn_generate(other.handle, &options, expected.data(), expected.size(), &expected_written) ==
           RNN_OK);
   invoke("rnn_generate", RNN_OK, call);
   REQUIRE(drawn == expected && written == expected_written);
-  s.state = read_state(other.handle);
+  Data d;
+  d.indices = prompt;
+  d.indices.insert(d.indices.end(), drawn.begin(), drawn.begin() + static_cast<std::ptrdiff_t>(written) - 1);
+  Floats state;
+  std::vector<Floats> past = before.past;
+  step_by_step(before, d, 0, d.indices.size(), false, &state, &past);
+  s.advance(past, state);
 }
 
 void World::rollout() {
@@ -688,15 +732,17 @@ void World::rollout() {
   }
   const Owned other(clone(s.handle));
   Floats expected, input = x;
+  std::vector<Floats> past = s.past;
   for (std::size_t t = 0; t < steps; ++t) {
     Floats output(I);
+    past.push_back(read_state(other.handle));
     REQUIRE(rnn_step(other.handle, input.data(), output.data()) == RNN_OK);
     expected.insert(expected.end(), output.begin(), output.end());
     input = output;
   }
   invoke("rnn_rollout", RNN_OK, call);
   REQUIRE(same_bits(y, expected));
-  s.state = read_state(other.handle);
+  s.advance(past, read_state(other.handle));
 }
 
 // ---- Files ----
@@ -757,6 +803,8 @@ void World::null() {
                         },
                         [&] { return rnn_set_delay(nullptr, 2); },
                         [&] { return rnn_get_delay(s.handle, nullptr); },
+                        [&] { return rnn_history(nullptr, 1); },
+                        [&] { return rnn_rewind(nullptr, 0); },
                         [&] { return rnn_get_parameter(s.handle, nullptr, &value, 1); },
                         [&] { return rnn_set_parameter(s.handle, "head.bias", nullptr, 1); },
                         [&] { return rnn_forward(s.handle, nullptr, nullptr, &value); },

@@ -48,8 +48,8 @@ class World {
   bool invalid() { return random_.once_in(6); }
 
   Stream& any() { return streams_[random_.below(streams_.size())]; }
-  void add(rnn_t* handle);  // the model of a new one
-  void add(rnn_t* handle, std::shared_ptr<Weights> weights, Floats state, float delay = 1);
+  void add(rnn_t* handle);                                                        // the model of a new one
+  void add(rnn_t* handle, const Stream& from, std::shared_ptr<Weights> weights);  // a copy
   void change(Stream& stream);  // its weights become its own
   void remove(std::size_t index);
   static void destroy(const Training& t);
@@ -61,7 +61,7 @@ class World {
   rnn_train_options_t random_options(const rnn_config_t& config);
   // What a fork of the stream gives, step by step.
   Floats step_by_step(const Stream& stream, const Data& data, std::size_t first, std::size_t length,
-                      bool fresh, Floats* state) const;
+                      bool fresh, Floats* state, std::vector<Floats>* past = nullptr) const;
 
   void create();
   void copy();
@@ -71,6 +71,8 @@ class World {
   void step_many();
   void set_state();
   void set_delay();
+  void history();
+  void rewind();
   void set_parameter();
   void set_metadata();
   void forward();

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rnn/rnn.h"
@@ -116,11 +117,12 @@ Outcome outcome(const std::function<bool()>& body) {
 }
 
 struct Streams {
-  Streams(const rnn_config_t& config, float delay) {
+  Streams(const rnn_config_t& config, float delay, std::size_t steps) : history(steps) {
     for (rnn_t*& stream : handles) {
       const rnn_status_t status =
           &stream == &handles[0] ? rnn_create(&config, &stream) : rnn_fork(handles[0], &stream);
-      if (status != RNN_OK || rnn_set_delay(stream, delay) != RNN_OK)
+      if (status != RNN_OK || rnn_set_delay(stream, delay) != RNN_OK ||
+          rnn_history(stream, history) != RNN_OK)
         std::fprintf(stderr, "%s\n", rnn_last_error()), std::exit(1);
     }
     rnn_state_size(handles[0], &size);
@@ -138,7 +140,7 @@ struct Streams {
   static constexpr std::size_t kCount = 9;
   static constexpr std::size_t kSteps = 40, kRows = kSteps + 9;  // of a block: there is room for kSteps
   rnn_t* handles[kCount] = {};
-  std::size_t size = 0, outputs = 0;
+  std::size_t size = 0, outputs = 0, history;
   std::vector<float> x, y, state;
   std::vector<std::int32_t> indices;
 };
@@ -174,6 +176,12 @@ const std::vector<Call> kCalls = {
      [](Streams& s) {
        float delay = 0;
        return rnn_get_delay(s.handles[0], &delay);
+     }},
+    {"rnn_rewind after rnn_step_block_index",
+     [](Streams& s) {
+       const rnn_status_t status =
+           rnn_step_block_index(s.handles[0], s.indices.data(), Streams::kRows, s.y.data());
+       return status != RNN_OK ? status : rnn_rewind(s.handles[0], s.history);
      }},
     {"rnn_parameter_count",
      [](Streams& s) {
@@ -281,8 +289,9 @@ int main() {
   configs.push_back(make_config(7, 300, 7, 3));
   for (const rnn_config_t& list : lists()) configs.push_back(list);
   for (const rnn_config_t& config : configs) {
-    for (const float delay : {1.0f, 2.0f, 2.5f}) {
-      Streams streams(config, delay);
+    constexpr std::pair<float, std::size_t> kPasts[] = {{1, 0}, {2, 0}, {2.5f, 0}, {1, 30}, {2.5f, 30}};
+    for (const auto& [delay, history] : kPasts) {
+      Streams streams(config, delay, history);
       for (const Call& call : kCalls)
         failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
       // As a caller may mix them.
@@ -303,7 +312,7 @@ int main() {
   rnn_config_t embedding = make_config(7, 33, 7, 2);
   embedding.embedding_size = 33;
   embedding.flags = RNN_FLAG_TIED_HEAD;
-  Streams streams(embedding, 1.5f);
+  Streams streams(embedding, 1.5f, 7);
   for (const Call& call : kCalls)
     if (std::strstr(call.name, "index") != nullptr)
       failures += check(call.name, outcome([&] { return call.call(streams) == RNN_OK; }));
