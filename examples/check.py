@@ -125,6 +125,13 @@ def check_other_errors(programs, scratch):
         "a plot that cannot be written": ["--plot", "missing/plot.svg"]})
 
 
+def check_beam(beam):
+    done = run(beam)
+    expect(done.returncode == 0 and re.fullmatch(r"greedy, of probability 0\.1\d: a \w+ \w+\n"
+                                                 r"best,   of probability 0\.[23]\d: the king waits\n", done.stdout),
+           f"beam: status {done.returncode}, {done.stdout}{done.stderr}")
+
+
 def check_plots(programs, scratch):
     plot = scratch / "it's a plot.svg"
     commands = {"adding": ["--length", "3", "--updates", "2"], "sunspots": ["--networks", "1", "--updates", "20"]}
@@ -159,6 +166,7 @@ def main():
         check_charlm_errors(programs["charlm"], scratch)
         check_demo_help(root, programs["charlm"], scratch)
         check_other_errors(programs, scratch)
+        check_beam(programs["beam"])
         check_plots(programs, scratch)
         check_text(programs["charlm"], scratch, "--layers", "1")
         check_text(programs["charlm"], scratch, "--bf16", "--cell", "gru", "--layers", "1", "--embedding", "8")
