@@ -142,8 +142,8 @@ bool Workspace::begin(const Pass& pass) {
     runs_[0].build(allocator_, plan, false);
     if (dimensions.has_reverse) runs_[1].build(allocator_, plan, true);
   }
-  laid_out_ = true;
   if (dropout || output_dropout || pass.zoneout) number_rows(pass);
+  laid_out_ = true;
   return other;
 }
 
