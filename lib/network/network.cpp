@@ -40,10 +40,10 @@ Network::Network(const Network& other)
     : allocator_(other.allocator_),
       weights_(other.weights_),
       states_(allocator_, other.states_.size()),
+      delay_(other.delay_),
       past_{PastStates(allocator_, other.past_.states),
             Buffer<PastInputs>(allocator_, other.past_.rings.size()),
-            Buffer<float>(allocator_, other.past_.inputs.size())},
-      delay_(other.delay_) {
+            Buffer<float>(allocator_, other.past_.inputs.size())} {
   lay_out_scratch();
   connect();
   copy_state(other);

@@ -166,7 +166,6 @@ class Network {
   Allocator allocator_;
   WeightsRef weights_;
   Buffer<float> states_;       // [2, padded S]
-  Past past_;                  // and what was before
   Buffer<float> scratch_;      // what step_, output_ and window_ point to
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
@@ -190,6 +189,7 @@ class Network {
   static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
   std::size_t fewest_steps_[2] = {kNever, kNever};
   BlockRoom room_;  // of step_block; a copy of the stream has none
+  Past past_;       // what was before states_; behind what every step reads
 };
 
 }  // namespace rnn
