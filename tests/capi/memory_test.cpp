@@ -172,17 +172,21 @@ TEST(OutOfMemory, Forward) {
       hooks, [&] { return rnn_forward(network.get(), &in, &options, y.data()); }, look);
 }
 
-// A delay, a longer and a shorter one, and none: what a fork then gives shows the past.
-TEST(OutOfMemory, SetDelay) {
-  Hooks hooks;
+// A network whose state has a convolution's past inputs and an LSTM's h and c.
+Network create_with_pasts(Hooks& hooks) {
   rnn_layer_t convolution = rnn::reference::dense_layer(4, RNN_ACTIVATION_TANH);
   convolution.kind = RNN_LAYER_CONV1D;
   convolution.kernel_size = 3;
   convolution.dilation = 2;
-  const Network network =
-      create(hooks, rnn::reference::with_layers(config(5, 0, 0, 0),
-                                                {convolution, rnn::reference::cell_layer(RNN_CELL_LSTM, 6),
-                                                 rnn::reference::dense_layer(5)}));
+  return create(hooks, rnn::reference::with_layers(config(5, 0, 0, 0),
+                                                   {convolution, rnn::reference::cell_layer(RNN_CELL_LSTM, 6),
+                                                    rnn::reference::dense_layer(5)}));
+}
+
+// A delay, a longer and a shorter one, and none: what a fork then gives shows the past.
+TEST(OutOfMemory, SetDelay) {
+  Hooks hooks;
+  const Network network = create_with_pasts(hooks);
   const Floats x = numbers(5 * 12);
   const auto look = [&] {
     Floats all = look_at(network), y(5);
@@ -208,14 +212,7 @@ TEST(OutOfMemory, SetDelay) {
 // changes where it fails.
 TEST(OutOfMemory, History) {
   Hooks hooks;
-  rnn_layer_t convolution = rnn::reference::dense_layer(4, RNN_ACTIVATION_TANH);
-  convolution.kind = RNN_LAYER_CONV1D;
-  convolution.kernel_size = 3;
-  convolution.dilation = 2;
-  const Network network =
-      create(hooks, rnn::reference::with_layers(config(5, 0, 0, 0),
-                                                {convolution, rnn::reference::cell_layer(RNN_CELL_LSTM, 6),
-                                                 rnn::reference::dense_layer(5)}));
+  const Network network = create_with_pasts(hooks);
   ASSERT_EQ(rnn_set_delay(network.get(), 1.5f), RNN_OK);
   const Floats x = numbers(5 * 12);
   const auto look = [&] {

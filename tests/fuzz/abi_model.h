@@ -2,6 +2,7 @@
 // handles.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -109,6 +110,27 @@ struct Data {
   std::size_t frames() const;
   std::size_t rows() const { return pooling != 0 ? lengths.size() : frames(); }  // of outputs and targets
   rnn_sequences_t get() const;
+};
+
+// What a test fills outputs with, to see which calls wrote to them.
+constexpr float kUntouched = 42.0f;
+
+inline bool all_untouched(const Floats& values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return v == kUntouched; });
+}
+
+inline rnn_t* clone(const rnn_t* rnn) {
+  rnn_t* out = nullptr;
+  REQUIRE(rnn_clone(rnn, &out) == RNN_OK);
+  return out;
+}
+
+struct Owned {
+  explicit Owned(rnn_t* given) : handle(given) {}
+  ~Owned() { rnn_destroy(handle); }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  rnn_t* handle;
 };
 
 }  // namespace fuzz
