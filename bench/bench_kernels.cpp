@@ -81,7 +81,7 @@ void cell_forward_benchmark(benchmark::State& state, CellKernels cell, std::size
                    {},
                    nullptr};
   run(state, product_flops(M, cell.gates * H, H),
-      packed_bytes(cell.gates * H, H) / wide_table(cell.format).pack, [&] { cell.forward(step); });
+      packed_bytes(cell.gates * H, H) / kernels_of(cell.format).pack, [&] { cell.forward(step); });
 }
 
 void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::size_t M, std::size_t H) {
@@ -99,7 +99,7 @@ void cell_backward_benchmark(benchmark::State& state, CellKernels cell, std::siz
   step.carry_h = step.carry_c = rows.states_to(3);
   step.gates = rows.gates_to(1);
   run(state, product_flops(M, H, cell.gates * H),
-      packed_bytes(H, cell.gates * H) / wide_table(cell.format).pack, [&] { cell.backward(step); });
+      packed_bytes(H, cell.gates * H) / kernels_of(cell.format).pack, [&] { cell.backward(step); });
 }
 
 // c[M, N] += a[R, M]^T b[R, N]: the gradients of weights.
@@ -108,7 +108,7 @@ void gemm_tn_benchmark(benchmark::State& state, Format format, std::size_t M, st
   const Floats a = uniform_floats(R * lda), b = uniform_floats(R * ldb);
   Floats c(rnn::Allocator(), M * ldc);
   const FloatMode mode;
-  for (auto _ : state) wide_table(format).gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc);
+  for (auto _ : state) kernels_of(format).gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc);
   count_flops(state, product_flops(M, N, R));
 }
 
@@ -144,7 +144,7 @@ void add(const std::string& name, Function&& function, Arguments... arguments) {
 
 // Names of another format than f32 end in its own: gemm_bf16.
 void add_products(Format format, const std::string& suffix) {
-  const Table& t = wide_table(format);
+  const Table& t = kernels_of(format);
   for (const std::size_t n : kGemvSizes) {
     add("gemv" + suffix + "/" + times({n, n}), gemm_benchmark, format, 1, n, n);
     register_read_limit(packed_bytes(n, n) / t.pack);

@@ -158,9 +158,9 @@ void register_product(const std::string& name, const Algebra& peer, const Shape&
 
 Packed::Packed(std::size_t rows, std::size_t depth, std::size_t gates, Format format)
     : panels_{nullptr, rows, depth, gates > 1 ? gates : 0},
-      data_(rnn::Allocator(), packed_size(wide_table(format), panels_)) {
+      data_(rnn::Allocator(), packed_size(kernels_of(format), panels_)) {
   const Floats w = random_weights(rows, depth);
-  const Table& t = wide_table(format);
+  const Table& t = kernels_of(format);
   pack(t, panels_, {w.data(), depth, 1, 0}, 0, panel_count(t, panels_), data_.data());
   panels_.data = data_.data();
 }
@@ -174,8 +174,8 @@ void gemm_benchmark(benchmark::State& state, Format format, std::size_t M, std::
   const std::size_t ldx = stride_for(K), ldy = stride_for(N);
   const Floats x = random_inputs(M, K);
   Floats y(rnn::Allocator(), M * ldy);
-  run(state, product_flops(M, N, K), packed_bytes(N, K) / wide_table(format).pack, [&] {
-    wide_table(format).gemm(w.panels(), M, {x.data(), ldx, nullptr}, {nullptr, 0, nullptr}, N,
+  run(state, product_flops(M, N, K), packed_bytes(N, K) / kernels_of(format).pack, [&] {
+    kernels_of(format).gemm(w.panels(), M, {x.data(), ldx, nullptr}, {nullptr, 0, nullptr}, N,
                             {y.data(), ldy, nullptr});
   });
 }

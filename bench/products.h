@@ -11,9 +11,9 @@
 
 namespace bench {
 
-// The kernels of networks that are as wide as those measured.
-inline const rnn::kernels::Table& wide_table(rnn::kernels::Format format) {
-  return *rnn::kernels::table(format, rnn::kernels::kAmxWidth);
+// The kernels of a format.
+inline const rnn::kernels::Table& kernels_of(rnn::kernels::Format format) {
+  return *rnn::kernels::table(format);
 }
 
 // A random matrix W[rows, depth], packed; grouped if gates > 1.

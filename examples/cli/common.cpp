@@ -22,8 +22,10 @@ struct Name {
   const char* name;
 };
 
-constexpr Name kComputes[] = {
-    {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
+constexpr Name kComputes[] = {{RNN_COMPUTE_F32, "f32"},
+                              {RNN_COMPUTE_BF16, "bf16"},
+                              {RNN_COMPUTE_INT8, "int8"},
+                              {RNN_COMPUTE_BF16_FAST, "bf16_fast"}};
 
 template <std::size_t n>
 std::string name_in(const Name (&names)[n], std::int32_t value) {
@@ -176,7 +178,8 @@ void add_shape_options(CLI::App& command, Shape& shape) {
                       "lstm: zoneout_c=X")
           ->check(layer_list());
   for (const char* option : kUniform) list->excludes(command.get_option(option));
-  command.add_option("--compute", shape.compute, "What the products compute with: f32, bf16 or int8")
+  command
+      .add_option("--compute", shape.compute, "What the products compute with: f32, bf16, bf16_fast or int8")
       ->check(compute_names())
       ->capture_default_str();
   command.add_option("--seed", shape.seed, "Of all that is random")

@@ -67,8 +67,9 @@ Side measure(const rnn::Network& network, const std::vector<std::int32_t>& text,
 }
 
 void print_text(const Side& before, const Side& after, double change) {
+  const std::size_t width = std::max({std::size_t{5}, before.compute.size(), after.compute.size()});
   for (const Side* side : {&before, &after})
-    print("%-5s  %.4f bits per character, %.2f us per step\n", side->compute.c_str(),
+    print("%-*s  %.4f bits per character, %.2f us per step\n", static_cast<int>(width), side->compute.c_str(),
           bits(side->evaluation.loss), side->microseconds);
   print("the loss differs by %+.3f %%\n", 100 * change);
 }
@@ -180,7 +181,7 @@ void add_convert(CLI::App& program) {
   command.add_option("out", convert->out, "Where to save the converted model")->required();
   command
       .add_option("--to", convert->compute,
-                  "What its products compute with: f32, bf16 or int8; default: as before")
+                  "What its products compute with: f32, bf16, bf16_fast or int8; default: as before")
       ->check(compute_names());
   add_format_options(command, *convert);
   command.add_option("--metadata", convert->metadata, "KEY=VALUE to keep with the model; may be given again")

@@ -179,18 +179,21 @@ enum { /* rnn_config_t.initial_state */
 };
 
 /* What the matrix products of a network compute with. Parameters are floats in all of them, as are sums but
- * for RNN_COMPUTE_INT8's, states, outputs and gradients; so are files. */
+ * for RNN_COMPUTE_INT8's, states, outputs and gradients; so are files. Results have the same bits on every
+ * CPU, but for RNN_COMPUTE_BF16_FAST's. */
 enum { /* rnn_config_t.compute */
   RNN_COMPUTE_F32 = 0,  /* default */
   RNN_COMPUTE_BF16 = 1, /* what is multiplied is rounded to bfloat16: half the bytes to read, and on CPUs with
                            AVX512_BF16 up to twice the products in a second; for training, too, which takes
-                           somewhat longer than with float on other CPUs (`rnn bench` says it). CPUs with AMX
-                           take sums in an order of their own, in networks of 64 units or more, and only if
-                           the environment variable RNN_ISA is not set: the last bits differ from other
-                           CPUs' */
-  RNN_COMPUTE_INT8 = 2  /* weights are rounded to 8 bits with a scale for each row, and each vector that they
+                           somewhat longer than with float on other CPUs (`rnn bench` says it) */
+  RNN_COMPUTE_INT8 = 2, /* weights are rounded to 8 bits with a scale for each row, and each vector that they
                            are multiplied by with a scale of its own: a quarter of the bytes. Not for
                            training */
+  RNN_COMPUTE_BF16_FAST = 3 /* RNN_COMPUTE_BF16, but by AMX where the CPU and this build have it and a layer
+                           has 64 units or more. AMX takes sums in an order of its own, and the last bits
+                           differ from other CPUs': of all configurations, only this one's bits depend on the
+                           CPU. Without AMX they are RNN_COMPUTE_BF16's. RNN_ISA has no effect on whether AMX
+                           is used */
 };
 
 enum { /* rnn_config_t.flags, added together */
@@ -935,7 +938,7 @@ typedef struct rnn_train_options {
 } rnn_train_options_t;
 
 /* Train the network for options.epochs passes over the data, by minibatch backpropagation through time.
- * The result has the same bits for every number of threads, and on every CPU (but see RNN_COMPUTE_BF16).
+ * The result has the same bits for every number of threads, and on every CPU (but for RNN_COMPUTE_BF16_FAST).
  * The stream's state does not change. If the weights are shared, this handle gets its own.
  *
  * data     read

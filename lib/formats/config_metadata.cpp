@@ -29,8 +29,10 @@ constexpr Name kInits[] = {{RNN_INIT_PYTORCH, "pytorch"},
                            {RNN_INIT_IDENTITY, "identity"}};
 constexpr Name kInitialStates[] = {
     {RNN_INITIAL_ZERO, "zero"}, {RNN_INITIAL_FIXED, "fixed"}, {RNN_INITIAL_TRAINED, "trained"}};
-constexpr Name kComputes[] = {
-    {RNN_COMPUTE_F32, "f32"}, {RNN_COMPUTE_BF16, "bf16"}, {RNN_COMPUTE_INT8, "int8"}};
+constexpr Name kComputes[] = {{RNN_COMPUTE_F32, "f32"},
+                              {RNN_COMPUTE_BF16, "bf16"},
+                              {RNN_COMPUTE_INT8, "int8"},
+                              {RNN_COMPUTE_BF16_FAST, "bf16_fast"}};
 constexpr Name kBooleans[] = {{1, "true"}, {0, "false"}};
 constexpr Name kActivations[] = {{RNN_ACTIVATION_NONE, "none"},
                                  {RNN_ACTIVATION_TANH, "tanh"},

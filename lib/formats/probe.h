@@ -24,8 +24,8 @@ namespace rnn {
 constexpr char kProbeKey[] = "rnn.probe";
 constexpr std::uint64_t kProbeSeed = 1;
 
-// By RNN_COMPUTE_...: f32, bf16, int8.
-constexpr float kProbeTolerances[] = {1e-4f, 0.03f, 0.05f};
+// By RNN_COMPUTE_...: f32, bf16, int8, bf16_fast.
+constexpr float kProbeTolerances[] = {1e-4f, 0.03f, 0.05f, 0.03f};
 
 // A sequence that another framework ran from the initial state: T steps and the outputs.
 struct Probe {

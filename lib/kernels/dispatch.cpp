@@ -150,11 +150,16 @@ const Table* choose() {
 
 TableList all(Format format) { return available().list(format); }
 
-const Table* table(Format format, std::size_t width) {
+const Table* table(Format format) {
   static const Table* const chosen = choose();
-  if (format == Format::bf16 && width >= kAmxWidth && requested() == nullptr && available().amx() != nullptr)
-    return available().amx();
   return available().best(chosen, format);
+}
+
+const Table* fast_table(std::size_t width) {
+  const Table* const usual = table(Format::bf16);
+  if (usual == nullptr || width < kAmxWidth) return usual;
+  const Table* const amx = available().amx();
+  return amx != nullptr ? amx : usual;
 }
 
 const char* requested() {

@@ -14,13 +14,17 @@ struct TableList {
 // than one of an instruction set: those are named after the instructions that they need besides.
 TableList all(Format format = Format::f32);
 
+// The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of
+// another format it is the best of the same instruction set that gives the bits of all others.
+const Table* table(Format format = Format::f32);
+
 // Products of bf16 that are narrower do without AMX, whose registers take time to set up.
 constexpr std::size_t kAmxWidth = 64;
 
-// The chosen table, decided once; null if RNN_ISA names one that is not among all(), or that is empty. Of
-// another format it is the best of the same instruction set for products `width` wide: of bf16 that by AMX,
-// whose bits differ from the others', only if RNN_ISA names none.
-const Table* table(Format format = Format::f32, std::size_t width = 0);
+// For networks that may have bits of their own, with products `width` wide: the table of bf16 by AMX where there is
+// AMX, otherwise table(Format::bf16). Bits do not depend on the environment: AMX is used whichever table RNN_ISA
+// names, and null is returned where table() is null.
+const Table* fast_table(std::size_t width);
 
 // The value of RNN_ISA that was found, or null.
 const char* requested();

@@ -198,11 +198,12 @@ Difference find_difference(const rnn_config_t& a, const rnn_config_t& b) {
 }  // namespace
 
 void check_compute(std::int32_t compute) {
-  if (compute < RNN_COMPUTE_F32 || compute > RNN_COMPUTE_INT8)
+  if (compute < RNN_COMPUTE_F32 || compute > RNN_COMPUTE_BF16_FAST)
     throw Error(
         RNN_INVALID_ARGUMENT,
-        "compute is %d; it must be %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16) or %d (RNN_COMPUTE_INT8)",
-        compute, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8);
+        "compute is %d; it must be %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16), %d (RNN_COMPUTE_INT8) or %d "
+        "(RNN_COMPUTE_BF16_FAST)",
+        compute, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST);
 }
 
 rnn_config_t resolve(const rnn_config_t& config) {

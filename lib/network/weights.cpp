@@ -16,16 +16,24 @@ namespace {
 using Kind = Parameter::Kind;
 using kernels::padded;
 
-kernels::Format format_of(std::int32_t compute) noexcept {
-  return compute == RNN_COMPUTE_BF16   ? kernels::Format::bf16
-         : compute == RNN_COMPUTE_INT8 ? kernels::Format::int8
-                                       : kernels::Format::f32;
+// Of networks whose widest layer has `width` units; null if RNN_ISA names none.
+const kernels::Table* table_of(std::int32_t compute, std::size_t width) {
+  switch (compute) {
+    case RNN_COMPUTE_BF16:
+      return kernels::table(kernels::Format::bf16);
+    case RNN_COMPUTE_BF16_FAST:
+      return kernels::fast_table(width);
+    case RNN_COMPUTE_INT8:
+      return kernels::table(kernels::Format::int8);
+    default:
+      return kernels::table();
+  }
 }
 
 const kernels::Table& available_table(const rnn_config_t& config, const Buffer<Layer>& layers) {
-  std::size_t width = 0;  // of the widest layer
+  std::size_t width = 0;
   for (const Layer& layer : layers) width = std::max(width, layer.hidden);
-  if (const kernels::Table* table = kernels::table(format_of(config.compute), width)) return *table;
+  if (const kernels::Table* table = table_of(config.compute, width)) return *table;
   std::string names;
   const kernels::TableList tables = kernels::all();
   for (const kernels::Table* const* i = tables.begin; i != tables.end; ++i)

@@ -235,8 +235,8 @@ void check_trainable(const Weights& weights) {
     throw Error(
         RNN_INVALID_ARGUMENT,
         "the network's compute is %d (RNN_COMPUTE_INT8), which is not for training; rnn_convert makes one "
-        "of %d (RNN_COMPUTE_F32) or %d (RNN_COMPUTE_BF16)",
-        RNN_COMPUTE_INT8, RNN_COMPUTE_F32, RNN_COMPUTE_BF16);
+        "of %d (RNN_COMPUTE_F32), %d (RNN_COMPUTE_BF16) or %d (RNN_COMPUTE_BF16_FAST)",
+        RNN_COMPUTE_INT8, RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_BF16_FAST);
 }
 
 namespace {

@@ -57,10 +57,11 @@ rnn_config_t config_of(const Kind& kind, int32_t inputs, int32_t hidden, int32_t
 }
 
 class Compute : public testing::TestWithParam<int32_t> {};
-INSTANTIATE_TEST_SUITE_P(All, Compute, testing::Values(RNN_COMPUTE_BF16, RNN_COMPUTE_INT8));
+INSTANTIATE_TEST_SUITE_P(All, Compute,
+                         testing::Values(RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST));
 
 TEST_P(Compute, IsNearTheFloats) {
-  const float bound = GetParam() == RNN_COMPUTE_BF16 ? 0.03f : 0.08f;
+  const float bound = GetParam() == RNN_COMPUTE_INT8 ? 0.08f : 0.03f;
   for (const Kind& kind : kKinds) {
     for (const int32_t hidden : {1, 9, 40, 130}) {
       if (hidden == 1 && kind.projection != 0) continue;
@@ -214,7 +215,7 @@ TEST_P(Compute, RefusesBadInput) {
   rnn_t* out = nullptr;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "rnn is NULL", rnn_convert(nullptr, GetParam(), &out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "out is NULL", rnn_convert(floats.get(), GetParam(), nullptr));
-  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "compute is 3; it must be 0", rnn_convert(floats.get(), 3, &out));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "compute is 4; it must be 0", rnn_convert(floats.get(), 4, &out));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "compute is -1; it must be 0", rnn_convert(floats.get(), -1, &out));
   EXPECT_EQ(out, nullptr);
   const Network network = convert(floats, GetParam());

@@ -128,9 +128,11 @@ TEST(Create, RefusesEachField) {
   }
   (c = good).initial_state = 3;
   expect_refused(c, "initial_state is 3");
-  (c = good).compute = 3;
+  (c = good).compute = 4;
   expect_refused(
-      c, "compute is 3; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16) or 2 (RNN_COMPUTE_INT8)");
+      c,
+      "compute is 4; it must be 0 (RNN_COMPUTE_F32), 1 (RNN_COMPUTE_BF16), 2 (RNN_COMPUTE_INT8) or 3 "
+      "(RNN_COMPUTE_BF16_FAST)");
   (c = good).flags = 512;
   expect_refused(c, "flags is 512; it must be 0 or a sum of RNN_FLAG_NO_BIAS 1");
 }

@@ -249,7 +249,8 @@ void steps(Calls& calls) {
   } kinds[] = {{RNN_CELL_VANILLA, 0}, {RNN_CELL_GRU, 0},      {RNN_CELL_LSTM, 0},
                {RNN_CELL_MIN_GRU, 0}, {RNN_CELL_MIN_LSTM, 0}, {RNN_CELL_LSTM, RNN_FLAG_PEEPHOLES}};
   for (const auto& kind : kinds)
-    for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
+    for (const int32_t compute :
+         {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST}) {
       rnn_config_t c = config(5, 20, 5, 2);
       c.cell = kind.cell;
       c.flags = kind.flags;
@@ -404,7 +405,7 @@ void note_file(Calls& calls, const std::string& path) {
 // Each network is saved, and its file read, in the same mode: the probe must hold.
 void files(Calls& calls) {
   const std::string path = scratch_path("float_mode.rnn");
-  for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
+  for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST}) {
     rnn_config_t c = config(5, 20, 5);
     c.cell = RNN_CELL_LSTM;
     c.init = RNN_INIT_UNIFORM;

@@ -387,7 +387,7 @@ std::vector<Case> cases() {
 }
 
 void interleave(const rnn_config_t& given, uint32_t seed) {
-  for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
+  for (const int32_t compute : {RNN_COMPUTE_F32, RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST}) {
     rnn_config_t c = given;
     c.compute = compute;
     Interleaving streams(c, seed);

@@ -438,7 +438,7 @@ TEST(Layers, ComeBackFromFilesToTheBit) {
 
 TEST(Layers, ConvertToOtherNumbers) {
   int different = 0;
-  for (const int32_t compute : {RNN_COMPUTE_BF16, RNN_COMPUTE_INT8}) {
+  for (const int32_t compute : {RNN_COMPUTE_BF16, RNN_COMPUTE_INT8, RNN_COMPUTE_BF16_FAST}) {
     for (uint32_t seed = 1; seed <= 40; ++seed) {
       const rnn_config_t c = random_list(seed);
       SCOPED_TRACE(text_of(c));

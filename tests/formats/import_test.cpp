@@ -325,7 +325,7 @@ TEST(Hostile, Metadata) {
       {"rnn.init_range", "1e999", "metadata rnn.init_range is \"1e999\"; it must be a number in range"},
       {"rnn.seed", "-1", "metadata rnn.seed is \"-1\"; it must be a number in range"},
       {"rnn.seed", "18446744073709551616", "it must be a number in range"},
-      {"rnn.compute", "f64", "metadata rnn.compute is \"f64\"; it must be one of f32, bf16, int8"},
+      {"rnn.compute", "f64", "metadata rnn.compute is \"f64\"; it must be one of f32, bf16, int8, bf16_fast"},
   };
   for (const Case& c : cases) {
     Parts parts;

@@ -85,6 +85,10 @@ INSTANTIATE_TEST_SUITE_P(Network, Probe,
                                          [](rnn_config_t& c) {
                                            c.compute = RNN_COMPUTE_INT8;
                                            c.num_layers = 2;
+                                         },
+                                         [](rnn_config_t& c) {
+                                           c.compute = RNN_COMPUTE_BF16_FAST;
+                                           c.hidden_size = 70;
                                          }));
 
 TEST(ProbeText, IsThereUnlessUnwanted) {

@@ -177,7 +177,7 @@ rnn_config_t World::random_list() {
   if (c.embedding_size == 0 && c.input_size > 5) c.input_size = 5, c.skip = 0;
   c.allocator = Heap::functions();
   c.init = r.within(0, RNN_INIT_UNIFORM);
-  c.compute = r.once_in(3) ? r.within(0, 2) : 0;
+  c.compute = r.once_in(3) ? r.within(0, 3) : 0;
   return c;
 }
 
@@ -196,7 +196,7 @@ rnn_config_t World::random_config() {
   c.recurrent_init = r.within(0, RNN_INIT_IDENTITY);
   c.seed = r.bits();
   c.initial_state = r.once_in(2) ? r.within(0, 2) : 0;
-  c.compute = r.once_in(3) ? r.within(0, 2) : 0;
+  c.compute = r.once_in(3) ? r.within(0, 3) : 0;
   if (r.once_in(3)) c.flags |= RNN_FLAG_NO_BIAS;
   if (r.once_in(4)) c.flags |= RNN_FLAG_RESIDUAL;
   if (r.once_in(5)) c.flags |= RNN_FLAG_BIDIRECTIONAL;
@@ -332,8 +332,8 @@ void World::copy() {
       invoke("rnn_clone", RNN_OK, [&] { return rnn_clone(from.handle, &out); });
       return add(out, from, std::make_shared<Weights>(*from.weights));
     default: {
-      const std::int32_t compute = random_.within(0, 3);
-      if (!invoke("rnn_convert", compute == 3 ? RNN_INVALID_ARGUMENT : RNN_OK,
+      const std::int32_t compute = random_.within(0, 4);
+      if (!invoke("rnn_convert", compute == 4 ? RNN_INVALID_ARGUMENT : RNN_OK,
                   [&] { return rnn_convert(from.handle, compute, &out); }))
         return REQUIRE(out == nullptr);
       auto weights = std::make_shared<Weights>(*from.weights);

@@ -30,8 +30,10 @@ def check_kinds(tool):
     floats = found["float"]
     expect(floats["step"]["median_ns"] > 0 and floats["forward_steps_per_second"] > floats["training_steps_per_second"] > 0,
            floats)
-    text = tool.ok("bench", *QUICK, "--compute", "bf16", "--hidden", "8")
-    expect(re.search(r"^time +of that in float: step [\d.]+, sequences [\d.]+, training [\d.]+$", text, re.M), text)
+    for compute in ("bf16", "bf16_fast"):
+        text = tool.ok("bench", *QUICK, "--compute", compute, "--hidden", "8")
+        expect(re.search(r"^time +of that in float: step [\d.]+, sequences [\d.]+, training [\d.]+$", text, re.M), text)
+        expect(compute in text, text)
     found = tool.json("bench", *QUICK, "--hidden", "8", "--embedding", "4", "--outputs", "0")
     expect(found["indices"] and found["step"]["median_ns"] > 0, found)
     isa = tool.json("bench", *QUICK, "--hidden", "8", env={**os.environ, "RNN_ISA": "sse2"}) if os.uname().machine == \

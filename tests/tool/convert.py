@@ -10,7 +10,7 @@ def check_numbers(tool):
     tool.write("text", (SENTENCE + VARIED) * 60)
     tool.train("text", "--updates", "60")
     original = tool.json("eval", "model.safetensors", "text")["loss"]
-    for compute in ("bf16", "int8"):
+    for compute in ("bf16", "int8", "bf16_fast"):
         found = tool.json("convert", "model.safetensors", "other.safetensors", "--to", compute, "--text", "text")
         expect(found["before"]["compute"] == "f32" and found["after"]["compute"] == compute, found)
         expect(found["before"]["loss"] == original, f"{found}, expected {original}")

@@ -71,7 +71,7 @@ TEST(Config, WhatIsOutOfRangeIsRefused) {
   EXPECT_NE(refused([](C& c) { c.init_range = std::numeric_limits<float>::infinity(); }), "accepted");
   EXPECT_NE(refused([](C& c) { c.init_range = std::numeric_limits<float>::quiet_NaN(); }), "accepted");
   EXPECT_NE(refused([](C& c) { c.initial_state = 3; }), "accepted");
-  EXPECT_NE(refused([](C& c) { c.compute = 3; }), "accepted");
+  EXPECT_NE(refused([](C& c) { c.compute = 4; }), "accepted");
   EXPECT_EQ(refused([](C& c) { c.num_layers = 64; }), "accepted");
   EXPECT_EQ(refused([](C& c) { c.input_size = c.output_size = 1048576; }), "accepted");
 }
