@@ -43,6 +43,8 @@ rnn_status_t rnn_trainer_load(rnn_trainer_t*, const char*) { return unsupported(
 
 rnn_status_t rnn_trainer_optimizer_bytes(const rnn_trainer_t*, std::size_t*) { return unsupported(__func__); }
 
+rnn_status_t rnn_trainer_log(rnn_trainer_t*, const rnn_log_t*) { return unsupported(__func__); }
+
 void rnn_trainer_destroy(rnn_trainer_t*) {}
 
 rnn_status_t rnn_tape_create(const rnn_t*, int32_t, rnn_tape_t**) { return unsupported(__func__); }

@@ -40,6 +40,8 @@ inline constexpr std::size_t kMinimumSize<rnn_parameter_group_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_collective_t> = 48;
 template <>
+inline constexpr std::size_t kMinimumSize<rnn_log_t> = 40;
+template <>
 inline constexpr std::size_t kMinimumSize<rnn_evaluation_t> = 32;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_dropout_rates_t> = 24;

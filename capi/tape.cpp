@@ -66,14 +66,14 @@ rnn_status_t rnn_tape_zero_gradients(rnn_tape_t* tape) {
 }
 
 rnn_status_t rnn_trainer_apply(rnn_trainer_t* trainer, const rnn_tape_t* tape, rnn_progress_t* progress) {
-  return guard(__func__, [&] {
+  return guard(__func__, [&](rnn::kernels::FloatEnvironment& environment) {
     check_pointer(trainer, "trainer");
     check_pointer(tape, "tape");
     if (progress != nullptr) check_size(progress, "progress");
     rnn::check_same_architecture(tape->tape.weights().config(), "tape",
                                  trainer->trainer.weights_ref()->config(), "trainer");
     rnn_progress_t done = {};
-    trainer->trainer.apply(tape->tape, progress != nullptr ? &done : nullptr);
+    trainer->trainer.apply(tape->tape, progress != nullptr ? &done : nullptr, environment);
     if (progress != nullptr) write_sized(done, progress);
   });
 }

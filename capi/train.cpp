@@ -51,12 +51,12 @@ rnn_status_t rnn_trainer_create(const rnn_t* rnn, const rnn_train_options_t* opt
 
 rnn_status_t rnn_trainer_update(rnn_trainer_t* trainer, const rnn_sequences_t* batch,
                                 rnn_progress_t* progress) {
-  return guard(__func__, [&] {
+  return guard(__func__, [&](rnn::kernels::FloatEnvironment& environment) {
     check_pointer(trainer, "trainer");
     const rnn_sequences_t sequences = read_sized(batch, "batch");
     if (progress != nullptr) check_size(progress, "progress");
     rnn_progress_t done = {};
-    trainer->trainer.update(sequences, progress != nullptr ? &done : nullptr);
+    trainer->trainer.update(sequences, progress != nullptr ? &done : nullptr, environment);
     if (progress != nullptr) write_sized(done, progress);
   });
 }
@@ -122,6 +122,17 @@ rnn_status_t rnn_trainer_optimizer_bytes(const rnn_trainer_t* trainer, size_t* o
     check_pointer(trainer, "trainer");
     check_pointer(out, "out");
     *out = trainer->trainer.optimizer_bytes();
+  });
+}
+
+rnn_status_t rnn_trainer_log(rnn_trainer_t* trainer, const rnn_log_t* log) {
+  return guard(__func__, [&](rnn::kernels::FloatEnvironment& environment) {
+    check_pointer(trainer, "trainer");
+    if (log == nullptr) return trainer->trainer.log(nullptr, environment);
+    const rnn_log_t given = read_sized(log, "log");
+    if (given.write == nullptr) throw rnn::Error(RNN_INVALID_ARGUMENT, "log.write is NULL");
+    if (given.record == nullptr) throw rnn::Error(RNN_INVALID_ARGUMENT, "log.record is NULL");
+    trainer->trainer.log(&given, environment);
   });
 }
 

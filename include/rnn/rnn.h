@@ -780,8 +780,8 @@ typedef struct rnn_progress {
 
 /* Called between updates, on the thread of the call that trains and in its floating-point mode. Returns 0 to
  * go on, anything else to stop the run, which is not an error. It may not use the trainer or network in
- * training, except rnn_trainer_save, rnn_trainer_network, rnn_trainer_sync and rnn_trainer_set_learning_rate
- * on the trainer. */
+ * training, except rnn_trainer_save, rnn_trainer_network, rnn_trainer_sync, rnn_trainer_set_learning_rate and
+ * rnn_trainer_log on the trainer. */
 typedef int32_t (*rnn_progress_function_t)(const rnn_progress_t *progress, void *user);
 
 /* Settings for the parameters whose name fits a pattern.
@@ -1089,6 +1089,64 @@ RNN_API rnn_status_t rnn_trainer_load(rnn_trainer_t *trainer, const char *path);
  * Realtime no
  * Since    0.1 */
 RNN_API rnn_status_t rnn_trainer_optimizer_bytes(const rnn_trainer_t *trainer, size_t *out);
+
+enum { /* the parts of a record in a log */
+  RNN_LOG_OPTIONS = 1,   /* what is trained, and how */
+  RNN_LOG_DATA = 2,      /* what the updates since the record before have read */
+  RNN_LOG_WEIGHTS = 3,   /* in training, and their average */
+  RNN_LOG_OPTIMIZER = 4, /* its state */
+  RNN_LOG_STATES = 5     /* position in the data, random stream, carried states */
+};
+
+/* A log of a trainer, as bytes that the host hashes. The same training has the same bytes on every CPU and
+ * for every number of threads. So who repeats some updates, from a checkpoint and with the same data, can
+ * compare, and the first part that differs tells what was changed.
+ * The bytes of a part are all that write was given for it since the record before, in any pieces. Numbers are
+ * little-endian: i32, u32 and u64 integers, f32 and f64 floats. Matrices are row-major, without padding.
+ *
+ * OPTIONS   u32 1, the version of this layout. Of the network, as rnn_get_config gives it, i32 cell,
+ *           input_size, hidden_size, output_size, num_layers, initial_state, compute; u32 flags; i32
+ *           projection_size, embedding_size, skip; u64 layer_count, and for each layer all fields in their
+ *           order from kind to zoneout_c. Of rnn_train_options_t, with the defaults of all but loss, used or
+ *           not, all fields in their order from loss to lanes, but not pointers and what changes no update:
+ *           epochs, threads, validate_every, patience, report_every, restore_best. Groups are their
+ *           u64 number, and of each the pattern, as u64 length and bytes, f32 learning_rate_factor, i32
+ *           frozen, no_weight_decay, two_biases; class_weights are their u64 number and f32 each
+ * DATA      for each update, also of those that are skipped or have no target: f64 the rate that
+ *           rnn_trainer_set_learning_rate has set, or 0; u64 the number of pieces of sequences. With pieces:
+ *           u32 1 (indices) + 2 (weights) + 4 (resets), i32 pooling, i32 loss, not 0; for each piece u64 the
+ *           number of its sequence, u64 its steps; for all of these f32 [I], or i32 the index; for all, with
+ *           resets, one byte; then its targets, one for each step, or with pooling one where the sequence
+ *           ends: for all i32 the class, or f32 [O]; for all, with weights, f32. Without pieces, of
+ *           rnn_trainer_apply: the gradients, as WEIGHTS
+ * WEIGHTS   f32, each parameter in the order of rnn_parameter_info; with options.average then their average
+ * OPTIMIZER f32, each of its moments as WEIGHTS: none, one or two
+ * STATES    u64 updates, epoch, position in the epoch's order of the batch in work, its next step, 4 words of
+ *           the random stream, skipped updates, those in a row, the update with which carried states begin,
+ *           the number of sequences in the order; u64 each of these; u64 the number of carried values; f32
+ *           each of these
+ *
+ * Both functions are called on the thread of the call that trains, after the update and before the progress
+ * function, and may not use the trainer. A host that cannot write its log stops the run by that function. */
+typedef struct rnn_log {
+  size_t struct_size;
+  uint64_t every; /* a record after each update that is a multiple of it; 0: those of rnn_trainer_log alone */
+  void (*write)(int32_t part, const void *bytes, size_t size, void *user); /* part: RNN_LOG_... */
+  void (*record)(uint64_t update, void *user); /* a record is complete, of the state after so many updates */
+  void *user;                                  /* passed to both */
+} rnn_log_t;
+
+/* Log the updates from now on, and write a record of the state as it is: the first one, without DATA, or, if
+ * there is a log, one more. Checkpoints do not keep the log: call this after rnn_trainer_load. The progress
+ * function may call it. A checkpoint that is saved after a record, before the next update, has its state.
+ *
+ * log      read; its functions are kept; NULL: no log from now on
+ * Errors   RNN_INVALID_ARGUMENT (also when log.write or log.record is NULL), RNN_UNSUPPORTED (several ranks,
+ *          or built without training)
+ * Threads  one handle, one thread at a time
+ * Realtime no
+ * Since    0.1 */
+RNN_API rnn_status_t rnn_trainer_log(rnn_trainer_t *trainer, const rnn_log_t *log);
 
 /* Release a trainer. NULL is ignored.
  *

@@ -310,6 +310,8 @@ class Trainer {
     check(rnn_trainer_optimizer_bytes(get(), &bytes));
     return bytes;
   }
+  // log: null ends it.
+  void log(const rnn_log_t* log) { check(rnn_trainer_log(get(), log)); }
   rnn_trainer_t* get() const noexcept { return handle_.get(); }
 
  private:

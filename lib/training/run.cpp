@@ -30,7 +30,13 @@ void Trainer::run(const rnn_sequences_t& data, kernels::FloatEnvironment& enviro
   while (state.validation_due != 0 || !self.is_done()) {
     // Everything that a resumed run must know is settled before the first report.
     rnn_progress_t progress = self.new_progress(RNN_EVENT_UPDATE);
-    const bool updated = state.validation_due == 0 && self.run_update(walk, job, loss, progress);
+    bool updated = false;
+    if (state.validation_due == 0) {
+      const std::uint64_t before = state.update;
+      updated = self.run_update(walk, job, loss, progress);
+      self.log_data(data, loss, environment);
+      self.log_update(before, environment);
+    }
     const bool validated = state.validation_due != 0;
     if (validated) self.validate(loss);
 

@@ -24,7 +24,8 @@ Trainer::Implementation::Implementation(const Network& network, const rnn_train_
       slice(optimizer.slice(*weights, collective.rank(), collective.ranks())),
       transposed(*weights, threads),
       lanes(*weights, collective.own_lanes(), threads, transposed),
-      evaluator(*weights, threads) {
+      evaluator(*weights, threads),
+      logged_options(log_options(*weights, resolved)) {
   options.groups = nullptr;  // the caller's
   options.group_count = 0;
   options.class_weights = labels.weights();
@@ -394,8 +395,10 @@ Trainer::Trainer(const Network& network, const rnn_train_options_t& options) {
 
 Trainer::~Trainer() { allocator().destroy(implementation_); }
 
-void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
+void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress,
+                     kernels::FloatEnvironment& environment) {
   Implementation& self = *implementation_;
+  const std::uint64_t before = self.state.update;
   Implementation::Job job{&batch, 0, 0, false, self.collective.lanes() > 1};
   self.collective.try_together([&] {
     if (self.state.next_step != 0)
@@ -410,7 +413,7 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   job.carry = self.options.stateless_windows == 0 && !self.weights->has_reverse();
   // A batch that goes on from carried states has the masks of the one in which they began.
   const bool goes_on = job.carry && count * self.weights->state_size() == self.state.carried.size();
-  const std::uint64_t begun = goes_on ? self.state.carried_since : self.state.update;
+  const std::uint64_t begun = goes_on ? self.state.carried_since : before;
   if (self.options.recurrent_dropout > 0.0f)
     job.recurrent_key = self.key(Implementation::Draw::masks_of_batch, begun, 0);
   {
@@ -419,6 +422,8 @@ void Trainer::update(const rnn_sequences_t& batch, rnn_progress_t* progress) {
   }
   if (job.carry) self.state.carried.swap(self.next_carried);
   self.state.carried_since = begun;
+  self.log_data(batch, job.loss, environment);
+  self.log_update(before, environment);
   give(result, progress);
 }
 
@@ -451,13 +456,16 @@ std::size_t Trainer::Implementation::gather_batch(const rnn_sequences_t& batch) 
   return data.count();
 }
 
-void Trainer::apply(const Tape& tape, rnn_progress_t* progress) {
+void Trainer::apply(const Tape& tape, rnn_progress_t* progress, kernels::FloatEnvironment& environment) {
   Implementation& self = *implementation_;
+  const std::uint64_t before = self.state.update;
   rnn_progress_t result = self.new_progress(RNN_EVENT_UPDATE);
   {
     const kernels::FloatMode mode;
     self.apply(tape, result);
   }
+  self.log_gradients(tape.gradients(), environment);
+  self.log_update(before, environment);
   give(result, progress);
 }
 

@@ -20,9 +20,14 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  void update(const rnn_sequences_t& batch, rnn_progress_t* progress);  // see rnn_trainer_update
-  void apply(const Tape& tape, rnn_progress_t* progress);               // see rnn_trainer_apply
-  // See rnn_trainer_run. `environment` is that in which it is called; the progress function runs in the caller's.
+  // `environment` is that in which these are called; functions of the caller's run in the caller's.
+  void update(const rnn_sequences_t& batch, rnn_progress_t* progress,
+              kernels::FloatEnvironment& environment);  // see rnn_trainer_update
+  void apply(const Tape& tape, rnn_progress_t* progress,
+             kernels::FloatEnvironment& environment);  // see rnn_trainer_apply
+  // See rnn_trainer_log; log: complete, or null.
+  void log(const rnn_log_t* log, kernels::FloatEnvironment& environment);
+  // See rnn_trainer_run.
   void run(const rnn_sequences_t& data, kernels::FloatEnvironment& environment);
   void reset();                        // see rnn_trainer_reset
   void set_learning_rate(float rate);  // see rnn_trainer_set_learning_rate

@@ -17,6 +17,7 @@
 #include "lib/training/data.h"
 #include "lib/training/evaluator.h"
 #include "lib/training/lanes.h"
+#include "lib/training/log.h"
 #include "lib/training/optimizer.h"
 #include "lib/training/options.h"
 #include "lib/training/schedule.h"
@@ -131,6 +132,14 @@ struct Trainer::Implementation {
   void finish();
   bool report(const rnn_progress_t& progress, kernels::FloatEnvironment& environment);
 
+  // log.cpp
+  // What an update has read: the slices of passes, or a tape's gradients.
+  void log_data(const rnn_sequences_t& data, std::int32_t loss, kernels::FloatEnvironment& environment);
+  void log_gradients(const float* gradients, kernels::FloatEnvironment& environment);
+  void log_record(kernels::FloatEnvironment& environment);
+  // A record, if one is due. before: the updates before the call that may have made one.
+  void log_update(std::uint64_t before, kernels::FloatEnvironment& environment);
+
   // ranks.cpp
   void exchange_gradients();
   void vote(const std::optional<Error>& failure, std::uint64_t values_checksum);
@@ -167,6 +176,8 @@ struct Trainer::Implementation {
   Buffer<float> next_carried;
   Buffer<float> between_carried[2];  // from pass to pass of an update
   Ranks ranks;
+  rnn_log_t log{};  // without functions: none
+  std::vector<unsigned char> logged_options;
 };
 
 }  // namespace rnn

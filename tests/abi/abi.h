@@ -173,6 +173,13 @@ FIELD(rnn_collective_t, gather, 32);
 FIELD(rnn_collective_t, own_sequences, 40);
 SIZE(rnn_collective_t, 48);
 
+FIELD(rnn_log_t, struct_size, 0);
+FIELD(rnn_log_t, every, 8);
+FIELD(rnn_log_t, write, 16);
+FIELD(rnn_log_t, record, 24);
+FIELD(rnn_log_t, user, 32);
+SIZE(rnn_log_t, 40);
+
 FIELD(rnn_parameter_group_t, struct_size, 0);
 FIELD(rnn_parameter_group_t, pattern, 8);
 FIELD(rnn_parameter_group_t, learning_rate_factor, 16);
@@ -292,6 +299,11 @@ PIN(RNN_SCHEDULE_EXPONENTIAL, RNN_SCHEDULE_EXPONENTIAL == 2);
 PIN(RNN_SCHEDULE_COSINE, RNN_SCHEDULE_COSINE == 3);
 PIN(RNN_EVENT_UPDATE, RNN_EVENT_UPDATE == 1);
 PIN(RNN_EVENT_VALIDATION, RNN_EVENT_VALIDATION == 2);
+PIN(RNN_LOG_OPTIONS, RNN_LOG_OPTIONS == 1);
+PIN(RNN_LOG_DATA, RNN_LOG_DATA == 2);
+PIN(RNN_LOG_WEIGHTS, RNN_LOG_WEIGHTS == 3);
+PIN(RNN_LOG_OPTIMIZER, RNN_LOG_OPTIMIZER == 4);
+PIN(RNN_LOG_STATES, RNN_LOG_STATES == 5);
 PIN(RNN_FORMAT_SAFETENSORS, RNN_FORMAT_SAFETENSORS == 1);
 PIN(RNN_FORMAT_ONNX, RNN_FORMAT_ONNX == 2);
 PIN(RNN_FORMAT_BINARY, RNN_FORMAT_BINARY == 3);
@@ -340,6 +352,7 @@ struct functions {
   rnn_status_t (*trainer_save)(const rnn_trainer_t *, const char *);
   rnn_status_t (*trainer_load)(rnn_trainer_t *, const char *);
   rnn_status_t (*trainer_optimizer_bytes)(const rnn_trainer_t *, size_t *);
+  rnn_status_t (*trainer_log)(rnn_trainer_t *, const rnn_log_t *);
   void (*trainer_destroy)(rnn_trainer_t *);
   rnn_status_t (*tape_create)(const rnn_t *, int32_t, rnn_tape_t **);
   rnn_status_t (*forward_tape)(rnn_tape_t *, const rnn_t *, const rnn_sequences_t *, const float *, float *,
@@ -378,7 +391,7 @@ const struct functions all_functions = {
     rnn_set_parameter, rnn_forward, rnn_generate, rnn_rollout, rnn_train, rnn_evaluate, rnn_trainer_create,
     rnn_trainer_update, rnn_trainer_reset, rnn_trainer_set_learning_rate, rnn_trainer_run,
     rnn_trainer_network, rnn_trainer_sync, rnn_trainer_save, rnn_trainer_load,
-    rnn_trainer_optimizer_bytes, rnn_trainer_destroy,
+    rnn_trainer_optimizer_bytes, rnn_trainer_log, rnn_trainer_destroy,
     rnn_tape_create, rnn_tape_forward, rnn_tape_backward, rnn_tape_set_dropout,
     rnn_tape_set_dropout_rates, rnn_tape_gradient, rnn_tape_zero_gradients, rnn_trainer_apply,
     rnn_tape_destroy, rnn_save, rnn_load, rnn_save_memory, rnn_load_memory, rnn_save_as, rnn_load_as,

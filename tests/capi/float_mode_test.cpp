@@ -585,6 +585,14 @@ void trainer(Calls& calls) {
   const std::string path = scratch_path("float_mode.trainer");
   rnn_trainer_t* trainer = nullptr;
   TRAINS(rnn_trainer_create, network.get(), &options, &trainer);
+  auto log = sized<rnn_log_t>();
+  log.every = 1;
+  log.write = [](int32_t, const void* bytes, size_t size, void* user) {
+    static_cast<Calls*>(user)->note(bytes, size);
+  };
+  log.record = [](uint64_t update, void* user) { static_cast<Calls*>(user)->note(&update, sizeof update); };
+  log.user = &calls;
+  TRAINS(rnn_trainer_log, trainer, &log);
   auto progress = sized<rnn_progress_t>();
   TRAINS(rnn_trainer_update, trainer, &in, &progress);
   calls.note(&progress.gradient_norm, sizeof progress.gradient_norm);

@@ -25,6 +25,7 @@ TEST(NoTraining, IsSaid) {
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_load(trainer, "x"));
   std::size_t bytes = 0;
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_optimizer_bytes(trainer, &bytes));
+  EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_trainer_log(trainer, nullptr));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_create(network.get(), 0, &tape));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_forward(tape, network.get(), &s, nullptr, nullptr, nullptr));
   EXPECT_FAILS(RNN_UNSUPPORTED, text, rnn_tape_backward(tape, nullptr, nullptr, nullptr, nullptr));

@@ -217,6 +217,14 @@ TEST_F(TrainingStructs, ParameterGroups) {
       << rnn_last_error();
 }
 
+TEST_F(TrainingStructs, Log) {
+  auto log = sized<rnn_log_t>();
+  log.write = [](int32_t, const void*, size_t, void*) {};
+  log.record = [](uint64_t, void*) {};
+  check_read<rnn_log_t>(log, "log",
+                        [&](const rnn_log_t* given) { return rnn_trainer_log(trainer.get(), given); });
+}
+
 TEST_F(TrainingStructs, Sequences) {
   check_read<rnn_sequences_t>(sequences, "data", [&](const rnn_sequences_t* data) {
     return rnn_train(network.get(), data, nullptr);

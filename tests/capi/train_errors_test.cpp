@@ -38,6 +38,13 @@ TEST_F(Training, RefusesNull) {
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_set_learning_rate(nullptr, 0.1f));
   std::size_t bytes = 0;
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_optimizer_bytes(nullptr, &bytes));
+  auto log = sized<rnn_log_t>();
+  log.record = [](uint64_t, void*) {};
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_log(nullptr, &log));
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "log.write is NULL", rnn_trainer_log(trainer, &log));
+  log.write = [](int32_t, const void*, size_t, void*) {};
+  log.record = nullptr;
+  EXPECT_FAILS(RNN_INVALID_ARGUMENT, "log.record is NULL", rnn_trainer_log(trainer, &log));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_run(nullptr, &sequences));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "data is NULL", rnn_trainer_run(trainer, nullptr));
   EXPECT_FAILS(RNN_INVALID_ARGUMENT, "trainer is NULL", rnn_trainer_network(nullptr, &rnn_out));

@@ -48,11 +48,31 @@ const std::string& path() {
   return path;
 }
 
+rnn_log_t log_to(std::vector<unsigned char>& bytes, std::uint64_t every) {
+  rnn_log_t log{};
+  log.struct_size = sizeof log;
+  log.every = every;
+  log.write = [](std::int32_t part, const void* from, std::size_t size, void* user) {
+    auto& to = *static_cast<std::vector<unsigned char>*>(user);
+    const auto* first = static_cast<const unsigned char*>(from);
+    to.push_back(static_cast<unsigned char>(part));
+    to.insert(to.end(), first, first + size);
+  };
+  log.record = [](std::uint64_t update, void* user) {
+    static_cast<std::vector<unsigned char>*>(user)->push_back(static_cast<unsigned char>(update));
+  };
+  log.user = &bytes;
+  return log;
+}
+
 }  // namespace
 
 void World::check_trainers() const {
-  for (const Training& t : trainers_)
-    if (&t != busy_trainer_) REQUIRE(same_weights(weights_of(t.handle), weights_of(t.shadow)));
+  for (const Training& t : trainers_) {
+    if (&t == busy_trainer_) continue;
+    REQUIRE(same_weights(weights_of(t.handle), weights_of(t.shadow)));
+    REQUIRE(*t.log == *t.shadow_log);
+  }
 }
 
 void World::check_tapes() const {
@@ -171,6 +191,12 @@ void World::use_trainer() {
       invoke("rnn_trainer_optimizer_bytes", RNN_OK,
              [&] { return rnn_trainer_optimizer_bytes(t.handle, &bytes); });
       REQUIRE(bytes == same);
+      rnn_log_t log = log_to(*t.shadow_log, random_.below(3));
+      t.log->clear();
+      t.shadow_log->clear();
+      REQUIRE(rnn_trainer_log(t.shadow, &log) == RNN_OK);
+      log.user = t.log.get();
+      invoke("rnn_trainer_log", RNN_OK, [&] { return rnn_trainer_log(t.handle, &log); });
       break;
     }
     case 3: {

@@ -28,6 +28,9 @@ class World {
     rnn_trainer_t* shadow = nullptr;  // the same calls, undisturbed, on another number of threads
     rnn_config_t config{};
     std::size_t outputs = 0;
+    // What their logs have written, which is the same.
+    std::shared_ptr<std::vector<unsigned char>> log = std::make_shared<std::vector<unsigned char>>();
+    std::shared_ptr<std::vector<unsigned char>> shadow_log = std::make_shared<std::vector<unsigned char>>();
   };
   struct Record {
     rnn_tape_t* handle = nullptr;
