@@ -172,6 +172,11 @@ struct Integers<xsimd::sse2> {
     const __m128i larger = _mm_cmpgt_epi32(bits(a), bits(b));
     return _mm_castsi128_ps(_mm_or_si128(_mm_and_si128(larger, bits(a)), _mm_andnot_si128(larger, bits(b))));
   }
+  static std::int32_t largest(V a) noexcept {
+    a = max(a, _mm_shuffle_ps(a, a, 0x4e));
+    a = max(a, _mm_shuffle_ps(a, a, 0xb1));
+    return _mm_cvtsi128_si32(bits(a));
+  }
   static V add(V a, V b) noexcept { return _mm_castsi128_ps(_mm_add_epi32(bits(a), bits(b))); }
   // The even and the odd bytes of slots, widened to 16 bits.
   static V even(V w) noexcept { return _mm_castsi128_ps(_mm_srai_epi16(_mm_slli_epi16(bits(w), 8), 8)); }
@@ -198,6 +203,12 @@ struct Integers<xsimd::fma3<xsimd::avx2>> {
   static V to_float(V i) noexcept { return _mm256_cvtepi32_ps(bits(i)); }
   static V subtract(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_sub_epi32(bits(a), bits(b))); }
   static V max(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_max_epi32(bits(a), bits(b))); }
+  static std::int32_t largest(V a) noexcept {
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(bits(a)), _mm256_extracti128_si256(bits(a), 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
+    return _mm_cvtsi128_si32(most);
+  }
   static V add(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_add_epi32(bits(a), bits(b))); }
   static V even(V w) noexcept {
     return _mm256_castsi256_ps(_mm256_srai_epi16(_mm256_slli_epi16(bits(w), 8), 8));
@@ -240,6 +251,7 @@ struct Integers<xsimd::avx512bw> {
   static V max(V a, V b) noexcept {
     return _mm512_castsi512_ps(_mm512_maskz_max_epi32(0xffff, bits(a), bits(b)));
   }
+  static std::int32_t largest(V a) noexcept { return _mm512_reduce_max_epi32(bits(a)); }
   static V add(V a, V b) noexcept { return _mm512_castsi512_ps(_mm512_add_epi32(bits(a), bits(b))); }
   static V even(V w) noexcept {
     return _mm512_castsi512_ps(_mm512_srai_epi16(_mm512_slli_epi16(bits(w), 8), 8));
@@ -277,6 +289,7 @@ struct Integers<xsimd::neon64> {
   static V to_float(V i) noexcept { return vcvtq_f32_s32(bits(i)); }
   static V subtract(V a, V b) noexcept { return vreinterpretq_f32_s32(vsubq_s32(bits(a), bits(b))); }
   static V max(V a, V b) noexcept { return vreinterpretq_f32_s32(vmaxq_s32(bits(a), bits(b))); }
+  static std::int32_t largest(V a) noexcept { return vmaxvq_s32(bits(a)); }
   static V add(V a, V b) noexcept { return vreinterpretq_f32_s32(vaddq_s32(bits(a), bits(b))); }
   static V even(V w) noexcept { return vreinterpretq_f32_s16(vshrq_n_s16(vshlq_n_s16(pairs(w), 8), 8)); }
   static V odd(V w) noexcept { return vreinterpretq_f32_s16(vshrq_n_s16(pairs(w), 8)); }
@@ -313,13 +326,11 @@ struct Int8 {
     Vec<Arch> most(0.0f);
     for (std::size_t i = 0; i < n; i += lanes<Arch>)
       most = Integers<Arch>::max(most, vabs<Arch>(load_from<Arch>(x, i, n)));
-    alignas(64) std::int32_t each[lanes<Arch>];
-    vbits<Arch>(most).store_aligned(each);
-    for (std::size_t i = 1; i < lanes<Arch>; ++i) each[0] = each[i] > each[0] ? each[i] : each[0];
     constexpr std::int32_t infinity = 0x7f800000;
-    if (each[0] == infinity) --each[0];
+    std::int32_t bits = Integers<Arch>::largest(most);
+    if (bits == infinity) --bits;
     float result;
-    __builtin_memcpy(&result, each, sizeof result);
+    __builtin_memcpy(&result, &bits, sizeof result);
     return result;
   }
 
