@@ -9,6 +9,6 @@ struct rnn_handle {
   explicit rnn_handle(rnn::WeightsRef weights) : network(std::move(weights)) {}
   explicit rnn_handle(const rnn::Network& other) : network(other) {}
 
-  rnn::Network network;
   bool marked = false;  // only within rnn_step_many: already seen among its streams
+  rnn::Network network;
 };

@@ -105,6 +105,12 @@ class Network {
     step_function_(steps_[half_], x, index, y);
     half_ = 1 - half_;
   }
+  // Of a stream whose turn is next: the processor does not look so far ahead.
+  void prefetch_step() const noexcept {
+    constexpr std::size_t kLine = 64;
+    const auto* const step = reinterpret_cast<const char*>(&steps_[half_]);
+    for (std::size_t i = 0; i < sizeof(kernels::CellStep); i += kLine) __builtin_prefetch(step + i);
+  }
   void step_from(std::int32_t index, float* y) noexcept {
     if (weights_->has_embedding())
       step_from(weights_->embedding(static_cast<std::size_t>(index)), 0, y);
@@ -165,31 +171,33 @@ class Network {
 
   Allocator allocator_;
   WeightsRef weights_;
+  // What each step reads comes first, in as few cache lines as can be: many streams are stepped in turn.
+  std::size_t half_ = 0;  // which half of the states is current
+  // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
+  kernels::StepFunction step_function_ = nullptr;
+  bool is_single_ = false;   // a step is that kernel, once,
+  bool is_bare_ = false;     // and nothing else
+  bool is_chain_ = false;    // a step is that kernel for each layer, and the head
+  bool has_skip_ = false;    // inputs are added to the outputs
+  bool is_delayed_ = false;  // delay_ is not 1
+  bool keeps_past_ = false;  // past_.states has some
+  // True of small networks of floats: what several streams save by reading the weights together is less than
+  // what one kernel saves.
+  bool indices_alone_ = false, inputs_alone_ = false;
+  Buffer<kernels::CellStep> steps_;  // [2, L]
+
   Buffer<float> states_;       // [2, padded S]
   Buffer<float> scratch_;      // what step_, output_ and window_ point to
   cells::ForwardStep step_{};  // of this stream alone; ready but for the states
   float* output_ = nullptr;    // [padded P]  of a layer whose output is not h alone
   float* window_ = nullptr;    // [padded K*X]  of the convolution in work
-  std::size_t half_ = 0;       // which half is current
   float delay_ = 1;            // a step reads the state of so many steps ago, or between two
-  // Where one kernel does a layer's step: that of the first layer, and what each reads and writes from each half.
-  kernels::StepFunction step_function_ = nullptr;
-  Buffer<kernels::CellStep> steps_;  // [2, L]
-  bool is_single_ = false;           // a step is that kernel, once,
-  bool is_bare_ = false;             // and nothing else
-  bool is_chain_ = false;            // a step is that kernel for each layer, and the head
-  bool has_skip_ = false;            // inputs are added to the outputs
-  bool is_delayed_ = false;          // delay_ is not 1
-  bool keeps_past_ = false;          // past_.states has some
-  // True of small networks of floats: what several streams save by reading the weights together is less than
-  // what one kernel saves.
-  bool indices_alone_ = false, inputs_alone_ = false;
   // The fewest steps of a block that are faster together than in turn: of vectors, of indices. With a delay all go in
   // turn.
   static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
   std::size_t fewest_steps_[2] = {kNever, kNever};
   BlockRoom room_;  // of step_block; a copy of the stream has none
-  Past past_;       // what was before states_; behind what every step reads
+  Past past_;       // what was before states_
 };
 
 }  // namespace rnn
