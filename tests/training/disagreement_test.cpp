@@ -1,9 +1,12 @@
 // Ranks that were not given the same: all of them say which rank differs in what.
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "lib/training/collective.h"
 #include "tests/training/runs.h"
 #include "tests/training/thread_ranks.h"
 
@@ -109,6 +112,50 @@ TEST(Disagreement, OfData) {
   check({{"data", [](Given& g) { g.sequences = 23; }},
          {"data", [](Given& g) { g.steps = 7; }},
          {"data", [](Given& g) { g.longer = 8; }}});
+}
+
+// Sends another version of the library than this one: the first value of 64 bits that a rank sends.
+struct OtherVersion {
+  const rnn_collective_t& collective;
+  bool told = false;
+
+  static std::int32_t exchange(const void* send, const std::size_t* send_sizes, void* receive,
+                               const std::size_t* receive_sizes, void* user) {
+    const rnn_collective_t& collective = static_cast<OtherVersion*>(user)->collective;
+    return collective.exchange(send, send_sizes, receive, receive_sizes, collective.user);
+  }
+  static std::int32_t gather(const void* send, void* receive, const std::size_t* receive_sizes, void* user) {
+    auto& self = *static_cast<OtherVersion*>(user);
+    std::uint64_t message[2];  // the version, and the checksum of the message
+    if (receive_sizes[1] == sizeof message && !std::exchange(self.told, true)) {
+      std::memcpy(message, send, sizeof message);
+      ++message[0];
+      message[1] = checksum(message, sizeof *message);
+      send = message;
+    }
+    return self.collective.gather(send, receive, receive_sizes, self.collective.user);
+  }
+};
+
+TEST(Disagreement, OfVersions) {
+  ThreadRanks ranks(kRanks);
+  ranks.run([&](const rnn_collective_t& collective) {
+    Given g = given();
+    OtherVersion other{collective};
+    rnn_collective_t own = collective;
+    if (collective.rank == 1) {
+      own.user = &other;
+      own.exchange = &OtherVersion::exchange;
+      own.gather = &OtherVersion::gather;
+    }
+    g.options.collective = &own;
+    const Data data = make_data(g.config, std::vector<std::size_t>(24, 5), {});
+    const rnn_sequences_t in = data.get();
+    const NetworkHandle network = create(g.config);
+    const std::string message = message_of(rnn_train(network.get(), &in, &g.options), RNN_MISMATCH);
+    EXPECT_NE(message.find("the version of librnn"), std::string::npos) << message;
+    EXPECT_NE(message.find("on rank 1"), std::string::npos) << message;
+  });
 }
 
 // Where each rank gives the sequences of its lanes alone, rank 1 has one of its 9 too few, or one too many.
