@@ -27,6 +27,7 @@ int main(int argc, char **argv) {
   rnn_mpi_t job;
   rnn_mpi_create(&job, MPI_COMM_WORLD);
   job.collective.own_sequences = 1;
+  if (job.collective.rank == 0) printf("%d ranks\n", job.collective.ranks);
 
   /* Sequence n counts from n on, in steps of n / 10. A rank makes, or reads, those of its lanes alone. */
   size_t lengths[kSequences], count = 0;

@@ -119,6 +119,8 @@ def train(rnn, MPI):
             MPI.COMM_WORLD.Abort(1)
 
     collective = collective_of(MPI.COMM_WORLD.Dup(), MPI)
+    if collective.rank == 0:
+        print(f"{collective.ranks} ranks")
 
     @ProgressFunction
     def report(progress, _):

@@ -25,7 +25,10 @@ def result(mpirun, ranks, *command, library):
                    capture_output=True, text=True, timeout=100)
         if done.returncode != 0:
             sys.exit(f"{ranks} ranks, {command}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout, (pathlib.Path(folder) / NETWORK).read_bytes()
+        first, said = done.stdout.split("\n", 1)
+        if first != f"{ranks} ranks":
+            sys.exit(f"{ranks} ranks, {command}: it says\n{done.stdout}")
+        return said, (pathlib.Path(folder) / NETWORK).read_bytes()
 
 
 def python_of(mpirun):
