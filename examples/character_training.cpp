@@ -54,9 +54,13 @@ class Run {
     rnn::Trainer trainer(start, &options);
     trainer_ = &trainer;
     try {
-      if (!files_.resume.empty()) resume(start);
+      if (!files_.resume.empty()) trainer.load(files_.resume);
+      if (files_.log != nullptr) files_.log->begin(trainer);
+      if (!files_.resume.empty()) find_best(start);
+      if (files_.resume.empty() && checkpoint_at(files_.checkpoint, 0) != files_.checkpoint) save(0);
       trainer.run(data);
       if (failure_) std::rethrow_exception(failure_);
+      if (files_.log != nullptr && !result_.interrupted) files_.log->end(result_.updates);
       if (!best_) save_best(trainer.network());
       settle(!result_.interrupted);
     } catch (const std::bad_alloc&) {
@@ -73,8 +77,8 @@ class Run {
   }
 
  private:
-  void resume(const rnn::Network& start) {
-    trainer_->load(files_.resume);
+  // Of the run that is resumed.
+  void find_best(const rnn::Network& start) {
     if (!ranks_.is_first()) return;
     if (fs::exists(file_)) {
       best_ = load_best(start);
@@ -137,11 +141,15 @@ class Run {
     training_loss_ += 0.05 * (progress.loss - training_loss_);
     if (bar_) bar_->show(progress.update, remark(), false);
     result_.interrupted = ranks_.any(files_.interrupted != nullptr && files_.interrupted->load());
-    if (progress.update % plan_.validate_every == 0) return validate();
-    if (!result_.interrupted) return false;
-    if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
-    return true;
+    const bool is_validated = progress.update % plan_.validate_every == 0;
+    const bool may_end = is_validated || result_.interrupted;
+    if (files_.log != nullptr) files_.log->go_on(*trainer_, progress.update, may_end);
+    const bool ends = is_validated ? validate() : result_.interrupted;
+    if (may_end && !files_.checkpoint.empty()) save(progress.update);
+    return ends;
   }
+
+  void save(std::uint64_t update) const { trainer_->save(checkpoint_at(files_.checkpoint, update)); }
 
   void begin(const rnn_progress_t& progress) {
     result_.updates = progress.update - 1;
@@ -161,7 +169,6 @@ class Run {
       save_best(std::move(network));
       best_loss_ = loss;
     }
-    if (!files_.checkpoint.empty()) trainer_->save(files_.checkpoint);
     const bool ended = result_.updates >= plan_.updates || seconds_since(start_) > files_.seconds;
     if (ended) result_.interrupted = false;
     return ended || result_.interrupted;
@@ -240,6 +247,10 @@ CharacterData::CharacterData(std::vector<std::int32_t> text, std::vector<std::in
   cut(std::move(text), batch);
 }
 
+CharacterData::CharacterData(std::vector<std::int32_t> text, std::size_t batch) {
+  cut(std::move(text), batch);
+}
+
 void CharacterData::cut(std::vector<std::int32_t> text, std::size_t batch) {
   const std::size_t steps = text.empty() ? 0 : (text.size() - 1) / batch;
   if (steps < 2)
@@ -282,6 +293,12 @@ void Ranks::check_same(const std::string& name, std::uint64_t value) const {
 bool Ranks::any(bool here) const {
   const std::vector<std::uint64_t> values = all(here ? 1 : 0);
   return std::any_of(values.begin(), values.end(), [](std::uint64_t value) { return value != 0; });
+}
+
+std::string checkpoint_at(const std::string& path, std::uint64_t update) {
+  static const std::string kPlace = "{update}";
+  const std::size_t place = path.find(kPlace);
+  return place == path.npos ? path : std::string(path).replace(place, kPlace.size(), std::to_string(update));
 }
 
 std::string unfinished(const std::string& model) {
@@ -348,6 +365,7 @@ double CharacterTraining::measure_update(double limit) const {
 
 rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) const {
   rnn_train_options_t options = options_;
+  options.epochs = std::numeric_limits<std::int32_t>::max();
   if (options.schedule == RNN_SCHEDULE_CONSTANT || options.schedule_updates != 0) return options;
   const std::uint64_t unit = options.schedule_by_epoch != 0 ? updates_per_epoch() : 1;
   const auto end = static_cast<std::int32_t>((plan.updates + unit - 1) / unit);
@@ -362,9 +380,7 @@ CharacterResult CharacterTraining::run(const CharacterPlan& plan, const Characte
   ranks.check_same("how often to validate", plan.validate_every);
   ranks.check_same("whether there is a checkpoint to go on from", files.resume.empty() ? 0 : 1);
   ranks.check_same("whether to save checkpoints", files.checkpoint.empty() ? 0 : 1);
-  rnn_train_options_t options = options_for(plan);
-  options.epochs = std::numeric_limits<std::int32_t>::max();  // the plan's end is that of the run
-  return Run(plan, files, vocabulary_, data_.validation, characters_per_update(), options)
+  return Run(plan, files, vocabulary_, data_.validation, characters_per_update(), options_for(plan))
       .run(start_, data_.training.view());
 }
 

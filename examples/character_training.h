@@ -21,6 +21,9 @@ struct CharacterData {
   CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch);
   CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text, std::size_t batch);
 
+  // With nothing held out.
+  CharacterData(std::vector<std::int32_t> text, std::size_t batch);
+
   // Leaves this rank the pieces of its lanes.
   void keep_own(std::int32_t lanes, const rnn_collective_t& ranks);
 
@@ -43,12 +46,30 @@ struct CharacterPlan {
 // About so many updates; `validations` of them are followed by a validation.
 CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations);
 
+// Is told how a run goes on, to log it. What it throws ends the run.
+class RunLog {
+ public:
+  virtual ~RunLog() = default;
+  // Before the first update of this run.
+  virtual void begin(rnn::Trainer& trainer) = 0;
+  // After each; may_end: a validation or the end of the run follows, and a checkpoint if there are any.
+  virtual void go_on(rnn::Trainer& trainer, std::uint64_t update, bool may_end) = 0;
+  // After the last one, unless the run was stopped before it.
+  virtual void end(std::uint64_t update) = 0;
+};
+
+// Where a checkpoint after so many updates is saved: {update} in a path becomes their number.
+std::string checkpoint_at(const std::string& path, std::uint64_t update);
+
 struct CharacterRun {
   // The file for the network of the best validation. One that is there is replaced when the run is done;
   // until then, and if the run is stopped or fails, its best network is in unfinished(model).
   std::string model;
-  std::string checkpoint;  // the file for what a later run goes on from; empty: none
-  std::string resume;      // such a file of an earlier run with the same `model`; empty: none
+  // The file for what a later run goes on from, see checkpoint_at; empty: none. With {update} there is one of the
+  // beginning, too.
+  std::string checkpoint;
+  RunLog* log = nullptr;
+  std::string resume;  // such a file of an earlier run with the same `model`; empty: none
   double seconds = std::numeric_limits<double>::infinity();  // ends at the first validation behind these
   std::FILE* out = nullptr;                                  // for the progress; null: none
   const std::atomic<bool>* interrupted = nullptr;            // ends the run when it becomes true
@@ -109,8 +130,10 @@ class CharacterTraining {
   static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads,
                                    int lanes = 1, const rnn_collective_t* collective = nullptr);
 
- private:
+  // Of a run: the plan's end is its own.
   rnn_train_options_t options_for(const CharacterPlan& plan) const;
+
+ private:
   double measure_update(double limit) const;
 
   const rnn::Network& start_;

@@ -19,6 +19,7 @@ void add_train(CLI::App& program);
 void add_sample(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_bench(CLI::App& program);
+void add_verify(CLI::App& program);
 
 // Arguments that contradict each other: exit status 2, as for those that the parser refuses.
 class UsageError : public std::runtime_error {

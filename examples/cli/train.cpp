@@ -1,11 +1,11 @@
 // rnn train: a model of the characters of a text.
+#include "train.h"
+
 #include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -14,53 +14,13 @@
 
 #include "../character_training.h"
 #include "../model_file.h"
-#include "common.h"
+#include "log.h"
 #include "ranks.h"
 
 namespace {
 
 constexpr std::uint64_t kDefaultUpdates = 2000;
-constexpr std::uint64_t kMostUpdates = 1 << 30;
 constexpr const char* kConverted = RNN_WITH_ONNX ? ".onnx and .h files" : ".h files";
-
-struct Train {
-  std::string text;
-  std::string model = "model.safetensors";
-  std::string checkpoint;
-  std::string resume;
-  std::string init;
-  bool keep_vocabulary = false;
-  std::string validation = "0.1";
-  std::uint64_t updates = 0;
-  std::uint64_t epochs = 0;
-  double seconds = 0;
-  std::uint64_t validations = 40;
-  std::size_t batch = 32;
-  std::int32_t window = 64;
-  float learning_rate = 0.01f;
-  float weight_decay = 0.1f;
-  float dropout = 0;
-  float output_dropout = 0;
-  float recurrent_dropout = 0;
-  float average = 0;
-  float label_smoothing = 0;
-  std::string schedule = "cosine";
-  float schedule_factor = 0;
-  std::int32_t schedule_updates = 0;
-  std::int32_t schedule_start = 0;
-  bool schedule_by_epoch = false;
-  std::int32_t skip_not_finite = 0;
-  int threads = 0;
-  std::int32_t lanes = 1;
-  bool quiet = false;
-  bool json = false;
-  Shape shape;
-};
-
-const std::map<std::string, std::int32_t> kSchedules = {{"constant", RNN_SCHEDULE_CONSTANT},
-                                                        {"step", RNN_SCHEDULE_STEP},
-                                                        {"exponential", RNN_SCHEDULE_EXPONENTIAL},
-                                                        {"cosine", RNN_SCHEDULE_COSINE}};
 
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
@@ -75,17 +35,6 @@ void catch_interrupts() {
     sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
   }
-}
-
-// The part of the text that --validation says to hold out; 0 if it is a file, such as ./0.1.
-double held_out(const std::string& validation) {
-  char* end = nullptr;
-  const double part = std::strtod(validation.c_str(), &end);
-  const bool is_number = end != validation.c_str() && *end == '\0';
-  if (is_number && part > 0 && part < 1) return part;
-  if (std::filesystem::exists(validation)) return 0;
-  if (is_number) throw UsageError("--validation: " + validation + " must be between 0 and 1");
-  throw std::runtime_error("--validation: there is no file " + validation + ", and it is not a number");
 }
 
 CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text text) {
@@ -109,6 +58,7 @@ void check_lanes(const Train& train) {
   if (ranks()->ranks > train.lanes)
     throw UsageError("--lanes is " + std::to_string(train.lanes) + "; " + std::to_string(ranks()->ranks) +
                      " ranks need as many or more");
+  if (!train.log.empty()) throw UsageError("--log is of one rank");
   if (train.text == "-")
     throw UsageError("several ranks need a file, since standard input is that of the first one alone");
 }
@@ -126,15 +76,23 @@ void check_outputs(const Train& train) {
     const char* name;
     const std::string& path;
   } read[] = {{"the text", text}, {"--validation", validation}, {"--init", train.init}},
-    written[] = {{"--out", train.model}, {"the unfinished model", best}, {"--checkpoint", train.checkpoint}};
+    written[] = {{"--out", train.model},
+                 {"the unfinished model", best},
+                 {"--checkpoint", train.checkpoint},
+                 {"--log", train.log}};
   for (const auto& out : written)
     for (const auto& in : read) check_not_same(out.name, out.path, in.name, in.path);
   for (const std::string& model : {train.model, best}) {
     check_not_same("--out", model, "--resume", train.resume);
     check_not_same("--out", model, "--checkpoint", train.checkpoint);
+    check_not_same("--out", model, "--log", train.log);
   }
   check_writable(train.model);
-  if (const std::string checkpoint = checkpoint_of(train); !checkpoint.empty()) check_writable(checkpoint);
+  check_not_same("--log", train.log, "--resume", train.resume);
+  check_not_same("--log", train.log, "--checkpoint", train.checkpoint);
+  if (const std::string checkpoint = checkpoint_of(train); !checkpoint.empty())
+    check_writable(checkpoint_at(checkpoint, 0));
+  check_log(train);
 }
 
 // That of --init, with the text's new characters; without --init the text's.
@@ -250,31 +208,6 @@ void check_effects(const Train& train, const CLI::App& command, const rnn_config
         "no more than 100000 characters are held out");
 }
 
-rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
-  rnn_train_options_t options = CharacterTraining::default_options(data);
-  options.window = train.window;
-  options.learning_rate = train.learning_rate;
-  options.weight_decay = train.weight_decay;
-  options.dropout = train.dropout;
-  options.output_dropout = train.output_dropout;
-  options.recurrent_dropout = train.recurrent_dropout;
-  options.average = train.average;
-  options.label_smoothing = train.label_smoothing;
-  options.schedule = kSchedules.at(train.schedule);
-  options.schedule_factor = train.schedule_factor;
-  options.schedule_updates = train.schedule_updates;
-  options.schedule_start = train.schedule_start;
-  options.schedule_by_epoch = train.schedule_by_epoch;
-  if (train.schedule != "constant" && train.schedule != "cosine" && train.schedule_updates == 0)
-    options.schedule_updates = 1;  // an epoch
-  options.skip_not_finite = train.skip_not_finite;
-  options.seed = train.shape.seed;
-  options.threads = train.threads;
-  options.lanes = train.lanes;
-  options.collective = ranks();
-  return options;
-}
-
 CharacterPlan plan_of(const Train& train, const CharacterTraining& training) {
   if (train.seconds > 0) return training.plan_seconds(train.seconds, kMostUpdates, train.validations);
   const std::uint64_t most_epochs = kMostUpdates / training.updates_per_epoch();
@@ -327,8 +260,11 @@ void run(const Train& train, const CLI::App& command) {
   check_schedule_effect(train, command, training, plan);
   check_effects(train, command, start.config(), data, plan);
   if (!train.quiet && rank() == 0) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
+  const std::unique_ptr<RunLog> log = open_log(train, vocabulary, plan);
+  CharacterRun files = run_of(train);
+  files.log = log.get();
   catch_interrupts();
-  const CharacterResult result = training.run(plan, run_of(train));
+  const CharacterResult result = training.run(plan, files);
   if (rank() != 0) return;
 
   const rnn::Network model = rnn::Network::load(result.model);
@@ -347,133 +283,6 @@ void run(const Train& train, const CLI::App& command) {
          {"validation", json_of(validation)}});
 }
 
-void add_length_options(CLI::App& command, Train& train) {
-  CLI::Option* updates =
-      command.add_option("--updates", train.updates, "How long to train, about; default: 2000")
-          ->check(whole_number(1, kMostUpdates));
-  CLI::Option* epochs = command.add_option("--epochs", train.epochs, "The same in passes over the text")
-                            ->check(whole_number(1, kMostUpdates))
-                            ->excludes(updates);
-  command.add_option("--seconds", train.seconds, "The same in time, about")
-      ->check(number(0.1, 1e7))
-      ->excludes(updates)
-      ->excludes(epochs);
-}
-
-void add_file_options(CLI::App& command, Train& train) {
-  command.add_option("text", train.text, "The file to learn; -: standard input")->required();
-  command
-      .add_option("-o,--out", train.model,
-                  "Where to save the model of the best validation, .safetensors or .rnn.\n"
-                  "A file that is there is replaced at the end of the training; until then,\n"
-                  "and if it is stopped, the best model is in OUT.unfinished.SUFFIX")
-      ->capture_default_str();
-  command
-      .add_option("--validation", train.validation,
-                  "What tells which model is the best: a file, or the part of\n"
-                  "the text (100000 characters at most) that is not learnt")
-      ->capture_default_str();
-  command
-      .add_option("--checkpoint", train.checkpoint, "Where to save what --resume takes, at each validation")
-      ->check(not_empty());
-  CLI::Option* init =
-      command
-          .add_option("--init", train.init,
-                      "Begin with the weights and the vocabulary of a model that rnn train has\n"
-                      "saved, whose shape is kept. Characters that only the text has are added;\n"
-                      "their weights are new")
-          ->check(CLI::ExistingFile);
-  command.add_flag("--keep-vocabulary", train.keep_vocabulary,
-                   "With --init: characters that the model does not know are an error");
-  command
-      .add_option("--resume", train.resume,
-                  "Go on from a checkpoint, with the same text, options and --out;\n"
-                  "the model's shape is the checkpoint's, the learning rate that of\n"
-                  "--learning-rate. Without --checkpoint the next ones replace it")
-      ->check(CLI::ExistingFile)
-      ->excludes(command.get_option("--seconds"))
-      ->excludes(init);
-}
-
-void add_training_options(CLI::App& command, Train& train) {
-  command.add_option("--validations", train.validations, "How often to validate")
-      ->check(whole_number(1, kMostUpdates))
-      ->capture_default_str();
-  command.add_option("--batch", train.batch, "Pieces of the text that are read side by side")
-      ->check(whole_number(1, 65536))
-      ->capture_default_str();
-  command.add_option("--window", train.window, "Characters through which gradients flow")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  command.add_option("--learning-rate", train.learning_rate, "Of AdamW; falls by --schedule")
-      ->check(number(1e-9, 100))
-      ->capture_default_str();
-  command.add_option("--weight-decay", train.weight_decay, "Of AdamW")
-      ->check(number(0, 1000))
-      ->capture_default_str();
-  command
-      .add_option("--lanes", train.lanes,
-                  "A power of two: the parts of the batch whose gradients are computed apart\n"
-                  "and then added, by threads and by ranks. The model depends on it, but not\n"
-                  "on how many threads and ranks there are")
-      ->check(power_of_two(1024))
-      ->capture_default_str();
-  command
-      .add_option("--dropout", train.dropout, "Part of each layer's output that the next one does not see")
-      ->check(number(0, 0.999))
-      ->capture_default_str();
-  command
-      .add_option("--output-dropout", train.output_dropout,
-                  "Part of the last layer's output that the head does not see")
-      ->check(number(0, 0.999))
-      ->capture_default_str();
-  command
-      .add_option("--recurrent-dropout", train.recurrent_dropout,
-                  "Part of the state that the gates do not see, the same units all along a\n"
-                  "piece of the text")
-      ->check(number(0, 0.999))
-      ->capture_default_str();
-  command
-      .add_option("--label-smoothing", train.label_smoothing,
-                  "Part of each target that is spread over all characters. The training loss\n"
-                  "of the progress is with it; that of validation, which tells the best model,\n"
-                  "and those at the end are without")
-      ->check(number(0, 0.999))
-      ->capture_default_str();
-  command.add_option("--average", train.average, "Decay of a moving average of the weights; 0: none")
-      ->check(number(0, 0.999999))
-      ->capture_default_str();
-  command
-      .add_option("--skip-not-finite", train.skip_not_finite,
-                  "Skip so many updates in a row whose loss or gradient is not finite; one\n"
-                  "more is an error")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-}
-
-void add_schedule_options(CLI::App& command, Train& train) {
-  command
-      .add_option("--schedule", train.schedule,
-                  "How the learning rate falls: constant, not at all; step, at once by a\n"
-                  "factor after each --schedule-updates; exponential, the same bit by bit;\n"
-                  "cosine, to that factor over all of them")
-      ->check(CLI::IsMember(kSchedules))
-      ->capture_default_str();
-  command
-      .add_option("--schedule-factor", train.schedule_factor, "The factor; default: 0 for cosine, else 0.1")
-      ->check(number(0, 1));
-  command
-      .add_option("--schedule-updates", train.schedule_updates,
-                  "How many; default for cosine: all that follow --schedule-start")
-      ->check(CLI::Range(1, 1 << 30));
-  command.add_option("--schedule-start", train.schedule_start, "Updates before the rate begins to fall")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-  command.add_flag("--schedule-by-epoch", train.schedule_by_epoch,
-                   "Count passes over the text, not updates, in these two options; of step\n"
-                   "and exponential --schedule-updates is then 1 by default");
-}
-
 }  // namespace
 
 void add_train(CLI::App& program) {
@@ -484,11 +293,7 @@ void add_train(CLI::App& program) {
       "model's characters are the bytes.\n"
       "Ctrl-C ends the training as if it were done: the best model so far is saved, and a\n"
       "checkpoint if there is to be one. A second one ends the program.");
-  add_length_options(command, *train);
-  add_file_options(command, *train);
-  add_shape_options(command, train->shape);
-  add_training_options(command, *train);
-  add_schedule_options(command, *train);
+  add_train_options(command, *train);
   add_threads_option(command, train->threads);
   command.add_flag("--quiet", train->quiet, "Show no progress");
   add_json_flag(command, train->json);
