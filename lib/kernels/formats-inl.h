@@ -195,6 +195,15 @@ struct Integers<xsimd::sse2> {
 };
 #endif
 
+#if defined(__AVX2__)
+inline std::int32_t largest_of(__m256i a) noexcept {
+  __m128i most = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+  most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
+  return _mm_cvtsi128_si32(most);
+}
+#endif
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 template <>
 struct Integers<xsimd::fma3<xsimd::avx2>> {
@@ -203,12 +212,7 @@ struct Integers<xsimd::fma3<xsimd::avx2>> {
   static V to_float(V i) noexcept { return _mm256_cvtepi32_ps(bits(i)); }
   static V subtract(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_sub_epi32(bits(a), bits(b))); }
   static V max(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_max_epi32(bits(a), bits(b))); }
-  static std::int32_t largest(V a) noexcept {
-    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(bits(a)), _mm256_extracti128_si256(bits(a), 1));
-    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
-    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
-    return _mm_cvtsi128_si32(most);
-  }
+  static std::int32_t largest(V a) noexcept { return largest_of(bits(a)); }
   static V add(V a, V b) noexcept { return _mm256_castsi256_ps(_mm256_add_epi32(bits(a), bits(b))); }
   static V even(V w) noexcept {
     return _mm256_castsi256_ps(_mm256_srai_epi16(_mm256_slli_epi16(bits(w), 8), 8));
@@ -251,7 +255,10 @@ struct Integers<xsimd::avx512bw> {
   static V max(V a, V b) noexcept {
     return _mm512_castsi512_ps(_mm512_maskz_max_epi32(0xffff, bits(a), bits(b)));
   }
-  static std::int32_t largest(V a) noexcept { return _mm512_reduce_max_epi32(bits(a)); }
+  static std::int32_t largest(V a) noexcept {
+    return largest_of(_mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(0xf, bits(a), 0),
+                                       _mm512_maskz_extracti64x4_epi64(0xf, bits(a), 1)));
+  }
   static V add(V a, V b) noexcept { return _mm512_castsi512_ps(_mm512_add_epi32(bits(a), bits(b))); }
   static V even(V w) noexcept {
     return _mm512_castsi512_ps(_mm512_srai_epi16(_mm512_slli_epi16(bits(w), 8), 8));

@@ -110,67 +110,92 @@ constexpr std::size_t leading = 0;
 template <class Output>
 constexpr std::size_t leading<Output, decltype(void(Output::leads))> = Output::leads;
 
-// Gates [first, first + count) of a tile's weights, which have one vector for each gate.
-template <class Arch, std::size_t first, std::size_t count, class Weights>
+// Vectors of each gate of which the four parts of a row's sums are in registers at once, up to 16 units.
+template <class Arch>
+constexpr std::size_t gate_vectors = 16 / lanes<Arch> < Shape<Arch>::registers / (2 * kParts)
+                                         ? 16 / lanes<Arch>
+                                         : Shape<Arch>::registers / (2 * kParts);
+
+// Gates [first, first + count) of a tile's weights, which have W vectors of each gate.
+template <class Arch, std::size_t W, std::size_t G, std::size_t first, std::size_t count, class Weights>
 struct SomeGates {
   using Number = typename Weights::Number;
-  static constexpr std::size_t wide = Weights::wide > 0 ? count : 0, narrow = Weights::narrow > 0 ? count : 0;
+  static constexpr std::size_t wide = Weights::wide > 0 ? W* count : 0;
+  static constexpr std::size_t narrow = Weights::narrow > 0 ? count : 0;
   const Weights& weights;
   template <std::size_t word>
   Vec<Arch> factor(std::size_t k, std::size_t v) const noexcept {
-    return weights.template factor<word>(k, first + v);
+    return weights.template factor<word>(k, v / count * G + first + v % count);
   }
   Vec<Narrow<Arch>> narrow_vector(std::size_t k, std::size_t v) const noexcept {
     return weights.narrow_vector(k, first + v);
   }
 };
 
-template <class Arch, std::size_t first, std::size_t count, class Weights, class Use>
-[[gnu::always_inline]] inline auto with_gates(const Weights& weights, std::size_t depth, const float* x,
-                                              const Use& use) noexcept {
-  const SomeGates<Arch, first, count, Weights> some{weights};
-  const auto sums = accumulate_parts<Arch>(some, depth, x);
-  if constexpr (Weights::wide > 0) {
-    Vec<Arch> wide[count];
-    RNN_UNROLL for (std::size_t v = 0; v < count; ++v) wide[v] = sums.wide[v];
-    return use(wide);
+// sum[w] = the sums of these gates, of vector w of each.
+template <class Arch, std::size_t G, std::size_t first, std::size_t count, class Weights, class V,
+          std::size_t W>
+[[gnu::always_inline]] inline void sum_gates(const Weights& weights, std::size_t depth, const float* x,
+                                             V (&sum)[W][count]) noexcept {
+  if constexpr (count > 1 && W * count * kParts > Shape<Arch>::registers * 3 / 4) {
+    V one[W][1], others[W][count - 1];
+    sum_gates<Arch, G, first, 1>(weights, depth, x, one);
+    sum_gates<Arch, G, first + 1, count - 1>(weights, depth, x, others);
+    RNN_UNROLL for (std::size_t w = 0; w < W; ++w) {
+      sum[w][0] = one[w][0];
+      RNN_UNROLL for (std::size_t g = 1; g < count; ++g) sum[w][g] = others[w][g - 1];
+    }
   } else {
-    return use(sums.narrow);
+    const SomeGates<Arch, W, G, first, count, Weights> some{weights};
+    const auto sums = accumulate_parts<Arch>(some, depth, x);
+    RNN_UNROLL for (std::size_t w = 0; w < W; ++w) {
+      RNN_UNROLL for (std::size_t g = 0; g < count; ++g) {
+        if constexpr (Weights::wide > 0)
+          sum[w][g] = sums.wide[w * count + g];
+        else
+          sum[w][g] = sums.narrow[g];
+      }
+    }
   }
 }
 
-template <class Arch, class Weights, class Output>
-[[gnu::always_inline]] inline void finish_vector(const Weights& weights, std::size_t depth, const float* x,
-                                                 const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, first = leading<Output>;
+template <class Arch, class V, std::size_t W, class Weights, class Output>
+[[gnu::always_inline]] inline void finish_vectors(const Weights& weights, std::size_t depth, const float* x,
+                                                  const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates, first = leading<Output>, L = lanes<typename V::arch_type>;
   if constexpr (first == 0) {
-    with_gates<Arch, 0, G>(weights, depth, x, [&](const auto& sum) { output.finish(0, 0, sum); });
+    V sum[W][G];
+    sum_gates<Arch, G, 0, G>(weights, depth, x, sum);
+    RNN_UNROLL for (std::size_t w = 0; w < W; ++w) output.finish(0, w * L, sum[w]);
   } else {
-    const auto lead =
-        with_gates<Arch, 0, first>(weights, depth, x, [&](const auto& sum) { return output.lead(sum); });
-    with_gates<Arch, first, G - first>(weights, depth, x, [&](const auto& sum) { output.follow(lead, sum); });
+    V sum[W][first], lead[W], others[W][G - first];
+    sum_gates<Arch, G, 0, first>(weights, depth, x, sum);
+    RNN_UNROLL for (std::size_t w = 0; w < W; ++w) lead[w] = output.lead(w * L, sum[w]);
+    sum_gates<Arch, G, first, G - first>(weights, depth, x, others);
+    RNN_UNROLL for (std::size_t w = 0; w < W; ++w) output.follow(w * L, lead[w], others[w]);
   }
 }
 
-// One row of a matrix of one vector for each gate, a tiny network's: the way through memory would count.
+// One row of a matrix of so few vectors for each gate, a tiny network's: the way through memory would count.
 // False for any other matrix, of which nothing is done.
-template <class Arch, class Output>
-[[gnu::always_inline]] inline bool multiply_vector(const Panels& w, const float* x,
-                                                   const Output& output) noexcept {
-  constexpr std::size_t G = Output::gates, full = G > 1 ? 1 : 0;
+template <class Arch, std::size_t W = 1, class Output>
+[[gnu::always_inline]] inline bool multiply_vectors(const Panels& w, const float* x,
+                                                    const Output& output) noexcept {
+  constexpr std::size_t G = Output::gates;
   using P = PanelShape<Arch, G>;
-  if constexpr (G <= Shape<Arch>::part_vectors) {
-    if (w.rows > G * lanes<Arch>) return false;
+  if constexpr (W > gate_vectors<Arch>) {
+    return false;
+  } else {
+    if (w.rows > G * W * lanes<Arch>) return multiply_vectors<Arch, W + 1>(w, x, output);
     if (!has_narrow<Arch> || w.rows > G * lanes<Narrow<Arch>>) {
-      const TileWeights<Arch, P, full, 1 - full, 0> weights(w.data, w.depth);
-      finish_vector<Arch>(weights, w.depth, x, output);
+      const TileWeights<Arch, P, G * W / P::vectors, G * W % P::vectors, 0> weights(w.data, w.depth);
+      finish_vectors<Arch, Vec<Arch>, W>(weights, w.depth, x, output);
     } else if constexpr (has_narrow<Arch>) {
       const TileWeights<Arch, P, 0, 0, G> weights(w.data, w.depth);
-      finish_vector<Arch>(weights, w.depth, x, output);
+      finish_vectors<Arch, Vec<Narrow<Arch>>, 1>(weights, w.depth, x, output);
     }
     return true;
   }
-  return false;
 }
 
 // Hand one row's sums on, to any output or to one whose type is known: a step of one row feels the difference.
@@ -224,13 +249,13 @@ template <class Arch, std::size_t G, class Output>
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_row(F32, const Panels& w, const float* x,
                                                 const Output& output) noexcept {
-  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, output);
+  if (!multiply_vectors<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, output);
 }
 // The same, with less code, where there may also be several rows.
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_single(F32, const Panels& w, const float* x,
                                                    const Output& output) noexcept {
-  if (!multiply_vector<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, any(output));
+  if (!multiply_vectors<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, any(output));
 }
 
 // Floats in a cache line.

@@ -44,13 +44,13 @@ struct GruForward {
   }
   static constexpr std::size_t leads = is_step<Units> ? 1 : 0;  // n waits for r
   template <class V>
-  [[gnu::always_inline]] V lead(const V (&sum)[1]) const noexcept {
-    return activate<typename V::arch_type>(0, 0, 0, sum[0]);
+  [[gnu::always_inline]] V lead(std::size_t unit, const V (&sum)[1]) const noexcept {
+    return activate<typename V::arch_type>(0, 0, unit, sum[0]);
   }
   template <class V>
-  [[gnu::always_inline]] void follow(V r, const V (&sum)[2]) const noexcept {
+  [[gnu::always_inline]] void follow(std::size_t unit, V r, const V (&sum)[2]) const noexcept {
     using Arch = typename V::arch_type;
-    advance<Arch>(0, 0, r, activate<Arch>(0, 1, 0, sum[0]), sum[1]);
+    advance<Arch>(0, unit, r, activate<Arch>(0, 1, unit, sum[0]), sum[1]);
   }
 
  private:

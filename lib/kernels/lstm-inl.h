@@ -47,15 +47,15 @@ struct LstmForward {
   }
   static constexpr std::size_t leads = is_step<Units> ? 3 : 0;  // o is needed last
   template <class V>
-  [[gnu::always_inline]] V lead(const V (&sum)[3]) const noexcept {
+  [[gnu::always_inline]] V lead(std::size_t unit, const V (&sum)[3]) const noexcept {
     using Arch = typename V::arch_type;
-    const V i = activate<Arch, 0>(0, 0, sum[0]), f = activate<Arch, 1>(0, 0, sum[1]);
-    return remember<Arch>(0, 0, i, f, activate<Arch, 2>(0, 0, sum[2]));
+    const V i = activate<Arch, 0>(0, unit, sum[0]), f = activate<Arch, 1>(0, unit, sum[1]);
+    return remember<Arch>(0, unit, i, f, activate<Arch, 2>(0, unit, sum[2]));
   }
   template <class V>
-  [[gnu::always_inline]] void follow(V tanh_c, const V (&sum)[1]) const noexcept {
+  [[gnu::always_inline]] void follow(std::size_t unit, V tanh_c, const V (&sum)[1]) const noexcept {
     using Arch = typename V::arch_type;
-    store_units<Arch>(step.h, 0, 0, 0, n, activate<Arch, 3>(0, 0, sum[0]) * tanh_c);
+    store_units<Arch>(step.h, 0, 0, unit, n, activate<Arch, 3>(0, unit, sum[0]) * tanh_c);
   }
 
  private:
