@@ -12,6 +12,9 @@
 
 namespace rnn::kernels {
 
+extern const Table scalar_table;
+extern const Products scalar_bf16;
+extern const Products scalar_int8;
 #if defined(__x86_64__)
 extern const Table sse2_table;
 extern const Table avx2_table;
@@ -26,7 +29,7 @@ extern const Products avx512_int8;
 extern const Products avx512bf16_bf16;
 extern const Products avx512amx_bf16;
 extern const Products avx512vnni_int8;
-#else
+#elif defined(__aarch64__)
 extern const Table neon_table;
 extern const Products neon_bf16;
 extern const Products neon_int8;
@@ -47,6 +50,11 @@ bool has_avx_vnni() {
 class Available {
  public:
   Available() {
+#if RNN_WITH_SCALAR
+    add(scalar_table);
+    add(scalar_bf16);
+    add(scalar_int8);
+#endif
 #if defined(__x86_64__)
     __builtin_cpu_init();
 #if RNN_WITH_SSE2
@@ -77,7 +85,7 @@ class Available {
     }
     if (__builtin_cpu_supports("avx512vnni")) add(avx512vnni_int8);
 #endif
-#else
+#elif RNN_WITH_NEON
     add(neon_table);
     add(neon_bf16);
     add(neon_int8);
@@ -105,7 +113,7 @@ class Available {
   }
 
  private:
-  static constexpr std::size_t kIsas = 3, kMost = 5;
+  static constexpr std::size_t kIsas = 4, kMost = 6;
   struct List {
     const Table* begin[kMost];
     std::size_t count = 0;

@@ -161,7 +161,58 @@ struct Bf16Native : Bf16 {
 template <class Arch>
 struct Integers;
 
-#if defined(__SSE2__) && !defined(__AVX2__)
+#if defined(RNN_SCALAR)
+template <>
+struct Integers<Scalar> {
+  using V = Vec<Scalar>;
+  using I = IntVec<Scalar>;
+  // Adding this to |x| < 2^21 rounds x to an integer, ties to even, and leaves it in the low bits of the sum.
+  static V round(V x) noexcept {
+    constexpr float round_to_integer = 0x1.8p23f;
+    return from_bits(bits(x + V(round_to_integer)) - bits(V(round_to_integer)));
+  }
+  static V to_float(V i) noexcept { return V(bits(i)); }
+  static V subtract(V a, V b) noexcept { return from_bits(bits(a) - bits(b)); }
+  static V max(V a, V b) noexcept {
+    return from_bits(
+        each<std::int32_t>([](std::int32_t m, std::int32_t n) { return m > n ? m : n; }, bits(a), bits(b)));
+  }
+  static std::int32_t largest(V a) noexcept {
+    const I i = bits(a);
+    const auto larger = [](std::int32_t m, std::int32_t n) { return m > n ? m : n; };
+    return larger(larger(i.x[0], i.x[1]), larger(i.x[2], i.x[3]));
+  }
+  static V add(V a, V b) noexcept { return from_bits(bits(a) + bits(b)); }
+  static V even(V w) noexcept {
+    return from_bits(each<std::int32_t>(
+        [](std::int32_t n) { return pair(signed_byte(n), signed_byte(n >> 16)); }, bits(w)));
+  }
+  static V odd(V w) noexcept {
+    return from_bits(
+        each<std::int32_t>([](std::int32_t n) { return pair(signed_byte(n >> 8), n >> 24); }, bits(w)));
+  }
+  static V dot(V w, V x, V sum) noexcept {
+    const I products = each<std::int32_t>(
+        [](std::int32_t m, std::int32_t n) { return lower(m) * lower(n) + (m >> 16) * (n >> 16); }, bits(w),
+        bits(x));
+    return from_bits(bits(sum) + products);
+  }
+  static void store_narrowed(float* out, V i) noexcept {
+    const I n = bits(i);
+    out[0] = cast_bits<float>(pair(n.x[0], n.x[1]));
+    out[1] = cast_bits<float>(pair(n.x[2], n.x[3]));
+  }
+
+ private:
+  static I bits(V x) noexcept { return vbits<Scalar>(x); }
+  static V from_bits(I i) noexcept { return vfrom_bits<Scalar>(i); }
+  static std::int32_t signed_byte(std::int32_t n) noexcept { return static_cast<std::int8_t>(n & 255); }
+  static std::int32_t lower(std::int32_t n) noexcept { return static_cast<std::int16_t>(n & 0xffff); }
+  static std::int32_t pair(std::int32_t low, std::int32_t high) noexcept {
+    return static_cast<std::int32_t>((wrapping(low) & 0xffffu) | wrapping(high) << 16);
+  }
+};
+#elif defined(__SSE2__) && !defined(__AVX2__)
 template <>
 struct Integers<xsimd::sse2> {
   using V = Vec<xsimd::sse2>;
@@ -288,7 +339,7 @@ struct Integers<xsimd::avx512bw> {
 };
 #endif
 
-#if defined(__aarch64__)
+#if defined(__aarch64__) && !defined(RNN_SCALAR)
 template <>
 struct Integers<xsimd::neon64> {
   using V = Vec<xsimd::neon64>;

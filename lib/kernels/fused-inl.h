@@ -17,11 +17,15 @@
 #ifndef RNN_KERNELS_FUSED_INL_H_
 #define RNN_KERNELS_FUSED_INL_H_
 
-#if defined(__SSE2__) && !defined(__FMA__)
-#include <emmintrin.h>
-
 namespace rnn::kernels {
 namespace {
+
+// D: vectors of doubles, with operators +, - and *, and the functions
+//
+//   to_odd(sum, side)      sum where side is zero or NaN; where it is less than zero, the next double towards zero;
+//                          but where side is not zero, with the last bit set
+//   to_floats(x)           rounded to floats, V
+//   rounded_to_floats(x)   the same as doubles
 
 // p + c, rounded to odd.
 //
@@ -32,49 +36,54 @@ namespace {
 // to 2^460 in magnitude, tells whether the sum is too large in magnitude (below zero) or too small; it is NaN, hence
 // neither, where the sum is infinite or NaN. A sum that is too large is cut to the next double towards zero; then its
 // last bit is set.
-inline __m128d add_to_odd(__m128d p, __m128d c) noexcept {
-  const __m128d sum = _mm_add_pd(p, c);
-  const __m128d error = _mm_add_pd(_mm_sub_pd(p, _mm_sub_pd(sum, c)), _mm_sub_pd(c, _mm_sub_pd(sum, p)));
-  const __m128d side = _mm_mul_pd(error, sum);
-  const __m128d above = _mm_cmplt_pd(side, _mm_setzero_pd());
-  const __m128d below = _mm_cmpgt_pd(side, _mm_setzero_pd());
-  const __m128i cut = _mm_add_epi64(_mm_castpd_si128(sum), _mm_castpd_si128(above));
-  const __m128i inexact = _mm_srli_epi64(_mm_castpd_si128(_mm_or_pd(above, below)), 63);
-  return _mm_castsi128_pd(_mm_or_si128(cut, inexact));
-}
-
-// Four floats as doubles, or four doubles.
-struct Doubles {
-  __m128d low, high;
-};
-inline Doubles to_doubles(__m128 v) noexcept { return {_mm_cvtps_pd(v), _mm_cvtps_pd(_mm_movehl_ps(v, v))}; }
-inline __m128 to_floats(const Doubles& v) noexcept {
-  return _mm_movelh_ps(_mm_cvtpd_ps(v.low), _mm_cvtpd_ps(v.high));
-}
-inline Doubles rounded_to_floats(const Doubles& v) noexcept {
-  return {_mm_cvtps_pd(_mm_cvtpd_ps(v.low)), _mm_cvtps_pd(_mm_cvtpd_ps(v.high))};
+template <class D>
+inline D add_to_odd(const D& p, const D& c) noexcept {
+  const D sum = p + c;
+  const D error = (p - (sum - c)) + (c - (sum - p));
+  return to_odd(sum, error * sum);
 }
 
 // a b + c of floats, rounded to odd.
-inline Doubles multiply_add_to_odd(const Doubles& a, const Doubles& b, const Doubles& c) noexcept {
-  return {add_to_odd(_mm_mul_pd(a.low, b.low), c.low), add_to_odd(_mm_mul_pd(a.high, b.high), c.high)};
+template <class D>
+inline D multiply_add_to_odd(const D& a, const D& b, const D& c) noexcept {
+  return add_to_odd(a * b, c);
 }
 
 // The same of a and b that are bf16, whose product p has 16 bits, rounded to nearest, which then does as well. That is
 // in doubt only where the sum s lies between two floats in the middle, and p + c beside it, by 2^-53 |s| at most. Then
 // p or c has bits below 2^-52 |s|. If p has, it is less than 2^-35 |s|, too little to come from a float, c, to the
 // middle; if c has, it is less than 2^-27 |s|, too little to come from p, which has 16 bits.
-inline Doubles multiply_add_bf16(const Doubles& a, const Doubles& b, const Doubles& c) noexcept {
-  return {_mm_add_pd(_mm_mul_pd(a.low, b.low), c.low), _mm_add_pd(_mm_mul_pd(a.high, b.high), c.high)};
+template <class D>
+inline D multiply_add_bf16(const D& a, const D& b, const D& c) noexcept {
+  return a * b + c;
 }
 
-// a b + c, rounded once.
-inline __m128 fused_multiply_add(__m128 a, __m128 b, __m128 c) noexcept {
-  return to_floats(multiply_add_to_odd(to_doubles(a), to_doubles(b), to_doubles(c)));
+// a b + c of floats, rounded once.
+template <class D, class V>
+inline V fused_multiply_add(const V& a, const V& b, const V& c) noexcept {
+  return to_floats(multiply_add_to_odd(D(a), D(b), D(c)));
 }
+
+// Terms of vectors V whose products are computed in D.
+template <class V, class D>
+struct DoubleTerms {
+  struct Factor : D {
+    Factor() noexcept = default;
+    Factor(const D& v) noexcept : D(v) {}
+    Factor(V v) noexcept : D(v) {}
+    explicit Factor(float x) noexcept : D(x) {}
+    operator V() const noexcept { return to_floats(*this); }
+  };
+  using Sum = Factor;
+  static Sum add(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return rounded_to_floats(multiply_add_to_odd<D>(a, b, sum));
+  }
+  static Sum add_bf16(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return rounded_to_floats(multiply_add_bf16<D>(a, b, sum));
+  }
+};
 
 }  // namespace
 }  // namespace rnn::kernels
-#endif
 
 #endif  // RNN_KERNELS_FUSED_INL_H_

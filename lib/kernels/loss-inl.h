@@ -63,9 +63,9 @@ struct Sum {
 };
 struct Larger {
   static float of(float a, float b) noexcept { return a > b ? a : b; }
-  template <class Arch>
-  static xsimd::batch<float, Arch> of(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b) noexcept {
-    return vselect<Arch>(a > b, a, b);
+  template <class V>
+  static V of(V a, V b) noexcept {
+    return vselect<typename V::arch_type>(a > b, a, b);
   }
 };
 

@@ -89,7 +89,10 @@ constexpr OutputFunctions functions_of() noexcept {
 struct OutputTable {
   OutputFunctions functions[Outputs::count];
 };
-#if defined(__AVX512F__)
+#if defined(RNN_SCALAR)
+extern const OutputTable scalar_outputs;
+#define RNN_OUTPUTS scalar_outputs
+#elif defined(__AVX512F__)
 extern const OutputTable avx512_outputs;
 #define RNN_OUTPUTS avx512_outputs
 #elif defined(__AVX2__)

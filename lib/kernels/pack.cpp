@@ -49,12 +49,7 @@ inline float element(const PackPanel& p, const float* values, std::size_t g, std
   return column(p, values, g, k)[i * p.row_stride];
 }
 
-// What every CPU has.
-#if defined(__SSE2__)
-using Four = Vec<xsimd::sse2>;
-#else
-using Four = Vec<xsimd::neon64>;
-#endif
+using Four = Vec<Baseline>;
 
 // Four rows of four columns.
 struct Square {
@@ -64,10 +59,9 @@ struct Square {
 inline Square load_transposed(const float* p, std::size_t stride) {
   const Four a = Four::load_unaligned(p), b = Four::load_unaligned(p + stride);
   const Four c = Four::load_unaligned(p + 2 * stride), d = Four::load_unaligned(p + 3 * stride);
-  const Four ac = xsimd::zip_lo(a, c), bd = xsimd::zip_lo(b, d);
-  const Four ac_high = xsimd::zip_hi(a, c), bd_high = xsimd::zip_hi(b, d);
-  return {xsimd::zip_lo(ac, bd), xsimd::zip_hi(ac, bd), xsimd::zip_lo(ac_high, bd_high),
-          xsimd::zip_hi(ac_high, bd_high)};
+  const Four ac = zip_lo(a, c), bd = zip_lo(b, d);
+  const Four ac_high = zip_hi(a, c), bd_high = zip_hi(b, d);
+  return {zip_lo(ac, bd), zip_hi(ac, bd), zip_lo(ac_high, bd_high), zip_hi(ac_high, bd_high)};
 }
 
 // to[j * to_stride + i] = from[i * from_stride + j], i and j < 4.

@@ -23,7 +23,7 @@ namespace rnn::kernels {
 namespace {
 
 // Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 computes for so
-// long that its sums may be in memory. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
+// long that its sums may be in memory; vectors of numbers of their own take four registers, of 32 at most. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
 template <class Arch>
 struct Shape {
   static constexpr std::size_t registers = 32;
@@ -32,7 +32,16 @@ struct Shape {
   static constexpr std::size_t step_vectors = 20;  // most vectors at once for one row
   static constexpr std::size_t part_vectors = 6;   // most vectors of which a row's four parts run at once
 };
-#if defined(__SSE2__) && !defined(__AVX512F__)
+#if defined(RNN_SCALAR)
+template <>
+struct Shape<Scalar> {
+  static constexpr std::size_t registers = 8;
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t accumulators = 4;
+  static constexpr std::size_t step_vectors = 5;
+  static constexpr std::size_t part_vectors = 1;
+};
+#elif defined(__SSE2__) && !defined(__AVX512F__)
 template <>
 struct Shape<xsimd::sse2> {
   static constexpr std::size_t registers = 16;
@@ -314,7 +323,10 @@ inline void with_tail(std::size_t tail, const Span& span, const float* w, std::s
                       const float* const* x, float* sums) noexcept {
   if constexpr (T < P::tails) {
     if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, span, w, depth, x, sums);
-    if constexpr (F + T > 0) tile<Arch, P, MR, F, T, NT>(span, w, depth, x, sums);
+    if constexpr (F + T > 0)
+      tile<Arch, P, MR, F, T, NT>(span, w, depth, x, sums);
+    else
+      __builtin_unreachable();
   }
 }
 template <class Arch, class P, std::size_t F, std::size_t NT, class Span>

@@ -34,7 +34,7 @@ TEST(Version, IsTheHeaders) {
 }
 
 TEST(Version, IsaIsKnown) {
-  const std::set<std::string> known = {"sse2", "avx2", "avx512", "neon"};
+  const std::set<std::string> known = {"sse2", "avx2", "avx512", "neon", "scalar"};
   EXPECT_EQ(known.count(rnn_isa()), 1u) << rnn_isa();
 }
 

@@ -16,6 +16,8 @@ struct Triples {
 
 // n: a multiple of 16.
 Triples random_triples(std::size_t n, std::uint64_t seed);
+// All triples of 70 special numbers.
+Triples special_triples();
 
 // a b + c by sums of products of vectors, and by products of matrices, whose code is another.
 std::vector<float> by_vectors(const Table& table, const Triples& triples);
