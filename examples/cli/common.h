@@ -20,6 +20,8 @@ void add_sample(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_verify(CLI::App& program);
+void add_pack(CLI::App& program);
+void add_unpack(CLI::App& program);
 
 // Arguments that contradict each other: exit status 2, as for those that the parser refuses.
 class UsageError : public std::runtime_error {

@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
   add_eval(program);
   add_bench(program);
   add_verify(program);
+  add_pack(program);
+  add_unpack(program);
   program.footer(
       "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
       "the arguments are wrong.");

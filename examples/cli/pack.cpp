@@ -1,0 +1,118 @@
+// rnn pack and rnn unpack: a compressor whose network learns while it reads.
+#include <unistd.h>
+
+#include <memory>
+
+#include "common.h"
+#include "pack/archive.h"
+#include "pack/model.h"
+
+namespace {
+
+constexpr const char* kSuffix = ".rnnp";
+
+struct Pack {
+  std::string in, out;
+  int preset = pack::kDefaultPreset;
+  int threads = 0;
+  bool force = false;
+  bool json = false;
+};
+
+bool has_suffix(const std::string& path) {
+  const std::string suffix = kSuffix;
+  return path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+void check_files(const Pack& options) {
+  if (options.out == "-" && options.json) throw UsageError("--json: standard output has the data already");
+  if (options.in != "-" && options.out != "-") check_not_same("OUT", options.out, "IN", options.in);
+}
+
+void report(const pack::Input& in, const pack::Output& out, std::uint64_t plain, std::uint64_t packed) {
+  print(
+      {{"read", in.count()},
+       {"written", out.count()},
+       {"bits_per_byte", plain > 0 ? 8.0 * static_cast<double>(packed) / static_cast<double>(plain) : 0.0}});
+}
+
+void run_pack(Pack options) {
+  if (options.out.empty()) options.out = options.in == "-" ? "-" : options.in + kSuffix;
+  check_files(options);
+  if (options.out == "-" && isatty(STDOUT_FILENO) != 0)
+    throw UsageError("an archive is nothing for a terminal; -o FILE writes it to a file");
+  pack::Input in(options.in);
+  pack::Output out(options.out, options.force);
+  pack::pack(in, out, options.preset, options.threads);
+  out.keep();
+  if (options.json) report(in, out, in.count(), out.count());
+}
+
+// A file that was there is worth more than a part of what was to replace it.
+std::string keep_rest(pack::Output& out, const std::string& name) {
+  const std::string bytes = std::to_string(out.count()) + " bytes before that ";
+  if (out.replaces()) return bytes + "are right; " + name + " stays as it was, -o writes them to a new file";
+  if (out.count() == 0) return "nothing is written";
+  out.keep();
+  return bytes + "are right and written";
+}
+
+void run_unpack(Pack options) {
+  if (options.out.empty() && options.in != "-") {
+    if (!has_suffix(options.in))
+      throw UsageError(options.in + " does not end with " + kSuffix + "; -o names the output");
+    options.out = options.in.substr(0, options.in.size() - std::string(kSuffix).size());
+  }
+  if (options.out.empty()) options.out = "-";
+  check_files(options);
+  pack::Input in(options.in);
+  pack::Output out(options.out, options.force);
+  try {
+    pack::unpack(in, out, options.threads);
+  } catch (const pack::Damaged& error) {
+    throw std::runtime_error(error.what() + ("; the " + keep_rest(out, options.out)));
+  }
+  out.keep();
+  if (options.json) report(in, out, out.count(), in.count());
+}
+
+void add_file_options(CLI::App& command, Pack& options, const char* in, const char* out) {
+  command.add_option("in", options.in, in)->required()->check(not_empty());
+  command.add_option("-o,--out", options.out, out)->check(not_empty());
+  command.add_flag("--force", options.force, "Replace OUT if it is there already");
+  add_threads_option(command, options.threads);
+  add_json_flag(command, options.json);
+}
+
+}  // namespace
+
+void add_pack(CLI::App& program) {
+  const auto options = std::make_shared<Pack>();
+  CLI::App& command =
+      *program.add_subcommand("pack", "Compress a file with a network that learns while it reads");
+  add_file_options(command, *options, "A file; -: standard input",
+                   "The archive; -: standard output; default: IN.rnnp, or - if IN is -");
+  for (int preset = 1; preset <= pack::kPresets; ++preset) {
+    const std::string name = std::to_string(preset);
+    command.add_flag_callback(
+        "-" + name, [options, preset] { options->preset = preset; },
+        preset == 1                      ? "Fastest"
+        : preset == pack::kPresets       ? "Smallest"
+        : preset == pack::kDefaultPreset ? "Default"
+                                         : "");
+  }
+  command.footer(
+      "rnn unpack takes as long. The archive is the same for every number of threads and on every CPU.");
+  command.callback([options] { run_pack(*options); });
+}
+
+void add_unpack(CLI::App& program) {
+  const auto options = std::make_shared<Pack>();
+  CLI::App& command = *program.add_subcommand("unpack", "Restore what rnn pack has compressed");
+  add_file_options(command, *options, "An archive; -: standard input",
+                   "What was packed; -: standard output; default: IN without .rnnp, or -\nif IN is -");
+  command.footer(
+      "Of a damaged archive what is before the damage is written, and the exit status is 1; but a file that\n"
+      "is there already then stays, with --force, too.");
+  command.callback([options] { run_unpack(*options); });
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Archives of rnn pack are the same on several CPUs: pack_across.py RNN "OTHER RNN" ..."""
+
+import shlex
+import subprocess
+import sys
+
+from archives import sample
+from tool import expect
+
+
+def run(program, *arguments, data):
+    done = subprocess.run([*shlex.split(program), *arguments], input=data, capture_output=True)
+    expect(done.returncode == 0 and done.stderr == b"", f"{program} {arguments}: {done}")
+    return done.stdout
+
+
+def main():
+    first, *others = sys.argv[1:]
+    for preset, size in (("-1", 200_000), ("-2", 60_000), ("-3", 20_000), ("-4", 6_000), ("-5", 3_000)):
+        data = sample(size)
+        archive = run(first, "pack", preset, "-", "--threads", "2", data=data)
+        expect(run(first, "unpack", "-", "--threads", "1", data=archive) == data, f"{preset} {first}")
+        for other in others:
+            expect(run(other, "pack", preset, "-", "--threads", "1", data=data) == archive, f"{preset}: packed by {other}")
+            expect(run(other, "unpack", "-", "--threads", "1", data=archive) == data, f"{preset}: unpacked by {other}")
+        print(f"{preset}: {size} bytes, {len(archive)} packed, the same on {1 + len(others)} CPUs", flush=True)
+
+
+main()
