@@ -1,0 +1,584 @@
+"""A recurrent network, and a stream over it."""
+
+import ctypes
+import os
+import weakref
+from collections.abc import Mapping, MutableMapping
+from ctypes import byref, c_float, c_int32, c_size_t, c_void_p
+from typing import Any, Iterable, Iterator, Optional, Sequence, Union
+
+import numpy as np
+
+from . import _abi
+from ._arrays import (Array, Batch, Floats, Ints, address, as_index, floats, ints, is_index, output)
+from ._library import GROUPS, Named, check, fill, flag_names, lib, name_of, number
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+class Layer:
+    """One layer of a list of layers.
+
+    kind     "vanilla", "gru", "lstm", "min_gru", "min_lstm", "dense" or "conv1d"
+    size     units H, or outputs
+    options  the other fields of rnn_layer_t: activation, direction, projection_size, flags, alpha, beta, kernel_size,
+             dilation, gate_activation, output_activation, clip, zoneout_h, zoneout_c, ...
+
+    >>> net = librnn.Network(3, layers=[librnn.Layer("conv1d", 8, kernel_size=3, dilation=1, activation="tanh"),
+    ...                                 librnn.Layer("lstm", 16), librnn.Layer("dense", 2)])
+    >>> net.output_size
+    2
+    """
+
+    def __init__(self, kind: Named, size: int, **options: Any) -> None:
+        self.struct = _abi.rnn_layer_t()
+        fill(self.struct, {"kind": kind, "size": size, **options}, "a layer")
+
+    def __repr__(self) -> str:
+        options = _described(self.struct)
+        kind, size = options.pop("kind"), options.pop("size")
+        return f"Layer({kind!r}, {size}{''.join(f', {name}={value!r}' for name, value in options.items())})"
+
+
+def _described(struct: Any) -> dict[str, Any]:
+    """Fields that are not their default, constants by their names."""
+    result: dict[str, Any] = {}
+    for field in struct._fields_:
+        name = field[0]
+        value = getattr(struct, name)
+        if name in ("struct_size", "reserved", "allocator", "layers", "layer_count") or not value:
+            continue
+        result[name] = flag_names(value) if name == "flags" else name_of(name, value) if name in GROUPS else value
+    return result
+
+
+class Parameters(Mapping[str, Array]):
+    """The parameters by PyTorch's names. Values are copies; `parameters[name] = array` copies in.
+
+    >>> net = librnn.Network(3, 4, 2)
+    >>> {name: value.shape for name, value in net.parameters.items()}
+    {'weight_ih_l0': (4, 3), 'weight_hh_l0': (4, 4), 'bias_ih_l0': (4,), 'head.weight': (2, 4), 'head.bias': (2,)}
+    >>> net.parameters["head.bias"] = [0.5, -0.5]
+    >>> net.parameters["head.bias"]
+    array([ 0.5, -0.5], dtype=float32)
+    """
+
+    def __init__(self, network: "Network") -> None:
+        self._network = network
+        self._shapes = network._parameter_shapes()
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name not in self._shapes:
+            raise KeyError(f"no parameter {name!r}; there are {', '.join(self._shapes)}")
+        return self._shapes[name]
+
+    def __getitem__(self, name: str) -> Floats:
+        values = np.empty(self._shape(name), np.float32)
+        check(lib.rnn_get_parameter(self._network._handle, name.encode(), address(values), values.size))
+        return values
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        values = floats(f"parameters[{name!r}]", value, self._shape(name))
+        check(lib.rnn_set_parameter(self._network._handle, name.encode(), address(values), values.size))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set the parameters that are given."""
+        for name, value in values.items():
+            self[name] = value
+
+    def __repr__(self) -> str:
+        return f"Parameters({self._shapes})"
+
+
+class Metadata(MutableMapping[str, str]):
+    """Texts that are kept with the weights, and go into files.
+
+    >>> net = librnn.Network(3, 4)
+    >>> net.metadata["alphabet"] = "abc"
+    >>> dict(net.metadata)
+    {'alphabet': 'abc'}
+    """
+
+    def __init__(self, network: "Network") -> None:
+        self._network = network
+
+    def __getitem__(self, key: str) -> str:
+        size = c_size_t()
+        check(lib.rnn_get_metadata(self._network._handle, key.encode(), None, 0, byref(size)))
+        value = ctypes.create_string_buffer(size.value)
+        check(lib.rnn_get_metadata(self._network._handle, key.encode(), value, size, byref(size)))
+        return value.value.decode()
+
+    def __setitem__(self, key: str, value: str) -> None:
+        check(lib.rnn_set_metadata(self._network._handle, key.encode(), value.encode()))
+
+    def __delitem__(self, key: str) -> None:
+        self[key]
+        check(lib.rnn_set_metadata(self._network._handle, key.encode(), None))
+
+    def __iter__(self) -> Iterator[str]:
+        key, keys = ctypes.c_char_p(), []
+        for index in range(len(self)):
+            check(lib.rnn_metadata_key(self._network._handle, index, byref(key)))
+            keys.append((key.value or b"").decode())
+        return iter(keys)
+
+    def __len__(self) -> int:
+        count = c_size_t()
+        check(lib.rnn_metadata_count(self._network._handle, byref(count)))
+        return count.value
+
+
+class Network:
+    """A network with initialised weights, and a stream over it: a reference to the weights, which forks share, and a
+    hidden state. One network may be used by one thread at a time; different ones, forks too, by different threads at
+    once. Every call releases the GIL.
+
+    input_size   I
+    hidden_size  H, of every layer
+    output_size  O of the linear head; 0: none, the output is h
+    cell         "vanilla", "gru", "lstm", "min_gru", "min_lstm"
+    layers       instead of hidden_size, output_size and cell: a list of Layer
+    flags        names: "no_bias", "relu", "reset_before", "bidirectional", "residual", "layer_norm", "tied_head",
+                 "peepholes", "coupled_gates"
+    options      the other fields of rnn_config_t: num_layers, init, recurrent_init, init_range, seed, initial_state,
+                 compute, projection_size, embedding_size, forget_bias, skip
+
+    >>> net = librnn.Network(3, 16, 2, cell="lstm", num_layers=2)
+    >>> net
+    Network(cell='lstm', input_size=3, hidden_size=16, output_size=2, num_layers=2)
+    >>> net(np.zeros((5, 3), np.float32)).shape
+    (5, 2)
+    """
+
+    def __init__(self, input_size: int, hidden_size: int = 0, output_size: int = 0, *, cell: Optional[Named] = None,
+                 layers: Optional[Sequence[Layer]] = None, flags: Union[Named, Iterable[str]] = (),
+                 **options: Any) -> None:
+        config = _abi.rnn_config_t()
+        fill(config, {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size, "cell": cell,
+                      "flags": flags, **options}, "a network")
+        kept = None
+        if layers is not None:
+            kept = (_abi.rnn_layer_t * len(layers))(*(layer.struct for layer in layers))
+            config.layers, config.layer_count = ctypes.cast(kept, ctypes.POINTER(_abi.rnn_layer_t)), len(layers)
+        handle = c_void_p()
+        check(lib.rnn_create(byref(config), byref(handle)))
+        self._adopt(handle)
+
+    def _adopt(self, handle: c_void_p) -> None:
+        self._handle = handle
+        self._finalizer = weakref.finalize(self, lib.rnn_destroy, handle)
+        self._finalizer.atexit = False  # another thread may still be in a call
+        size, config = c_size_t(), _abi.rnn_config_t()
+        check(lib.rnn_get_config(handle, byref(config)))
+        self._input_size: int = config.input_size
+        check(lib.rnn_output_size(handle, byref(size)))
+        self._output_size = size.value
+        check(lib.rnn_state_size(handle, byref(size)))
+        self._state_size = size.value
+
+    @classmethod
+    def _own(cls, handle: c_void_p) -> "Network":
+        network = cls.__new__(cls)
+        network._adopt(handle)
+        return network
+
+    # ---- What it is ----
+
+    @property
+    def input_size(self) -> int:
+        """I."""
+        return self._input_size
+
+    @property
+    def output_size(self) -> int:
+        """O: of the head or, without one, of the last layer."""
+        return self._output_size
+
+    @property
+    def state_size(self) -> int:
+        """S: h of all layers and directions, behind them c of LSTMs."""
+        return self._state_size
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, with defaults resolved and without zeros.
+
+        >>> librnn.Network(3, 4, flags="no_bias").config["flags"]
+        ('no_bias',)
+        """
+        config = _abi.rnn_config_t()
+        check(lib.rnn_get_config(self._handle, byref(config)))
+        result = _described(config)
+        if config.layer_count:
+            copies = [_abi.rnn_layer_t.from_buffer_copy(config.layers[i]) for i in range(config.layer_count)]
+            result["layers"] = [_layer(copy) for copy in copies]
+        return result
+
+    def __repr__(self) -> str:
+        hidden = {"init": "pytorch", "recurrent_init": "pytorch", "init_range": None, "num_layers": 1}
+        return "Network(" + ", ".join(f"{name}={value!r}" for name, value in self.config.items()
+                                      if hidden.get(name, value is None) not in (value, None)) + ")"
+
+    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        count, shapes = c_size_t(), {}
+        check(lib.rnn_parameter_count(self._handle, byref(count)))
+        for index in range(count.value):
+            info = _abi.rnn_parameter_t()
+            check(lib.rnn_parameter_info(self._handle, index, byref(info)))
+            name = info.name.decode()
+            matrix = name.split(".")[-1].startswith("weight")  # a matrix may have one column
+            shapes[name] = (info.rows, info.columns) if matrix else (info.rows * info.columns,)
+        return shapes
+
+    @property
+    def parameters(self) -> Parameters:
+        """Name -> array; see Parameters. `net.parameters = {...}` sets those that are given."""
+        return Parameters(self)
+
+    @parameters.setter
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        Parameters(self).update(values)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Texts that are kept with the weights; see Metadata."""
+        return Metadata(self)
+
+    # ---- Steps ----
+
+    def step(self, x: Any, out: Optional[Array] = None) -> Floats:
+        """Advance the stream by one input.
+
+        x    [I], or a whole number: a one-hot input
+        out  [O] float32, written and returned; None: a new array
+
+        >>> net = librnn.Network(3, 16, 2)
+        >>> net.step([0.1, 0.2, 0.3]).shape
+        (2,)
+        >>> net.step(1).shape
+        (2,)
+        """
+        index = as_index(x)
+        if index is not None:
+            y = output("out", out, (self._output_size,))
+            check(lib.rnn_step_index(self._handle, _int32("x", index), y.ctypes.data))
+            return y
+        read = floats("x", x, [self._input_size])
+        y = output("out", out, (self._output_size,), read)
+        check(lib.rnn_step(self._handle, read.ctypes.data, y.ctypes.data))
+        return y
+
+    def step_block(self, x: Any, out: Optional[Array] = None) -> Floats:
+        """Advance the stream by several inputs: the same bits as step by step, in less time after reserve_block.
+
+        x    [T, I], or whole numbers [T]
+        out  [T, O] float32; None: a new array
+
+        >>> librnn.Network(3, 16, 2).step_block(np.ones((5, 3), np.float32)).shape
+        (5, 2)
+        """
+        array = np.asarray(x)
+        indexed = is_index(array)
+        read: Array = ints("x", array, ["T"]) if indexed else floats("x", array, ["T", self._input_size])
+        y = output("out", out, (len(read), self._output_size), read)
+        call = lib.rnn_step_block_index if indexed else lib.rnn_step_block
+        check(call(self._handle, address(read), len(read), address(y)))
+        return y
+
+    def reserve_block(self, steps: int) -> None:
+        """Make room for blocks of so many steps.
+
+        >>> librnn.Network(3, 16).reserve_block(64)
+        """
+        check(lib.rnn_reserve_block(self._handle, _size("steps", steps)))
+
+    def reset(self) -> None:
+        """Return the stream to its initial state.
+
+        >>> net = librnn.Network(3, 4)
+        >>> y = net.step([1, 0, 0])
+        >>> net.reset()
+        >>> net.state
+        array([0., 0., 0., 0.], dtype=float32)
+        """
+        check(lib.rnn_reset(self._handle))
+
+    @property
+    def state(self) -> Floats:
+        """[S]: a copy of the stream's state; `net.state = array` sets it."""
+        state = np.empty(self._state_size, np.float32)
+        check(lib.rnn_get_state(self._handle, address(state), state.size))
+        return state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        state = floats("state", value, [self._state_size])
+        check(lib.rnn_set_state(self._handle, address(state), state.size))
+
+    @property
+    def delay(self) -> float:
+        """Steps read the state of so many steps ago, 1..4096: the sample rate now divided by that in training."""
+        delay = c_float()
+        check(lib.rnn_get_delay(self._handle, byref(delay)))
+        return delay.value
+
+    @delay.setter
+    def delay(self, value: float) -> None:
+        check(lib.rnn_set_delay(self._handle, value))
+
+    def history(self, steps: int) -> None:
+        """Keep the states before the last `steps` steps, for rewind; 0: none.
+
+        >>> net = librnn.Network(3, 4)
+        >>> net.history(8)
+        >>> y = net.step([1, 0, 0])
+        >>> net.rewind(1)
+        >>> bool((net.step([1, 0, 0]) == y).all())
+        True
+        """
+        check(lib.rnn_history(self._handle, _size("steps", steps)))
+
+    def rewind(self, steps: int) -> None:
+        """Take the last `steps` steps back; see history."""
+        check(lib.rnn_rewind(self._handle, _size("steps", steps)))
+
+    # ---- Sequences ----
+
+    def __call__(self, x: Any, *, pooling: Named = "none", state: Any = None, return_state: bool = False,
+                 stateful: bool = False) -> Any:
+        """Run whole sequences. Without `stateful` the stream's own state is neither read nor changed.
+
+        x        [T, I], [B, T, I], or a list of arrays [T_n, I]; whole numbers [T], [B, T] or a list are one-hot
+                 inputs, or with an embedding indices
+        pooling  "none", or one output for each sequence: "last", "mean", "max"
+        state    [S], or [B, S]: where the sequences start; None: the initial state
+        returns  y [T, O], [B, T, O] or a list of [T_n, O], as x; with pooling [O] or [B, O];
+                 with return_state (y, final state [S] or [B, S])
+        stateful one sequence goes on from the stream's state and advances it, as steps do
+
+        >>> net = librnn.Network(3, 16, 2)
+        >>> net(np.zeros((4, 5, 3))).shape
+        (4, 5, 2)
+        >>> [y.shape for y in net([np.zeros((5, 3)), np.zeros((2, 3))])]
+        [(5, 2), (2, 2)]
+        >>> net([[0, 1, 2], [2, 1]], pooling="last").shape
+        (2, 2)
+        """
+        batch = Batch(x, self._input_size, self._output_size)
+        batch.set_pooling(number("pooling", pooling))
+        initial = batch.states("state", state, self._state_size)
+        final = np.empty((len(batch.lengths), self._state_size), np.float32) if return_state else None
+        options = _abi.rnn_forward_options_t(pooling=batch.struct.pooling, stateful=int(stateful),
+                                             initial_states=address(initial), final_states=address(final))
+        y = np.empty((batch.rows(), self._output_size), np.float32)
+        check(lib.rnn_forward(self._handle, byref(batch.struct), byref(options), address(y)))
+        return batch.result(y) if final is None else (batch.result(y), batch.state_result(final))
+
+    def generate(self, prompt: Any, steps: int, *, stop: Optional[int] = None, **options: Any) -> Ints:
+        """Read the prompt, then draw up to `steps` indices, each fed back as the next input.
+
+        prompt   [P] whole numbers
+        stop     end after this index was drawn
+        options  temperature, top_p, top_k, greedy, seed
+        returns  the drawn indices; fewer than `steps` only after `stop`
+
+        >>> net = librnn.Network(5, 8, 5)
+        >>> len(net.generate([0, 1], 10, temperature=0.8, seed=1))
+        10
+        """
+        read = ints("prompt", prompt, ["P"])
+        settings = _abi.rnn_generate_options_t()
+        for field in ("prompt", "prompt_count", "stop_index"):
+            if field in options:
+                raise TypeError(f"generate has no option {field!r}")
+        fill(settings, options, "generate")
+        settings.prompt, settings.prompt_count = address(read), len(read)
+        if stop is not None:
+            settings.stop, settings.stop_index = 1, _int32("stop", stop)
+        drawn, count = np.empty(_size("steps", steps), np.int32), c_size_t()
+        check(lib.rnn_generate(self._handle, byref(settings), address(drawn), drawn.size, byref(count)))
+        return drawn[:count.value]
+
+    def rollout(self, x: Any, steps: int) -> Floats:
+        """Run steps of which each reads the output of the one before.
+
+        x        [I], the first input
+        returns  [steps, O]
+
+        >>> librnn.Network(2, 8, 2).rollout([1, 0], 5).shape
+        (5, 2)
+        """
+        read, y = floats("x", x, [self._input_size]), np.empty((_size("steps", steps), self._output_size), np.float32)
+        check(lib.rnn_rollout(self._handle, address(read), len(y), address(y)))
+        return y
+
+    # ---- Copies ----
+
+    def fork(self) -> "Network":
+        """Another stream over the same weights, in the same state; also copy.copy.
+
+        >>> net = librnn.Network(3, 4)
+        >>> stream = net.fork()
+        >>> y = stream.step([1, 0, 0])
+        >>> net.state
+        array([0., 0., 0., 0.], dtype=float32)
+        """
+        handle = c_void_p()
+        check(lib.rnn_fork(self._handle, byref(handle)))
+        return self._own(handle)
+
+    def clone(self) -> "Network":
+        """Another network: a copy of the weights and of the state; also copy.deepcopy.
+
+        >>> librnn.Network(3, 4).clone().input_size
+        3
+        """
+        handle = c_void_p()
+        check(lib.rnn_clone(self._handle, byref(handle)))
+        return self._own(handle)
+
+    def convert(self, compute: Named) -> "Network":
+        """A copy that computes with "f32", "bf16", "int8" or "bf16_fast".
+
+        >>> librnn.Network(3, 4).convert("int8").config["compute"]
+        'int8'
+        """
+        handle = c_void_p()
+        check(lib.rnn_convert(self._handle, number("compute", compute), byref(handle)))
+        return self._own(handle)
+
+    def sync(self, source: "Network") -> None:
+        """Use the weights of `source` from now on, and keep this stream's state.
+
+        >>> librnn.Network(3, 4).sync(librnn.Network(3, 4, seed=2))
+        """
+        check(lib.rnn_sync(self._handle, source._handle))
+
+    def __copy__(self) -> "Network":
+        return self.fork()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Network":
+        return self.clone()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (type(self), self.to_bytes(), self.state, self.delay)
+
+    # ---- Files ----
+
+    def save(self, path: Path, **options: Any) -> None:
+        """Save the network in the format that the path's suffix says: .safetensors, .onnx, .rnn or .h.
+
+        options  format, without_probe, and for PyTorch's names layers, head, embedding; see rnn_save_options_t
+
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     librnn.Network(3, 4).save(folder + "/net.rnn")
+        ...     librnn.load(folder + "/net.rnn").input_size
+        3
+        """
+        settings = _abi.rnn_save_options_t()
+        fill(settings, options, "save")
+        check(lib.rnn_save_as(self._handle, os.fsencode(path), byref(settings)))
+
+    def to_bytes(self, **options: Any) -> bytes:
+        """The contents of a file; options as of save.
+
+        >>> librnn.from_bytes(librnn.Network(3, 4).to_bytes(format="binary")).input_size
+        3
+        """
+        settings, size = _abi.rnn_save_options_t(), c_size_t()
+        fill(settings, options, "to_bytes")
+        check(lib.rnn_save_memory_as(self._handle, byref(settings), None, 0, byref(size)))
+        memory = ctypes.create_string_buffer(size.value)
+        check(lib.rnn_save_memory_as(self._handle, byref(settings), memory, size, byref(size)))
+        return memory.raw[:size.value]
+
+
+def _layer(struct: Any) -> Layer:
+    layer = Layer.__new__(Layer)
+    layer.struct = struct
+    return layer
+
+
+def _int32(name: str, value: int) -> int:
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"{name} is {value}, which does not fit into int32")
+    return value
+
+
+def _size(name: str, value: int) -> int:
+    if value < 0:
+        raise ValueError(f"{name} is {value}; it must be 0 or more")
+    return value
+
+
+def _unpickle(kind: type[Network], data: bytes, state: Floats, delay: float) -> Network:
+    network = from_bytes(data)
+    network.__class__ = kind
+    if delay != 1:
+        network.delay = delay
+    network.state = state
+    return network
+
+
+def load(path: Path, **options: Any) -> Network:
+    """Load a network from a file of any kind that the library knows: its own, a state dict of PyTorch (.pt, .pth,
+    .safetensors), Keras, ONNX, RTNeural, Neural Amp Modeler, ...; see rnn_load.
+
+    options  flags, without_probe, and of a state dict layers, head, embedding, activations; see rnn_load_options_t
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     librnn.save(librnn.Network(3, 4), folder + "/net.safetensors")
+    ...     net = librnn.load(folder + "/net.safetensors")
+    >>> net.input_size
+    3
+    """
+    settings, handle = _abi.rnn_load_options_t(), c_void_p()
+    fill(settings, options, "load")
+    check(lib.rnn_load_as(os.fsencode(path), byref(settings), None, byref(handle)))
+    return Network._own(handle)
+
+
+def save(network: Network, path: Path, **options: Any) -> None:
+    """network.save(path, ...)."""
+    network.save(path, **options)
+
+
+def from_bytes(data: bytes, **options: Any) -> Network:
+    """Load a network from the contents of a file; options as of load.
+
+    >>> librnn.from_bytes(librnn.Network(3, 4).to_bytes()).input_size
+    3
+    """
+    settings, handle = _abi.rnn_load_options_t(), c_void_p()
+    fill(settings, options, "from_bytes")
+    check(lib.rnn_load_memory_as(data, len(data), byref(settings), None, byref(handle)))
+    return Network._own(handle)
+
+
+def step_many(streams: Sequence[Network], x: Any, out: Optional[Array] = None) -> Floats:
+    """Advance several streams that share weights by one input each: the same bits as each alone, in less time.
+
+    x        [N, I], or whole numbers [N]
+    returns  [N, O]
+
+    >>> net = librnn.Network(3, 16, 2)
+    >>> librnn.step_many([net, net.fork()], np.ones((2, 3))).shape
+    (2, 2)
+    """
+    if not streams:
+        raise ValueError("streams is empty; there must be one at least")
+    array, first = np.asarray(x), streams[0]
+    indexed = is_index(array)
+    read: Array = ints("x", array, [len(streams)]) if indexed else floats("x", array, [len(streams), first.input_size])
+    y = output("out", out, (len(streams), first.output_size), read)
+    handles = (c_void_p * len(streams))(*(stream._handle.value for stream in streams))
+    call = lib.rnn_step_many_index if indexed else lib.rnn_step_many
+    check(call(handles, len(streams), address(read), address(y)))
+    return y
