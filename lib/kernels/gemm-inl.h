@@ -110,12 +110,6 @@ constexpr std::size_t leading = 0;
 template <class Output>
 constexpr std::size_t leading<Output, decltype(void(Output::leads))> = Output::leads;
 
-// Vectors of each gate of which the four parts of a row's sums are in registers at once, up to 16 units.
-template <class Arch>
-constexpr std::size_t gate_vectors = 16 / lanes<Arch> < Shape<Arch>::registers / (2 * kParts)
-                                         ? 16 / lanes<Arch>
-                                         : Shape<Arch>::registers / (2 * kParts);
-
 // Gates [first, first + count) of a tile's weights, which have W vectors of each gate.
 template <class Arch, std::size_t W, std::size_t G, std::size_t first, std::size_t count, class Weights>
 struct SomeGates {
@@ -183,7 +177,7 @@ template <class Arch, std::size_t W = 1, class Output>
                                                     const Output& output) noexcept {
   constexpr std::size_t G = Output::gates;
   using P = PanelShape<Arch, G>;
-  if constexpr (W > gate_vectors<Arch>) {
+  if constexpr (W > Shape<Arch>::gate_vectors) {
     return false;
   } else {
     if (w.rows > G * W * lanes<Arch>) return multiply_vectors<Arch, W + 1>(w, x, output);

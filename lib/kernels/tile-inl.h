@@ -22,8 +22,9 @@
 namespace rnn::kernels {
 namespace {
 
-// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16; SSE2 computes for so
-// long that its sums may be in memory; vectors of numbers of their own take four registers, of 32 at most. Measured on AVX-512: 6x64 and 8x48 are equal, and 64 divides the usual sizes.
+// Tile shapes. AVX-512 and NEON have 32 registers, of which 24 accumulate; AVX2 12 of 16. Measured on AVX-512: 6x64
+// and 8x48 are equal, and 64 divides the usual sizes. Without fused multiply-add (SSE2, and numbers one by one) a
+// product takes so long that sums may be in memory: few tiles make little code.
 template <class Arch>
 struct Shape {
   static constexpr std::size_t registers = 32;
@@ -31,25 +32,23 @@ struct Shape {
   static constexpr std::size_t accumulators = 24;
   static constexpr std::size_t step_vectors = 20;  // most vectors at once for one row
   static constexpr std::size_t part_vectors = 6;   // most vectors of which a row's four parts run at once
+  // Most vectors of each gate of a tiny network, whose sums stay in registers until the activations: of 16 units.
+  static constexpr std::size_t gate_vectors = 16 / lanes<Arch>;
 };
-#if defined(RNN_SCALAR)
-template <>
-struct Shape<Scalar> {
+struct SmallShape {
   static constexpr std::size_t registers = 8;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t accumulators = 4;
   static constexpr std::size_t step_vectors = 5;
   static constexpr std::size_t part_vectors = 1;
+  static constexpr std::size_t gate_vectors = 0;
 };
-#elif defined(__SSE2__) && !defined(__AVX512F__)
+#if defined(RNN_SCALAR)
 template <>
-struct Shape<xsimd::sse2> {
-  static constexpr std::size_t registers = 16;
-  static constexpr std::size_t panel_vectors = 2;
-  static constexpr std::size_t accumulators = 9;
-  static constexpr std::size_t step_vectors = 12;
-  static constexpr std::size_t part_vectors = 3;
-};
+struct Shape<Scalar> : SmallShape {};
+#elif defined(__SSE2__) && !defined(__AVX2__)
+template <>
+struct Shape<xsimd::sse2> : SmallShape {};
 #endif
 #if defined(__AVX2__) && !defined(__AVX512F__)
 template <>
@@ -59,6 +58,7 @@ struct Shape<xsimd::fma3<xsimd::avx2>> {
   static constexpr std::size_t accumulators = 12;
   static constexpr std::size_t step_vectors = 13;
   static constexpr std::size_t part_vectors = 3;
+  static constexpr std::size_t gate_vectors = 2;
 };
 #endif
 
