@@ -11,7 +11,11 @@ numbers are indices or classes, everywhere; x.astype(np.float32) makes them valu
 from ._library import (BadFormatError, FileError, InternalError, InvalidArgumentError, MismatchError, NotFiniteError,
                        NotFoundError, OutOfMemoryError, RnnError, UnavailableError, UnsupportedError, lib,
                        library_path, library_version)
-from .network import Layer, Metadata, Network, Parameters, from_bytes, load, save, step_many
+from .layer import Layer
+from .network import Network, from_bytes, load, save, step_many
+from .tape import Tape
+from .training import Evaluation, History, Progress, Trainer
+from .views import Metadata, Parameters
 
 __version__ = "0.1.0"
 
@@ -26,6 +30,6 @@ def isa() -> str:
 
 
 __all__ = [
-    "BadFormatError", "FileError", "InternalError", "InvalidArgumentError", "Layer", "Metadata", "MismatchError",
-    "Network", "NotFiniteError", "NotFoundError", "OutOfMemoryError", "Parameters", "RnnError", "UnavailableError",
-    "UnsupportedError", "from_bytes", "isa", "library_path", "library_version", "load", "save", "step_many"]
+    "BadFormatError", "Evaluation", "FileError", "History", "InternalError", "InvalidArgumentError", "Layer", "Metadata", "MismatchError",
+    "Network", "NotFiniteError", "NotFoundError", "OutOfMemoryError", "Parameters", "Progress",
+    "RnnError", "Tape", "Trainer", "UnavailableError", "UnsupportedError", "from_bytes", "isa", "library_path", "library_version", "load", "save", "step_many"]

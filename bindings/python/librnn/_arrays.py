@@ -212,6 +212,10 @@ class Batch:
         """Outputs [F, O] or with pooling [N, O] in the form in which x came."""
         if self.struct.pooling:
             return flat[0] if self.kind == "one" else flat
+        return self.form(flat)
+
+    def form(self, flat: Array) -> Any:
+        """A row for each step, [F, ...], in the form in which x came."""
         if self.kind == "one":
             return flat
         if self.kind == "batch":

@@ -3,136 +3,20 @@
 import ctypes
 import os
 import weakref
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from ctypes import byref, c_float, c_int32, c_size_t, c_void_p
-from typing import Any, Iterable, Iterator, Optional, Sequence, Union
+from typing import Any, Iterable, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _abi
+from . import _abi, training
 from ._arrays import (Array, Batch, Floats, Ints, address, as_index, floats, ints, is_index, output)
-from ._library import GROUPS, Named, check, fill, flag_names, lib, name_of, number
+from ._library import Named, check, fill, lib, number
+from .layer import Layer, described, layer_of
+from .training import Callback, Evaluation, History
+from .views import Metadata, Parameters
 
 Path = Union[str, "os.PathLike[str]"]
-
-
-class Layer:
-    """One layer of a list of layers.
-
-    kind     "vanilla", "gru", "lstm", "min_gru", "min_lstm", "dense" or "conv1d"
-    size     units H, or outputs
-    options  the other fields of rnn_layer_t: activation, direction, projection_size, flags, alpha, beta, kernel_size,
-             dilation, gate_activation, output_activation, clip, zoneout_h, zoneout_c, ...
-
-    >>> net = librnn.Network(3, layers=[librnn.Layer("conv1d", 8, kernel_size=3, dilation=1, activation="tanh"),
-    ...                                 librnn.Layer("lstm", 16), librnn.Layer("dense", 2)])
-    >>> net.output_size
-    2
-    """
-
-    def __init__(self, kind: Named, size: int, **options: Any) -> None:
-        self.struct = _abi.rnn_layer_t()
-        fill(self.struct, {"kind": kind, "size": size, **options}, "a layer")
-
-    def __repr__(self) -> str:
-        options = _described(self.struct)
-        kind, size = options.pop("kind"), options.pop("size")
-        return f"Layer({kind!r}, {size}{''.join(f', {name}={value!r}' for name, value in options.items())})"
-
-
-def _described(struct: Any) -> dict[str, Any]:
-    """Fields that are not their default, constants by their names."""
-    result: dict[str, Any] = {}
-    for field in struct._fields_:
-        name = field[0]
-        value = getattr(struct, name)
-        if name in ("struct_size", "reserved", "allocator", "layers", "layer_count") or not value:
-            continue
-        result[name] = flag_names(value) if name == "flags" else name_of(name, value) if name in GROUPS else value
-    return result
-
-
-class Parameters(Mapping[str, Array]):
-    """The parameters by PyTorch's names. Values are copies; `parameters[name] = array` copies in.
-
-    >>> net = librnn.Network(3, 4, 2)
-    >>> {name: value.shape for name, value in net.parameters.items()}
-    {'weight_ih_l0': (4, 3), 'weight_hh_l0': (4, 4), 'bias_ih_l0': (4,), 'head.weight': (2, 4), 'head.bias': (2,)}
-    >>> net.parameters["head.bias"] = [0.5, -0.5]
-    >>> net.parameters["head.bias"]
-    array([ 0.5, -0.5], dtype=float32)
-    """
-
-    def __init__(self, network: "Network") -> None:
-        self._network = network
-        self._shapes = network._parameter_shapes()
-
-    def _shape(self, name: str) -> tuple[int, ...]:
-        if name not in self._shapes:
-            raise KeyError(f"no parameter {name!r}; there are {', '.join(self._shapes)}")
-        return self._shapes[name]
-
-    def __getitem__(self, name: str) -> Floats:
-        values = np.empty(self._shape(name), np.float32)
-        check(lib.rnn_get_parameter(self._network._handle, name.encode(), address(values), values.size))
-        return values
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        values = floats(f"parameters[{name!r}]", value, self._shape(name))
-        check(lib.rnn_set_parameter(self._network._handle, name.encode(), address(values), values.size))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._shapes)
-
-    def __len__(self) -> int:
-        return len(self._shapes)
-
-    def update(self, values: Mapping[str, Any]) -> None:
-        """Set the parameters that are given."""
-        for name, value in values.items():
-            self[name] = value
-
-    def __repr__(self) -> str:
-        return f"Parameters({self._shapes})"
-
-
-class Metadata(MutableMapping[str, str]):
-    """Texts that are kept with the weights, and go into files.
-
-    >>> net = librnn.Network(3, 4)
-    >>> net.metadata["alphabet"] = "abc"
-    >>> dict(net.metadata)
-    {'alphabet': 'abc'}
-    """
-
-    def __init__(self, network: "Network") -> None:
-        self._network = network
-
-    def __getitem__(self, key: str) -> str:
-        size = c_size_t()
-        check(lib.rnn_get_metadata(self._network._handle, key.encode(), None, 0, byref(size)))
-        value = ctypes.create_string_buffer(size.value)
-        check(lib.rnn_get_metadata(self._network._handle, key.encode(), value, size, byref(size)))
-        return value.value.decode()
-
-    def __setitem__(self, key: str, value: str) -> None:
-        check(lib.rnn_set_metadata(self._network._handle, key.encode(), value.encode()))
-
-    def __delitem__(self, key: str) -> None:
-        self[key]
-        check(lib.rnn_set_metadata(self._network._handle, key.encode(), None))
-
-    def __iter__(self) -> Iterator[str]:
-        key, keys = ctypes.c_char_p(), []
-        for index in range(len(self)):
-            check(lib.rnn_metadata_key(self._network._handle, index, byref(key)))
-            keys.append((key.value or b"").decode())
-        return iter(keys)
-
-    def __len__(self) -> int:
-        count = c_size_t()
-        check(lib.rnn_metadata_count(self._network._handle, byref(count)))
-        return count.value
 
 
 class Network:
@@ -215,10 +99,10 @@ class Network:
         """
         config = _abi.rnn_config_t()
         check(lib.rnn_get_config(self._handle, byref(config)))
-        result = _described(config)
+        result = described(config)
         if config.layer_count:
             copies = [_abi.rnn_layer_t.from_buffer_copy(config.layers[i]) for i in range(config.layer_count)]
-            result["layers"] = [_layer(copy) for copy in copies]
+            result["layers"] = [layer_of(copy) for copy in copies]
         return result
 
     def __repr__(self) -> str:
@@ -419,6 +303,50 @@ class Network:
         check(lib.rnn_rollout(self._handle, address(read), len(y), address(y)))
         return y
 
+    # ---- Training ----
+
+    def fit(self, X: Any, y: Any, *, epochs: int = 1, validation: Any = None, callback: Optional[Callback] = None,
+            report_every: int = 1, bar: bool = False, weights: Any = None, resets: Any = None,
+            pooling: Named = "none", **options: Any) -> History:
+        """Train by minibatch backpropagation through time. Ctrl-C stops the run between updates: then
+        KeyboardInterrupt is raised, and the network has the weights of the last update.
+
+        X             as of a call: [T, I], [B, T, I], a list of arrays [T_n, I], or indices
+        y             classes (whole numbers) [T], [B, T] or a list, for cross-entropy; or targets [T, O], [B, T, O] or
+                      a list; with pooling one for each sequence, [B] or [B, O]
+        epochs        passes over the data
+        validation    (X, y) or (X, y, weights)
+        callback      called with a Progress after updates and validations; true stops the run
+        report_every  updates between two that are in the history and go to the callback
+        bar           show tqdm's bar
+        weights       of the target steps, in y's form without O; 0 masks
+        resets        true: before this step the state returns to its initial value; in X's form without I
+        pooling       "none", or a target for each sequence: "last", "mean", "max"
+        options       the other fields of rnn_train_options_t: loss ("cross_entropy", "squared_error",
+                      "binary_cross_entropy"), optimizer ("adam", "adamw", "sgd", "adagrad", "rmsprop"), learning_rate,
+                      clip_norm, schedule, batch_size (32), window, seed, threads, patience, dropout, class_weights [O],
+                      groups (a list of dict(pattern="bias_*", ...)), ...
+        returns       the History of losses
+
+        >>> net = librnn.Network(2, 16, 1, cell="gru")
+        >>> x = np.random.default_rng(0).uniform(0, 1, (64, 8, 2)).astype(np.float32)
+        >>> y = x.sum(axis=(1, 2))[:, None]
+        >>> history = net.fit(x, y, pooling="last", epochs=30, learning_rate=0.01, validation=(x[:8], y[:8]))
+        >>> history.loss[-1] < 0.1 * history.loss[0]
+        True
+        """
+        return training.fit(self, X, y, validation=validation, callback=callback, report_every=report_every, bar=bar,
+                            weights=weights, resets=resets, pooling=pooling, options={"epochs": epochs, **options})
+
+    def evaluate(self, X: Any, y: Any, *, weights: Any = None, resets: Any = None, pooling: Named = "none",
+                 **options: Any) -> Evaluation:
+        """The loss over sequences, without training; arguments as of fit.
+
+        >>> round(librnn.Network(3, 4, 5).evaluate([[0, 1, 2]], [[4, 3, 0]]).weight)
+        3
+        """
+        return training.evaluate(self, X, y, weights=weights, resets=resets, pooling=pooling, options=options)
+
     # ---- Copies ----
 
     def fork(self) -> "Network":
@@ -498,12 +426,6 @@ class Network:
         memory = ctypes.create_string_buffer(size.value)
         check(lib.rnn_save_memory_as(self._handle, byref(settings), memory, size, byref(size)))
         return memory.raw[:size.value]
-
-
-def _layer(struct: Any) -> Layer:
-    layer = Layer.__new__(Layer)
-    layer.struct = struct
-    return layer
 
 
 def _int32(name: str, value: int) -> int:
