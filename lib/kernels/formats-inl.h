@@ -52,6 +52,12 @@ template <class Arch>
   return upper_half<Arch>(vselect<Arch>(x == x, number, nan));
 }
 
+// a, or b if it is the second, without a branch: the time of a step does not depend on which.
+template <class Arch>
+[[gnu::always_inline]] inline IntVec<Arch> one_of(IntVec<Arch> a, IntVec<Arch> b, bool second) noexcept {
+  return a ^ ((a ^ b) & IntVec<Arch>(-static_cast<std::int32_t>(second)));
+}
+
 // Words of x that are kept: they take 64 KB.
 constexpr std::size_t kWords = 16384;
 
@@ -81,7 +87,8 @@ struct Bf16 {
   // The k-th numbers of slots, k < pack, times 1, and that finished.
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> pick(Vec<Arch> slots, std::size_t k) noexcept {
-    return k == 0 ? lower_half<Arch>(slots) : upper_half<Arch>(slots);
+    return vfrom_bits<Arch>(
+        one_of<Arch>(vbits<Arch>(lower_half<Arch>(slots)), vbits<Arch>(upper_half<Arch>(slots)), k == 1));
   }
   template <class Arch>
   static void finish_picked(const float*, std::size_t, float*) noexcept {}
@@ -386,20 +393,21 @@ struct Int8 {
       most = Integers<Arch>::max(most, vabs<Arch>(load_from<Arch>(x, i, n)));
     constexpr std::int32_t infinity = 0x7f800000;
     std::int32_t bits = Integers<Arch>::largest(most);
-    if (bits == infinity) --bits;
+    bits -= static_cast<std::int32_t>(bits == infinity);
     float result;
     __builtin_memcpy(&result, &bits, sizeof result);
     return result;
   }
 
   // Numbers [i, i + lanes) of n, rounded: all zero if the largest is as good as zero, or a NaN, which the scale then
-  // passes on.
+  // passes on. Without a branch, so that the time of a step does not depend on x.
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> quantize(const float* x, std::size_t i, std::size_t n,
                                                    float largest) noexcept {
-    if (!(largest >= 0x1p-100f)) return Vec<Arch>(0.0f);
     const Vec<Arch> scaled = load_from<Arch>(x, i, n) * Vec<Arch>(127.0f / largest);
-    return Integers<Arch>::round(vmin<Arch>(Vec<Arch>(127.0f), vmax<Arch>(Vec<Arch>(-127.0f), scaled)));
+    const Vec<Arch> limited = vmin<Arch>(Vec<Arch>(127.0f), vmax<Arch>(Vec<Arch>(-127.0f), scaled));
+    const Mask<Arch> matters = Vec<Arch>(largest) >= Vec<Arch>(0x1p-100f);
+    return Integers<Arch>::round(vselect<Arch>(matters, limited, Vec<Arch>(0.0f)));
   }
 
   // Sums of `rows` rows to floats. Behind the columns of a panel are the rows' scales, and what is too much
@@ -424,10 +432,8 @@ struct Int8 {
   [[gnu::always_inline]] static Vec<Arch> pick(Vec<Arch> slots, std::size_t k) noexcept {
     using I = IntVec<Arch>;
     const I bits = vbits<Arch>(slots);
-    const I shifted = k == 0   ? bits
-                      : k == 1 ? vshr<16, Arch>(bits)
-                      : k == 2 ? vshr<8, Arch>(bits)
-                               : vshr<24, Arch>(bits);
+    const I halves = one_of<Arch>(bits, vshr<16, Arch>(bits), k % 2 == 1);
+    const I shifted = one_of<Arch>(halves, vshr<8, Arch>(halves), k >= 2);
     const I value = ((shifted & I(255)) ^ I(128)) - I(128);
     return vfrom_bits<Arch>(vshl<7, Arch>(value) - value);
   }
