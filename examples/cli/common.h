@@ -20,6 +20,7 @@ void add_sample(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_verify(CLI::App& program);
+void add_describe(CLI::App& program);
 void add_pack(CLI::App& program);
 void add_unpack(CLI::App& program);
 

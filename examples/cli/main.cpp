@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
   add_eval(program);
   add_bench(program);
   add_verify(program);
+  add_describe(program);
   add_pack(program);
   add_unpack(program);
   program.footer(
