@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Test bindings/rust, the crate for Rust, with the library of the build folder:
+
+    crate.py shared|static|style ROOT BUILD SCRATCH
+
+shared runs all tests of the crate, static those that need no documentation, both without a network. style holds it to
+rustfmt and clippy. Exits with 77 if a tool is missing, and says which.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+OLDEST = (1, 63)
+
+
+def skip(message):
+    print(f"skipped: {message}")
+    sys.exit(77)
+
+
+def cargo():
+    """Cargo, or Debian's if the one that comes first in PATH cannot run."""
+    for path in filter(None, (shutil.which("cargo"), "/usr/bin/cargo")):
+        done = subprocess.run([path, "--version"], capture_output=True, text=True) if os.path.exists(path) else None
+        if done and (version := re.match(r"cargo (\d+)\.(\d+)", done.stdout)):
+            return path, (int(version[1]), int(version[2]))
+    skip("cargo is missing (Debian: cargo)")
+
+
+def run(command, crate, environment):
+    done = subprocess.run([str(word) for word in command], cwd=crate, env={**os.environ, **environment})
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: status {done.returncode}")
+
+
+def main():
+    kind, (root, build, scratch) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
+    crate = root / "bindings/rust"
+    if kind == "shared":
+        run([sys.executable, crate / "generate.py", "--check"], crate, {})
+        # The crate and the library have one version.
+        version = re.search(r"^version = \"(.*)\"$", (crate / "Cargo.toml").read_text(), re.M)[1]
+        if f"version: '{version}'" not in (root / "meson.build").read_text():
+            sys.exit(f"Cargo.toml says version {version}, meson.build another")
+    path, found = cargo()
+    if found < OLDEST:
+        skip("cargo is older than that of Rust 1.63 (Debian 12: cargo)")
+    environment = {"LIBRNN_DIR": str(build), "LIBRNN_STATIC": str(int(kind == "static")),
+                   "CARGO_TARGET_DIR": str(scratch / kind)}
+    if kind == "shared":  # what is linked statically needs no folder
+        environment["LD_LIBRARY_PATH"] = str(build / "capi")
+    offline = ["--offline", "--locked"]
+    if kind == "shared":
+        run([path, "test", *offline], crate, environment)
+    elif kind == "static":
+        run([path, "test", *offline, "--tests"], crate, environment)
+    else:
+        for tool, package in {"fmt": "rustfmt", "clippy": "rust-clippy"}.items():
+            if subprocess.run([path, tool, "--version"], capture_output=True).returncode != 0:
+                skip(f"cargo {tool} is missing (Debian: {package})")
+        run([path, "fmt", "--check"], crate, environment)
+        run([path, "clippy", *offline, "--all-targets", "--", "-Dwarnings"], crate, environment)
+
+
+main()
