@@ -38,6 +38,17 @@ def check_program(language, code, where, root, cc, library, directory, environme
         run(["./block"], where, directory, environment)
 
 
+def run_python(code, where, directory, environment):
+    """By an interpreter that has numpy, if the code needs it and there is one."""
+    for interpreter in (sys.executable, "/usr/bin/python3"):
+        has = "import numpy" not in code or shutil.which(interpreter) and \
+            subprocess.run([interpreter, "-c", "import numpy"], capture_output=True).returncode == 0
+        if has:
+            run([interpreter, "-c", code], where, directory, environment)
+            return
+    print(f"{where}: skipped: numpy is missing (Debian: python3-numpy)")
+
+
 def check_command(line, where, root, build):
     words = line.removeprefix("$ ").split()
     while words and re.match(r"\w+=", words[0]):
@@ -65,7 +76,7 @@ def check_readme(name, root, build, cc, library, environment):
             if language in COMPILED:
                 check_program(language, code, where, root, cc, library, directory, environment)
             elif language == "python":
-                run([sys.executable, "-c", code], where, directory, environment)
+                run_python(code, where, directory, environment)
             elif language in SHELL:
                 for line in code.replace("\\\n", " ").splitlines():
                     check_command(line.strip(), where, root, build)
@@ -81,7 +92,7 @@ def main():
     library = pathlib.Path(sys.argv[3]).resolve()
     if not (root / "README.md").exists():
         sys.exit(77)
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(library.parent))
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(library.parent), PYTHONPATH=str(root / "bindings/python"))
     for name in ("README.md", "bench/README.md"):
         check_readme(name, root, build, sys.argv[4:], library, environment)
     print("\n".join(failures))

@@ -245,7 +245,8 @@ class Refused(unittest.TestCase):
     def test_data(self):
         self.check(ValueError, r"y has the shape \[12\]; it must be \[12, 6\]", X, CLASSES[:, 0])
         self.check(ValueError, r"y has the shape \[12, 6, 1\]; it must be \[12, 6, 2\]", X, SUMS)
-        self.check(ValueError, r"y\[1\] has 5 steps, x\[1\] has 6", list(X), [CLASSES[0], CLASSES[1, :5], *CLASSES[2:]])
+        self.check(ValueError, r"y\[1\] has 5 steps, x\[1\] has 6", list(X),
+                   [*CLASSES[:1], CLASSES[1, :5], *CLASSES[2:]])
         self.check(ValueError, "y has 2 sequences, x has 12", list(X), list(CLASSES[:2]))
         self.check(ValueError, r"weights has the shape \[6\]; it must be \[12, 6\]", X, CLASSES, weights=np.ones(6))
         self.check(librnn.InvalidArgumentError, r"classes\[0\] is 7", X, CLASSES + 7)

@@ -8,6 +8,7 @@ Arrays that are C-contiguous float32 (indices: int32) are read and written in pl
 numbers are indices or classes, everywhere; x.astype(np.float32) makes them values.
 """
 
+from ._abi import VERSION
 from ._library import (BadFormatError, FileError, InternalError, InvalidArgumentError, MismatchError, NotFiniteError,
                        NotFoundError, OutOfMemoryError, RnnError, UnavailableError, UnsupportedError, lib,
                        library_path, library_version)
@@ -17,7 +18,7 @@ from .tape import Tape
 from .training import Evaluation, History, Progress, Trainer
 from .views import Metadata, Parameters
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def isa() -> str:

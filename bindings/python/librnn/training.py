@@ -79,7 +79,7 @@ class History:
     def plot(self, axes: Any = None) -> Any:
         """Draw the learning curve by matplotlib, and return the axes."""
         if axes is None:
-            from matplotlib import pyplot  # type: ignore[import]
+            from matplotlib import pyplot
 
             axes = pyplot.figure().add_subplot()
         axes.plot(self.updates, self.loss, label="training")
@@ -177,7 +177,8 @@ def _make_bar() -> Any:
 class Options:
     """rnn_train_options_t, and what it points to."""
 
-    RESERVED = ("validation", "progress", "user", "report_every", "groups", "group_count", "class_weights", "collective")
+    RESERVED = ("validation", "progress", "user", "report_every", "groups", "group_count", "class_weights",
+                "collective")
 
     def __init__(self, network: "Network", options: dict[str, Any]) -> None:
         options = dict(options)
