@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Test bindings/rust, the crate for Rust, with the library of the build folder:
 
-    crate.py shared|static|style ROOT BUILD SCRATCH
+    crate.py shared|static|pkg-config|style ROOT BUILD SCRATCH
 
-shared runs all tests of the crate, static those that need no documentation, both without a network. style holds it to
-rustfmt and clippy. Exits with 77 if a tool is missing, and says which.
+shared runs all tests of the crate, static those that need no documentation, pkg-config few with the library that
+pkg-config finds; all without a network. style holds it to rustfmt and clippy. Exits with 77 if a tool is missing, and says which.
 """
 
 import os
@@ -37,11 +37,16 @@ def run(command, crate, environment):
         sys.exit(f"{' '.join(map(str, command))}: status {done.returncode}")
 
 
+def check_refusal(command, crate, environment, message):
+    done = subprocess.run(command, cwd=crate, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode == 0 or message not in done.stderr or "set LIBRNN_DIR" not in done.stderr:
+        sys.exit(f"not refused by {message!r}: status {done.returncode}\n{done.stderr}")
+
+
 def main():
     kind, (root, build, scratch) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
     crate = root / "bindings/rust"
     if kind == "shared":
-        run([sys.executable, crate / "generate.py", "--check"], crate, {})
         # The crate and the library have one version.
         version = re.search(r"^version = \"(.*)\"$", (crate / "Cargo.toml").read_text(), re.M)[1]
         if f"version: '{version}'" not in (root / "meson.build").read_text():
@@ -51,13 +56,21 @@ def main():
         skip("cargo is older than that of Rust 1.63 (Debian 12: cargo)")
     environment = {"LIBRNN_DIR": str(build), "LIBRNN_STATIC": str(int(kind == "static")),
                    "CARGO_TARGET_DIR": str(scratch / kind)}
-    if kind == "shared":  # what is linked statically needs no folder
+    if kind in ("shared", "pkg-config"):  # what is linked statically needs no folder
         environment["LD_LIBRARY_PATH"] = str(build / "capi")
     offline = ["--offline", "--locked"]
     if kind == "shared":
         run([path, "test", *offline], crate, environment)
     elif kind == "static":
         run([path, "test", *offline, "--tests"], crate, environment)
+    elif kind == "pkg-config":
+        if not shutil.which("pkg-config"):
+            skip("pkg-config is missing (Debian: pkg-config)")
+        environment |= {"LIBRNN_DIR": "", "PKG_CONFIG_PATH": str(build / "meson-uninstalled")}
+        run([path, "test", *offline, "--test", "realtime"], crate, environment)
+        check_refusal([path, "check", *offline], crate, environment | {"PKG_CONFIG_LIBDIR": "/", "PKG_CONFIG_PATH": ""},
+                      'pkg-config knows no package "rnn"')
+        check_refusal([path, "check", *offline], crate, environment | {"LIBRNN_DIR": "/proc"}, "there is no library in /proc")
     else:
         for tool, package in {"fmt": "rustfmt", "clippy": "rust-clippy"}.items():
             if subprocess.run([path, tool, "--version"], capture_output=True).returncode != 0:

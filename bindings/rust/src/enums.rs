@@ -1,4 +1,4 @@
-// Generated from include/rnn/rnn.json by generate.py.
+// Generated from include/rnn/rnn.json by generate.
 
 //! Groups of constants of `rnn.h`, which says what each means.
 

@@ -10,6 +10,14 @@ use crate::{sys, Compute, Config, GenerateOptions, Sequences};
 /// A stream may move to another thread, but is for one thread at a time: it is [`Send`] and not [`Sync`]. Streams that
 /// share weights may be on different threads.
 ///
+/// ```compile_fail
+/// # let network = librnn::Network::new(&librnn::Config::new(1).hidden_size(4)).unwrap();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| network.state()); // shared by two threads: refused by the compiler
+///     network.state();
+/// });
+/// ```
+///
 /// Functions that write to a slice they are given allocate nothing, lock nothing and make no system call, unless their
 /// comment says otherwise or they fail: they are for real-time threads, as the functions of the ABI are. Those that
 /// return a `Vec` allocate it.

@@ -1,4 +1,4 @@
-// Generated from include/rnn/rnn.json by generate.py.
+// Generated from include/rnn/rnn.json by generate.
 
 //! The C ABI as it is: structs, constants and functions of `rnn.h`, which says what they mean.
 
