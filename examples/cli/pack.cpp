@@ -1,6 +1,7 @@
 // rnn pack and rnn unpack: a compressor whose network learns while it reads.
 #include <unistd.h>
 
+#include <iterator>
 #include <memory>
 
 #include "common.h"
@@ -92,17 +93,16 @@ void add_pack(CLI::App& program) {
       *program.add_subcommand("pack", "Compress a file with a network that learns while it reads");
   add_file_options(command, *options, "A file; -: standard input",
                    "The archive; -: standard output; default: IN.rnnp, or - if IN is -");
-  for (int preset = 1; preset <= pack::kPresets; ++preset) {
-    const std::string name = std::to_string(preset);
+  constexpr const char* kPresets[] = {"About 4 s a megabyte on AVX-512, 40 MB of memory", "6 s, 80 MB",
+                                      "13 s, 170 MB: the default", "24 s, 170 MB",
+                                      "66 s, 320 MB: the smallest archives"};
+  static_assert(std::size(kPresets) == pack::kPresets, "a text for each preset");
+  for (int preset = 1; preset <= pack::kPresets; ++preset)
     command.add_flag_callback(
-        "-" + name, [options, preset] { options->preset = preset; },
-        preset == 1                      ? "Fastest"
-        : preset == pack::kPresets       ? "Smallest"
-        : preset == pack::kDefaultPreset ? "Default"
-                                         : "");
-  }
+        "-" + std::to_string(preset), [options, preset] { options->preset = preset; }, kPresets[preset - 1]);
   command.footer(
-      "rnn unpack takes as long. The archive is the same for every number of threads and on every CPU.");
+      "rnn unpack takes as long and as much memory. The archive is the same for every number of threads and\n"
+      "on every CPU.");
   command.callback([options] { run_pack(*options); });
 }
 

@@ -13,9 +13,9 @@ from tool import expect, main
 PRESETS = [f"-{preset}" for preset in range(1, 6)]
 
 # The archives of sample(3000): they change with the format and the model alone, and then on purpose.
-PINNED = {"-1": "12a04229cf4d8278", "-2": "7557c746162d5431", "-3": "d9020db9d958ebba", "-4": "bb522ff3f0461595",
-          "-5": "6864bb490b82ce4f"}
-PINNED_ARCHIVE = ("ilJOTlANChoBAQAAnPmQQUUAAAAmAAAA94lBtY9X2Rn2w6psnlcZpibrYaM+5ksad2F+1H37CjoPc/LQZLhVq9OqAAAAAAAAAACq"
+PINNED = {"-1": "b48fbc843240b6b8", "-2": "5ff8289d17ef743a", "-3": "0e10ed4953a62be0", "-4": "5622493ffb9ca8d8",
+          "-5": "bdd567f330dc1bfd"}
+PINNED_ARCHIVE = ("ilJOTlANChoBAQAAnPmQQUUAAAAmAAAApD1M6Y9NuUoJFq0s0hwzkZbcSwL8tlnlKqSK0YaBiITz2Hm6qgZx9GD2AAAAAAAAAACq"
                   "c/am")
 PINNED_TEXT = b"the cell keeps what it has seen, and what it has seen keeps the cell\n"
 

@@ -17,7 +17,7 @@ def run(program, *arguments, data):
 
 def main():
     first, *others = sys.argv[1:]
-    for preset, size in (("-1", 200_000), ("-2", 60_000), ("-3", 20_000), ("-4", 6_000), ("-5", 3_000)):
+    for preset, size in (("-1", 70_000), ("-2", 10_000), ("-3", 4000), ("-4", 1500), ("-5", 800)):
         data = sample(size)
         archive = run(first, "pack", preset, "-", "--threads", "2", data=data)
         expect(run(first, "unpack", "-", "--threads", "1", data=archive) == data, f"{preset} {first}")

@@ -8,6 +8,7 @@ namespace pack {
 namespace {
 
 constexpr std::uint32_t kHistoryMask = 1023, kCountShift = 10, kCountMask = 63, kProbabilityShift = 16;
+constexpr int kCorrectionRate = 6;
 constexpr std::uint32_t kSpread = 0x2F0B4C47;  // odd, its bits without a pattern
 constexpr std::uint32_t kMostCount = 60, kMostSeen = 1023;
 
@@ -23,6 +24,18 @@ bool is_letter(std::uint32_t byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte >= 128;
 }
 
+std::size_t kind_of(std::uint64_t byte) {
+  if (byte == ' ') return 0;
+  if (byte == '\n') return 1;
+  if (byte >= 'a' && byte <= 'z') return 2;
+  if (byte >= 'A' && byte <= 'Z') return 3;
+  if (byte >= '0' && byte <= '9') return 4;
+  return byte >= 128 ? 5 : byte < ' ' ? 6 : 7;
+}
+
+// Of each choice, how many contexts there are: see choose().
+constexpr std::size_t kChoices[] = {256, 256 * 8, 32 * 8, 16 * 8, 256, 16 * 8, 256};
+
 std::size_t logarithm(std::size_t n) {
   std::size_t bits = 0;
   for (; n > 0; n >>= 1) ++bits;
@@ -32,11 +45,15 @@ std::size_t logarithm(std::size_t n) {
 }  // namespace
 
 SlotTable::SlotTable(int bits)
-    : bits_(bits), slots_(static_cast<Slot*>(std::calloc((std::size_t{1} << bits) + 1, sizeof(Slot)))) {
-  if (!slots_) throw std::bad_alloc();
+    : bits_(bits),
+      memory_(std::calloc((std::size_t{1} << bits) + 1, sizeof(Slot))) {  // pages when they are used
+  std::size_t space = ((std::size_t{1} << bits) + 1) * sizeof(Slot);
+  void* place = memory_.get();
+  if (place == nullptr) throw std::bad_alloc();
+  slots_ = static_cast<Slot*>(std::align(sizeof(Slot), space - sizeof(Slot), place, space));
 }
 
-void SlotTable::Free::operator()(Slot* slots) const { std::free(slots); }
+void SlotTable::Free::operator()(void* memory) const { std::free(memory); }
 
 Slot* SlotTable::find(std::uint32_t hash) {
   const std::uint32_t check = hash | 1;  // 0 is in empty slots
@@ -81,12 +98,13 @@ void MatchModel::append(std::uint8_t byte) {
 
 ContextMixer::ContextMixer(const ContextOptions& options)
     : options_(options),
-      match_(22, 18, 6),
+      match_(22, 18, 7),
       match_found_(64),
       byte_found_(64 * 256),
-      mixer_(static_cast<std::size_t>(options.contexts) * 3 + 6, {256, 16 * 8, 256, 32 * 8, 16 * 8}, 256),
+      mixer_(static_cast<std::size_t>(options.contexts) * 3 + 6,
+             std::vector<std::size_t>(kChoices, kChoices + options.choices), 256),
       correction1_(65536),
-      correction2_(65536) {
+      correction3_(65536) {
   contexts_.resize(static_cast<std::size_t>(options.contexts));
   for (Context& context : contexts_) {
     tables_.emplace_back(options.slot_bits);
@@ -134,8 +152,12 @@ void ContextMixer::next_byte() {
 }
 
 void ContextMixer::find_slots() {
-  for (std::size_t i = 0; i < contexts_.size(); ++i)
-    contexts_[i].slot = tables_[i].find(bit_ == 0 ? contexts_[i].hash : hash(contexts_[i].hash, partial_));
+  std::array<std::uint32_t, kMostContexts> hashes;
+  for (std::size_t i = 0; i < contexts_.size(); ++i) {
+    hashes[i] = bit_ == 0 ? contexts_[i].hash : hash(contexts_[i].hash, partial_);
+    tables_[i].prefetch(hashes[i]);
+  }
+  for (std::size_t i = 0; i < contexts_.size(); ++i) contexts_[i].slot = tables_[i].find(hashes[i]);
 }
 
 void ContextMixer::add_contexts() {
@@ -188,34 +210,41 @@ void ContextMixer::add_bytes() {
   mixer_.add(logistic_.stretch(byte_used_->probability()));
 }
 
+// What kinds of bytes the last three are.
+std::size_t ContextMixer::kinds() const {
+  return kind_of(bytes_ & 255) << 5 | kind_of(bytes_ >> 8 & 255) << 2 | kind_of(bytes_ >> 16 & 255) >> 1;
+}
+
 void ContextMixer::choose() {
   const std::size_t length =
       match_used_ == nullptr ? 0 : std::min<std::size_t>(1 + logarithm(match_.length()), 15);
   const auto bit = static_cast<std::size_t>(bit_);
-  mixer_.choose(0, partial_);
-  mixer_.choose(1, length * 8 + bit);
-  mixer_.choose(2, bytes_ & 255);
-  mixer_.choose(3, static_cast<std::size_t>(byte_confidence_) * 8 + bit);
-  mixer_.choose(4, known_ * 8 + bit);
+  const std::size_t all[] = {
+      partial_,          kinds() << 3 | bit, static_cast<std::size_t>(byte_confidence_) << 3 | bit,
+      length << 3 | bit, bytes_ & 255,       known_ << 3 | bit,
+      bytes_ >> 8 & 255};
+  for (std::size_t k = 0; k < mixer_.choices(); ++k) mixer_.choose(k, all[k]);
   mixer_.choose_last(partial_);
 }
 
 int ContextMixer::predict() {
+  const std::size_t one = (bytes_ & 255) << 8 | partial_, three = hash(bytes_ & 0xFFFFFF, partial_) >> 16;
+  correction1_.prefetch(one);
+  correction3_.prefetch(three);
   add_contexts();
   add_match();
   add_bytes();
-  mixer_.add(256);
+  mixer_.add(kStretchUnit);
   choose();
   const int mixed = mixer_.mix();
-  const std::size_t one = (bytes_ & 255) << 8 | partial_, two = hash(bytes_ & 0xFFFFFF, partial_) >> 16;
-  const int p1 = correction1_.correct(mixed, one), p2 = correction2_.correct(mixed, two);
-  return std::clamp((mixed + p1 + p2 + 1) / 3, 1, kOne - 1);
+  return std::clamp((mixed + correction1_.correct(mixed, one) + correction3_.correct(mixed, three) + 1) / 3,
+                    1, kOne - 1);
 }
 
 void ContextMixer::update(int bit) {
   mixer_.update(bit);
-  correction1_.update(bit, 6);
-  correction2_.update(bit, 6);
+  correction1_.update(bit, kCorrectionRate);
+  correction3_.update(bit, kCorrectionRate);
   if (match_used_ != nullptr) match_used_->update(bit, kMostSeen);
   if (byte_used_ != nullptr) byte_used_->update(bit, kMostSeen);
   for (Context& context : contexts_) {

@@ -1,5 +1,6 @@
 // Predicts the next bit of the data from what followed the same contexts before, and from a distribution of the next
-// byte that somebody else predicts.
+// byte that somebody else predicts. Logistic mixing of contexts of several orders: Mahoney 2005, as bit_history.h and
+// mixer.h say.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@
 
 namespace pack {
 
-// What followed a context, for each beginning of the next four bits.
+// What followed a context, for each beginning of the next four bits: a line of the cache.
 struct Slot {
   std::uint32_t check;
   std::uint32_t nodes[15];
@@ -25,13 +26,15 @@ class SlotTable {
   explicit SlotTable(int bits);
   // The slot of the context; of another one, if it is there for the first time, emptied.
   Slot* find(std::uint32_t hash);
+  void prefetch(std::uint32_t hash) const { __builtin_prefetch(&slots_[hash >> (32 - bits_)]); }
 
  private:
   struct Free {
-    void operator()(Slot* slots) const;
+    void operator()(void* memory) const;
   };
   int bits_;
-  std::unique_ptr<Slot[], Free> slots_;
+  std::unique_ptr<void, Free> memory_;
+  Slot* slots_ = nullptr;
 };
 
 // The longest earlier place whose last bytes are those of now.
@@ -53,7 +56,8 @@ class MatchModel {
 
 struct ContextOptions {
   int contexts;   // how many of the contexts there are
-  int slot_bits;  // of the table of each
+  int choices;    // by how many contexts the mixer chooses weights
+  int slot_bits;  // of the table of each context
 };
 
 class ContextMixer {
@@ -74,6 +78,7 @@ class ContextMixer {
   void add_match();
   void add_bytes();
   void choose();
+  std::size_t kinds() const;
 
   static constexpr std::size_t kMostContexts = 12;
 
@@ -98,7 +103,7 @@ class ContextMixer {
   AdaptiveProbability* byte_used_ = nullptr;
   int byte_confidence_ = 0;
   Mixer mixer_;
-  Correction correction1_, correction2_;
+  Correction correction1_, correction3_;  // by the last byte, and by the last three
 
   std::uint32_t partial_ = 1;  // the bits of the byte so far behind a one
   int bit_ = 0;                // how many there are

@@ -76,7 +76,8 @@ Output::~Output() {
 void Output::create() {
 #ifdef O_TMPFILE
   const std::string folder = std::filesystem::path(path_).parent_path().string();
-  own_.open(folder.empty() ? "." : folder, O_WRONLY | O_TMPFILE, 0666);
+  if (::access("/proc/self/fd", X_OK) == 0)  // by which the file gets its name
+    own_.open(folder.empty() ? "." : folder, O_WRONLY | O_TMPFILE, 0666);
 #endif
   if (!own_.is_open()) {
     const std::string name = temporary_name();

@@ -43,7 +43,8 @@ class Mixer {
   // contexts[k]: how many sets of weights there are to choose from, for choice k.
   Mixer(std::size_t inputs, const std::vector<std::size_t>& contexts, std::size_t last_contexts);
 
-  void add(int stretched) { inputs_[filled_++] = stretched; }
+  void add(int stretched) { inputs_[filled_++] = static_cast<std::int16_t>(stretched); }
+  std::size_t choices() const { return choices_.size(); }
   void choose(std::size_t choice, std::size_t context) { choices_[choice].chosen = context; }
   void choose_last(std::size_t context) { last_.chosen = context; }
 
@@ -56,13 +57,13 @@ class Mixer {
     std::size_t chosen = 0;
     int probability = kOne / 2;
   };
-  int mix(Choice& choice, const std::vector<std::int32_t>& inputs);
-  static void learn(Choice& choice, const std::vector<std::int32_t>& inputs, int bit, int rate);
+  int mix(Choice& choice, const std::vector<std::int16_t>& inputs);
+  static void learn(Choice& choice, const std::vector<std::int16_t>& inputs, int bit, int rate);
 
-  std::vector<std::int32_t> inputs_;  // padded with zeros to a multiple of 4
+  std::vector<std::int16_t> inputs_;  // padded with zeros to a multiple of 8
   std::size_t filled_ = 0;
   std::vector<Choice> choices_;
-  std::vector<std::int32_t> found_;
+  std::vector<std::int16_t> found_;
   Choice last_;
   const Logistic& logistic_ = Logistic::get();
   std::uint32_t bits_ = 0;
@@ -73,6 +74,7 @@ class Mixer {
 class Correction {
  public:
   explicit Correction(std::size_t contexts);
+  void prefetch(std::size_t context) const;
   int correct(int probability, std::size_t context);
   void update(int bit, int rate);
 
