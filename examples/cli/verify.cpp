@@ -121,11 +121,13 @@ std::string updates_of(const LogFile& log, const Found& found) {
 // What the first difference is of: what follows from it differs, too.
 std::string cause_of(const Verify& verify, const Found& found) {
   const auto has = [&](const char* part) { return found.differs.find(part) != std::string::npos; };
-  if (has("options")) return "its options are not those of the log's first line";
+  const bool is_loaded = *found.record == found.first && !verify.checkpoint.empty();
+  if (has("options"))
+    return "its options" + (is_loaded ? ", or the network of " + verify.checkpoint + "," : std::string()) +
+           " are not those of the log's first line";
   if (has("data")) return "other data were read";
   if (*found.record > found.first) return "from the same options and data something else was computed";
-  if (verify.checkpoint.empty()) return "the network at the beginning is another one";
-  return verify.checkpoint + " is not that state";
+  return is_loaded ? verify.checkpoint + " is not that state" : "the network at the beginning is another one";
 }
 
 void print_result(const Verify& verify, const LogFile& log, const std::optional<Found>& found) {

@@ -182,6 +182,9 @@ def check_resumed(tool):
                "new.safetensors", "--log", "run.log", "--resume", "run.100")
     check_difference(tool, "line 8, the state after update 100: other.100 is not that state", 8,
                      "weights, optimizer, states", "run.log", "--data", "text", "--checkpoint", "other.100")
+    tool.ok("train", "text", *changed("--hidden", "16"), "-o", "narrow.safetensors", "--checkpoint", "narrow.{update}")
+    check_difference(tool, "its options, or the network of narrow.100, are not those of the log's first line", 8,
+                     "options, weights, optimizer, states", "run.log", "--data", "text", "--checkpoint", "narrow.100")
     # From an older checkpoint: the records behind it are there, and the same.
     train(tool, "run", "--resume", "run.100")
     expect((tool.folder / "run.log").read_bytes() == before, "a run that goes on changes what its log has")
