@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Test bindings/rust, the crate for Rust, with the library of the build folder:
 
-    crate.py shared|static|pkg-config|style ROOT BUILD SCRATCH
+    crate.py shared|static|pkg-config|style ROOT BUILD SCRATCH REFERENCE
 
-shared runs all tests of the crate, static those that need no documentation, pkg-config few with the library that
-pkg-config finds; all without a network. style holds it to rustfmt and clippy. Exits with 77 if a tool is missing, and says which.
+shared runs all tests of the crate and holds its example to REFERENCE, the one in C; static runs those that need no
+documentation, pkg-config few with the library that pkg-config finds; all without a network. style holds the crate to
+rustfmt, clippy and rustdoc. Exits with 77 if a tool is missing, and says which.
 """
 
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 OLDEST = (1, 63)
+FILE = "sentences.safetensors"
 
 
 def skip(message):
@@ -43,8 +45,26 @@ def check_refusal(command, crate, environment, message):
         sys.exit(f"not refused by {message!r}: status {done.returncode}\n{done.stderr}")
 
 
+def check_example(program, reference, scratch, environment):
+    """Both print the same bits and save the same file; C's also asks for -4 units, which have no form in Rust."""
+    results = []
+    for name, command in {"c": reference, "rust": program}.items():
+        folder = scratch / f"sentences_{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).unlink(missing_ok=True)
+        said = subprocess.run([command], cwd=folder, env={**os.environ, **environment}, check=True, capture_output=True,
+                              text=True).stdout
+        lines = [line for line in said.splitlines() if not line.startswith("RNN_INVALID_ARGUMENT: ")]
+        results.append((lines, (folder / FILE).read_bytes()))
+    (expected, expected_file), (lines, file) = results
+    if lines != expected or len(lines) < 9:
+        sys.exit("\n".join(["the example says", *lines, "C's says", *expected]))
+    if file != expected_file:
+        sys.exit("the example saves another file than C's")
+
+
 def main():
-    kind, (root, build, scratch) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
+    kind, (root, build, scratch, reference) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
     crate = root / "bindings/rust"
     if kind == "shared":
         # The crate and the library have one version.
@@ -61,6 +81,7 @@ def main():
     offline = ["--offline", "--locked"]
     if kind == "shared":
         run([path, "test", *offline], crate, environment)
+        check_example(scratch / kind / "debug/examples/sentences", reference, scratch, environment)
     elif kind == "static":
         run([path, "test", *offline, "--tests"], crate, environment)
     elif kind == "pkg-config":
@@ -70,13 +91,15 @@ def main():
         run([path, "test", *offline, "--test", "realtime"], crate, environment)
         check_refusal([path, "check", *offline], crate, environment | {"PKG_CONFIG_LIBDIR": "/", "PKG_CONFIG_PATH": ""},
                       'pkg-config knows no package "rnn"')
-        check_refusal([path, "check", *offline], crate, environment | {"LIBRNN_DIR": "/proc"}, "there is no library in /proc")
+        check_refusal([path, "check", *offline], crate, environment | {"LIBRNN_DIR": "/proc"},
+                      "there is no library in /proc")
     else:
         for tool, package in {"fmt": "rustfmt", "clippy": "rust-clippy"}.items():
             if subprocess.run([path, tool, "--version"], capture_output=True).returncode != 0:
                 skip(f"cargo {tool} is missing (Debian: {package})")
         run([path, "fmt", "--check"], crate, environment)
         run([path, "clippy", *offline, "--all-targets", "--", "-Dwarnings"], crate, environment)
+        run([path, "doc", *offline, "--no-deps"], crate, environment | {"RUSTDOCFLAGS": "-Dwarnings"})
 
 
 main()

@@ -73,7 +73,6 @@ fn progress_stops_a_run() {
 
 #[test]
 fn a_panic_stops_a_run_and_goes_on_after_it() {
-    std::panic::set_hook(Box::new(|_| ()));
     let mut n = network();
     let mut calls = 0;
     let panic = catch_unwind(AssertUnwindSafe(|| {
@@ -97,7 +96,6 @@ fn a_panic_stops_a_run_and_goes_on_after_it() {
     let mut expected = network();
     expected.train(&data(), &options().epochs(4)).unwrap();
     assert_eq!(weights(&trainer.network().unwrap()), weights(&expected));
-    let _ = std::panic::take_hook();
 }
 
 #[test]
