@@ -66,3 +66,8 @@ pub fn isa() -> String {
     // Safety: the string lives as long as the program.
     unsafe { error::string(sys::rnn_isa()) }
 }
+
+/// The program in the README, for the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
