@@ -141,6 +141,13 @@ class Stopped(unittest.TestCase):
             net.fit(X, SUMS, epochs=9, callback=fail, **OPTIONS)
         same(net, self.expected)
 
+    def test_by_a_callback_that_uses_what_is_in_training(self):
+        net = network()
+        for use in (lambda: net(X), lambda: net.step(X[0, 0]), net.fork, lambda: net.fit(X, SUMS)):
+            with self.assertRaisesRegex(RuntimeError, "the network is in training"):
+                net.fit(X, SUMS, callback=lambda progress: use(), **OPTIONS)
+        net(X)
+
     def test_by_a_loss_that_is_not_finite(self):
         net = network()
         with self.assertRaises(librnn.NotFiniteError):
@@ -178,6 +185,22 @@ class Trainers(unittest.TestCase):
         trainer = librnn.Trainer(network(), validation=(X.astype(np.float64), SUMS.copy()), epochs=2, **OPTIONS)
         gc.collect()
         self.assertEqual(trainer.run(X, SUMS).validation_loss[-1], trainer.network().evaluate(X, SUMS).loss)
+
+    def test_what_a_callback_may_call(self):
+        seen = []
+
+        def work(progress):
+            trainer.set_learning_rate(0.5 / progress.update)
+            seen.append(trainer.network().evaluate(X, SUMS).loss)
+            trainer.sync(copied)
+            with self.assertRaisesRegex(RuntimeError, "the trainer is in a run"):
+                trainer.update(X, SUMS)
+
+        copied = network()
+        trainer = librnn.Trainer(network(), callback=work, **OPTIONS)
+        trainer.run(X, SUMS)
+        self.assertEqual(len(seen), 3)
+        same(copied, trainer.network())
 
     def test_trainers_are_released(self):
         trainer = librnn.Trainer(network(), callback=lambda progress: False)
@@ -258,4 +281,5 @@ class Refused(unittest.TestCase):
         self.check(ValueError, "optimizer is 'adamax'; it must be one of 'adam'", X, CLASSES, optimizer="adamax")
         self.check(ValueError, "report_every is 0", X, CLASSES, report_every=0)
         self.check(librnn.InvalidArgumentError, "momentum", X, CLASSES, momentum=0.9)
-        self.check(ValueError, r"class_weights has the shape \[3\]; it must be \[2\]", X, CLASSES, class_weights=[1, 1, 1])
+        self.check(ValueError, r"class_weights has the shape \[3\]; it must be \[2\]", X, CLASSES,
+                   class_weights=[1, 1, 1])

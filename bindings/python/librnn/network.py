@@ -56,7 +56,7 @@ class Network:
         self._adopt(handle)
 
     def _adopt(self, handle: c_void_p) -> None:
-        self._handle = handle
+        self._free, self._in_training = handle, False
         self._finalizer = weakref.finalize(self, lib.rnn_destroy, handle)
         self._finalizer.atexit = False  # another thread may still be in a call
         size, config = c_size_t(), _abi.rnn_config_t()
@@ -66,6 +66,13 @@ class Network:
         self._output_size = size.value
         check(lib.rnn_state_size(handle, byref(size)))
         self._state_size = size.value
+
+    @property
+    def _handle(self) -> c_void_p:
+        if self._in_training:
+            raise RuntimeError("the network is in training; a callback or another thread may not use it before fit "
+                               "returns. A Trainer's network() can be used")
+        return self._free
 
     @classmethod
     def _own(cls, handle: c_void_p) -> "Network":
@@ -152,11 +159,11 @@ class Network:
         index = as_index(x)
         if index is not None:
             y = output("out", out, (self._output_size,))
-            check(lib.rnn_step_index(self._handle, _int32("x", index), y.ctypes.data))
+            check(lib.rnn_step_index(self._handle, _int32("x", index), address(y)))
             return y
-        read = floats("x", x, [self._input_size])
+        read = floats("x", x, (self._input_size,))
         y = output("out", out, (self._output_size,), read)
-        check(lib.rnn_step(self._handle, read.ctypes.data, y.ctypes.data))
+        check(lib.rnn_step(self._handle, address(read), address(y)))
         return y
 
     def step_block(self, x: Any, out: Optional[Array] = None) -> Floats:
@@ -316,7 +323,8 @@ class Network:
                       a list; with pooling one for each sequence, [B] or [B, O]
         epochs        passes over the data
         validation    (X, y) or (X, y, weights)
-        callback      called with a Progress after updates and validations; true stops the run
+        callback      called with a Progress after updates and validations; true stops the run. It may not use the
+                      network
         report_every  updates between two that are in the history and go to the callback
         bar           show tqdm's bar
         weights       of the target steps, in y's form without O; 0 masks

@@ -228,7 +228,11 @@ def fit(network: "Network", x: Any, y: Any, *, validation: Any, callback: Option
     if validation is not None:
         settings.set_validation(_validation(network, validation, pooled))
     settings.set_progress(run)
-    return run(lambda: int(lib.rnn_train(network._handle, byref(data.struct), byref(settings.struct))))
+    handle, network._in_training = network._handle, True
+    try:
+        return run(lambda: int(lib.rnn_train(handle, byref(data.struct), byref(settings.struct))))
+    finally:
+        network._in_training = False
 
 
 def evaluate(network: "Network", x: Any, y: Any, *, weights: Any, resets: Any, pooling: Named,
@@ -250,7 +254,8 @@ class Trainer:
 
     network     it starts from its weights
     validation  (X, y) or (X, y, weights), for run
-    callback    called after updates and validations of run; true stops it
+    callback    called after updates and validations of run; true stops it. It may call network, sync, save and
+                set_learning_rate
     pooling     of validation: "none", or a target for each sequence: "last", "mean", "max"
     options     as of Network.fit, except weights and resets
 
@@ -274,10 +279,17 @@ class Trainer:
         self._make_run: Callable[[], Run] = lambda: Run(callback, report_every, bar)
         self._runs: list[Run] = []  # the one that lasts, or none
         self._settings.struct.progress = _forward_to(self._runs)
-        self._handle = c_void_p()
-        check(lib.rnn_trainer_create(network._handle, byref(self._settings.struct), byref(self._handle)))
-        self._finalizer = weakref.finalize(self, lib.rnn_trainer_destroy, self._handle)
+        self._present = c_void_p()  # for what a callback may call, too
+        check(lib.rnn_trainer_create(network._handle, byref(self._settings.struct), byref(self._present)))
+        self._finalizer = weakref.finalize(self, lib.rnn_trainer_destroy, self._present)
         self._finalizer.atexit = False
+
+    @property
+    def _handle(self) -> c_void_p:
+        if self._runs:
+            raise RuntimeError("the trainer is in a run; until that returns, there are only network, sync, save and "
+                               "set_learning_rate")
+        return self._present
 
     def update(self, x: Any, y: Any, *, weights: Any = None, resets: Any = None, pooling: Named = "none") -> Progress:
         """Do one update from all the sequences given. A batch of as many sequences as the one before goes on from the
@@ -300,10 +312,10 @@ class Trainer:
         2
         """
         data = make_batch(x, y, *self._sizes, number("pooling", pooling), weights, resets)
-        run = self._make_run()
+        handle, run = self._handle, self._make_run()
         self._runs[:] = [run]
         try:
-            return run(lambda: int(lib.rnn_trainer_run(self._handle, byref(data.struct))))
+            return run(lambda: int(lib.rnn_trainer_run(handle, byref(data.struct))))
         finally:
             self._runs.clear()
 
@@ -313,17 +325,17 @@ class Trainer:
 
     def set_learning_rate(self, rate: float) -> None:
         """The learning rate of the updates to come; a callback may call this."""
-        check(lib.rnn_trainer_set_learning_rate(self._handle, rate))
+        check(lib.rnn_trainer_set_learning_rate(self._present, rate))
 
     def network(self) -> "Network":
         """A new network over the present weights, in the initial state."""
         handle = c_void_p()
-        check(lib.rnn_trainer_network(self._handle, byref(handle)))
+        check(lib.rnn_trainer_network(self._present, byref(handle)))
         return self._kind._own(handle)
 
     def sync(self, stream: "Network") -> None:
         """Let `stream` use the present weights; its state stays."""
-        check(lib.rnn_trainer_sync(self._handle, stream._handle))
+        check(lib.rnn_trainer_sync(self._present, stream._handle))
 
     def apply(self, tape: "Tape") -> Progress:
         """Do one update with the gradients accumulated in a tape, which stay as they are."""
@@ -333,7 +345,7 @@ class Trainer:
 
     def save(self, path: "Path") -> None:
         """Save all that a resumed run needs."""
-        check(lib.rnn_trainer_save(self._handle, os.fsencode(path)))
+        check(lib.rnn_trainer_save(self._present, os.fsencode(path)))
 
     def load(self, path: "Path") -> None:
         """Load what save saved, into a trainer of the same architecture and options."""
