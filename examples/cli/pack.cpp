@@ -25,7 +25,8 @@ bool has_suffix(const std::string& path) {
   return path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
-void check_files(const Pack& options) {
+void check_files(const Pack& options, const CLI::App& command) {
+  check_effect(command, "--force", options.out != "-", "nothing is replaced by standard output");
   if (options.out == "-" && options.json) throw UsageError("--json: standard output has the data already");
   if (options.in != "-" && options.out != "-") check_not_same("OUT", options.out, "IN", options.in);
 }
@@ -37,9 +38,9 @@ void report(const pack::Input& in, const pack::Output& out, std::uint64_t plain,
        {"bits_per_byte", plain > 0 ? 8.0 * static_cast<double>(packed) / static_cast<double>(plain) : 0.0}});
 }
 
-void run_pack(Pack options) {
+void run_pack(Pack options, const CLI::App& command) {
   if (options.out.empty()) options.out = options.in == "-" ? "-" : options.in + kSuffix;
-  check_files(options);
+  check_files(options, command);
   if (options.out == "-" && isatty(STDOUT_FILENO) != 0)
     throw UsageError("an archive is nothing for a terminal; -o FILE writes it to a file");
   pack::Input in(options.in);
@@ -51,27 +52,27 @@ void run_pack(Pack options) {
 
 // A file that was there is worth more than a part of what was to replace it.
 std::string keep_rest(pack::Output& out, const std::string& name) {
-  const std::string bytes = std::to_string(out.count()) + " bytes before that ";
-  if (out.replaces()) return bytes + "are right; " + name + " stays as it was, -o writes them to a new file";
   if (out.count() == 0) return "nothing is written";
+  const std::string bytes = "the " + std::to_string(out.count()) + " bytes before that ";
+  if (out.replaces()) return bytes + "are right; " + name + " stays as it was, -o writes them to a new file";
   out.keep();
   return bytes + "are right and written";
 }
 
-void run_unpack(Pack options) {
+void run_unpack(Pack options, const CLI::App& command) {
   if (options.out.empty() && options.in != "-") {
     if (!has_suffix(options.in))
       throw UsageError(options.in + " does not end with " + kSuffix + "; -o names the output");
     options.out = options.in.substr(0, options.in.size() - std::string(kSuffix).size());
   }
   if (options.out.empty()) options.out = "-";
-  check_files(options);
+  check_files(options, command);
   pack::Input in(options.in);
   pack::Output out(options.out, options.force);
   try {
     pack::unpack(in, out, options.threads);
   } catch (const pack::Damaged& error) {
-    throw std::runtime_error(error.what() + ("; the " + keep_rest(out, options.out)));
+    throw std::runtime_error(error.what() + ("; " + keep_rest(out, options.out)));
   }
   out.keep();
   if (options.json) report(in, out, out.count(), in.count());
@@ -94,8 +95,8 @@ void add_pack(CLI::App& program) {
   add_file_options(command, *options, "A file; -: standard input",
                    "The archive; -: standard output; default: IN.rnnp, or - if IN is -");
   constexpr const char* kPresets[] = {"About 4 s a megabyte on AVX-512, 40 MB of memory", "6 s, 80 MB",
-                                      "13 s, 170 MB: the default", "24 s, 170 MB",
-                                      "66 s, 320 MB: the smallest archives"};
+                                      "13 s, 210 MB: the default", "24 s, 210 MB",
+                                      "70 s, 400 MB: the smallest archives"};
   static_assert(std::size(kPresets) == pack::kPresets, "a text for each preset");
   for (int preset = 1; preset <= pack::kPresets; ++preset)
     command.add_flag_callback(
@@ -103,7 +104,7 @@ void add_pack(CLI::App& program) {
   command.footer(
       "rnn unpack takes as long and as much memory. The archive is the same for every number of threads and\n"
       "on every CPU.");
-  command.callback([options] { run_pack(*options); });
+  command.callback([options, &command] { run_pack(*options, command); });
 }
 
 void add_unpack(CLI::App& program) {
@@ -114,5 +115,5 @@ void add_unpack(CLI::App& program) {
   command.footer(
       "Of a damaged archive what is before the damage is written, and the exit status is 1; but a file that\n"
       "is there already then stays, with --force, too.");
-  command.callback([options] { run_unpack(*options); });
+  command.callback([options, &command] { run_unpack(*options, command); });
 }

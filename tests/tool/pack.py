@@ -188,6 +188,7 @@ def check_files(tool):
     tool.fails("same file", "unpack", "in.rnnp", "-o", "link", "--force", status=2)
     tool.fails("rnnp", "unpack", "in", status=2)
     tool.fails("--json", "pack", "in", "-o", "-", "--json", status=2)
+    tool.fails("--force has no effect", "unpack", "in.rnnp", "-o", "-", "--force", status=2)
     tool.fails("missing", "pack", "missing")
     tool.fails("no/such", "pack", "in", "-o", "no/such")
     tool.fails("directory", "pack", ".", "-o", "new")
