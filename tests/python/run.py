@@ -20,6 +20,7 @@ except ImportError:
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import tempfile
 import unittest
