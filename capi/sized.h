@@ -13,8 +13,8 @@
 
 namespace rnn::capi {
 
-// The size of each struct when it was first released, which every later library must accept. Numbers, since
-// sizeof grows with the struct.
+// The size of each struct when it was first released, which every later library must accept, where pointers have
+// 64 bits. Numbers, since sizeof grows with the struct.
 template <class T>
 constexpr std::size_t kMinimumSize = 0;
 template <>
@@ -50,13 +50,19 @@ inline constexpr std::size_t kMinimumSize<rnn_save_options_t> = 48;
 template <>
 inline constexpr std::size_t kMinimumSize<rnn_load_options_t> = 40;
 
+// Where pointers are smaller, a struct has at least as large a part of that size.
+template <class T>
+constexpr std::size_t minimum_size() noexcept {
+  return kMinimumSize<T> * sizeof(void*) / 8;
+}
+
 // Larger than any struct will be: a struct_size beyond it was never set.
 constexpr std::size_t kMaximumSize = 65536;
 
 template <class T>
 bool valid_size(const T* given) noexcept {
-  static_assert(kMinimumSize<T> != 0 && kMinimumSize<T> <= sizeof(T));
-  return given->struct_size >= kMinimumSize<T> && given->struct_size <= kMaximumSize;
+  static_assert(minimum_size<T>() != 0 && minimum_size<T>() <= sizeof(T));
+  return given->struct_size >= minimum_size<T>() && given->struct_size <= kMaximumSize;
 }
 
 constexpr char kSizeMessage[] = "%s.struct_size is %zu; it must be %zu..%zu, the sizeof the struct";
@@ -65,7 +71,8 @@ constexpr char kSizeMessage[] = "%s.struct_size is %zu; it must be %zu..%zu, the
 template <class T>
 void check_size(const T* given, const char* name) {
   if (!valid_size(given))
-    throw Error(RNN_INVALID_ARGUMENT, kSizeMessage, name, given->struct_size, kMinimumSize<T>, kMaximumSize);
+    throw Error(RNN_INVALID_ARGUMENT, kSizeMessage, name, given->struct_size, minimum_size<T>(),
+                kMaximumSize);
 }
 
 // For real-time functions: RNN_OK, or a failure with its message set.
@@ -73,7 +80,7 @@ template <class T>
 rnn_status_t check_out(const char* function, const T* out, const char* name) noexcept {
   if (out == nullptr) return fail(function, RNN_INVALID_ARGUMENT, "%s is NULL", name);
   if (valid_size(out)) return RNN_OK;
-  return fail(function, RNN_INVALID_ARGUMENT, kSizeMessage, name, out->struct_size, kMinimumSize<T>,
+  return fail(function, RNN_INVALID_ARGUMENT, kSizeMessage, name, out->struct_size, minimum_size<T>(),
               kMaximumSize);
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/formats/crc32.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats::binary {
 namespace {
@@ -31,9 +32,7 @@ class Reader {
 
   template <class T>
   T number(const char* what) {
-    T value;
-    std::memcpy(&value, take(sizeof value, what), sizeof value);
-    return value;
+    return read_little_endian<T>(take(sizeof(T), what));
   }
   std::string text(std::size_t size, const char* what) {
     return std::string(reinterpret_cast<const char*>(take(size, what)), size);
@@ -133,8 +132,13 @@ Layout lay_out(const Writer& writer) {
 
 template <class T>
 void put(unsigned char*& out, T value) {
-  std::memcpy(out, &value, sizeof value);
+  write_little_endian(&value, 1, out);
   out += sizeof value;
+}
+
+void put(unsigned char*& out, const std::array<unsigned char, 8>& magic) {
+  std::memcpy(out, magic.data(), magic.size());
+  out += magic.size();
 }
 
 void put(unsigned char*& out, const std::string& text) {
@@ -213,7 +217,7 @@ void write(const Writer& writer, void* memory) {
     begin = aligned(begin + entry.bytes);
   }
   const std::uint32_t crc = checksum(MemorySource(memory, layout.end));
-  std::memcpy(file + kChecksum, &crc, sizeof crc);
+  write_little_endian(&crc, 1, file + kChecksum);
 }
 
 std::string c_source(const Writer& writer, std::string_view name, std::string_view comment) {

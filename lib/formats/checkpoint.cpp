@@ -16,6 +16,7 @@
 #include "lib/formats/network_file.h"
 #include "lib/formats/unread.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn {
 namespace {
@@ -52,9 +53,8 @@ class StateWriter final : public StateVisitor {
  private:
   template <class T>
   void add(const char* name, Type type, const Buffer<T>& values) {
-    writer_.add(std::string(kTrainerTensors) + name, type, {values.size()}, [&values](unsigned char* out) {
-      if (values.size() > 0) std::memcpy(out, values.data(), values.size() * sizeof(T));
-    });
+    writer_.add(std::string(kTrainerTensors) + name, type, {values.size()},
+                [&values](unsigned char* out) { write_little_endian(values.data(), values.size(), out); });
   }
 
   Writer& writer_;
@@ -160,9 +160,8 @@ void write_checkpoint(const Trainer& trainer, const char* path) {
   const_cast<TrainerState&>(trainer.state()).visit(state);  // which only reads
   const Weights& weights = *trainer.weights_ref();
   const std::size_t count = trainer.state().average.size();
-  writer.add(kTrainerTensors + std::string(kInTraining), Type::f32, {count}, [&](unsigned char* out) {
-    if (count > 0) std::memcpy(out, weights.values(), count * sizeof(float));
-  });
+  writer.add(kTrainerTensors + std::string(kInTraining), Type::f32, {count},
+             [&](unsigned char* out) { write_little_endian(weights.values(), count, out); });
   formats::save(writer, path);
 }
 

@@ -6,9 +6,7 @@
 #include <limits>
 
 #include "lib/network/error.h"
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-              "files are little-endian and values copied as they are");
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats {
 namespace {
@@ -62,6 +60,7 @@ void convert(const Tensor& tensor, float* out, const Convert& to_float) {
   for (std::size_t done = 0; done < tensor.count;) {
     const std::size_t n = std::min(kValuesAtOnce, tensor.count - done);
     tensor.source->read(tensor.offset + done * sizeof(T), n * sizeof(T), values);
+    swap_little_endian(values, n);
     std::transform(values, values + n, out + done, to_float);
     done += n;
   }
@@ -74,6 +73,7 @@ void copy(const Tensor& tensor, Type wanted, T* out) {
     throw Error(RNN_BAD_FORMAT, "tensor %s has dtype %s; it must be %s", quote(tensor.name).c_str(),
                 tensor.dtype().c_str(), type_name(wanted));
   tensor.source->read(tensor.offset, tensor.bytes(), out);
+  swap_little_endian(out, tensor.count);
 }
 
 }  // namespace
@@ -104,7 +104,8 @@ void Tensor::read(float* out) const {
     case Type::f64:
       return convert<double>(*this, out, [](double v) { return static_cast<float>(v); });
     case Type::f32:
-      return source->read(offset, bytes(), out);
+      source->read(offset, bytes(), out);
+      return swap_little_endian(out, count);
     case Type::f16:
       return convert<std::uint16_t>(*this, out, &from_half);
     case Type::bf16:

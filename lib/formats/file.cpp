@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "lib/formats/descriptor.h"
 #include "lib/formats/unread.h"
@@ -18,6 +19,9 @@ FileSource::FileSource(const char* path) : Source(0), path_(path) {
     refuse_saved_model(path);
   if (S_ISDIR(status.st_mode)) fail("read", path_, EISDIR);
   if (!S_ISREG(status.st_mode)) throw Error(RNN_FILE_ERROR, "cannot read %s: not a regular file", path);
+  // Sums of places in it and of a header's size do not overflow, where pointers have 32 bits either.
+  if (static_cast<std::uint64_t>(status.st_size) > static_cast<std::size_t>(-1) / 2)
+    throw Error(RNN_FILE_ERROR, "cannot read %s: it is too large for this CPU", path);
   size_ = static_cast<std::size_t>(status.st_size);
   file_ = file.release();
 }

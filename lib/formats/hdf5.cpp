@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats {
 namespace {
@@ -50,9 +51,7 @@ std::uint64_t padded(std::uint64_t size) noexcept { return (size + 7) / 8 * 8; }
 
 template <class T>
 T number_in(const ByteRange& bytes, std::size_t offset) noexcept {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
+  return read_little_endian<T>(bytes.data() + offset);
 }
 
 // A floating-point type: the bytes of its datatype message behind the first, and which it is.
@@ -386,23 +385,24 @@ Tensor Hdf5::make_tensor(Address dataset, const std::string& name) {
   const auto version = number<std::uint8_t>(layout->begin), kind = number<std::uint8_t>(layout->begin + 1);
   if (version != 3 && version != 4)
     unsupported("with a layout of values from before HDF5 1.6.3, or a newer one");
-  std::uint64_t size;
+  std::uint64_t size, offset;
   if (kind == kCompact) {
     size = number<std::uint16_t>(layout->begin + 2);
-    tensor.offset = layout->begin + 4;
+    offset = layout->begin + 4;
     if (size > layout->size - 4) damaged("a dataset's header is too short");
   } else if (kind == kContiguous && layout->size >= 18) {
-    tensor.offset = number<std::uint64_t>(layout->begin + 2);
+    offset = number<std::uint64_t>(layout->begin + 2);
     size = number<std::uint64_t>(layout->begin + 10);
   } else {
     unsupported("with values in chunks; h5repack -f NONE -l CONTI makes a file that is read");
   }
-  if (tensor.count == 0) tensor.offset = 0;
+  if (tensor.count == 0) offset = 0;
   if (size != tensor.bytes())
     throw Error(RNN_BAD_FORMAT, "the HDF5 file has %" PRIu64 " bytes for shape %s of %s", size,
                 to_string(tensor.shape).c_str(), type_name(tensor.type));
-  if (tensor.offset > source_.size() || size > source_.size() - tensor.offset)
+  if (offset > source_.size() || size > source_.size() - offset)
     damaged("a dataset's values are not within it");
+  tensor.offset = static_cast<std::size_t>(offset);
   return tensor;
 }
 

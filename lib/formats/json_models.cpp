@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lib/formats/json_kinds.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn {
 
@@ -19,19 +21,24 @@ constexpr std::size_t kMaxMetadata = 1000;
 
 namespace {
 
-// A tree's numbers.
+// A tree's numbers, as a file would hold them.
 struct TreeSource final : Source {
   explicit TreeSource(json::Tree parsed)
-      : Source(parsed.numbers.size() * sizeof(float)), tree(std::move(parsed)) {}
+      : Source(parsed.numbers.size() * sizeof(float)), tree(std::move(parsed)) {
+    if (kIsLittleEndian) return;
+    swapped = tree.numbers;
+    swap_little_endian(swapped.data(), swapped.size());
+  }
 
   const unsigned char* memory() const noexcept override {
-    return reinterpret_cast<const unsigned char*>(tree.numbers.data());
+    return reinterpret_cast<const unsigned char*>(kIsLittleEndian ? tree.numbers.data() : swapped.data());
   }
   void read(std::size_t offset, std::size_t count, void* out) const override {
     if (count > 0) std::memcpy(out, memory() + offset, count);
   }
 
   const json::Tree tree;
+  std::vector<float> swapped;
 };
 
 // JSON of another kind.

@@ -10,6 +10,7 @@
 
 #include "lib/cells/cell.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats {
 namespace {
@@ -213,7 +214,7 @@ void write_values(const Weights& weights, const Parameter& parameter, unsigned c
   const float* row = weights.values() + parameter.offset;
   const std::size_t bytes = parameter.columns * sizeof(float);
   for (std::size_t i = 0; i < parameter.rows; ++i, row += parameter.stride, out += bytes)
-    std::memcpy(out, row, bytes);
+    write_little_endian(row, parameter.columns, out);
 }
 
 void write_second_bias(const Weights& weights, const Parameter& bias, unsigned char* out) noexcept {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/onnx_value.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::onnx_import {
 namespace {
@@ -25,7 +25,7 @@ std::vector<T> raw_values(const TensorProto& tensor, std::size_t expected) {
     throw Error(RNN_BAD_FORMAT, "tensor %s has %zu bytes; its shape needs %zu values of %zu",
                 quote(tensor.name()).c_str(), raw.size(), expected, sizeof(T));
   std::vector<T> result(expected);
-  if (expected != 0) std::memcpy(result.data(), raw.data(), raw.size());
+  read_little_endian(raw.data(), result.data(), expected);
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include "lib/formats/onnx_functions.h"
 #include "lib/formats/onnx_minimal.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn {
 namespace {
@@ -124,7 +125,9 @@ class Exporter {
     tensor.set_name(name);
     tensor.set_data_type(type);
     for (const std::size_t n : shape) tensor.add_dims(static_cast<std::int64_t>(n));
-    tensor.set_raw_data(values.data(), values.size() * sizeof(T));
+    std::string raw(values.size() * sizeof(T), '\0');
+    write_little_endian(values.data(), values.size(), raw.data());
+    tensor.set_raw_data(std::move(raw));
   }
 
   void add_integers(const std::string& name, const std::vector<std::int64_t>& values) {

@@ -6,6 +6,7 @@
 
 #include "lib/formats/contents.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats {
 namespace {
@@ -123,9 +124,7 @@ class Pickle::Machine {
   // Little-endian.
   template <class T>
   T number() {
-    T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
+    return read_little_endian<T>(take(sizeof(T)).data());
   }
 
   std::string_view line() {
@@ -264,7 +263,10 @@ class Pickle::Machine {
     std::uint64_t value = 0;
     if (bytes.size() > sizeof value) return {};
     if (!bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80) != 0) value = ~value;
-    std::memcpy(&value, bytes.data(), bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const std::uint64_t byte = static_cast<unsigned char>(bytes[i]);
+      value = (value & ~(std::uint64_t{0xff} << 8 * i)) | byte << 8 * i;
+    }
     return {Kind::integer, static_cast<std::int64_t>(value)};
   }
 

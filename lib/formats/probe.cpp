@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 #include "lib/network/network.h"
 #include "lib/network/random.h"
 
@@ -21,7 +22,8 @@ constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 std::size_t base64_size(std::size_t bytes) { return (bytes + 2) / 3 * 4; }
 
-std::string encode(const std::vector<float>& values) {
+std::string encode(std::vector<float> values) {
+  swap_little_endian(values.data(), values.size());
   const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
   const std::size_t size = values.size() * sizeof(float);
   std::string text;
@@ -52,6 +54,7 @@ std::vector<float> decode(const char* text, std::size_t count) {
     for (std::size_t j = 0; j < 4; ++j) word = word << 6 | (j <= n ? digit(text[j]) : 0u);
     for (std::size_t j = 0; j < n; ++j) bytes[i + j] = static_cast<unsigned char>(word >> (16 - 8 * j));
   }
+  swap_little_endian(values.data(), count);
   return values;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats::safetensors {
 namespace {
@@ -215,7 +216,7 @@ std::string header(const Writer& writer) {
                 text.size(), kMaxHeader);
   std::string length(kLengthSize, '\0');
   const std::uint64_t n = text.size();
-  std::memcpy(length.data(), &n, sizeof n);
+  write_little_endian(&n, 1, length.data());
   return length + text;
 }
 
@@ -228,6 +229,7 @@ Contents read(const Source& source) {
                 "the file has %zu bytes; a safetensors file begins with an 8-byte header length", size);
   std::uint64_t length;
   source.read(0, sizeof length, &length);
+  swap_little_endian(&length, 1);
   const std::uint64_t most = std::min<std::uint64_t>(kMaxHeader, size - kLengthSize);
   if (length > most)
     throw Error(RNN_BAD_FORMAT, "the header length is %" PRIu64 "; it must be at most %" PRIu64, length,

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstring>
 
 #include "lib/formats/contents.h"
 #include "lib/formats/crc32.h"
 #include "lib/network/error.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn::formats {
 namespace {
@@ -26,9 +26,7 @@ struct Directory {
 // A little-endian number; the caller has checked that it is there.
 template <class T>
 T number(const ByteRange& bytes, std::uint64_t offset) noexcept {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
+  return read_little_endian<T>(bytes.data() + offset);
 }
 
 // Whether `length` bytes from `offset` on are in the archive.

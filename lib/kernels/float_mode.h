@@ -4,9 +4,18 @@
 
 #include <cstdint>
 
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE2__))
+#define RNN_FLOAT_MODE_X86
+#elif !defined(__aarch64__)
+#include <cfenv>
+#if defined(__arm__) && defined(__ARM_FP)
+#define RNN_FLOAT_MODE_ARM
+#endif
+#endif
+
 namespace rnn::kernels {
 
-// Of the computing calls: round to nearest, no traps, subnormals count as zero.
+// Of the computing calls: round to nearest, no traps, and subnormals count as zero where a CPU has such a mode.
 class FloatMode {
  public:
   FloatMode() noexcept { begin(); }
@@ -15,7 +24,7 @@ class FloatMode {
   FloatMode& operator=(const FloatMode&) = delete;
 
  private:
-#if defined(__x86_64__)
+#if defined(RNN_FLOAT_MODE_X86)
   // From memory to memory: to look at what is saved is to wait for all that is being computed, such as the
   // last step's head, beside which a step may begin.
   void begin() noexcept {
@@ -36,8 +45,20 @@ class FloatMode {
   static constexpr std::uint64_t kMode = std::uint64_t{1} << 24;  // FPCR.FZ
   static void set(std::uint64_t word) noexcept { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
   std::uint64_t saved_, flags_;
+#elif defined(RNN_FLOAT_MODE_ARM)
+  void begin() noexcept {
+    constexpr std::uint32_t mode = 1u << 24;  // FPSCR.FZ
+    __asm__ volatile("vmrs %0, fpscr\n\tvmsr fpscr, %1" : "=&r"(saved_) : "r"(mode) : "memory");
+  }
+  void end() noexcept { __asm__ volatile("vmsr fpscr, %0" : : "r"(saved_) : "memory"); }
+  std::uint32_t saved_;
 #else
-#error "unknown architecture: how does it flush subnormals?"
+  void begin() noexcept {
+    std::fegetenv(&saved_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  void end() noexcept { std::fesetenv(&saved_); }
+  std::fenv_t saved_;
 #endif
 };
 
@@ -65,7 +86,7 @@ class FloatEnvironment {
   };
 
  private:
-#if defined(__x86_64__)
+#if defined(RNN_FLOAT_MODE_X86)
   static constexpr std::uint16_t kControl = 0x37f;  // all exceptions masked, nearest, 64 bits
   static constexpr std::uint16_t kFlags = 0x7f;     // of the status word
 
@@ -104,7 +125,7 @@ class FloatEnvironment {
   }
   std::uint32_t mode_;
   std::uint16_t control_, status_;
-#else
+#elif defined(__aarch64__)
   void begin() noexcept {
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode_), "=r"(flags_) : : "memory");
     if (mode_ != 0) set(0);
@@ -115,6 +136,13 @@ class FloatEnvironment {
   }
   static void set(std::uint64_t word) noexcept { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
   std::uint64_t mode_, flags_;
+#else
+  void begin() noexcept {
+    std::fegetenv(&saved_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  void end() noexcept { std::fesetenv(&saved_); }
+  std::fenv_t saved_;
 #endif
 };
 

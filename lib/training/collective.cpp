@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "lib/network/config.h"
+#include "lib/network/little_endian.h"
 
 namespace rnn {
 
@@ -15,8 +16,7 @@ std::uint64_t checksum(const void* bytes, std::size_t size) noexcept {
   std::uint64_t sum = size;
   const std::size_t words = size / sizeof(std::uint32_t);
   for (std::size_t i = 0; i < words; ++i) {
-    std::uint32_t word;
-    std::memcpy(&word, at + i * sizeof word, sizeof word);
+    const auto word = read_little_endian<std::uint32_t>(at + i * sizeof(std::uint32_t));
     sum += (2 * i + 1) * std::uint64_t{word};
   }
   for (std::size_t i = words * sizeof(std::uint32_t); i < size; ++i)
@@ -136,7 +136,7 @@ void Collective::gather_unchecked(const void* send, void* receive, const std::si
                 failure, rank(), ranks());
 }
 
-// Behind a rank's bytes stands their checksum.
+// Behind a rank's bytes stands their checksum, little-endian.
 void Collective::gather(const void* send, void* receive, const std::size_t* receive_sizes) const {
   using Sum = std::uint64_t;
   Buffer<std::size_t> sizes(allocator_, ranks());
@@ -146,14 +146,12 @@ void Collective::gather(const void* send, void* receive, const std::size_t* rece
   const std::size_t own = receive_sizes[rank()];
   const Sum sum = checksum(send, own);
   std::copy_n(static_cast<const unsigned char*>(send), own, sent.data());
-  std::memcpy(&sent[own], &sum, sizeof sum);
+  write_little_endian(&sum, 1, &sent[own]);
   gather_unchecked(sent.data(), received.data(), sizes.data());
   const unsigned char* from = received.data();
   auto* to = static_cast<unsigned char*>(receive);
   for (std::size_t r = 0; r < ranks(); from += sizes[r++]) {
-    Sum expected;
-    std::memcpy(&expected, from + receive_sizes[r], sizeof expected);
-    if (checksum(from, receive_sizes[r]) != expected)
+    if (checksum(from, receive_sizes[r]) != read_little_endian<Sum>(from + receive_sizes[r]))
       throw Error(RNN_UNAVAILABLE, "what rank %zu sent has arrived damaged at rank %zu", r, rank());
     to = std::copy_n(from, receive_sizes[r], to);
   }
@@ -206,12 +204,15 @@ bool Collective::any(bool here) {
   return std::any_of(all.begin(), all.end(), [](std::uint8_t one) { return one != 0; });
 }
 
+// Little-endian, so that ranks on other CPUs understand it.
 void Collective::check_same(std::initializer_list<Named> values) {
   if (alone()) return;
   const std::size_t count = values.size();
   Buffer<std::uint64_t> own(allocator_, count), all(allocator_, ranks() * count);
   std::transform(values.begin(), values.end(), own.begin(), [](const Named& named) { return named.value; });
+  swap_little_endian(own.data(), count);
   gather(own.data(), count * sizeof(std::uint64_t), all.data());
+  swap_little_endian(all.data(), ranks() * count);
   for (std::size_t r = 1; r < ranks(); ++r)
     for (std::size_t i = 0; i < count; ++i)
       if (all[r * count + i] != all[i])
@@ -220,10 +221,13 @@ void Collective::check_same(std::initializer_list<Named> values) {
                     (values.begin() + i)->name, all[r * count + i], r, all[i]);
 }
 
-// First what has the same size in every version.
+// First what has the same size in every version and on every CPU. Of what comes then, numbers and structs are as they
+// are in memory.
 void Collective::check_job(const Weights& weights, const rnn_train_options_t& options) {
   if (alone()) return;
   check_same({{"the version of librnn", kVersion}});
+  check_same({{"the number of bits of a pointer", 8 * sizeof(void*)},
+              {"little-endian order of bytes", kIsLittleEndian}});
   check_same({{"the number of options that librnn knows", kOptions},
               {"options.lanes", lanes_},
               {"options.collective.ranks", ranks()},

@@ -11,13 +11,14 @@
 #include <type_traits>
 
 #include "layers.h"
+#include "lib/network/little_endian.h"
 #include "scratch.h"
 
 namespace {
 
 // ---- Modes -----------------------------------------------------------------------------------------
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE2__))
 
 struct Words {
   uint32_t mxcsr;
@@ -57,7 +58,7 @@ Words words_of(int rounding, bool flushes, bool traps) {
           static_cast<uint16_t>((order << 10) | 0x340 | masks), static_cast<uint16_t>(seen)};
 }
 
-#else
+#elif defined(__aarch64__)
 
 struct Words {
   uint64_t fpcr, fpsr;
@@ -82,6 +83,31 @@ void set(const Words& words) {
 Words words_of(int rounding, bool flushes, bool traps) {  // which many CPUs never do
   return {(static_cast<uint64_t>(rounding) << 22) | (flushes ? uint64_t{1} << 24 : 0) | (traps ? 0x9f00u : 0),
           traps ? 0u : 0x0cu};
+}
+
+#else  // what <cfenv> knows
+
+struct Words {
+  int rounding, flags;
+};
+
+bool operator==(const Words& a, const Words& b) { return a.rounding == b.rounding && a.flags == b.flags; }
+
+std::ostream& operator<<(std::ostream& out, const Words& words) {
+  return out << "rounding " << words.rounding << ", flags " << words.flags;
+}
+
+Words words() { return {std::fegetround(), std::fetestexcept(FE_ALL_EXCEPT)}; }
+
+void set(const Words& words) {
+  std::fesetround(words.rounding);
+  std::feclearexcept(FE_ALL_EXCEPT);
+  std::feraiseexcept(words.flags);
+}
+
+Words words_of(int rounding, bool, bool) {
+  constexpr int orders[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+  return {orders[rounding], FE_DIVBYZERO};
 }
 
 #endif
@@ -464,7 +490,9 @@ std::string state_dict(const char* type, const std::vector<T>& values) {
   std::string file(8, '\0');
   for (int i = 0; i < 8; ++i)
     file[static_cast<size_t>(i)] = static_cast<char>((header.size() >> (8 * i)) & 255);
-  return file + header + std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  std::string data(values.size() * sizeof(T), '\0');
+  rnn::write_little_endian(values.data(), values.size(), data.data());
+  return file + header + data;
 }
 
 // What others write, hostile or not.

@@ -22,11 +22,12 @@ Newer<T> newer(const T& known) {
 }
 
 // call passes the struct on and returns the status; the struct is valid, apart from its size.
-// first: the struct's size when it was first released.
+// first: the struct's size when it was first released, where pointers have 64 bits.
 template <class T>
 void check_read(const T& valid, const char* name, const std::function<rnn_status_t(const T*)>& call,
                 size_t first = sizeof(T)) {
   EXPECT_EQ(call(&valid), RNN_OK) << rnn_last_error();
+  if (sizeof(void*) != 8) return;
   // An older caller has nothing behind its fields.
   T older = valid;
   older.struct_size = first;
@@ -58,6 +59,7 @@ void check_write(const char* name, const std::function<rnn_status_t(T*)>& call, 
   T out = sized<T>();
   ASSERT_EQ(call(&out), RNN_OK) << rnn_last_error();
   EXPECT_EQ(out.struct_size, sizeof(T));
+  if (sizeof(void*) != 8) return;
   T older = {};
   std::memset(static_cast<void*>(&older), 42, sizeof(T));
   older.struct_size = first;

@@ -40,11 +40,6 @@ std::string written() {
   return file;
 }
 
-template <class T>
-void put(std::string& file, std::size_t at, T value) {
-  std::memcpy(&file[at], &value, sizeof value);
-}
-
 // The checksum set right.
 std::string repaired(std::string file) {
   put(file, 12, binary::checksum(MemorySource(file.data(), file.size())));
@@ -78,7 +73,7 @@ TEST(Binary, Layout) {
   const std::string file = written();
   EXPECT_EQ(file.substr(0, 8), "\x89rnn\r\n\x1a\n");
   std::uint32_t numbers[8];
-  std::memcpy(numbers, file.data() + 8, sizeof numbers);
+  rnn::read_little_endian(file.data() + 8, numbers, 8);
   EXPECT_EQ(numbers[0], 1u);
   EXPECT_EQ(numbers[2], file.size());
   EXPECT_EQ(numbers[4],
@@ -145,7 +140,7 @@ TEST(Binary, RefusesHostileNumbers) {
   };
   for (const Case& c : cases) {
     std::string file = written();
-    std::memcpy(&file[c.at], &c.value, c.size);
+    for (std::size_t i = 0; i < c.size; ++i) file[c.at + i] = static_cast<char>(c.value >> 8 * i & 255);
     const std::string message = refusal(repaired(file));
     EXPECT_NE(message.find(c.message), std::string::npos) << c.at << ": " << c.message << "\n  " << message;
   }

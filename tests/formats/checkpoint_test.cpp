@@ -164,10 +164,9 @@ std::string replaced(std::string file, const std::string& from, const std::strin
   const std::size_t at = file.find(from);
   if (at == std::string::npos) throw std::out_of_range(from);
   file.replace(at, from.size(), to);
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
+  auto length = rnn::read_little_endian<std::uint64_t>(file.data());
   length += to.size() - from.size();
-  std::memcpy(file.data(), &length, sizeof length);
+  put(file, 0, length);
   return file;
 }
 

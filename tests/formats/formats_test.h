@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/network/little_endian.h"
 #include "rnn/rnn.h"
 
 // A new folder, removed at the end with all that is in it.
@@ -35,9 +36,16 @@ void put(const std::string& path, const std::string& text);
 // The length of the header, the header, the data.
 std::string container(const std::string& header, const std::string& data);
 
+// Little-endian, whatever the CPU.
 template <class T>
 std::string bytes(const std::vector<T>& values) {
-  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  std::string result(values.size() * sizeof(T), '\0');
+  rnn::write_little_endian(values.data(), values.size(), result.data());
+  return result;
+}
+template <class T>
+void put(std::string& file, std::size_t at, T value) {
+  rnn::write_little_endian(&value, 1, &file[at]);
 }
 
 struct HandTensor {

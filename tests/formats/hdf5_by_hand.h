@@ -43,7 +43,8 @@ class Hdf5File {
   }
 
   std::uint64_t dataset(const std::vector<std::uint64_t>& shape, const std::vector<float>& values) {
-    const std::string data(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    std::string data;
+    for (const float value : values) data += number(value);
     return header({{1, space(shape)}, {3, f32()}, {8, contiguous(data)}});
   }
 

@@ -326,8 +326,7 @@ TEST(Json, RefusesMetadata) {
 // The length before a safetensors header may look like the begin of JSON.
 TEST(Json, IsToldFromSafetensors) {
   const std::string file = save_memory(create().get());
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
+  auto length = rnn::read_little_endian<std::uint64_t>(file.data());
   const std::string header = file.substr(8, length), data = file.substr(8 + length);
   for (const std::size_t padded : {0x7b20, 0x7b0a, 0x7b7b}) {
     const std::string padding(padded - header.size(), ' ');

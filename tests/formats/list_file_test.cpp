@@ -104,10 +104,9 @@ TEST(ListFile, HasOnePrefix) {
 // The header is as long as it has become.
 std::string with_header(const std::string& file, const std::string& from, const std::string& to) {
   std::string changed = replaced(file, from, to);
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
+  auto length = rnn::read_little_endian<std::uint64_t>(file.data());
   length += changed.size() - file.size();
-  std::memcpy(changed.data(), &length, sizeof length);
+  put(changed, 0, length);
   return changed;
 }
 

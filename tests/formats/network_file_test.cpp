@@ -186,8 +186,7 @@ TEST(NetworkFile, AnyLocale) {
 // The whole layout, so that a change of it is seen.
 TEST(NetworkFile, Header) {
   const std::string file = save_memory(create().get());
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
+  auto length = rnn::read_little_endian<std::uint64_t>(file.data());
   EXPECT_EQ((length + 8) % 64, 0u);
   std::string header = file.substr(8, length);
   header.erase(header.find_last_not_of(' ') + 1);
@@ -231,15 +230,14 @@ TEST(NetworkFile, HeaderOfEveryOption) {
 
 // The values of an F32 tensor of a file that we wrote.
 std::vector<float> stored(const std::string& file, const std::string& name) {
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
+  auto length = rnn::read_little_endian<std::uint64_t>(file.data());
   std::size_t at = file.find("\"" + name + "\":");
   if (at == std::string::npos) return {};
   at = file.find("\"data_offsets\":[", at) + 16;
   const std::size_t begin = std::stoul(file.substr(at));
   const std::size_t end = std::stoul(file.substr(file.find(',', at) + 1));
   std::vector<float> values((end - begin) / sizeof(float));
-  std::memcpy(values.data(), file.data() + 8 + length + begin, end - begin);
+  rnn::read_little_endian(file.data() + 8 + length + begin, values.data(), values.size());
   return values;
 }
 
@@ -337,7 +335,7 @@ TEST(Damage, FailedLoadReleasesMemory) {
   EXPECT_EQ(count.bytes, 0u);
 
   const std::uint32_t nan = 0x7fc00000;
-  std::memcpy(&file[file.size() - 4], &nan, sizeof nan);  // the last value of all
+  put(file, file.size() - 4, nan);  // the last value of all
   EXPECT_EQ(rnn_load_memory(file.data(), file.size(), &allocator, &rnn), RNN_BAD_FORMAT);
   EXPECT_MESSAGE("tensor head.bias: value 1 is nan as a float; it must be finite");
   EXPECT_EQ(count.bytes, 0u);

@@ -419,8 +419,7 @@ TEST(Onnx, Damaged) {
        "no node makes the output \"nowhere\""},
       {[](auto& m) {
          std::string& raw = *find_tensor(m, "W_l0").mutable_raw_data();
-         const float infinity = std::numeric_limits<float>::infinity();
-         std::memcpy(&raw[0], &infinity, sizeof infinity);
+         put(raw, 0, std::numeric_limits<float>::infinity());
        },
        "weight_ih_l0: value 0 is inf; it must be finite"},
   };

@@ -6,11 +6,14 @@
 #include <vector>
 
 #include "lib/formats/crc32.h"
+#include "lib/network/little_endian.h"
 
 // The bytes of a number.
 template <class T>
 std::string number(T value) {
-  return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+  std::string bytes(sizeof value, '\0');
+  rnn::write_little_endian(&value, 1, bytes.data());
+  return bytes;
 }
 
 struct ZipEntry {

@@ -1,11 +1,11 @@
 // Ranks that were not given the same: all of them say which rank differs in what.
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "lib/network/little_endian.h"
 #include "lib/training/collective.h"
 #include "tests/training/runs.h"
 #include "tests/training/thread_ranks.h"
@@ -128,9 +128,11 @@ struct OtherVersion {
     auto& self = *static_cast<OtherVersion*>(user);
     std::uint64_t message[2];  // the version, and the checksum of the message
     if (receive_sizes[1] == sizeof message && !std::exchange(self.told, true)) {
-      std::memcpy(message, send, sizeof message);
+      read_little_endian(send, message, 2);
       ++message[0];
+      swap_little_endian(message, 2);
       message[1] = checksum(message, sizeof *message);
+      swap_little_endian(message + 1, 1);
       send = message;
     }
     return self.collective.gather(send, receive, receive_sizes, self.collective.user);

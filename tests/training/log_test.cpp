@@ -1,4 +1,5 @@
 // The log of a trainer: its bytes, and that they are the same wherever and however the same is trained.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstring>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/network/little_endian.h"
 #include "tests/training/runs.h"
 #include "tests/training/thread_ranks.h"
 #include "tests/unit/hash.h"
@@ -75,12 +77,13 @@ void expect_same(const Records& a, const Records& b) {
     EXPECT_EQ(differences(a.all[i], b.all[i]), std::vector<std::int32_t>()) << "record " << i;
 }
 
-// Appends numbers as they are in memory, which is how they are in a log on a little-endian machine.
+// Appends numbers as they are in a log.
 template <class... T>
 void put(std::vector<unsigned char>& bytes, T... values) {
   const auto one = [&](auto value) {
     unsigned char raw[sizeof value];
     std::memcpy(raw, &value, sizeof value);
+    if (!kIsLittleEndian) std::reverse(raw, raw + sizeof value);
     bytes.insert(bytes.end(), raw, raw + sizeof value);
   };
   (one(values), ...);
