@@ -108,7 +108,7 @@ void gemm_tn_benchmark(benchmark::State& state, Format format, std::size_t M, st
   const Floats a = uniform_floats(R * lda), b = uniform_floats(R * ldb);
   Floats c(rnn::Allocator(), M * ldc);
   const FloatMode mode;
-  for (auto _ : state) kernels_of(format).gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc);
+  for (auto _ : state) kernels_of(format).gemm_tn(M, N, R, a.data(), lda, b.data(), ldb, c.data(), ldc, true);
   count_flops(state, product_flops(M, N, R));
 }
 

@@ -9,7 +9,7 @@
 #ifndef RNN_KERNELS_AMX_INL_H_
 #define RNN_KERNELS_AMX_INL_H_
 
-#include "lib/kernels/lowp-inl.h"
+#include "lib/kernels/lowp_tn-inl.h"
 
 namespace rnn::kernels {
 namespace {

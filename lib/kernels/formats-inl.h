@@ -69,6 +69,7 @@ struct NoRegisters {
 // What bf16 has in common.
 struct Bf16 {
   static constexpr bool prefetches = false;  // what outputs read: products take long, and train
+  static constexpr bool exact = false;       // sums of products are rounded
   static constexpr std::size_t pack = 2;
   static constexpr std::size_t more_columns = 0;  // of a panel, behind those of slots
   static constexpr std::size_t block = 1;         // a panel has a multiple of as many columns of slots
@@ -378,6 +379,7 @@ struct Int8 {
   template <class Arch>
   using Terms = VectorTerms<Arch>;
   static constexpr bool prefetches = false;
+  static constexpr bool exact = true;
   static constexpr std::size_t pack = 4;
   static constexpr std::size_t more_columns = 2;
   static constexpr std::size_t block = 1;

@@ -1,7 +1,8 @@
 // Matrix products. An element of W x has one accumulator, which runs over k in ascending order by fused
 // multiply-add; of a matrix with few rows it has four, of which each has every fourth k, added in order, since a
-// step of a small network is otherwise nothing but the latency of that chain. The bits of an element so
-// depend neither on the batch nor on the tile nor on the ISA. Vectors run across outputs.
+// step of a small network is otherwise nothing but the latency of that chain. Of a deep matrix, blocks of k are summed
+// in this way and added in order. The bits of an element so depend neither on the batch nor on the tile nor on the
+// ISA. Vectors run across outputs.
 //
 // An output says how many gates (G) its matrix is grouped by, 1 for plain panels, and is handed G vectors at
 // a time: the sums of all gates of some units. Products of several rows know no output's type, only its
@@ -171,7 +172,7 @@ template <class Arch, class V, std::size_t W, class Weights, class Output>
 }
 
 // One row of a matrix of so few vectors for each gate, a tiny network's: the way through memory would count.
-// False for any other matrix, of which nothing is done.
+// False for any other matrix, and for a deep one, of which nothing is done.
 template <class Arch, std::size_t W = 1, class Output>
 [[gnu::always_inline]] inline bool multiply_vectors(const Panels& w, const float* x,
                                                     const Output& output) noexcept {
@@ -181,6 +182,7 @@ template <class Arch, std::size_t W = 1, class Output>
     return false;
   } else {
     if (w.rows > G * W * lanes<Arch>) return multiply_vectors<Arch, W + 1>(w, x, output);
+    if (w.depth > kLongSum) return false;
     if (!has_narrow<Arch> || w.rows > G * lanes<Narrow<Arch>>) {
       const TileWeights<Arch, P, G * W / P::vectors, G * W % P::vectors, 0> weights(w.data, w.depth);
       finish_vectors<Arch, Vec<Arch>, W>(weights, w.depth, x, output);

@@ -16,14 +16,22 @@ struct Ahead {
   AheadLine a, b;
 };
 
-// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors], multiplied as Number says.
+// c[MR, VT vectors] += sum over r of a[r, m] b[r, vectors], multiplied as Number says. The sum starts with c, or, apart,
+// with zero, and is then added to c.
 template <class Arch, class Number, std::size_t MR, std::size_t VT>
-inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
-                    std::size_t ldc, const Ahead& ahead) noexcept {
+[[gnu::always_inline]] inline void add_lines(std::size_t R, const float* a, std::size_t lda, const float* b,
+                                             std::size_t ldb, float* c, std::size_t ldc, bool apart,
+                                             const Ahead& ahead) noexcept {
   constexpr std::size_t L = lanes<Arch>;
   SumOf<Number, Arch> sum[MR][VT];
-  RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-    RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
+  if (apart) {
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = Vec<Arch>(0.0f);
+    }
+  } else {
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] = load<Arch>(c + m * ldc + v * L);
+    }
   }
   for (std::size_t r = 0; r < R; ++r) {
     __builtin_prefetch(ahead.a.start + r * ahead.a.stride);
@@ -36,32 +44,51 @@ inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float*
           Number::template dot<Arch>(vectors[v], value, sum[m][v]);
     }
   }
+  if (apart) {
+    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+      RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) sum[m][v] =
+          load<Arch>(c + m * ldc + v * L) + Vec<Arch>(sum[m][v]);
+    }
+  }
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
     RNN_UNROLL for (std::size_t v = 0; v < VT; ++v) store<Arch>(c + m * ldc + v * L, sum[m][v]);
   }
 }
 
+// The same of R lines, which are rows, or where a word holds two numbers pairs of rows. Apart are kApartRows rows.
+template <class Arch, class Number, std::size_t MR, std::size_t VT>
+inline void tile_tn(std::size_t R, const float* a, std::size_t lda, const float* b, std::size_t ldb, float* c,
+                    std::size_t ldc, bool apart, const Ahead& ahead) noexcept {
+  constexpr std::size_t block = kApartRows * Number::words / Number::pack;
+  if (Number::pack == Number::words || !apart || R <= block)
+    return add_lines<Arch, Number, MR, VT>(R, a, lda, b, ldb, c, ldc, apart, ahead);
+  const Ahead next = {{ahead.a.start + block * ahead.a.stride, ahead.a.stride},
+                      {ahead.b.start + block * ahead.b.stride, ahead.b.stride}};
+  add_lines<Arch, Number, MR, VT>(block, a, lda, b, ldb, c, ldc, true, ahead);
+  add_lines<Arch, Number, MR, VT>(R - block, a + block * lda, lda, b + block * ldb, ldb, c, ldc, true, next);
+}
+
 template <class Arch, class Number, std::size_t MR, std::size_t VT>
 inline void dispatch_tn(std::size_t rows, std::size_t vectors, std::size_t R, const float* a, std::size_t lda,
-                        const float* b, std::size_t ldb, float* c, std::size_t ldc,
+                        const float* b, std::size_t ldb, float* c, std::size_t ldc, bool apart,
                         const Ahead& ahead) noexcept {
   if constexpr (MR <= PanelShape<Arch, 1>::rows && VT <= Shape<Arch>::panel_vectors) {
     if (vectors != VT)
-      return dispatch_tn<Arch, Number, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
+      return dispatch_tn<Arch, Number, MR, VT + 1>(rows, vectors, R, a, lda, b, ldb, c, ldc, apart, ahead);
     if (rows != MR)
-      return dispatch_tn<Arch, Number, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, ahead);
-    tile_tn<Arch, Number, MR, VT>(R, a, lda, b, ldb, c, ldc, ahead);
+      return dispatch_tn<Arch, Number, MR + 1, VT>(rows, vectors, R, a, lda, b, ldb, c, ldc, apart, ahead);
+    tile_tn<Arch, Number, MR, VT>(R, a, lda, b, ldb, c, ldc, apart, ahead);
   }
 }
 
 // Rows of a and b that are worked on at a time: b's share of a panel stays in the L1 cache.
-constexpr std::size_t kDepthBlock = 64;
+constexpr std::size_t kDepthBlock = kApartRows;
 
 // The rows are too far apart for the hardware's prefetchers, so the tiles of one block fetch the lines of the
 // next: the first column of tiles those of a, the first tiles of a column those of b.
 template <class Arch>
 void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda, const float* b,
-             std::size_t ldb, float* c, std::size_t ldc) noexcept {
+             std::size_t ldb, float* c, std::size_t ldc, bool apart) noexcept {
   constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows;
   if (M == 0) return;
   const std::size_t tiles = (M + MR - 1) / MR, small = M / tiles, larger = M % tiles;
@@ -74,7 +101,7 @@ void gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::s
         const Ahead ahead{{n == 0 ? a + kDepthBlock * lda + m : a + m, lda},
                           {i * kLine < P ? b + kDepthBlock * ldb + n + i * kLine : b + n, ldb}};
         dispatch_tn<Arch, F32, 1, 1>(rows, vectors, depth, a + m, lda, b + n, ldb, c + m * ldc + n, ldc,
-                                     ahead);
+                                     apart, ahead);
         m += rows;
       }
     }

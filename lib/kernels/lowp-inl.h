@@ -1,13 +1,12 @@
 // Products with weights in a format of formats-inl.h. Rows of x are converted to words on the stack, where
 // they stay for all panels; of a deep matrix a chunk of columns at a time, for each panel anew. The order of
 // a sum does not depend on that: it goes on from where the chunk before left it. It is that of gemm-inl.h by
-// columns of slots, in four parts if there are few rows and not too many columns.
+// columns of slots, in four parts if there are few rows and not too many columns; of too many, in blocks.
 #ifndef RNN_KERNELS_LOWP_INL_H_
 #define RNN_KERNELS_LOWP_INL_H_
 
 #include "lib/kernels/formats-inl.h"
 #include "lib/kernels/gemm-inl.h"
-#include "lib/kernels/gemm_tn-inl.h"
 
 namespace rnn::kernels {
 namespace {
@@ -23,6 +22,9 @@ constexpr std::size_t kSums = 4096;
 constexpr std::size_t kRowWords = 6144;
 // Most columns of slots that are cut into parts: their words fit at once.
 constexpr std::size_t kPartColumns = 2048;
+// More of them are summed in blocks of so many, unless sums are exact. Chunks are whole blocks.
+constexpr std::size_t kBlockColumns = 256;
+static_assert(kWords / kLowpRows / 2 % kBlockColumns == 0 && kRowWords / 2 % kBlockColumns == 0, "");
 
 // Without narrow vectors, and fewer panels at once than of f32: 8 vectors hide the latency, and code is saved.
 template <class Arch, std::size_t G, class Number>
@@ -51,9 +53,18 @@ std::size_t lowp_parts(const Panels& w) noexcept {
   return Number::block == 1 && column_count<Number>(w) <= kPartColumns ? part_count(w.rows) : 1;
 }
 
-// Columns [first, last) of slots; all of them if there are parts.
+// True for a matrix that is summed in blocks. AMX adds blocks of its own.
+template <class Number>
+constexpr bool may_have_blocks = !Number::exact && Number::block == 1;
+template <class Number>
+bool has_blocks(std::size_t columns) noexcept {
+  return may_have_blocks<Number> && columns > kPartColumns;
+}
+
+// Columns [first, last) of slots; all of them if there are parts. The sums are of those from `begin` on, of which
+// [begin, first) are there.
 struct Columns {
-  std::size_t parts, first, last;
+  std::size_t parts, begin, first, last;
 };
 
 // The same of widened columns.
@@ -72,7 +83,7 @@ struct WidenedWeights {
   }
 };
 
-// sums[MR] = the products with all columns up to columns.last, row after row, of which those before
+// sums[MR] = the products with columns [columns.begin, columns.last), row after row, of which those before
 // columns.first are there. x and weights start with columns.first. The loop of tile-inl.h with a flag for the
 // sums that are there was tried: GCC 12 then spills, and int8 with AVX-VNNI takes 1.5 times as long.
 template <class Arch, std::size_t MR, class Weights>
@@ -83,7 +94,7 @@ template <class Arch, std::size_t MR, class Weights>
   for (std::size_t p = 0; p < parts; ++p) {
     Sums sum[MR];
     RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      if (columns.first > 0)
+      if (columns.first > columns.begin)
         sum[m].load_sums(sums + m * Sums::size);
       else
         sum[m].clear();
@@ -129,13 +140,15 @@ struct Operand {
   float largest[kLowpRows];
   std::size_t count;
   std::size_t depth;
+  std::size_t first;  // column of slots in words
 
   [[gnu::noinline]] void add(const float* row) noexcept {
     x[count] = row;
     largest[count++] = Number::template largest<Arch>(row, depth);
   }
   // Columns [first, last) of slots of each row.
-  [[gnu::noinline]] void convert(std::size_t first, std::size_t last) noexcept {
+  [[gnu::noinline]] void convert(std::size_t begin, std::size_t last) noexcept {
+    first = begin;
     const std::size_t k = first * Number::pack,
                       end = last * Number::pack < depth ? last * Number::pack : depth;
     for (std::size_t m = 0; m < count; ++m) {
@@ -150,7 +163,8 @@ struct Operand {
 template <class Number, std::size_t room>
 std::size_t chunk_columns(std::size_t columns, std::size_t rows) noexcept {
   if (rows * padded(columns * Number::words) <= room) return columns;
-  return room / rows / Number::words / kPad * kPad;
+  const std::size_t unit = has_blocks<Number>(columns) ? kBlockColumns : kPad;
+  return room / rows / Number::words / unit * unit;
 }
 
 // A panel of `vectors` vectors, of which the first starts at `column` (unit) of the output. If it has several panels
@@ -201,6 +215,13 @@ inline void widen(const float* panel, std::size_t columns, std::size_t vectors, 
 template <class Arch, class P, class Number>
 inline void panel_sums(Number, const Columns& columns, const Panel& panel,
                        const Operand<Arch, Number>& operand, const Fetch& fetch, float* sums) noexcept {
+  const float* const* x = operand.rows;
+  const float* later[kLowpRows];
+  if (columns.first != operand.first) {
+    for (std::size_t m = 0; m < operand.count; ++m)
+      later[m] = x[m] + (columns.first - operand.first) * Number::words;
+    x = later;
+  }
   if constexpr (widens<P>) {
     static_assert(Number::words == 2);
     const std::size_t width = panel.vectors * lanes<Arch>, most = kWidened / (2 * width);
@@ -211,14 +232,34 @@ inline void panel_sums(Number, const Columns& columns, const Panel& panel,
         widen<Arch, Number>(panel.slots + first * width, last - first, panel.vectors, widened);
         const float* rows[kLowpRows];
         for (std::size_t m = 0; m < operand.count; ++m)
-          rows[m] = operand.rows[m] + (first - columns.first) * Number::words;
-        row_tiles<Arch, P>(WidenedColumns{{columns.parts, first, last}},
+          rows[m] = x[m] + (first - columns.first) * Number::words;
+        row_tiles<Arch, P>(WidenedColumns{{columns.parts, columns.begin, first, last}},
                            Panel{widened, panel.column, panel.vectors, 0}, rows, operand.count, fetch, sums);
       }
       return;
     }
   }
-  row_tiles<Arch, P>(columns, panel, operand.rows, operand.count, fetch, sums);
+  row_tiles<Arch, P>(columns, panel, x, operand.count, fetch, sums);
+}
+
+// sums[n] += block[n], whole vectors.
+template <class Arch>
+inline void add_block(std::size_t n, const float* block, float* sums) noexcept {
+  for (std::size_t i = 0; i < n; i += lanes<Arch>)
+    store_aligned<Arch>(sums + i, load_aligned<Arch>(sums + i) + load_aligned<Arch>(block + i));
+}
+
+// The sums of a panel with columns [first, last) of a matrix that is summed in blocks.
+template <class Arch, class P, class Number>
+RNN_SHARED void block_sums(Number number, std::size_t first, std::size_t last, const Panel& panel,
+                           const Operand<Arch, Number>& operand, const Fetch& fetch, float* sums) noexcept {
+  alignas(64) float apart[kLowpRows * P::vectors * lanes<Arch>];
+  for (std::size_t to = 0; first < last; first = to) {
+    to = last - first < kBlockColumns ? last : first + kBlockColumns;
+    panel_sums<Arch, P>(number, Columns{1, first, first, to}, panel, operand, fetch,
+                        first > 0 ? apart : sums);
+    if (first > 0) add_block<Arch>(operand.count * panel.vectors * lanes<Arch>, apart, sums);
+  }
 }
 
 // The sums of `vectors` vectors from `vector` on, panel after panel, of rows that are converted once for all of them.
@@ -236,7 +277,10 @@ RNN_SHARED void group_sums(Number number, const Panels& w, std::size_t vector, s
       const Panel panel{w.data + (vector + v) * L * stride, (vector + v) / P::gates * L,
                         vectors - v < PV ? vectors - v : PV, stride};
       float* const panel_sum = sums + v * L * operand.count;
-      panel_sums<Arch, P>(number, Columns{parts, first, last}, panel, operand, fetch, panel_sum);
+      if (!has_blocks<Number>(columns))
+        panel_sums<Arch, P>(number, Columns{parts, 0, first, last}, panel, operand, fetch, panel_sum);
+      else if constexpr (may_have_blocks<Number>)
+        block_sums<Arch, P>(number, first, last, panel, operand, fetch, panel_sum);
       if (last == columns)
         Number::template finish<Arch>(panel.slots + columns * panel.vectors * L, panel.vectors, operand.count,
                                       operand.largest, panel_sum);
@@ -274,6 +318,21 @@ RNN_SHARED void multiply_block(Number number, const Panels& w, const Rows& x, st
   }
 }
 
+// The sums of one row's panels with columns [first, last) of a matrix that is summed in blocks. words: from first on.
+template <class Arch, class P>
+[[gnu::noinline]] void row_block_sums(std::size_t full, std::size_t tail, std::size_t first, std::size_t last,
+                                      const float* panel, std::size_t stride, const float* words,
+                                      float* sums) noexcept {
+  constexpr std::size_t L = lanes<Arch>;
+  alignas(64) float apart[(P::step_panels * P::vectors + P::tails - 1) * L];
+  for (std::size_t to = 0; first < last; words += (to - first) * P::Number::words, first = to) {
+    to = last - first < kBlockColumns ? last : first + kBlockColumns;
+    with_panels<Arch, P, 0, 0>(full, tail, Columns{1, first, first, to}, panel, stride, &words,
+                               first > 0 ? apart : sums);
+    if (first > 0) add_block<Arch>((full * P::vectors + tail) * L, apart, sums);
+  }
+}
+
 // One row: a few panels at once, the last ones together with the tail; numbers that come in blocks of columns
 // have no way of their own for one row.
 template <class Arch, std::size_t G, class Number, class Output>
@@ -298,7 +357,11 @@ inline void multiply_panels(Number, const Panels& w, const float* x, const Outpu
     for (std::size_t first = 0; first < columns; first += chunk) {
       const std::size_t last = columns - first < chunk ? columns : first + chunk;
       if (chunk < columns) operand.convert(first, last);
-      with_panels<Arch, P, 0, 0>(full, rest, Columns{parts, first, last}, panel, stride, operand.rows, sums);
+      if (!has_blocks<Number>(columns))
+        with_panels<Arch, P, 0, 0>(full, rest, Columns{parts, 0, first, last}, panel, stride, operand.rows,
+                                   sums);
+      else if constexpr (may_have_blocks<Number>)
+        row_block_sums<Arch, P>(full, rest, first, last, panel, stride, operand.rows[0], sums);
     }
     for (std::size_t v = 0; v < full * PV + rest; v += PV, panel += PV * L * stride) {
       const std::size_t width = v < full * PV ? PV : rest;
@@ -372,94 +435,6 @@ template <class Arch, class Number, class Output>
 inline void pick(Number, const Panels& w, std::size_t M, const std::int32_t* index,
                  const Output& output) noexcept {
   pick_columns<Arch, Output::gates, Number>(w, M, index, any(output));
-}
-
-// --- The gradients of weights -----------------------------------------------------------------
-
-// Lines of words of a and b that are worked on at a time, and words of a line of a: they take 64 KB. A line is a
-// row, or a pair of rows where a word is a slot.
-constexpr std::size_t kLowpLines = 64;
-constexpr std::size_t kLowpColumns = 256;
-
-// `n` columns of R rows as slots of two rows each, `width` apart; a last row without a second has zeros
-// there.
-template <class Arch, class Number>
-inline void convert_pairs(const float* a, std::size_t lda, std::size_t R, std::size_t n, std::size_t width,
-                          float* out) noexcept {
-  for (std::size_t r = 0; r < R; r += 2, a += 2 * lda, out += width) {
-    for (std::size_t i = 0; i < n; i += lanes<Arch>) {
-      const Vec<Arch> first = load_from<Arch>(a, i, n);
-      const Vec<Arch> second = r + 1 < R ? load_from<Arch>(a + lda, i, n) : Vec<Arch>(0.0f);
-      store_aligned<Arch>(out + i, Number::template slots<Arch>(first, second));
-    }
-  }
-}
-
-// The same as words, a row after the other, of each pair the second first. Inlined, its constants would take
-// registers from the tiles' sums.
-template <class Arch, class Number>
-[[gnu::noinline]] void convert_rows(const float* a, std::size_t lda, std::size_t R, std::size_t n,
-                                    std::size_t width, float* out) noexcept {
-  for (std::size_t r = 0; r < R + R % 2; ++r, a += lda) {
-    float* const line = out + (r ^ 1) * width;
-    for (std::size_t i = 0; i < n; i += lanes<Arch>)
-      store_aligned<Arch>(line + i, r < R ? round_to_bf16<Arch>(load_from<Arch>(a, i, n)) : Vec<Arch>(0.0f));
-  }
-}
-
-// As with f32, tiles of one block fetch the lines of the next. Both are converted where they are used, b anew
-// for each block of a's columns: its words of a panel stay in the L1 cache.
-template <class Arch, class Number>
-void lowp_gemm_tn(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
-                  const float* b, std::size_t ldb, float* c, std::size_t ldc) noexcept {
-  if constexpr (Number::block > 1) return Number::template gemm_tn<Arch>(M, N, R, a, lda, b, ldb, c, ldc);
-  constexpr std::size_t P = panel_rows<Arch>, MR = PanelShape<Arch, 1>::rows, columns = kLowpColumns;
-  constexpr bool by_rows = Number::words > 1;
-  constexpr std::size_t most = by_rows ? kLowpLines : 2 * kLowpLines;
-  const auto convert = [](const float* from, std::size_t stride, std::size_t rows, std::size_t n,
-                          std::size_t width, float* out) __attribute__((always_inline)) {
-    if constexpr (by_rows)
-      convert_rows<Arch, Number>(from, stride, rows, n, width, out);
-    else
-      convert_pairs<Arch, Number>(from, stride, rows, n, width, out);
-  };
-  alignas(64) float a_words[kLowpLines * columns];
-  alignas(64) float b_words[kLowpLines * P];
-  const std::size_t b_lines = (N + kLine - 1) / kLine, a_lines = (M + kLine - 1) / kLine;
-  for (std::size_t r = 0; r < R; r += most, a += most * lda, b += most * ldb) {
-    const std::size_t depth = R - r < most ? R - r : most, pairs = (depth + 1) / 2;
-    std::size_t next = 0;
-    const auto ahead = [&](std::size_t start, std::size_t step) __attribute__((always_inline)) {
-      if (next < b_lines) return AheadLine{b + (most + start) * ldb + next * kLine, step * ldb};
-      if (next < b_lines + a_lines)
-        return AheadLine{a + (most + start) * lda + (next - b_lines) * kLine, step * lda};
-      return AheadLine{b_words, 0};
-    };
-    for (std::size_t m0 = 0; m0 < M; m0 += columns) {
-      const std::size_t count = M - m0 < columns ? M - m0 : columns;
-      convert(a + m0, lda, depth, count, columns, a_words);
-      const std::size_t tiles = (count + MR - 1) / MR, small = count / tiles, larger = count % tiles;
-      for (std::size_t n = 0; n < N; n += P) {
-        const std::size_t width = N - n < P ? N - n : P;
-        convert(b + n, ldb, depth, width, P, b_words);
-        for (std::size_t i = 0, m = 0; i < tiles; ++i) {
-          const std::size_t rows = small + (i < larger ? 1 : 0);
-          Ahead lines;
-          if constexpr (by_rows) {
-            lines.a = ahead(0, 1);
-            ++next;
-            lines.b = ahead(0, 1);
-          } else {
-            lines = {ahead(0, 2), ahead(1, 2)};
-          }
-          ++next;
-          dispatch_tn<Arch, Number, 1, 1>(rows, width / lanes<Arch>, by_rows ? 2 * pairs : pairs, a_words + m,
-                                          columns, b_words, P, c + (m0 + m) * ldc + n, ldc, lines);
-          m += rows;
-        }
-      }
-    }
-  }
 }
 
 }  // namespace

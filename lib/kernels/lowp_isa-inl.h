@@ -1,7 +1,7 @@
 // The products of one instruction set in formats other than f32. The including unit defines RNN_ISA (the name
 // of the products, avx2), RNN_ARCH (the xsimd architecture), and, of the kinds of numbers in formats-inl.h,
 // those it has: RNN_BF16, RNN_INT8.
-#include "lib/kernels/lowp-inl.h"
+#include "lib/kernels/lowp_tn-inl.h"
 #include "lib/kernels/products-inl.h"
 
 #define RNN_JOIN_(a, b) a##b

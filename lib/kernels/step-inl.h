@@ -118,7 +118,8 @@ template <class Arch>
 [[gnu::always_inline]] inline void multiply_head(F32 number, const CellStep& step, float* y) noexcept {
   static_assert(kParts == 4, "a part for each lane");
   const std::size_t depth = step.head.depth;
-  if (step.head_row == nullptr || depth % kParts != 0) return multiply_head<Arch, F32>(number, step, y);
+  if (step.head_row == nullptr || depth % kParts != 0 || depth > kLongSum)
+    return multiply_head<Arch, F32>(number, step, y);
   Quad sum = zero_quad();
   for (std::size_t k = 0; k < depth; k += kParts)
     sum = fma_quad(load_quad(step.head_row + k), load_quad(step.forward.h.base + k), sum);

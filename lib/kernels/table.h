@@ -54,6 +54,9 @@ struct MutableRows {
 enum class Format : std::int32_t { f32, bf16, int8 };
 constexpr std::size_t kFormats = 3;
 
+// Rows that gemm_tn sums apart where it is asked to.
+constexpr std::size_t kApartRows = 64;
+
 // y = f(x) of a layer; dense-inl.h has the formulas, in which alpha and beta stand.
 enum class ActivationKind : std::int32_t {
   none,
@@ -203,9 +206,11 @@ struct Products {
   // y[m, 0..n) = init[m] + column index[m] of W: gemm with one-hot x, the same bits (but for the sign of 0).
   void (*gather)(const Panels& w, std::size_t M, const std::int32_t* index, const Rows& init, std::size_t n,
                  const MutableRows& y);
-  // c[M, N] += sum over r of a[r, m] b[r, n], r ascending. N is a multiple of kPad.
+  // c[M, N] += sum over r of a[r, m] b[r, n], r ascending. N is a multiple of kPad. apart: for long sums; each
+  // kApartRows rows from the first on are summed apart, and these sums are added to c in order. (With blocks of
+  // columns it is 2 * block rows at a time, always.)
   void (*gemm_tn)(std::size_t M, std::size_t N, std::size_t R, const float* a, std::size_t lda,
-                  const float* b, std::size_t ldb, float* c, std::size_t ldc);
+                  const float* b, std::size_t ldb, float* c, std::size_t ldc, bool apart);
 
   // The steps of the cells: formulas in gates-inl.h, gru-inl.h, lstm-inl.h and minimal-inl.h.
   void (*vanilla_forward)(const CellForward& step);

@@ -74,7 +74,7 @@ using SumOf = typename Number::template Terms<Arch>::Sum;
 // How a slot of weights is multiplied by x and added to a sum. formats-inl.h has others, of which a slot may
 // take two words of x, the second before the first.
 struct F32 {
-  static constexpr std::size_t words = 1;
+  static constexpr std::size_t pack = 1, words = 1;
   template <class Arch>
   using Terms = kernels::Terms<Arch>;
 
@@ -139,6 +139,13 @@ template <class Arch>
 // The parts of a sum over k, each with an accumulator of its own: part p of n has k = p, p + n, p + 2 n, ...
 constexpr std::size_t kParts = 4;
 inline std::size_t part_count(std::size_t rows) noexcept { return rows <= 64 ? kParts : 1; }
+
+// The error of a running sum grows with its length. So a longer one than kLongSum is made of blocks of kSumBlock
+// columns, each (or each part of each) summed apart, which are added in order. Block edges depend on k and the depth
+// alone.
+constexpr std::size_t kLongSum = 1024;
+constexpr std::size_t kSumBlock = 256;
+inline std::size_t block_columns(std::size_t depth) noexcept { return depth > kLongSum ? kSumBlock : depth; }
 
 // The length of an array that may have no elements.
 constexpr std::size_t array_length(std::size_t n) { return n > 0 ? n : 1; }
@@ -271,22 +278,44 @@ template <class Arch, std::size_t MR, class Weights>
   RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m] = s[m];
 }
 
-// One row, four parts of its sums at once: ((part 0 + part 1) + part 2) + part 3.
+// One row, four parts of its sums at once: of columns from `first` on.
 template <class Arch, class Weights>
-[[gnu::always_inline]] inline RowSums<Arch, Weights> accumulate_parts(const Weights& w, std::size_t depth,
-                                                                      const float* x) noexcept {
+[[gnu::always_inline]] inline void sum_parts(const Weights& w, std::size_t first, std::size_t last,
+                                             const float* x,
+                                             RowSums<Arch, Weights> (&part)[kParts]) noexcept {
   constexpr std::size_t parts = kParts;
-  RowSums<Arch, Weights> part[parts];
   RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].clear();
-  std::size_t k = 0;
-  for (; k + parts <= depth; k += parts) {
+  std::size_t k = first;
+  for (; k + parts <= last; k += parts) {
     RNN_UNROLL for (std::size_t p = 0; p < parts; ++p) part[p].add(w, k + p, x);
   }
   RNN_UNROLL for (std::size_t p = 0; p + 1 < parts; ++p) {
-    if (k + p < depth) part[p].add(w, k + p, x);
+    if (k + p < last) part[p].add(w, k + p, x);
   }
-  RNN_UNROLL for (std::size_t p = 1; p < parts; ++p) part[0].add(part[p]);
+}
+
+// All columns: ((part 0 + part 1) + part 2) + part 3.
+template <class Arch, class Weights>
+[[gnu::always_inline]] inline RowSums<Arch, Weights> accumulate_parts(const Weights& w, std::size_t depth,
+                                                                      const float* x) noexcept {
+  RowSums<Arch, Weights> part[kParts];
+  sum_parts<Arch>(w, 0, depth, x, part);
+  RNN_UNROLL for (std::size_t p = 1; p < kParts; ++p) part[0].add(part[p]);
   return part[0];
+}
+
+// The same in blocks: the first one's parts, then each of the next one's. Inlined, it would take registers from small
+// networks' sums.
+template <class Arch, class Weights>
+[[gnu::noinline]] void accumulate_blocks(const Weights& w, std::size_t depth, const float* x,
+                                         float* sums) noexcept {
+  RowSums<Arch, Weights> sum = accumulate_parts<Arch>(w, kSumBlock, x);
+  for (std::size_t first = kSumBlock; first < depth; first += kSumBlock) {
+    RowSums<Arch, Weights> part[kParts];
+    sum_parts<Arch>(w, first, depth - first < kSumBlock ? depth : first + kSumBlock, x, part);
+    RNN_UNROLL for (std::size_t p = 0; p < kParts; ++p) sum.add(part[p]);
+  }
+  sum.store_sums(sums);
 }
 
 // sums[MR] = the products, row after row.
@@ -297,20 +326,25 @@ template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std
   using Sums = RowSums<Arch, Weights>;
   const Weights weights(w, depth);
   if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
+    if (parts > 1 && depth > kLongSum) return accumulate_blocks<Arch>(weights, depth, x[0], sums);
     if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
   }
-  for (std::size_t p = 0; p < parts; ++p) {
-    Sums sum[MR];
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
-    accumulate<Arch>(weights, x, p, depth, parts, sum);
-    RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
-      if (p > 0) {
-        Sums before;
-        before.load_sums(sums + m * Sums::size);
-        before.add(sum[m]);
-        sum[m] = before;
+  const std::size_t block = block_columns(depth);
+  for (std::size_t first = 0, last = block; first < depth; first = last, last += block) {
+    if (last > depth) last = depth;
+    for (std::size_t p = 0; p < parts; ++p) {
+      Sums sum[MR];
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) sum[m].clear();
+      accumulate<Arch>(weights, x, first + p, last, parts, sum);
+      RNN_UNROLL for (std::size_t m = 0; m < MR; ++m) {
+        if (first + p > 0) {
+          Sums before;
+          before.load_sums(sums + m * Sums::size);
+          before.add(sum[m]);
+          sum[m] = before;
+        }
+        sum[m].store_sums(sums + m * Sums::size);
       }
-      sum[m].store_sums(sums + m * Sums::size);
     }
   }
 }
@@ -323,7 +357,7 @@ inline void with_tail(std::size_t tail, const Span& span, const float* w, std::s
                       const float* const* x, float* sums) noexcept {
   if constexpr (T < P::tails) {
     if (tail != T) return with_tail<Arch, P, MR, F, T + 1, NT>(tail, span, w, depth, x, sums);
-    if constexpr (F + T > 0)
+    if constexpr (F + T + NT > 0)
       tile<Arch, P, MR, F, T, NT>(span, w, depth, x, sums);
     else
       __builtin_unreachable();

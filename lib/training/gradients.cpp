@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "lib/kernels/pack.h"
+#include "lib/training/long_sums.h"
 
 namespace rnn {
 namespace {
@@ -20,6 +21,8 @@ constexpr std::size_t kTilesPerThread = 3;
 constexpr std::size_t kStripe = 64;
 // Rows of a pass whose gradients two sums read one after the other, the second one from the cache.
 constexpr std::size_t kSharedRows = 64;
+static_assert(kSharedRows % kernels::kApartRows == 0,
+              "sums of blocks of rows end with those that are shared");
 // A sum over the rows of a pass has parts, each of so many rows at least, where a network has so many values at
 // most, which are a megabyte.
 constexpr std::size_t kPartRows = 1024;
@@ -96,6 +99,7 @@ class Gradients::TileSum {
         tile_(tile),
         rows_(rows_of_part(w.rows_of(w.strands[p_.strand].layer->index), tile.part, parts)),
         output_rows_(rows_of_part(w.output_rows(), tile.part, parts)),
+        apart_((is_head(weights, p_) ? output_rows_ : rows_).count() > kLongRows),
         c_(gradients + p_.offset + tile.row * p_.stride + tile.column) {
     if (tile.bias != kNone && tile.inputs == kNone)
       bias_ = gradients + weights.parameter(tile.bias).offset + tile.row;
@@ -113,7 +117,7 @@ class Gradients::TileSum {
   // c += a^T b of these rows; a without its first rows.
   void add_product(const Matrix& a, const Matrix& b, const Range& rows, std::size_t without = 0) noexcept {
     table_.gemm_tn(tile_.rows, tile_.columns, rows.count(), a.at(rows.first - without, tile_.row), a.stride,
-                   b.at(rows.first, tile_.column), b.stride, c_, p_.stride);
+                   b.at(rows.first, tile_.column), b.stride, c_, p_.stride, apart_);
   }
   // Call visit(run) for what the runs have of the tile's rows.
   template <class Visit>
@@ -132,6 +136,8 @@ class Gradients::TileSum {
   void clear_columns(float* columns) noexcept;
   void add_to_columns(const Range& rows, float* columns) noexcept;
   void add_columns(const float* columns) noexcept;
+  std::size_t rows_in_columns() const noexcept;
+  void flush_columns(float* columns) noexcept;
   void add_lookups() noexcept;
   void add_tied_lookups() noexcept;
   void add_column_sums(const Matrix& a, const Range& rows) noexcept;
@@ -144,6 +150,7 @@ class Gradients::TileSum {
   const Parameter& p_;
   const Tile& tile_;
   const Range rows_, output_rows_;  // of the pass, and of the outputs: this part of them
+  const bool apart_;                // so many that blocks of them are summed apart
   float* const c_;
   float* bias_ = nullptr;  // that goes with this tile
 };
@@ -166,7 +173,11 @@ void Gradients::TileSum::add_all(bool initial, float* columns) noexcept {
     case Kind::input:
       if (is_one_hot(w_, p_)) {
         clear_columns(columns);
-        add_to_columns(rows_, columns);
+        for (std::size_t first = rows_.first, last = 0; first < rows_.last; first = last) {
+          last = std::min(rows_.last, first + rows_in_columns());
+          if (first > rows_.first) flush_columns(columns);
+          add_to_columns({first, last}, columns);
+        }
         return add_columns(columns);
       }
       return add_product(strand().d_input_product, w_.layers[layer().index].read(), rows_);
@@ -225,7 +236,8 @@ void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
   const float* const h_prev = h.at(masks ? run.row : run.previous, tile_.column);
   const auto add = [&](std::size_t first, std::size_t last, std::size_t column) {
     table_.gemm_tn(last - first, tile_.columns, run.count, s.d_product.at(run.row, column),
-                   s.d_product.stride, h_prev, h.stride, c_ + (first - tile_.row) * p_.stride, p_.stride);
+                   s.d_product.stride, h_prev, h.stride, c_ + (first - tile_.row) * p_.stride, p_.stride,
+                   apart_);
   };
   if (tile_.row < turn) add(tile_.row, std::min(end, turn), tile_.row + (bound - turn));
   if (end > turn) add(std::max(tile_.row, turn), end, std::max(tile_.row, turn) - turn);
@@ -234,10 +246,16 @@ void Gradients::TileSum::add_recurrent(const Run& run) noexcept {
 // The same of W_hh of one stage, with the one-hot inputs' sums of the same rows.
 void Gradients::TileSum::add_recurrent_with(TileSum& inputs, float* columns) noexcept {
   inputs.clear_columns(columns);
+  std::size_t added = 0;
   for_runs([&](const Run& run) {
     for (std::size_t at = 0; at < run.count; at += kSharedRows) {
       const std::size_t count = std::min(kSharedRows, run.count - at);
       add_recurrent({run.row + at, run.previous + at, count});
+      if (added >= inputs.rows_in_columns()) {
+        inputs.flush_columns(columns);
+        added = 0;
+      }
+      added += count;
       inputs.add_to_columns({run.row + at, run.row + at + count}, columns);
     }
   });
@@ -267,6 +285,17 @@ void Gradients::TileSum::add_columns(const float* columns) noexcept {
   kernels::add_transposed(d.inputs, tile_.rows, sums, d.gate_stride, c_, p_.stride);
 }
 
+// How many rows add to the same columns: then these are added to the gradient, which takes as long as to add as many
+// rows as there are inputs, and others begin.
+std::size_t Gradients::TileSum::rows_in_columns() const noexcept {
+  return apart_ ? std::max(kLongRows, w_.dimensions.inputs) : rows_.count();
+}
+
+void Gradients::TileSum::flush_columns(float* columns) noexcept {
+  add_columns(columns);
+  clear_columns(columns);
+}
+
 void Gradients::TileSum::add_lookups() noexcept {
   table_.scatter_add(rows_.count(), tile_.columns, &w_.indices[rows_.first],
                      w_.d_embedded.at(rows_.first, tile_.column), w_.d_embedded.stride, c_, p_.stride);
@@ -286,17 +315,24 @@ void Gradients::TileSum::add_tied_lookups() noexcept {
 // The kernel's columns end with a vector, in which what is kept is followed by gates.
 void Gradients::TileSum::add_column_sums(const Matrix& a, const Range& rows) noexcept {
   const std::size_t width = kernels::padded(tile_.rows);
-  if (tile_.rows == width)
-    return table_.column_sums(rows.count(), width, a.at(rows.first, tile_.row), a.stride, c_);
+  const auto add = [&](std::size_t first, std::size_t count, float* sums) {
+    table_.column_sums(count, width, a.at(rows.first + first, tile_.row), a.stride, sums);
+  };
+  if (apart_) return add_apart(table_, rows.count(), tile_.rows, c_, add);
+  if (tile_.rows == width) return add(0, rows.count(), c_);
   float sums[kStripe] = {0.0f};
   std::copy_n(c_, tile_.rows, sums);
-  table_.column_sums(rows.count(), width, a.at(rows.first, tile_.row), a.stride, sums);
+  add(0, rows.count(), sums);
   std::copy_n(sums, tile_.rows, c_);
 }
 
 void Gradients::TileSum::add_product_sums(const Matrix& a, const Matrix& b) noexcept {
-  table_.product_sums(rows_.count(), tile_.rows, a.at(rows_.first, tile_.row), a.stride,
-                      b.at(rows_.first, tile_.row), b.stride, c_);
+  const auto add = [&](std::size_t first, std::size_t count, float* sums) {
+    table_.product_sums(count, tile_.rows, a.at(rows_.first + first, tile_.row), a.stride,
+                        b.at(rows_.first + first, tile_.row), b.stride, sums);
+  };
+  if (apart_) return add_apart(table_, rows_.count(), tile_.rows, c_, add);
+  add(0, rows_.count(), c_);
 }
 
 // The sum over the segments that start from the initial state.

@@ -10,7 +10,8 @@
 //   d_embedding[i] = sum of d_x where x is i
 //
 // In parallel over tiles of the result. Of a small network and many rows, which would be few tiles, parts of
-// the rows are summed apart and then added in order: how many does not depend on the threads.
+// the rows are summed apart and then added in order: how many does not depend on the threads. Where many rows are
+// left, the sum over them is made of blocks (long_sums.h).
 #pragma once
 
 #include "lib/training/threads.h"

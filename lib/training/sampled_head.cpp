@@ -9,6 +9,7 @@
 #include "lib/network/random.h"
 #include "lib/training/dropout.h"
 #include "lib/training/exact.h"
+#include "lib/training/long_sums.h"
 
 namespace rnn {
 namespace {
@@ -200,11 +201,17 @@ void SampledHead::compute_gradients(const Pass& pass, const Workspace& w, std::s
   threads_.run(operations, down * (across + 1), [&](std::size_t i) {
     const std::size_t row = i % down * kGradientRows, column = i / down * kGradientColumns;
     const std::size_t count = std::min(kGradientRows, size_ - row);
-    if (i / down == across)
-      return table.column_sums(rows, kernels::padded(count), logits_.at(0, row), logits_.stride,
-                               &d_biases_[row]);
+    const bool apart = w.output_rows() > kLongRows;
+    if (i / down == across) {
+      const auto add = [&](std::size_t at, std::size_t some, float* sums) {
+        table.column_sums(some, kernels::padded(count), logits_.at(at, row), logits_.stride, sums);
+      };
+      return apart ? add_apart(table, rows, kernels::padded(count), &d_biases_[row], add)
+                   : add(0, rows, &d_biases_[row]);
+    }
     table.gemm_tn(count, std::min(kGradientColumns, stride_ - column), rows, logits_.at(0, row),
-                  logits_.stride, h.at(first_, column), h.stride, &d_rows_[row * stride_ + column], stride_);
+                  logits_.stride, h.at(first_, column), h.stride, &d_rows_[row * stride_ + column], stride_,
+                  apart);
   });
 }
 

@@ -13,6 +13,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/kernels/dispatch.h"
@@ -75,7 +76,7 @@ void products(const Table& table) {
   const Packed packed(table, H, K, 0, w);
   table.gemm(packed.panels(), M, rows(x, K), rows(init, H), H, writable(y, H));
   add("gemm", y);
-  table.gemm_tn(H, H, M, y.data(), H, init.data(), H, c.data(), H);
+  table.gemm_tn(H, H, M, y.data(), H, init.data(), H, c.data(), H, false);
   add("gemm_tn", c);
 
   std::vector<float> h(M * H), d(M * H);
@@ -113,7 +114,27 @@ void lowp_products(Format format, const char* name, const char* tn_name) {
   few.insert(few.end(), deep.begin(), deep.end());
   add(name, few);
   if (lowp.gemm_tn == nullptr) return;
-  lowp.gemm_tn(N, N, M, deep.data(), N, init.data(), N, c.data(), N);
+  lowp.gemm_tn(N, N, M, deep.data(), N, init.data(), N, c.data(), N, false);
+  add(tn_name, c);
+}
+
+// Long sums, of few rows and of more: a single x, and several.
+void long_sums(Format format, std::size_t K, const char* name, const char* tn_name) {
+  constexpr std::size_t M = 7, N = 80, H = 48, R = 203;
+  const Table& chosen = *table(format);
+  const std::vector<float> w = numbers(N * K, 1), x = numbers(M * K, 2), a = numbers(R * N, 3);
+  const Rows none{nullptr, 0, nullptr};
+  std::vector<float> all;
+  for (const std::size_t rows_of_w : {H, N})
+    for (const std::size_t count : {std::size_t{1}, M}) {
+      std::vector<float> y(count * rows_of_w);
+      chosen.gemm(Packed(chosen, rows_of_w, K, 0, w).panels(), count, rows(x, K), none, rows_of_w,
+                  writable(y, rows_of_w));
+      all.insert(all.end(), y.begin(), y.end());
+    }
+  add(name, all);
+  std::vector<float> c = numbers(N * N, 4);
+  chosen.gemm_tn(N, N, R, a.data(), N, a.data(), N, c.data(), N, true);
   add(tn_name, c);
 }
 
@@ -339,7 +360,7 @@ rnn_config_t config_of(std::int32_t cell, std::uint32_t flags) {
 
 // Ragged sequences of indices and classes.
 struct Text {
-  Text() {
+  explicit Text(std::vector<std::size_t> all = {7, 31, 1, 12, 12, 29, 30, 3}) : lengths(std::move(all)) {
     for (const std::size_t length : lengths)
       for (std::size_t t = 0; t < length; ++t) {
         indices.push_back(static_cast<std::int32_t>((t * t + length) % 13));
@@ -353,7 +374,7 @@ struct Text {
     data.classes = classes.data();
   }
 
-  std::vector<std::size_t> lengths = {7, 31, 1, 12, 12, 29, 30, 3};
+  std::vector<std::size_t> lengths;
   std::vector<std::int32_t> indices, classes;
   rnn_sequences_t data = {};
 };
@@ -385,6 +406,47 @@ void network(const char* name, const char* trained, std::int32_t cell, std::uint
   options.batch_size = 5;
   options.clip_norm = 1;
   train(trained, rnn, text.data, options);
+  rnn_destroy(rnn);
+}
+
+// An update of a layer whose sums over inputs, and backwards over gates, are long.
+void wide(const char* name) {
+  constexpr std::size_t kInputs = 1030, kOutputs = 13;
+  rnn_config_t config = config_of(RNN_CELL_LSTM, 0);
+  config.input_size = kInputs;
+  config.hidden_size = 257;
+  config.num_layers = 1;
+  rnn_t* rnn = nullptr;
+  check(rnn_create(&config, &rnn));
+  const std::size_t lengths[] = {3, 2};
+  const std::vector<float> x = numbers(5 * kInputs, 1), targets = numbers(5 * kOutputs, 2);
+  rnn_sequences_t data = {};
+  data.struct_size = sizeof data;
+  data.count = 2;
+  data.frames = 5;
+  data.lengths = lengths;
+  data.inputs = x.data();
+  data.targets = targets.data();
+  rnn_train_options_t options = {};
+  options.struct_size = sizeof options;
+  options.loss = RNN_LOSS_SQUARED_ERROR;
+  options.epochs = 2;
+  train(name, rnn, data, options);
+  rnn_destroy(rnn);
+}
+
+// An update of so many steps that blocks of them are summed apart.
+void long_run(const char* name) {
+  rnn_config_t config = config_of(RNN_CELL_GRU, 0);
+  config.hidden_size = 8;
+  rnn_t* rnn = nullptr;
+  check(rnn_create(&config, &rnn));
+  const Text text({2100, 2310, 1999, 2000});
+  rnn_train_options_t options = {};
+  options.struct_size = sizeof options;
+  options.batch_size = 4;
+  options.epochs = 1;
+  train(name, rnn, text.data, options);
   rnn_destroy(rnn);
 }
 
@@ -457,6 +519,10 @@ int main(int argc, char** argv) {
   lanes("lanes_gru", RNN_CELL_GRU, RNN_COMPUTE_F32);
   lanes("lanes_lstm", RNN_CELL_LSTM, RNN_COMPUTE_F32);
   lanes("lanes_bf16", RNN_CELL_LSTM, RNN_COMPUTE_BF16);
+  long_sums(Format::f32, 2500, "long_gemm", "long_gemm_tn");
+  long_sums(Format::bf16, 4999, "long_gemm_bf16", "long_gemm_tn_bf16");
+  wide("long_wide");
+  long_run("long_run");
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

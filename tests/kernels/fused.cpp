@@ -109,7 +109,7 @@ std::vector<float> by_vectors(const Table& table, const Triples& t) {
 std::vector<float> by_products(const Products& table, const Triples& t) {
   std::vector<float> out = t.c;
   for (std::size_t i = 0; i < out.size(); i += kGroup)
-    table.gemm_tn(1, kGroup, 1, &t.a[i], 1, &t.b[i], kGroup, &out[i], kGroup);
+    table.gemm_tn(1, kGroup, 1, &t.a[i], 1, &t.b[i], kGroup, &out[i], kGroup, false);
   return out;
 }
 

@@ -162,6 +162,40 @@ TEST(Gemm, LargeSizes) {
   for (const auto& size : sizes) check(random_case(size[0], size[1], size[2], random), 9, x_edge, y_edge);
 }
 
+// The order of a sum by its definition: of more than 1024 columns blocks of 256, of at most 64 rows four parts of each.
+float sum_in_order(const float* w, const float* x, std::size_t K, std::size_t N) {
+  const std::size_t block = K > 1024 ? 256 : K, parts = N <= 64 ? 4 : 1;
+  float sum = 0;
+  for (std::size_t first = 0; first < K; first += block)
+    for (std::size_t p = 0; p < parts; ++p) {
+      float part = 0;
+      for (std::size_t k = first + p; k < std::min(K, first + block); k += parts)
+        part = std::fma(w[k], x[k], part);
+      sum = first + p == 0 ? part : sum + part;
+    }
+  return sum;
+}
+
+TEST(Gemm, SumsBlocksOfADeepMatrixApart) {
+  const std::size_t sizes[][3] = {{1, 7, 1024},   {3, 7, 1025},  {1, 8, 2500},   {2, 64, 3001},
+                                  {1, 65, 1023},  {1, 65, 1025}, {13, 65, 1281}, {2, 200, 2048},
+                                  {1, 400, 1700}, {1, 1, 16384}, {99, 72, 1100}};
+  Edge x_edge(1 << 17);
+  Edge y_edge(1 << 14);
+  std::mt19937 random(4);
+  for (const auto& size : sizes) {
+    const Case c{size[0], size[1], size[2], Init::none, false, false};
+    check(c, 11, x_edge, y_edge);
+    Product product(c, 11);
+    for (const Table* table : tables()) {
+      const std::vector<float> y = product.run(*table, x_edge, y_edge);
+      for (std::size_t i = 0; i < y.size(); ++i)
+        ASSERT_EQ(y[i], sum_in_order(&product.w[i % c.N * c.K], &product.x[i / c.N * c.K], c.K, c.N))
+            << table->name << ", M " << c.M << ", N " << c.N << ", K " << c.K << ", element " << i;
+    }
+  }
+}
+
 class GemmTable : public KernelTest {};
 TEST_ALL_TABLES(GemmTable);
 

@@ -37,20 +37,22 @@ float add_blocks(float sum, const std::vector<float>& w, const std::vector<float
   return sum;
 }
 
-// The sum of one element: its columns of slots in blocks, or in parts, each one chain.
+// The sum of one element: its columns of slots in blocks, or in parts, each one chain; of more than 2048 columns 256
+// by 256.
 float bf16_product(const std::vector<float>& w, const std::vector<float>& x, std::size_t block,
                    std::size_t parts) {
   if (block > 1) return add_blocks(0, w, x, block);
-  const std::size_t columns = w.size() / 2;
+  const std::size_t columns = w.size() / 2, length = columns > 2048 ? 256 : columns;
   float sum = 0;
-  for (std::size_t p = 0; p < parts; ++p) {
-    float part = 0;
-    for (std::size_t k = p; k < columns; k += parts) {
-      part = std::fma(w[2 * k + 1], x[2 * k + 1], part);
-      part = std::fma(w[2 * k], x[2 * k], part);
+  for (std::size_t first = 0; first < columns; first += length)
+    for (std::size_t p = 0; p < parts; ++p) {
+      float part = 0;
+      for (std::size_t k = first + p; k < std::min(columns, first + length); k += parts) {
+        part = std::fma(w[2 * k + 1], x[2 * k + 1], part);
+        part = std::fma(w[2 * k], x[2 * k], part);
+      }
+      sum = first + p > 0 ? sum + part : part;
     }
-    sum = p > 0 ? sum + part : part;
-  }
   return sum;
 }
 
@@ -164,7 +166,8 @@ TEST(Lowp, LargeSizes) {
   std::mt19937 random(3);
   const Shape shapes[] = {{1, 65, 13000}, {33, 96, 1500}, {2, 130, 7000}, {70, 65, 129},  {40, 33, 600},
                           {5, 64, 4096},  {3, 64, 4097},  {1, 1, 20000},  {33, 257, 512}, {1, 1031, 517},
-                          {96, 65, 127},  {13, 321, 100}, {32, 68, 2048}, {64, 128, 1},   {1, 40, 4095}};
+                          {96, 65, 127},  {13, 321, 100}, {32, 68, 2048}, {64, 128, 1},   {1, 40, 4095},
+                          {1, 200, 6001}, {25, 67, 5000}, {32, 36, 9000}};
   for (const Shape& shape : shapes) {
     check(shape, random);
     if (testing::Test::HasFatalFailure()) return;
@@ -322,7 +325,8 @@ TEST(Bf16, GemmTnSumsPairsOfRows) {
     const std::size_t lda = M + random() % 5, ldb = N + random() % 3, ldc = N;
     const std::vector<float> a = randoms(R * lda, random), b = randoms(R * ldb, random),
                              start = randoms(M * N, random);
-    // In chains of pairs, and in blocks of pairs.
+    const bool apart = round % 2 == 0;
+    // In chains of pairs, each 64 rows apart or not, and in blocks of pairs.
     std::vector<float> chains = start, blocks = start;
     for (std::size_t m = 0; m < M; ++m)
       for (std::size_t n = 0; n < N; ++n) {
@@ -331,11 +335,15 @@ TEST(Bf16, GemmTnSumsPairsOfRows) {
           column_a[r] = bf16(a[r * lda + m]);
           column_b[r] = bf16(b[r * ldb + n]);
         }
-        float& sum = chains[m * N + n];
+        float &total = chains[m * N + n], sum = apart ? 0 : total;
         for (std::size_t r = 0; r < R; r += 2) {
           sum = std::fma(column_a[r + 1], column_b[r + 1], sum);
           sum = std::fma(column_a[r], column_b[r], sum);
+          if (!apart || ((r + 2) % 64 != 0 && r + 2 < R)) continue;
+          total += sum;
+          sum = 0;
         }
+        if (!apart) total = sum;
         float& in_blocks = blocks[m * N + n];
         in_blocks = add_blocks(in_blocks, column_a, column_b, 16);
       }
@@ -346,7 +354,7 @@ TEST(Bf16, GemmTnSumsPairsOfRows) {
     std::copy_n(b.begin(), b_size, b_in);
     for (const Table* table : tables(Format::bf16)) {
       std::vector<float> c = start;
-      table->gemm_tn(M, N, R, a_in, lda, b_in, ldb, c.data(), ldc);
+      table->gemm_tn(M, N, R, a_in, lda, b_in, ldb, c.data(), ldc, apart);
       SCOPED_TRACE(testing::Message() << table->name << ", M " << M << ", N " << N << ", R " << R);
       ASSERT_TRUE(same_bits(c.data(), (table->block > 1 ? blocks : chains).data(), c.size()));
     }

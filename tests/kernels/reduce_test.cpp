@@ -24,19 +24,22 @@ struct TnCase {
         ldc(N + 16 * (random() % 2)),
         a(randoms(R * lda, random)),
         b(R * ldb),
-        c(M * ldc) {
+        c(M * ldc),
+        apart(random() % 2 == 0) {
     fill(b, random);
     fill(c, random);
   }
   // Rows [m, m + rows), columns [n, n + columns) of the result.
   void run(const Table& table, std::size_t m, std::size_t rows, std::size_t n, std::size_t columns,
            Array& out) const {
-    table.gemm_tn(rows, columns, R, a.data() + m, lda, b.data() + n, ldb, out.data() + m * ldc + n, ldc);
+    table.gemm_tn(rows, columns, R, a.data() + m, lda, b.data() + n, ldb, out.data() + m * ldc + n, ldc,
+                  apart);
   }
 
   std::size_t M, N, R, lda, ldb, ldc;
   std::vector<float> a;
   Array b, c;
+  bool apart;
 };
 
 TEST(GemmTn, AddsTheProductAndHasTheSameBitsOnEveryTable) {
@@ -63,6 +66,17 @@ TEST(GemmTn, AddsTheProductAndHasTheSameBitsOnEveryTable) {
         }
       }
       if (first.empty()) first.assign(c.begin(), c.end());
+      const std::size_t m = x.M - 1, block = x.apart ? 64 : x.R + 1;
+      for (std::size_t n = 0; n < x.N; ++n) {
+        float expected = x.c[m * x.ldc + n];
+        for (std::size_t r0 = 0; r0 < x.R; r0 += block) {
+          float sum = x.apart ? 0 : expected;
+          for (std::size_t r = r0; r < std::min(x.R, r0 + block); ++r)
+            sum = std::fma(x.a[r * x.lda + m], x.b[r * x.ldb + n], sum);
+          expected = x.apart ? expected + sum : sum;
+        }
+        ASSERT_EQ(c[m * x.ldc + n], expected) << "column " << n << (x.apart ? ", apart" : "");
+      }
       ASSERT_TRUE(same_bits(c.data(), first.data(), c.size()));
     }
   }

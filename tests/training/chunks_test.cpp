@@ -51,6 +51,7 @@ TEST(Chunks, ChangeNoBitOfBf16) {
   DataKind kind;
   kind.masks = true;
   expect_same_in_chunks(make_case(n, kind, std::vector<std::size_t>(9, 25)), 3, 64);
+  expect_same_in_chunks(make_case(n, kind, std::vector<std::size_t>(10, 40)), 3, 192);
 }
 
 // As a tape does: the gradients of outputs and states come from the outside, and go there.
