@@ -1,5 +1,6 @@
 """Networks: steps, sequences, states, parameters, copies, files and what is refused."""
 
+import contextlib
 import copy
 import ctypes
 import json
@@ -143,6 +144,29 @@ class Steps(unittest.TestCase):
             thread.join()
         for result in results.values():
             np.testing.assert_array_equal(result, self.net(x))
+
+    def test_threads_take_turns_at_one_network(self):
+        x, results = noise(6, 50, 3), {}
+        other = self.net.fork()
+
+        def work(i):
+            for _ in range(50):
+                y = self.net(x[i])
+                self.net.parameters["head.bias"] = self.net.parameters["head.bias"]
+                pair = (other, self.net) if i % 2 else (self.net, other)
+                pair[0].sync(pair[1])
+                with contextlib.suppress(librnn.MismatchError):  # another thread has just set a parameter
+                    librnn.step_many(pair, x[i, :2])
+            results[i] = y
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(results), 6)
+        for i, result in results.items():
+            np.testing.assert_array_equal(result, self.net(x[i]))
 
     def test_delay_and_history(self):
         self.net.history(4)

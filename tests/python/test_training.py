@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import tempfile
+import threading
 import unittest
 import weakref
 
@@ -147,6 +148,18 @@ class Stopped(unittest.TestCase):
             with self.assertRaisesRegex(RuntimeError, "the network is in training"):
                 net.fit(X, SUMS, callback=lambda progress: use(), **OPTIONS)
         net(X)
+
+    def test_not_by_another_thread_which_waits(self):
+        net, results = network(), []
+
+        def start(progress):
+            if progress.update == 1:
+                thread.start()
+
+        thread = threading.Thread(target=lambda: results.append(net(X)))
+        net.fit(X, SUMS, epochs=9, callback=start, **OPTIONS)
+        thread.join()
+        np.testing.assert_array_equal(results[0], net(X))
 
     def test_by_a_loss_that_is_not_finite(self):
         net = network()

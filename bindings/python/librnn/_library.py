@@ -1,10 +1,13 @@
 """The shared library: where it is, its errors as exceptions, its constants by name."""
 
+import contextlib
 import ctypes
 import operator
 import os
 import pathlib
-from typing import Any, Iterable, Union
+import threading
+import weakref
+from typing import Any, Iterable, Iterator, Optional, Union
 
 from . import _abi
 
@@ -140,6 +143,65 @@ def check(status: int) -> None:
     """Raise what a status says, with the message of this thread's last failure."""
     if status != _abi.RNN_OK:
         raise _ERRORS.get(status, RnnError)(lib.rnn_last_error().decode())
+
+
+class Handle:
+    """A handle of the library, which one thread at a time uses: others wait. What a callback may not use raises
+    RuntimeError there instead of waiting for itself."""
+
+    _in_use = "it is in use"
+
+    def _hold(self, handle: ctypes.c_void_p, destroy: Any) -> None:
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._owner: Optional[int] = None  # the thread of a long call, from which callbacks come
+        self._finalizer = weakref.finalize(self, destroy, handle)
+        self._finalizer.atexit = False  # another thread may still be in a call
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        if self._owner == threading.get_ident():
+            raise RuntimeError(self._in_use)
+        with self._lock:
+            check(function(self._handle, *arguments))
+
+    def _call_inside(self, function: Any, *arguments: Any) -> None:
+        """_call of what a callback may call, too."""
+        if self._owner == threading.get_ident():
+            check(function(self._handle, *arguments))
+        else:
+            self._call(function, *arguments)
+
+    @contextlib.contextmanager
+    def _long_call(self) -> Iterator[ctypes.c_void_p]:
+        with together(self):
+            self._owner = threading.get_ident()
+            try:
+                yield self._handle
+            finally:
+                self._owner = None
+
+
+@contextlib.contextmanager
+def together(*handles: Handle) -> Iterator[None]:
+    """Several handles that one call uses. It waits for one only while it has none, so that no two threads wait for
+    each other."""
+    for handle in handles:
+        if handle._owner == threading.get_ident():
+            raise RuntimeError(handle._in_use)
+    locks = [handle._lock for handle in dict.fromkeys(handles)]
+    while True:
+        locks[0].acquire()
+        got = next((i for i, lock in enumerate(locks[1:], 1) if not lock.acquire(blocking=False)), len(locks))
+        if got == len(locks):
+            break
+        for lock in locks[:got]:
+            lock.release()
+        locks = locks[got:] + locks[:got]
+    try:
+        yield
+    finally:
+        for lock in locks:
+            lock.release()
 
 
 # ---- Constants by name ---------------------------------------------------------------------------

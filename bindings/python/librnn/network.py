@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import weakref
 from collections.abc import Mapping
 from ctypes import byref, c_float, c_int32, c_size_t, c_void_p
 from typing import Any, Iterable, Optional, Sequence, Union
@@ -11,7 +10,7 @@ import numpy as np
 
 from . import _abi, training
 from ._arrays import (Array, Batch, Floats, Ints, address, as_index, floats, ints, is_index, output)
-from ._library import Named, check, fill, lib, number
+from ._library import Handle, Named, check, fill, lib, number, together
 from .layer import Layer, described, layer_of
 from .training import Callback, Evaluation, History
 from .views import Metadata, Parameters
@@ -19,10 +18,10 @@ from .views import Metadata, Parameters
 Path = Union[str, "os.PathLike[str]"]
 
 
-class Network:
+class Network(Handle):
     """A network with initialised weights, and a stream over it: a reference to the weights, which forks share, and a
-    hidden state. One network may be used by one thread at a time; different ones, forks too, by different threads at
-    once. Every call releases the GIL.
+    hidden state. One thread at a time uses a network, others wait; different ones, forks too, are used by different
+    threads at once. Every call releases the GIL.
 
     input_size   I
     hidden_size  H, of every layer
@@ -41,6 +40,9 @@ class Network:
     (5, 2)
     """
 
+    _in_use = ("the network is in training, and a callback may not use it; that of a Trainer may use the trainer's "
+               "network()")
+
     def __init__(self, input_size: int, hidden_size: int = 0, output_size: int = 0, *, cell: Optional[Named] = None,
                  layers: Optional[Sequence[Layer]] = None, flags: Union[Named, Iterable[str]] = (),
                  **options: Any) -> None:
@@ -56,9 +58,7 @@ class Network:
         self._adopt(handle)
 
     def _adopt(self, handle: c_void_p) -> None:
-        self._free, self._in_training = handle, False
-        self._finalizer = weakref.finalize(self, lib.rnn_destroy, handle)
-        self._finalizer.atexit = False  # another thread may still be in a call
+        self._hold(handle, lib.rnn_destroy)
         size, config = c_size_t(), _abi.rnn_config_t()
         check(lib.rnn_get_config(handle, byref(config)))
         self._input_size: int = config.input_size
@@ -66,13 +66,6 @@ class Network:
         self._output_size = size.value
         check(lib.rnn_state_size(handle, byref(size)))
         self._state_size = size.value
-
-    @property
-    def _handle(self) -> c_void_p:
-        if self._in_training:
-            raise RuntimeError("the network is in training; a callback or another thread may not use it before fit "
-                               "returns. A Trainer's network() can be used")
-        return self._free
 
     @classmethod
     def _own(cls, handle: c_void_p) -> "Network":
@@ -105,7 +98,7 @@ class Network:
         ('no_bias',)
         """
         config = _abi.rnn_config_t()
-        check(lib.rnn_get_config(self._handle, byref(config)))
+        self._call(lib.rnn_get_config, byref(config))
         result = described(config)
         if config.layer_count:
             copies = [_abi.rnn_layer_t.from_buffer_copy(config.layers[i]) for i in range(config.layer_count)]
@@ -119,10 +112,10 @@ class Network:
 
     def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         count, shapes = c_size_t(), {}
-        check(lib.rnn_parameter_count(self._handle, byref(count)))
+        self._call(lib.rnn_parameter_count, byref(count))
         for index in range(count.value):
             info = _abi.rnn_parameter_t()
-            check(lib.rnn_parameter_info(self._handle, index, byref(info)))
+            self._call(lib.rnn_parameter_info, index, byref(info))
             name = info.name.decode()
             matrix = name.split(".")[-1].startswith("weight")  # a matrix may have one column
             shapes[name] = (info.rows, info.columns) if matrix else (info.rows * info.columns,)
@@ -159,11 +152,11 @@ class Network:
         index = as_index(x)
         if index is not None:
             y = output("out", out, (self._output_size,))
-            check(lib.rnn_step_index(self._handle, _int32("x", index), address(y)))
+            self._call(lib.rnn_step_index, _int32("x", index), address(y))
             return y
         read = floats("x", x, (self._input_size,))
         y = output("out", out, (self._output_size,), read)
-        check(lib.rnn_step(self._handle, address(read), address(y)))
+        self._call(lib.rnn_step, address(read), address(y))
         return y
 
     def step_block(self, x: Any, out: Optional[Array] = None) -> Floats:
@@ -180,7 +173,7 @@ class Network:
         read: Array = ints("x", array, ["T"]) if indexed else floats("x", array, ["T", self._input_size])
         y = output("out", out, (len(read), self._output_size), read)
         call = lib.rnn_step_block_index if indexed else lib.rnn_step_block
-        check(call(self._handle, address(read), len(read), address(y)))
+        self._call(call, address(read), len(read), address(y))
         return y
 
     def reserve_block(self, steps: int) -> None:
@@ -188,7 +181,7 @@ class Network:
 
         >>> librnn.Network(3, 16).reserve_block(64)
         """
-        check(lib.rnn_reserve_block(self._handle, _size("steps", steps)))
+        self._call(lib.rnn_reserve_block, _size("steps", steps))
 
     def reset(self) -> None:
         """Return the stream to its initial state.
@@ -199,30 +192,30 @@ class Network:
         >>> net.state
         array([0., 0., 0., 0.], dtype=float32)
         """
-        check(lib.rnn_reset(self._handle))
+        self._call(lib.rnn_reset)
 
     @property
     def state(self) -> Floats:
         """[S]: a copy of the stream's state; `net.state = array` sets it."""
         state = np.empty(self._state_size, np.float32)
-        check(lib.rnn_get_state(self._handle, address(state), state.size))
+        self._call(lib.rnn_get_state, address(state), state.size)
         return state
 
     @state.setter
     def state(self, value: Any) -> None:
         state = floats("state", value, [self._state_size])
-        check(lib.rnn_set_state(self._handle, address(state), state.size))
+        self._call(lib.rnn_set_state, address(state), state.size)
 
     @property
     def delay(self) -> float:
         """Steps read the state of so many steps ago, 1..4096: the sample rate now divided by that in training."""
         delay = c_float()
-        check(lib.rnn_get_delay(self._handle, byref(delay)))
+        self._call(lib.rnn_get_delay, byref(delay))
         return delay.value
 
     @delay.setter
     def delay(self, value: float) -> None:
-        check(lib.rnn_set_delay(self._handle, value))
+        self._call(lib.rnn_set_delay, value)
 
     def history(self, steps: int) -> None:
         """Keep the states before the last `steps` steps, for rewind; 0: none.
@@ -234,11 +227,11 @@ class Network:
         >>> bool((net.step([1, 0, 0]) == y).all())
         True
         """
-        check(lib.rnn_history(self._handle, _size("steps", steps)))
+        self._call(lib.rnn_history, _size("steps", steps))
 
     def rewind(self, steps: int) -> None:
         """Take the last `steps` steps back; see history."""
-        check(lib.rnn_rewind(self._handle, _size("steps", steps)))
+        self._call(lib.rnn_rewind, _size("steps", steps))
 
     # ---- Sequences ----
 
@@ -269,7 +262,7 @@ class Network:
         options = _abi.rnn_forward_options_t(pooling=batch.struct.pooling, stateful=int(stateful),
                                              initial_states=address(initial), final_states=address(final))
         y = np.empty((batch.rows(), self._output_size), np.float32)
-        check(lib.rnn_forward(self._handle, byref(batch.struct), byref(options), address(y)))
+        self._call(lib.rnn_forward, byref(batch.struct), byref(options), address(y))
         return batch.result(y) if final is None else (batch.result(y), batch.state_result(final))
 
     def generate(self, prompt: Any, steps: int, *, stop: Optional[int] = None, **options: Any) -> Ints:
@@ -294,7 +287,7 @@ class Network:
         if stop is not None:
             settings.stop, settings.stop_index = 1, _int32("stop", stop)
         drawn, count = np.empty(_size("steps", steps), np.int32), c_size_t()
-        check(lib.rnn_generate(self._handle, byref(settings), address(drawn), drawn.size, byref(count)))
+        self._call(lib.rnn_generate, byref(settings), address(drawn), drawn.size, byref(count))
         return drawn[:count.value]
 
     def rollout(self, x: Any, steps: int) -> Floats:
@@ -307,7 +300,7 @@ class Network:
         (5, 2)
         """
         read, y = floats("x", x, [self._input_size]), np.empty((_size("steps", steps), self._output_size), np.float32)
-        check(lib.rnn_rollout(self._handle, address(read), len(y), address(y)))
+        self._call(lib.rnn_rollout, address(read), len(y), address(y))
         return y
 
     # ---- Training ----
@@ -367,7 +360,7 @@ class Network:
         array([0., 0., 0., 0.], dtype=float32)
         """
         handle = c_void_p()
-        check(lib.rnn_fork(self._handle, byref(handle)))
+        self._call(lib.rnn_fork, byref(handle))
         return self._own(handle)
 
     def clone(self) -> "Network":
@@ -377,7 +370,7 @@ class Network:
         3
         """
         handle = c_void_p()
-        check(lib.rnn_clone(self._handle, byref(handle)))
+        self._call(lib.rnn_clone, byref(handle))
         return self._own(handle)
 
     def convert(self, compute: Named) -> "Network":
@@ -387,7 +380,7 @@ class Network:
         'int8'
         """
         handle = c_void_p()
-        check(lib.rnn_convert(self._handle, number("compute", compute), byref(handle)))
+        self._call(lib.rnn_convert, number("compute", compute), byref(handle))
         return self._own(handle)
 
     def sync(self, source: "Network") -> None:
@@ -395,7 +388,8 @@ class Network:
 
         >>> librnn.Network(3, 4).sync(librnn.Network(3, 4, seed=2))
         """
-        check(lib.rnn_sync(self._handle, source._handle))
+        with together(self, source):
+            check(lib.rnn_sync(self._handle, source._handle))
 
     def __copy__(self) -> "Network":
         return self.fork()
@@ -420,7 +414,7 @@ class Network:
         """
         settings = _abi.rnn_save_options_t()
         fill(settings, options, "save")
-        check(lib.rnn_save_as(self._handle, os.fsencode(path), byref(settings)))
+        self._call(lib.rnn_save_as, os.fsencode(path), byref(settings))
 
     def to_bytes(self, **options: Any) -> bytes:
         """The contents of a file; options as of save.
@@ -430,9 +424,9 @@ class Network:
         """
         settings, size = _abi.rnn_save_options_t(), c_size_t()
         fill(settings, options, "to_bytes")
-        check(lib.rnn_save_memory_as(self._handle, byref(settings), None, 0, byref(size)))
+        self._call(lib.rnn_save_memory_as, byref(settings), None, 0, byref(size))
         memory = ctypes.create_string_buffer(size.value)
-        check(lib.rnn_save_memory_as(self._handle, byref(settings), memory, size, byref(size)))
+        self._call(lib.rnn_save_memory_as, byref(settings), memory, size, byref(size))
         return memory.raw[:size.value]
 
 
@@ -510,5 +504,6 @@ def step_many(streams: Sequence[Network], x: Any, out: Optional[Array] = None) -
     y = output("out", out, (len(streams), first.output_size), read)
     handles = (c_void_p * len(streams))(*(stream._handle.value for stream in streams))
     call = lib.rnn_step_many_index if indexed else lib.rnn_step_many
-    check(call(handles, len(streams), address(read), address(y)))
+    with together(*streams):
+        check(call(handles, len(streams), address(read), address(y)))
     return y

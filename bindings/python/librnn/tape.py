@@ -1,6 +1,5 @@
 """Gradients in, gradients out: a network as a part of a larger computation."""
 
-import weakref
 from ctypes import byref, c_void_p
 from typing import Any, Optional
 
@@ -8,11 +7,11 @@ import numpy as np
 
 from . import _abi
 from ._arrays import Batch, Floats, address, is_index
-from ._library import Named, check, lib, number
+from ._library import Handle, Named, check, lib, number, together
 from .network import Network
 
 
-class Tape:
+class Tape(Handle):
     """The record of a forward pass, and the parameters' gradients that backward passes have added.
 
     network  of which architecture; forward takes the weights as they are then
@@ -31,10 +30,9 @@ class Tape:
     def __init__(self, network: Network, threads: int = 0) -> None:
         self._network = network
         self._batch: Optional[Batch] = None
-        self._handle = c_void_p()
-        check(lib.rnn_tape_create(network._handle, threads, byref(self._handle)))
-        self._finalizer = weakref.finalize(self, lib.rnn_tape_destroy, self._handle)
-        self._finalizer.atexit = False
+        handle = c_void_p()
+        network._call(lib.rnn_tape_create, threads, byref(handle))
+        self._hold(handle, lib.rnn_tape_destroy)
 
     def forward(self, x: Any, *, state: Any = None, pooling: Named = "none", return_state: bool = False) -> Any:
         """Run whole sequences, and record what backward needs; arguments and results as of Network.__call__."""
@@ -44,9 +42,10 @@ class Tape:
         initial = batch.states("state", state, net.state_size)
         y = np.empty((batch.rows(), net.output_size), np.float32)
         final = np.empty((len(batch.lengths), net.state_size), np.float32)
-        check(lib.rnn_tape_forward(self._handle, net._handle, byref(batch.struct), address(initial), address(y),
-                                   address(final)))
-        self._batch = batch
+        with together(self, net):
+            check(lib.rnn_tape_forward(self._handle, net._handle, byref(batch.struct), address(initial), address(y),
+                                       address(final)))
+            self._batch = batch
         return (batch.result(y), batch.state_result(final)) if return_state else batch.result(y)
 
     def backward(self, d_outputs: Any = None, d_state: Any = None) -> tuple[Any, Floats]:
@@ -63,7 +62,7 @@ class Tape:
         after = batch.states("d_state", d_state, net.state_size)
         d_x = None if is_index(batch.inputs) else np.empty((batch.frames, net.input_size), np.float32)
         before = np.empty((len(batch.lengths), net.state_size), np.float32)
-        check(lib.rnn_tape_backward(self._handle, address(given), address(after), address(d_x), address(before)))
+        self._call(lib.rnn_tape_backward, address(given), address(after), address(d_x), address(before))
         self._batch = None  # a record serves one backward pass
         return None if d_x is None else batch.form(d_x), batch.state_result(before)
 
@@ -73,13 +72,13 @@ class Tape:
         result = {}
         for name, shape in self._network._parameter_shapes().items():
             values = np.empty(shape, np.float32)
-            check(lib.rnn_tape_gradient(self._handle, name.encode(), address(values), values.size))
+            self._call(lib.rnn_tape_gradient, name.encode(), address(values), values.size)
             result[name] = values
         return result
 
     def zero(self) -> None:
         """Set the accumulated gradients to zero."""
-        check(lib.rnn_tape_zero_gradients(self._handle))
+        self._call(lib.rnn_tape_zero_gradients)
 
     def set_dropout(self, *, layers: float = 0, output: float = 0, recurrent: float = 0, zoneout: bool = False,
                     seed: int = 0) -> None:
@@ -89,4 +88,4 @@ class Tape:
         >>> tape.set_dropout(layers=0.5, output=0.1, seed=1)
         """
         rates = _abi.rnn_dropout_rates_t(layers=layers, output=output, recurrent=recurrent, zoneout=int(zoneout))
-        check(lib.rnn_tape_set_dropout_rates(self._handle, byref(rates), seed))
+        self._call(lib.rnn_tape_set_dropout_rates, byref(rates), seed)

@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import threading
-import weakref
 from ctypes import byref, c_size_t, c_void_p
 from dataclasses import dataclass, field
 from types import FrameType
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 from . import _abi
 from ._arrays import Batch, address, floats, make_batch
-from ._library import Named, check, fill, lib, number
+from ._library import Handle, Named, check, fill, lib, number, together
 
 if TYPE_CHECKING:
     from .network import Network, Path
@@ -228,18 +227,15 @@ def fit(network: "Network", x: Any, y: Any, *, validation: Any, callback: Option
     if validation is not None:
         settings.set_validation(_validation(network, validation, pooled))
     settings.set_progress(run)
-    handle, network._in_training = network._handle, True
-    try:
+    with network._long_call() as handle:
         return run(lambda: int(lib.rnn_train(handle, byref(data.struct), byref(settings.struct))))
-    finally:
-        network._in_training = False
 
 
 def evaluate(network: "Network", x: Any, y: Any, *, weights: Any, resets: Any, pooling: Named,
              options: dict[str, Any]) -> Evaluation:
     settings, result = Options(network, options), _abi.rnn_evaluation_t()
     data = make_batch(x, y, network.input_size, network.output_size, number("pooling", pooling), weights, resets)
-    check(lib.rnn_evaluate(network._handle, byref(data.struct), byref(settings.struct), byref(result)))
+    network._call(lib.rnn_evaluate, byref(data.struct), byref(settings.struct), byref(result))
     return Evaluation(loss=result.loss, weight=result.weight, accuracy=result.accuracy)
 
 
@@ -248,7 +244,7 @@ def _forward_to(runs: list[Run]) -> Any:
     return _abi.rnn_progress_function_t(lambda struct, user: runs[0].report(struct, user) if runs else 0)
 
 
-class Trainer:
+class Trainer(Handle):
     """Weights in training with their optimiser's state and the position in the data: one update at a time, and runs
     that stop and resume to the same bits. The network itself does not change; see sync.
 
@@ -268,6 +264,8 @@ class Trainer:
     >>> trainer.sync(net)
     """
 
+    _in_use = "the trainer is in a run; in a callback there are only network, sync, save and set_learning_rate"
+
     def __init__(self, network: "Network", *, validation: Any = None, callback: Optional[Callback] = None,
                  report_every: int = 1, bar: bool = False, pooling: Named = "none", **options: Any) -> None:
         self._sizes = network.input_size, network.output_size
@@ -279,17 +277,9 @@ class Trainer:
         self._make_run: Callable[[], Run] = lambda: Run(callback, report_every, bar)
         self._runs: list[Run] = []  # the one that lasts, or none
         self._settings.struct.progress = _forward_to(self._runs)
-        self._present = c_void_p()  # for what a callback may call, too
-        check(lib.rnn_trainer_create(network._handle, byref(self._settings.struct), byref(self._present)))
-        self._finalizer = weakref.finalize(self, lib.rnn_trainer_destroy, self._present)
-        self._finalizer.atexit = False
-
-    @property
-    def _handle(self) -> c_void_p:
-        if self._runs:
-            raise RuntimeError("the trainer is in a run; until that returns, there are only network, sync, save and "
-                               "set_learning_rate")
-        return self._present
+        handle = c_void_p()
+        network._call(lib.rnn_trainer_create, byref(self._settings.struct), byref(handle))
+        self._hold(handle, lib.rnn_trainer_destroy)
 
     def update(self, x: Any, y: Any, *, weights: Any = None, resets: Any = None, pooling: Named = "none") -> Progress:
         """Do one update from all the sequences given. A batch of as many sequences as the one before goes on from the
@@ -299,7 +289,7 @@ class Trainer:
         """
         data = make_batch(x, y, *self._sizes, number("pooling", pooling), weights, resets)
         progress = _abi.rnn_progress_t()
-        check(lib.rnn_trainer_update(self._handle, byref(data.struct), byref(progress)))
+        self._call(lib.rnn_trainer_update, byref(data.struct), byref(progress))
         return _progress(progress)
 
     def run(self, x: Any, y: Any, *, weights: Any = None, resets: Any = None, pooling: Named = "none") -> History:
@@ -312,48 +302,52 @@ class Trainer:
         2
         """
         data = make_batch(x, y, *self._sizes, number("pooling", pooling), weights, resets)
-        handle, run = self._handle, self._make_run()
-        self._runs[:] = [run]
-        try:
-            return run(lambda: int(lib.rnn_trainer_run(handle, byref(data.struct))))
-        finally:
-            self._runs.clear()
+        run = self._make_run()
+        with self._long_call() as handle:
+            self._runs[:] = [run]
+            try:
+                return run(lambda: int(lib.rnn_trainer_run(handle, byref(data.struct))))
+            finally:
+                self._runs.clear()
 
     def reset(self) -> None:
         """Forget the states that update carries over."""
-        check(lib.rnn_trainer_reset(self._handle))
+        self._call(lib.rnn_trainer_reset)
 
     def set_learning_rate(self, rate: float) -> None:
         """The learning rate of the updates to come; a callback may call this."""
-        check(lib.rnn_trainer_set_learning_rate(self._present, rate))
+        self._call_inside(lib.rnn_trainer_set_learning_rate, rate)
 
     def network(self) -> "Network":
         """A new network over the present weights, in the initial state."""
         handle = c_void_p()
-        check(lib.rnn_trainer_network(self._present, byref(handle)))
+        self._call_inside(lib.rnn_trainer_network, byref(handle))
         return self._kind._own(handle)
 
     def sync(self, stream: "Network") -> None:
         """Let `stream` use the present weights; its state stays."""
-        check(lib.rnn_trainer_sync(self._present, stream._handle))
+        inside = self._owner == threading.get_ident()
+        with together(stream, *([] if inside else [self])):
+            check(lib.rnn_trainer_sync(self._handle, stream._handle))
 
     def apply(self, tape: "Tape") -> Progress:
         """Do one update with the gradients accumulated in a tape, which stay as they are."""
         progress = _abi.rnn_progress_t()
-        check(lib.rnn_trainer_apply(self._handle, tape._handle, byref(progress)))
+        with together(self, tape):
+            check(lib.rnn_trainer_apply(self._handle, tape._handle, byref(progress)))
         return _progress(progress)
 
     def save(self, path: "Path") -> None:
         """Save all that a resumed run needs."""
-        check(lib.rnn_trainer_save(self._present, os.fsencode(path)))
+        self._call_inside(lib.rnn_trainer_save, os.fsencode(path))
 
     def load(self, path: "Path") -> None:
         """Load what save saved, into a trainer of the same architecture and options."""
-        check(lib.rnn_trainer_load(self._handle, os.fsencode(path)))
+        self._call(lib.rnn_trainer_load, os.fsencode(path))
 
     @property
     def optimizer_bytes(self) -> int:
         """How many bytes the optimiser's state takes."""
         size = c_size_t()
-        check(lib.rnn_trainer_optimizer_bytes(self._handle, byref(size)))
+        self._call(lib.rnn_trainer_optimizer_bytes, byref(size))
         return size.value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import numpy as np
 
 from ._arrays import Array, Floats, address, floats
-from ._library import check, lib
+from ._library import lib
 
 if TYPE_CHECKING:
     from .network import Network
@@ -36,12 +36,12 @@ class Parameters(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Floats:
         values = np.empty(self._shape(name), np.float32)
-        check(lib.rnn_get_parameter(self._network._handle, name.encode(), address(values), values.size))
+        self._network._call(lib.rnn_get_parameter, name.encode(), address(values), values.size)
         return values
 
     def __setitem__(self, name: str, value: Any) -> None:
         values = floats(f"parameters[{name!r}]", value, self._shape(name))
-        check(lib.rnn_set_parameter(self._network._handle, name.encode(), address(values), values.size))
+        self._network._call(lib.rnn_set_parameter, name.encode(), address(values), values.size)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)
@@ -72,26 +72,26 @@ class Metadata(MutableMapping[str, str]):
 
     def __getitem__(self, key: str) -> str:
         size = c_size_t()
-        check(lib.rnn_get_metadata(self._network._handle, key.encode(), None, 0, byref(size)))
+        self._network._call(lib.rnn_get_metadata, key.encode(), None, 0, byref(size))
         value = ctypes.create_string_buffer(size.value)
-        check(lib.rnn_get_metadata(self._network._handle, key.encode(), value, size, byref(size)))
+        self._network._call(lib.rnn_get_metadata, key.encode(), value, size, byref(size))
         return value.value.decode()
 
     def __setitem__(self, key: str, value: str) -> None:
-        check(lib.rnn_set_metadata(self._network._handle, key.encode(), value.encode()))
+        self._network._call(lib.rnn_set_metadata, key.encode(), value.encode())
 
     def __delitem__(self, key: str) -> None:
         self[key]
-        check(lib.rnn_set_metadata(self._network._handle, key.encode(), None))
+        self._network._call(lib.rnn_set_metadata, key.encode(), None)
 
     def __iter__(self) -> Iterator[str]:
         key, keys = ctypes.c_char_p(), []
         for index in range(len(self)):
-            check(lib.rnn_metadata_key(self._network._handle, index, byref(key)))
+            self._network._call(lib.rnn_metadata_key, index, byref(key))
             keys.append((key.value or b"").decode())
         return iter(keys)
 
     def __len__(self) -> int:
         count = c_size_t()
-        check(lib.rnn_metadata_count(self._network._handle, byref(count)))
+        self._network._call(lib.rnn_metadata_count, byref(count))
         return count.value
