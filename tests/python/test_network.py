@@ -226,6 +226,10 @@ class Refused(unittest.TestCase):
         self.check(TypeError, "hidden_size is 2.5", librnn.Network, 2, 2.5)
         self.check(ValueError, "does not fit", librnn.Network, 2, 2**32 + 4)
         self.check(ValueError, "does not fit", librnn.Network, 2, 4, seed=-1)
+        self.check(TypeError, "num_layers is '2'", librnn.Network, 2, 4, num_layers="2")
+        self.check(TypeError, "layers has 3; it must be a list of Layer", librnn.Network, 2, layers=[3])
+        self.check(TypeError, r"metadata\['a'\] is 3; it must be a text", self.net.metadata.__setitem__, "a", 3)
+        self.check(TypeError, "bytes-like", librnn.from_bytes, "text")
         self.check(TypeError, "generate has no option 'prompt_count'", self.net.generate, [0], 3, prompt_count=9)
         self.check(ValueError, "steps is -1", self.net.generate, [0], -1)
 

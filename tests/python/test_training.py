@@ -286,12 +286,15 @@ class Refused(unittest.TestCase):
         self.check(ValueError, "y has 2 sequences, x has 12", list(X), list(CLASSES[:2]))
         self.check(ValueError, r"weights has the shape \[6\]; it must be \[12, 6\]", X, CLASSES, weights=np.ones(6))
         self.check(librnn.InvalidArgumentError, r"classes\[0\] is 7", X, CLASSES + 7)
+        self.check(ValueError, "y has no sequences", list(X), [])
         self.check(TypeError, "validation must be a tuple", X, CLASSES, validation=X)
 
     def test_options(self):
         self.check(TypeError, "training has no option 'lr'", X, CLASSES, lr=0.1)
         self.check(TypeError, "training has no option 'user'", X, CLASSES, user=1)
         self.check(ValueError, "optimizer is 'adamax'; it must be one of 'adam'", X, CLASSES, optimizer="adamax")
+        self.check(TypeError, "groups has 3; it must be a list of dictionaries", X, CLASSES, groups=[3])
+        self.check(TypeError, "epochs is '3'", X, CLASSES, epochs="3")
         self.check(ValueError, "report_every is 0", X, CLASSES, report_every=0)
         self.check(librnn.InvalidArgumentError, "momentum", X, CLASSES, momentum=0.9)
         self.check(ValueError, r"class_weights has the shape \[3\]; it must be \[2\]", X, CLASSES,

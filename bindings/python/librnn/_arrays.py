@@ -108,6 +108,8 @@ def _elements(value: Any) -> Optional[list[Any]]:
 
 def _joined(name: str, parts: Sequence[Any], width: int, indexed: Optional[bool]) -> tuple[Array, list[int]]:
     """Sequences one after the other, [F, width] or as indices [F]. A single array is not copied."""
+    if not parts:
+        raise ValueError(f"{name} has no sequences; it must have one at least")
     arrays = [np.asarray(part) for part in parts]
     if indexed is None:
         indexed = is_index(arrays[0])

@@ -250,7 +250,8 @@ def flag_names(value: int) -> tuple[str, ...]:
 
 def fill(struct: Any, given: dict[str, Any], what: str) -> None:
     """Set fields of a struct, constants by their names. None leaves the default."""
-    allowed = {field[0] for field in struct._fields_} - {"struct_size", "reserved"}
+    kinds = dict(struct._fields_)
+    allowed = set(kinds) - {"struct_size", "reserved"}
     for field, value in given.items():
         if field not in allowed:
             raise TypeError(f"{what} has no option {field!r}; there are {', '.join(sorted(allowed))}")
@@ -260,7 +261,7 @@ def fill(struct: Any, given: dict[str, Any], what: str) -> None:
             value = flags_number(value)
         elif field in GROUPS:
             value = number(field, value)
-        elif isinstance(value, str):
+        elif isinstance(value, str) and kinds[field] is ctypes.c_char_p:
             value = value.encode()
         elif not isinstance(value, float) and hasattr(value, "__index__"):
             value = operator.index(value)  # of bool and numpy's integers, too

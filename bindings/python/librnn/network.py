@@ -51,6 +51,8 @@ class Network(Handle):
                       "flags": flags, **options}, "a network")
         kept = None
         if layers is not None:
+            if wrong := [layer for layer in layers if not isinstance(layer, Layer)]:
+                raise TypeError(f"layers has {wrong[0]!r}; it must be a list of Layer")
             kept = (_abi.rnn_layer_t * len(layers))(*(layer.struct for layer in layers))
             config.layers, config.layer_count = ctypes.cast(kept, ctypes.POINTER(_abi.rnn_layer_t)), len(layers)
         handle = c_void_p()
@@ -215,7 +217,7 @@ class Network(Handle):
 
     @delay.setter
     def delay(self, value: float) -> None:
-        self._call(lib.rnn_set_delay, value)
+        self._call(lib.rnn_set_delay, float(value))
 
     def history(self, steps: int) -> None:
         """Keep the states before the last `steps` steps, for rewind; 0: none.
@@ -480,6 +482,8 @@ def from_bytes(data: bytes, **options: Any) -> Network:
     >>> librnn.from_bytes(librnn.Network(3, 4).to_bytes()).input_size
     3
     """
+    if not isinstance(data, bytes):
+        data = bytes(memoryview(data))  # of bytes-like objects alone
     settings, handle = _abi.rnn_load_options_t(), c_void_p()
     fill(settings, options, "from_bytes")
     check(lib.rnn_load_memory_as(data, len(data), byref(settings), None, byref(handle)))

@@ -197,6 +197,8 @@ class Options:
     def _set_groups(self, groups: Sequence[dict[str, Any]]) -> None:
         array = (_abi.rnn_parameter_group_t * len(groups))()
         for element, group in zip(array, groups):
+            if not isinstance(group, dict):
+                raise TypeError(f"groups has {group!r}; it must be a list of dictionaries: pattern, frozen, ...")
             element.struct_size = ctypes.sizeof(_abi.rnn_parameter_group_t)
             fill(element, group, "a group")
         self._kept.append(array)
@@ -271,8 +273,9 @@ class Trainer(Handle):
         self._sizes = network.input_size, network.output_size
         self._kind = type(network)
         self._settings = Options(network, options)
+        pooled = number("pooling", pooling)
         if validation is not None:
-            self._settings.set_validation(_validation(network, validation, number("pooling", pooling)))
+            self._settings.set_validation(_validation(network, validation, pooled))
         # The library keeps one function for all runs; each run has a Run of its own.
         self._make_run: Callable[[], Run] = lambda: Run(callback, report_every, bar)
         self._runs: list[Run] = []  # the one that lasts, or none
@@ -316,7 +319,7 @@ class Trainer(Handle):
 
     def set_learning_rate(self, rate: float) -> None:
         """The learning rate of the updates to come; a callback may call this."""
-        self._call_inside(lib.rnn_trainer_set_learning_rate, rate)
+        self._call_inside(lib.rnn_trainer_set_learning_rate, float(rate))
 
     def network(self) -> "Network":
         """A new network over the present weights, in the initial state."""

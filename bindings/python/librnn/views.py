@@ -78,6 +78,8 @@ class Metadata(MutableMapping[str, str]):
         return value.value.decode()
 
     def __setitem__(self, key: str, value: str) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"metadata[{key!r}] is {value!r}; it must be a text")
         self._network._call(lib.rnn_set_metadata, key.encode(), value.encode())
 
     def __delitem__(self, key: str) -> None:
