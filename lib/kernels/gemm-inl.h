@@ -172,7 +172,7 @@ template <class Arch, class V, std::size_t W, class Weights, class Output>
 }
 
 // One row of a matrix of so few vectors for each gate, a tiny network's: the way through memory would count.
-// False for any other matrix, and for a deep one, of which nothing is done.
+// False for any other matrix, of which nothing is done. Not of a deep one.
 template <class Arch, std::size_t W = 1, class Output>
 [[gnu::always_inline]] inline bool multiply_vectors(const Panels& w, const float* x,
                                                     const Output& output) noexcept {
@@ -182,7 +182,6 @@ template <class Arch, std::size_t W = 1, class Output>
     return false;
   } else {
     if (w.rows > G * W * lanes<Arch>) return multiply_vectors<Arch, W + 1>(w, x, output);
-    if (w.depth > kLongSum) return false;
     if (!has_narrow<Arch> || w.rows > G * lanes<Narrow<Arch>>) {
       const TileWeights<Arch, P, G * W / P::vectors, G * W % P::vectors, 0> weights(w.data, w.depth);
       finish_vectors<Arch, Vec<Arch>, W>(weights, w.depth, x, output);
@@ -242,6 +241,7 @@ template <class Arch, std::size_t G, class Output>
   }
 }
 
+// Of a recurrent matrix: one of so few rows is not deep.
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_row(F32, const Panels& w, const float* x,
                                                 const Output& output) noexcept {
@@ -251,7 +251,8 @@ template <class Arch, class Output>
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_single(F32, const Panels& w, const float* x,
                                                    const Output& output) noexcept {
-  if (!multiply_vectors<Arch>(w, x, output)) multiply_panels<Arch, Output::gates>(w, x, any(output));
+  if (w.depth > kLongSum || !multiply_vectors<Arch>(w, x, output))
+    multiply_panels<Arch, Output::gates>(w, x, any(output));
 }
 
 // Floats in a cache line.

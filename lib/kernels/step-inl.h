@@ -3,6 +3,8 @@
 #ifndef RNN_KERNELS_STEP_INL_H_
 #define RNN_KERNELS_STEP_INL_H_
 
+#include <type_traits>
+
 #include "lib/kernels/gates-inl.h"
 
 namespace rnn::kernels {
@@ -84,12 +86,22 @@ template <class Arch, class Output>
   if (has_narrow<Arch> && unit < H) scale(Narrow<Arch>{}, unit);
 }
 
+// One row of a matrix that may be deep.
+template <class Arch, class Number, class Output>
+[[gnu::always_inline]] inline void multiply_deep_row(Number number, const Panels& w, const float* x,
+                                                     const Output& output) noexcept {
+  if constexpr (std::is_same_v<Number, F32>) {
+    if (w.depth > kLongSum) return multiply_panels<Arch, Output::gates>(w, x, output);
+  }
+  multiply_row<Arch>(number, w, x, output);
+}
+
 // W_ih x, or its column `index` where x is null, to `output`, which has it already if that is kGatesGiven.
 template <class Arch, class Number, class Output>
 [[gnu::always_inline]] inline void multiply_input(Number number, const Panels& w, const float* x,
                                                   std::int32_t index, const Output& output) noexcept {
   if (x != nullptr)
-    multiply_row<Arch>(number, w, x, output);
+    multiply_deep_row<Arch>(number, w, x, output);
   else if (index != kGatesGiven)
     pick<Arch>(number, w, 1, &index, output);
 }
@@ -104,14 +116,15 @@ template <class Arch, class Output>
   } else if (w.depth == 1) {
     scale_column<Arch>(w, 0, x[0], 0.0f, part_count(w.rows) > 1 ? 0.0f : -0.0f, output);
   } else {
-    multiply_row<Arch>(F32{}, w, x, output);
+    multiply_deep_row<Arch>(F32{}, w, x, output);
   }
 }
 
 // y = b + W_hy h
 template <class Arch, class Number>
 [[gnu::always_inline]] inline void multiply_head(Number number, const CellStep& step, float* y) noexcept {
-  multiply_row<Arch>(number, step.head, step.forward.h.base, StepHead{step.head_bias, y, step.head.rows});
+  multiply_deep_row<Arch>(number, step.head, step.forward.h.base,
+                          StepHead{step.head_bias, y, step.head.rows});
 }
 // The parts of one row are the lanes of a vector. Packed, the row would be read number by number, and h too.
 template <class Arch>

@@ -305,10 +305,11 @@ template <class Arch, class Weights>
 }
 
 // The same in blocks: the first one's parts, then each of the next one's. Inlined, it would take registers from small
-// networks' sums.
+// networks' sums; by reference, their weights' addresses would have to be in memory.
 template <class Arch, class Weights>
-[[gnu::noinline]] void accumulate_blocks(const Weights& w, std::size_t depth, const float* x,
+[[gnu::noinline]] void accumulate_blocks(const float* panels, std::size_t depth, const float* x,
                                          float* sums) noexcept {
+  const Weights w(panels, depth);
   RowSums<Arch, Weights> sum = accumulate_parts<Arch>(w, kSumBlock, x);
   for (std::size_t first = kSumBlock; first < depth; first += kSumBlock) {
     RowSums<Arch, Weights> part[kParts];
@@ -326,7 +327,7 @@ template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std
   using Sums = RowSums<Arch, Weights>;
   const Weights weights(w, depth);
   if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
-    if (parts > 1 && depth > kLongSum) return accumulate_blocks<Arch>(weights, depth, x[0], sums);
+    if (parts > 1 && depth > kLongSum) return accumulate_blocks<Arch, Weights>(w, depth, x[0], sums);
     if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
   }
   const std::size_t block = block_columns(depth);
