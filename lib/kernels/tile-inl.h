@@ -320,16 +320,11 @@ template <class Arch, class Weights>
 }
 
 // sums[MR] = the products, row after row.
-template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
-[[gnu::noinline]] void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x,
-                            float* sums) noexcept {
-  using Weights = TileWeights<Arch, P, F, T, NT>;
+template <class Arch, std::size_t MR, class Weights>
+[[gnu::always_inline]] inline void accumulate_tile(std::size_t parts, const float* w, std::size_t depth,
+                                                   const float* const* x, float* sums) noexcept {
   using Sums = RowSums<Arch, Weights>;
   const Weights weights(w, depth);
-  if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
-    if (parts > 1 && depth > kLongSum) return accumulate_blocks<Arch, Weights>(w, depth, x[0], sums);
-    if (parts > 1) return accumulate_parts<Arch>(weights, depth, x[0]).store_sums(sums);
-  }
   const std::size_t block = block_columns(depth);
   for (std::size_t first = 0, last = block; first < depth; first = last, last += block) {
     if (last > depth) last = depth;
@@ -347,6 +342,25 @@ template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std
         sum[m].store_sums(sums + m * Sums::size);
       }
     }
+  }
+}
+// Out of line, so that the four parts of small networks do without the registers that it saves.
+template <class Arch, std::size_t MR, class Weights>
+[[gnu::noinline]] void accumulate_apart(std::size_t parts, const float* w, std::size_t depth,
+                                        const float* const* x, float* sums) noexcept {
+  accumulate_tile<Arch, MR, Weights>(parts, w, depth, x, sums);
+}
+
+template <class Arch, class P, std::size_t MR, std::size_t F, std::size_t T, std::size_t NT>
+[[gnu::noinline]] void tile(std::size_t parts, const float* w, std::size_t depth, const float* const* x,
+                            float* sums) noexcept {
+  using Weights = TileWeights<Arch, P, F, T, NT>;
+  if constexpr (MR == 1 && F * P::vectors + T + NT <= Shape<Arch>::part_vectors) {
+    if (parts == 1) return accumulate_apart<Arch, MR, Weights>(parts, w, depth, x, sums);
+    if (depth > kLongSum) return accumulate_blocks<Arch, Weights>(w, depth, x[0], sums);
+    accumulate_parts<Arch>(Weights(w, depth), depth, x[0]).store_sums(sums);
+  } else {
+    accumulate_tile<Arch, MR, Weights>(parts, w, depth, x, sums);
   }
 }
 
