@@ -3,8 +3,6 @@
 #ifndef RNN_KERNELS_STEP_INL_H_
 #define RNN_KERNELS_STEP_INL_H_
 
-#include <type_traits>
-
 #include "lib/kernels/gates-inl.h"
 
 namespace rnn::kernels {
@@ -90,10 +88,13 @@ template <class Arch, class Output>
 template <class Arch, class Number, class Output>
 [[gnu::always_inline]] inline void multiply_deep_row(Number number, const Panels& w, const float* x,
                                                      const Output& output) noexcept {
-  if constexpr (std::is_same_v<Number, F32>) {
-    if (w.depth > kLongSum) return multiply_panels<Arch, Output::gates>(w, x, output);
-  }
   multiply_row<Arch>(number, w, x, output);
+}
+template <class Arch, class Output>
+[[gnu::always_inline]] inline void multiply_deep_row(F32, const Panels& w, const float* x,
+                                                     const Output& output) noexcept {
+  if (w.depth > kLongSum) return multiply_panels<Arch, Output::gates>(w, x, output);
+  multiply_row<Arch>(F32{}, w, x, output);
 }
 
 // W_ih x, or its column `index` where x is null, to `output`, which has it already if that is kGatesGiven.
