@@ -241,7 +241,8 @@ template <class Arch, std::size_t G, class Output>
   }
 }
 
-// Of a recurrent matrix: one of so few rows is not deep.
+// Of a recurrent matrix, which has at least as many rows in each gate as columns, and so is not deep where
+// multiply_vectors takes it.
 template <class Arch, class Output>
 [[gnu::always_inline]] inline void multiply_row(F32, const Panels& w, const float* x,
                                                 const Output& output) noexcept {

@@ -344,7 +344,7 @@ template <class Arch, std::size_t MR, class Weights>
     }
   }
 }
-// Out of line, so that the four parts of small networks do without the registers that it saves.
+// Out of line: inlined beside accumulate_parts, the loops would make a small network's tile save more registers.
 template <class Arch, std::size_t MR, class Weights>
 [[gnu::noinline]] void accumulate_apart(std::size_t parts, const float* w, std::size_t depth,
                                         const float* const* x, float* sums) noexcept {
