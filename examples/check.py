@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the examples, and hold README.md to them: check.py ROOT BUILD PROGRAM... [LIBRARY.so]
+"""Run the examples, and hold README.md and doc/ to them: check.py ROOT BUILD PROGRAM... [LIBRARY.so]
 
 Without the shared library the parts that need it are left out.
 """
@@ -25,47 +25,50 @@ def run(*command, cwd=None, **environment):
                           capture_output=True, text=True, errors="replace", timeout=120)
 
 
+def blocks_of(page):
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.S | re.M)
+
+
 def check_readme(root, minimal):
-    text = (root / "README.md").read_text()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M)
-    languages = [language for language, _ in blocks]
-    program = languages.index("c")
+    blocks = blocks_of(root / "README.md")
+    program = [language for language, _ in blocks].index("c")
     expect(blocks[program][1] == (root / "examples/minimal.c").read_text(), "README.md: its C program is not minimal.c")
     said = run(minimal)
     expect(said.returncode == 0 and said.stdout == blocks[program + 1][1],
            f"README.md: minimal says\n{said.stdout}{said.stderr}")
+
+
+def check_python(root, library):
+    blocks = blocks_of(root / "doc/languages.md")
     ffi = ("python", (root / "examples/ffi.py").read_text())
-    expect(ffi in blocks, "README.md: no Python program is ffi.py")
-    return blocks, blocks.index(ffi)
-
-
-def check_python(blocks, python, root, library):
+    expect(ffi in blocks, "doc/languages.md: no Python program is ffi.py")
     said = run(sys.executable, root / "examples/ffi.py", LD_LIBRARY_PATH=str(library.parent))
-    expect(said.returncode == 0 and said.stdout == blocks[python + 1][1],
-           f"README.md: ffi.py says\n{said.stdout}{said.stderr}")
+    expect(said.returncode == 0 and said.stdout == blocks[blocks.index(ffi) + 1][1],
+           f"doc/languages.md: ffi.py says\n{said.stdout}{said.stderr}")
 
 
-def check_link(blocks, root, build, library, scratch):
-    """The README's compiler commands, on the library that is built but not installed."""
-    commands = [line for language, code in blocks if language == "sh" for line in code.splitlines()
-                if line.startswith("cc ")]
-    expect(commands, "README.md: no compiler command")
+def check_link(root, build, library, scratch):
+    """The compiler commands of doc/install.md, on the library that is built but not installed."""
+    commands = [line for language, code in blocks_of(root / "doc/install.md") if language == "sh"
+                for line in code.splitlines() if line.startswith("cc ")]
+    expect(commands, "doc/install.md: no compiler command")
     for command in commands:
         shutil.copy(root / "examples/minimal.c", scratch / "app.c")
         done = run("sh", "-ec", f"{command}\n./app", cwd=scratch, LD_LIBRARY_PATH=str(library.parent),
                    CPATH=str(root / "include"), PKG_CONFIG_PATH=str(build / "meson-uninstalled"))
-        expect(done.returncode == 0, f"README.md: {command}\n{done.stdout}{done.stderr}")
+        expect(done.returncode == 0, f"doc/install.md: {command}\n{done.stdout}{done.stderr}")
 
 
-def check_subproject(blocks, root, scratch):
-    """The README's meson.build with this tree as its subproject can be set up."""
+def check_subproject(root, scratch):
+    """The meson.build of doc/install.md with this tree as its subproject can be set up."""
     project = scratch / "project"
     (project / "subprojects").mkdir(parents=True)
     (project / "subprojects/rnn").symlink_to(root)
-    (project / "meson.build").write_text(next(code for language, code in blocks if language == "meson"))
+    (project / "meson.build").write_text(
+        next(code for language, code in blocks_of(root / "doc/install.md") if language == "meson"))
     shutil.copy(root / "examples/minimal.c", project / "app.c")
     done = run("meson", "setup", "--force-fallback-for=rnn", project / "build", project)
-    expect(done.returncode == 0, f"README.md: the Meson subproject\n{done.stdout}{done.stderr}")
+    expect(done.returncode == 0, f"doc/install.md: the Meson subproject\n{done.stdout}{done.stderr}")
 
 
 def check_errors(program, scratch, cases):
@@ -171,12 +174,12 @@ def main():
         check_text(programs["charlm"], scratch, "--layers", "1")
         check_text(programs["charlm"], scratch, "--bf16", "--cell", "gru", "--layers", "1", "--embedding", "8")
         check_text(programs["charlm"], scratch, "--cell", "lstm", "--layers", "2", "--dropout", "0.1")
-        blocks, python = check_readme(root, programs["minimal"])
-        check_subproject(blocks, root, scratch)
+        check_readme(root, programs["minimal"])
+        check_subproject(root, scratch)
         if library:
-            check_python(blocks, python, root, library)
+            check_python(root, library)
             if shutil.which("pkg-config"):
-                check_link(blocks, root, build, library, scratch)
+                check_link(root, build, library, scratch)
     print("\n".join(failures))
     sys.exit(bool(failures))
 

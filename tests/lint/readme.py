@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Do what README.md and bench/README.md say: readme.py ROOT BUILD LIBRARY CC...
+"""Do what README.md, bench/README.md and the pages of doc/ say: readme.py ROOT BUILD LIBRARY CC...
 
-Programs in C and C++ are compiled and run, Python is run, the commands of shell blocks are there, and the files of links.
-A README may not say what does not work. Exits with 77 if there is no README.md.
+Programs in C and C++ (which have main) are compiled and run, those in Python (which import something) are run, and the
+commands of shell blocks are there. In all Markdown files, the files and headings of links are there. A page may not say
+what does not work. Exits with 77 if there is no README.md.
 """
 
 import os
@@ -66,24 +67,45 @@ def check_command(line, where, root, build):
         failures.append(f"{where}: there is no command {command}")
 
 
-def check_readme(name, root, build, cc, library, environment):
-    text = (root / name).read_text()
+def markdown(root):
+    """All pages but those of builds and of other projects."""
+    outside = (".", "build", "node_modules", "subprojects", "target")
+    return [path for path in sorted(root.rglob("*.md"))
+            if not any(part.startswith(outside) for part in path.relative_to(root).parts)]
+
+
+def anchors(path):
+    """Those that GitHub and the manual make of headings."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, re.M)}
+
+
+def check_links(path, root):
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", path.read_text(), flags=re.S | re.M)
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)", text):
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists():
+            failures.append(f"{path.relative_to(root)}: there is no {name}")
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            failures.append(f"{path.relative_to(root)}: {name or 'it'} has no heading #{anchor}")
+
+
+def check_page(path, root, build, cc, library, environment):
+    text, name = path.read_text(), path.relative_to(root)
     blocks = list(re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```", text, re.S | re.M))
     for block in blocks:
         where = f"{name}:{text[:block.start()].count(chr(10)) + 1}"
         language, code = block[1], block[2]
         with tempfile.TemporaryDirectory() as directory:
-            if language in COMPILED:
+            if language in COMPILED and " main(" in code:
                 check_program(language, code, where, root, cc, library, directory, environment)
-            elif language == "python":
+            elif language == "python" and re.match("import |from ", code):
                 run_python(code, where, directory, environment)
             elif language in SHELL:
                 for line in code.replace("\\\n", " ").splitlines():
                     check_command(line.strip(), where, root, build)
-    for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
-        if not ((root / name).parent / link).exists():
-            failures.append(f"{name}: there is no {link}")
-    if not any(block[1] in SHELL for block in blocks):
+    if path.name == "README.md" and not any(block[1] in SHELL for block in blocks):
         failures.append(f"{name}: no commands")
 
 
@@ -93,8 +115,10 @@ def main():
     if not (root / "README.md").exists():
         sys.exit(77)
     environment = dict(os.environ, LD_LIBRARY_PATH=str(library.parent), PYTHONPATH=str(root / "bindings/python"))
-    for name in ("README.md", "bench/README.md"):
-        check_readme(name, root, build, sys.argv[4:], library, environment)
+    for path in (root / "README.md", root / "bench/README.md", *sorted((root / "doc").rglob("*.md"))):
+        check_page(path, root, build, sys.argv[4:], library, environment)
+    for path in markdown(root):
+        check_links(path, root)
     print("\n".join(failures))
     sys.exit(bool(failures))
 

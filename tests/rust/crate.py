@@ -67,10 +67,10 @@ def main():
     kind, (root, build, scratch, reference) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
     crate = root / "bindings/rust"
     if kind == "shared":
-        # The program in README.md is that of the crate's, which is tested.
-        program = re.search(r"^```rust\n.*?^```", (root / "README.md").read_text(), re.S | re.M)
+        # The program in doc/languages.md is that of the crate's README, which is tested.
+        program = re.search(r"^```rust\n.*?^```", (root / "doc/languages.md").read_text(), re.S | re.M)
         if not program or program[0] not in (crate / "README.md").read_text():
-            sys.exit("README.md has another program in Rust than bindings/rust/README.md")
+            sys.exit("doc/languages.md has another program in Rust than bindings/rust/README.md")
         # The crate and the library have one version.
         version = re.search(r"^version = \"(.*)\"$", (crate / "Cargo.toml").read_text(), re.M)[1]
         if f"version: '{version}'" not in (root / "meson.build").read_text():
