@@ -1,6 +1,7 @@
 #include "log_options.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace {
@@ -8,10 +9,8 @@ namespace {
 // The shortest number that is the same float.
 double shortest(float value) {
   char text[32];
-  const std::to_chars_result end = std::to_chars(text, text + sizeof text, value);
-  double result = 0;
-  std::from_chars(text, end.ptr, result);
-  return result;
+  *std::to_chars(text, text + sizeof text - 1, value).ptr = '\0';
+  return std::strtod(text, nullptr);
 }
 
 // Call visit(name, field) for each field that the weights at the beginning, or an update, depend on.

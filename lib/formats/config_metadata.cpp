@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/cells/cell.h"
+#include "lib/formats/decimal.h"
 #include "lib/network/error.h"
 #include "lib/network/layer_list.h"
 
@@ -198,8 +199,7 @@ struct ConfigReader {
   template <class T>
   void number(const char* key, T& value) {
     const std::string& s = text(key);
-    const std::from_chars_result result = std::from_chars(s.data(), s.data() + s.size(), value);
-    if (result.ec != std::errc() || result.ptr != s.data() + s.size())
+    if (!read_number(s, value))
       throw Error(RNN_BAD_FORMAT, "metadata %s is %s; it must be a number in range", key, quote(s).c_str());
   }
 

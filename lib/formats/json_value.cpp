@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lib/formats/contents.h"
+#include "lib/formats/decimal.h"
 #include "lib/network/error.h"
 
 namespace rnn::json {
@@ -320,10 +321,8 @@ std::int32_t Value::integer(std::int32_t least, std::int32_t most) const {
 
 double Value::number() const {
   expect(Kind::number, "a number");
-  const std::string_view digits = text(index_);
   double value = 0;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec != std::errc())
-    refuse("a number that can be held");
+  if (!formats::read_number(text(index_), value)) refuse("a number that can be held");
   return value;
 }
 
