@@ -5,6 +5,7 @@
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
 #include <algorithm>
@@ -46,6 +47,10 @@ void expect_workers() {
 
 }  // namespace
 
+class Threads::Arena : public tbb::task_arena {
+  using task_arena::task_arena;
+};
+
 // More threads than the process allows oneTBB would make it print a warning.
 Threads::Threads(std::int32_t n) : n_(n) {
   if (n == 1) return;
@@ -53,7 +58,7 @@ Threads::Threads(std::int32_t n) : n_(n) {
   if (n == 0 || workers_are_gone.load(std::memory_order_relaxed)) return;
   const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
   n_ = static_cast<std::int32_t>(std::clamp<std::size_t>(allowed, 1, static_cast<std::size_t>(n)));
-  if (n_ > 1) arena_ = std::make_unique<tbb::task_arena>(n_);
+  if (n_ > 1) arena_ = std::make_unique<Arena>(n_);
 }
 
 // An arena of the parent's is left alone.

@@ -1,12 +1,11 @@
-// Runs tasks on the threads that the caller allows: the library's only use of oneTBB.
+// Runs tasks on the threads that the caller allows: the library's only use of oneTBB (threads.cpp), which a build
+// can do without (one_thread.cpp).
 //
 // oneTBB's workers outlive the tasks, and may still be on their way out of the last one when it is done. So
 // what has used them can no longer be unloaded: the module with this code, and with it oneTBB, stay until the
 // process ends. Workers do not outlive a fork: in a child of a process that has used them, the calling thread
 // does everything.
 #pragma once
-
-#include <tbb/task_arena.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -58,8 +57,10 @@ class Threads {
   void run(double operations, std::size_t tasks, void (*call)(const void*, std::size_t),
            const void* task) noexcept;
 
+  class Arena;
+
   std::int32_t n_;
-  std::unique_ptr<tbb::task_arena> arena_;
+  std::unique_ptr<Arena> arena_;
 };
 
 }  // namespace rnn
