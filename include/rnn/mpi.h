@@ -28,9 +28,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* MPI counts with int: more bytes than this between two ranks, or in a gather, go in parts of so many. A program
- * may define it, 1..2^31 - 1, the same on all ranks. The functions of MPI 4 that count further are not used:
- * MPI_Allgatherv_c of MPICH 4.0 fails from 2^31 bytes on. */
+/* MPI counts with int: where a rank sends or receives more bytes than this in one call, all go in parts of at most
+ * so many. A program may define it, 1..2^31 - 1, the same on all ranks. The functions of MPI 4 that count further
+ * are not used: MPI_Allgatherv_c of MPICH 4.0 does not return from 2^31 bytes on. */
 #ifndef RNN_MPI_PART
 #define RNN_MPI_PART 1073741824
 #endif
@@ -43,7 +43,7 @@ extern "C" {
 typedef struct rnn_mpi {
   rnn_collective_t collective; /* for rnn_train_options_t.collective; own_sequences is 0 and may be set */
   MPI_Comm comm;               /* a duplicate: its messages do not mix with those of the caller */
-  int *counts;                 /* [2, ranks] */
+  int *counts;                 /* [4, ranks] */
   size_t *offsets;             /* [2, ranks] */
 } rnn_mpi_t;
 
@@ -74,46 +74,51 @@ static inline size_t rnn_mpi_place(const size_t *sizes, int ranks, size_t *offse
   return end;
 }
 
-/* The offsets of MPI_Alltoallv are int, too, and no rank knows whether others exceed them. So the ranks
- * exchange in pairs, which know their sizes: first with those that are 1..RNN_MPI_PARTNERS ranks away, then
- * with those behind them. All go through these loops in the same order, those with fewer parts faster. */
-enum { RNN_MPI_PARTNERS = 16, RNN_MPI_TAG = 1 };
-
 static inline int rnn_mpi_part(size_t size, size_t done) {
+  if (size <= done) return 0;
   return (int)(size - done < RNN_MPI_PART ? size - done : RNN_MPI_PART);
 }
 
-/* Without send_sizes each rank is sent the same bytes, as many as this one receives from itself. */
+/* The counts, and then the offsets, of what has RNN_MPI_PART bytes at most. */
+static inline void rnn_mpi_count(const size_t *sizes, const size_t *offsets, int ranks, int *counts) {
+  for (int i = 0; i < ranks; ++i) {
+    counts[i] = (int)sizes[i];
+    counts[ranks + i] = (int)offsets[i];
+  }
+}
+
+/* What a rank sends to itself does not go through MPI, with MPICH for twice the time. */
+static inline void rnn_mpi_keep_own(const rnn_mpi_t *job, const char *send, char *receive, size_t size) {
+  const size_t *const offsets = job->offsets;
+  const int rank = job->collective.rank;
+  if (size > 0) memcpy(receive + offsets[job->collective.ranks + rank], send + offsets[rank], size);
+}
+
+/* MPI's offsets are int, too. So where there is more, a call carries a part from each rank to the one that is
+ * `away` ranks behind it, at an offset of 0. All ranks make as many calls: `longest` is the most that one sends
+ * to another.
+ * Without send_sizes each rank is sent the same bytes, as many as this one receives from itself. */
 static inline int32_t rnn_mpi_exchange_parts(const rnn_mpi_t *job, const char *send, const size_t *send_sizes,
-                                             char *receive, const size_t *receive_sizes) {
+                                             char *receive, const size_t *receive_sizes, size_t longest) {
   const int rank = job->collective.rank, ranks = job->collective.ranks;
   const size_t *const offsets = job->offsets;
-  if (receive_sizes[rank] > 0)
-    memcpy(receive + offsets[ranks + rank], send + offsets[rank], receive_sizes[rank]);
-  for (int first = 1; first < ranks; first += RNN_MPI_PARTNERS) {
-    const int end = ranks - first < RNN_MPI_PARTNERS ? ranks : first + RNN_MPI_PARTNERS;
-    int count = 1;
-    for (size_t done = 0; count > 0; done += RNN_MPI_PART) {
-      MPI_Request requests[2 * RNN_MPI_PARTNERS];
-      MPI_Status statuses[2 * RNN_MPI_PARTNERS];
-      int error = MPI_SUCCESS;
-      count = 0;
-      for (int away = first; away < end && error == MPI_SUCCESS; ++away) {
-        const int from = (rank + ranks - away) % ranks;
-        if (receive_sizes[from] > done)
-          error = MPI_Irecv(receive + offsets[ranks + from] + done, rnn_mpi_part(receive_sizes[from], done),
-                            MPI_BYTE, from, RNN_MPI_TAG, job->comm, &requests[count++]);
-      }
-      for (int away = first; away < end && error == MPI_SUCCESS; ++away) {
-        const int to = (rank + away) % ranks;
-        const size_t size = send_sizes != NULL ? send_sizes[to] : receive_sizes[rank];
-        if (size > done)
-          error = MPI_Isend(send + offsets[to] + done, rnn_mpi_part(size, done), MPI_BYTE, to, RNN_MPI_TAG,
-                            job->comm, &requests[count++]);
-      }
-      if (error == MPI_SUCCESS) error = MPI_Waitall(count, requests, statuses);
+  int *const sent = job->counts, *const received = sent + 2 * ranks;
+  rnn_mpi_keep_own(job, send, receive, receive_sizes[rank]);
+  memset(sent, 0, 4 * (size_t)ranks * sizeof *sent);
+  for (int away = 1; away < ranks; ++away) {
+    const int to = (rank + away) % ranks, from = (rank + ranks - away) % ranks;
+    const size_t size = send_sizes != NULL ? send_sizes[to] : receive_sizes[rank];
+    for (size_t done = 0; done < longest; done += RNN_MPI_PART) {
+      const char *const out = done < size ? send + offsets[to] + done : send;
+      char *const in = done < receive_sizes[from] ? receive + offsets[ranks + from] + done : receive;
+      sent[to] = rnn_mpi_part(size, done);
+      received[from] = rnn_mpi_part(receive_sizes[from], done);
+      const int error = MPI_Alltoallv(out, sent, sent + ranks, MPI_BYTE, in, received, received + ranks,
+                                      MPI_BYTE, job->comm);
       if (error != MPI_SUCCESS) return error;
     }
+    sent[to] = 0;
+    received[from] = 0;
   }
   return MPI_SUCCESS;
 }
@@ -121,10 +126,25 @@ static inline int32_t rnn_mpi_exchange_parts(const rnn_mpi_t *job, const char *s
 static inline int32_t rnn_mpi_exchange(const void *send, const size_t *send_sizes, void *receive,
                                        const size_t *receive_sizes, void *user) {
   const rnn_mpi_t *const job = (const rnn_mpi_t *)user;
-  const int ranks = job->collective.ranks;
-  rnn_mpi_place(send_sizes, ranks, job->offsets);
-  rnn_mpi_place(receive_sizes, ranks, job->offsets + ranks);
-  return rnn_mpi_exchange_parts(job, (const char *)send, send_sizes, (char *)receive, receive_sizes);
+  const int rank = job->collective.rank, ranks = job->collective.ranks;
+  int *const sent = job->counts, *const received = sent + 2 * ranks;
+  const size_t send_end = rnn_mpi_place(send_sizes, ranks, job->offsets);
+  const size_t receive_end = rnn_mpi_place(receive_sizes, ranks, job->offsets + ranks);
+  /* No rank knows how much the others exchange. */
+  unsigned long long most[2] = {send_end > receive_end ? send_end : receive_end, 0};
+  for (int i = 0; i < ranks; ++i)
+    if (send_sizes[i] > most[1]) most[1] = send_sizes[i];
+  const int error = MPI_Allreduce(MPI_IN_PLACE, most, 2, MPI_UNSIGNED_LONG_LONG, MPI_MAX, job->comm);
+  if (error != MPI_SUCCESS) return error;
+  if (most[0] > RNN_MPI_PART)
+    return rnn_mpi_exchange_parts(job, (const char *)send, send_sizes, (char *)receive, receive_sizes,
+                                  (size_t)most[1]);
+  rnn_mpi_count(send_sizes, job->offsets, ranks, sent);
+  rnn_mpi_count(receive_sizes, job->offsets + ranks, ranks, received);
+  rnn_mpi_keep_own(job, (const char *)send, (char *)receive, receive_sizes[rank]);
+  sent[rank] = received[rank] = 0;
+  return MPI_Alltoallv(send, sent, sent + ranks, MPI_BYTE, receive, received, received + ranks, MPI_BYTE,
+                       job->comm);
 }
 
 /* Here all ranks know all sizes. */
@@ -132,16 +152,17 @@ static inline int32_t rnn_mpi_gather(const void *send, void *receive, const size
                                      void *user) {
   const rnn_mpi_t *const job = (const rnn_mpi_t *)user;
   const int ranks = job->collective.ranks;
+  size_t longest = 0;
   if (rnn_mpi_place(receive_sizes, ranks, job->offsets + ranks) <= RNN_MPI_PART) {
-    for (int i = 0; i < ranks; ++i) {
-      job->counts[i] = (int)receive_sizes[i];
-      job->counts[ranks + i] = (int)job->offsets[ranks + i];
-    }
+    rnn_mpi_count(receive_sizes, job->offsets + ranks, ranks, job->counts);
     return MPI_Allgatherv(send, job->counts[job->collective.rank], MPI_BYTE, receive, job->counts,
                           job->counts + ranks, MPI_BYTE, job->comm);
   }
-  for (int i = 0; i < ranks; ++i) job->offsets[i] = 0;
-  return rnn_mpi_exchange_parts(job, (const char *)send, NULL, (char *)receive, receive_sizes);
+  for (int i = 0; i < ranks; ++i) {
+    job->offsets[i] = 0;
+    if (receive_sizes[i] > longest) longest = receive_sizes[i];
+  }
+  return rnn_mpi_exchange_parts(job, (const char *)send, NULL, (char *)receive, receive_sizes, longest);
 }
 
 static inline void rnn_mpi_destroy(rnn_mpi_t *job) {
@@ -160,7 +181,7 @@ static inline int rnn_mpi_create(rnn_mpi_t *job, MPI_Comm comm) {
   if (error == MPI_SUCCESS) error = MPI_Comm_rank(job->comm, &rank);
   if (error == MPI_SUCCESS) error = MPI_Comm_size(job->comm, &ranks);
   if (error == MPI_SUCCESS) {
-    job->counts = (int *)calloc(2 * (size_t)ranks, sizeof *job->counts);
+    job->counts = (int *)calloc(4 * (size_t)ranks, sizeof *job->counts);
     job->offsets = (size_t *)calloc(2 * (size_t)ranks, sizeof *job->offsets);
     have = job->counts != NULL && job->offsets != NULL;
     error = MPI_Allreduce(&have, &all_have, 1, MPI_INT, MPI_MIN, job->comm);
