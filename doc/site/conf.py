@@ -1,0 +1,77 @@
+"""Sphinx's configuration of the manual; scripts/docs sets the environment."""
+
+import os
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / "bindings/python")]
+
+import comments  # noqa: E402
+
+HEADER = (HERE.parent.parent / "include/rnn/rnn.h").read_text()
+NAMES = comments.Names(HEADER)
+
+project = "librnn"
+author = "The librnn authors"
+copyright = author
+release = ".".join(re.findall(r"^#define RNN_VERSION_\w+ (\d+)$", HEADER, re.M))
+version = release
+
+# The whole tree is the source, so that links between pages and to files are those that the Markdown files have.
+root_doc = "doc/index"
+include_patterns = ["doc/**", "README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "bench/README.md",
+                    "bindings/*/README.md"]
+exclude_patterns = ["doc/site", "doc/snippets"]
+extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc"]
+nitpicky = True
+highlight_language = "none"
+
+myst_heading_anchors = 4
+myst_enable_extensions = []
+suppress_warnings = ["myst.header"]  # a README may begin with any heading
+
+breathe_projects = {"rnn": os.environ.get("RNN_DOXYGEN", "xml")}
+breathe_default_project = "rnn"
+breathe_domain_by_extension = {"h": "c"}
+c_id_attributes = ["RNN_API"]
+# Names that are C's and Python's own.
+nitpick_ignore_regex = [("c:identifier", r"u?int\d+_t|size_t|rnn_handle|rnn_\w+"), ("py:.*", r".*")]
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autoclass_content = "class"
+
+html_theme = "furo"
+html_title = f"librnn {release}"
+html_static_path = [str(HERE / "style.css")]
+html_css_files = ["style.css"]
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
+# The first page is doc/index.html.
+html_extra_path = [str(HERE / "index.html")]
+
+
+def docstring(app, what, name, thing, options, lines):
+    """The package's docstrings have the form of rnn.h's comments: a name, and what is said of it in a column."""
+    rows = [match for line in lines if (match := re.match(r"(\w+(?:, \w+)*)( {2,})\S", line))]
+    column = max((len(match[1] + match[2]) for match in rows), default=9)
+    allowed = {word for line in lines if len(line) > column and line[column - 1] == " " and line[column] != " "
+               for word in re.split(r", ?", line[:column].strip()) if re.fullmatch(r"\w+", word)} if rows else set()
+    lines[:] = comments.convert(lines, NAMES, allowed, column)
+
+
+def without_folders(app, document):
+    """A link to a folder has no page to go to: its text stays."""
+    from sphinx import addnodes
+    source = pathlib.Path(app.env.doc2path(app.env.docname)).parent
+    for link in list(document.findall(addnodes.pending_xref)):
+        if link.get("reftype") == "myst" and (source / link["reftarget"]).is_dir():
+            link.replace_self(link.children)
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", docstring)
+    app.connect("doctree-read", without_folders)
