@@ -9,8 +9,8 @@ import tempfile
 from scratch import Installation, check_program, run, skip_without
 
 
-def flags(installed, *options):
-    return run("pkg-config", f"--define-variable=prefix={installed.prefix}", *options, "rnn",
+def flags(installed, *options, package="rnn"):
+    return run("pkg-config", f"--define-variable=prefix={installed.prefix}", *options, package,
                PKG_CONFIG_PATH=str(installed.libraries / "pkgconfig")).split()
 
 
@@ -22,10 +22,9 @@ def check_shared(installed, work, cc):
     check_program(work / "shared", True, LD_LIBRARY_PATH=str(installed.libraries))
 
 
-def check_static(installed, work, cc):
-    needs = flags(installed, "--cflags", "--libs", "--static")
-    run(*cc, "-std=c99", installed.program, "-o", work / "static", *needs)
-    check_program(work / "static", False)
+def check_static(installed, work, cc, name, *needs):
+    run(*cc, "-std=c99", installed.program, "-o", work / name, *needs)
+    check_program(work / name, False)
 
 
 def check_archive(installed, work, cc):
@@ -50,8 +49,9 @@ def main():
         if installed.strange_files():
             sys.exit(f"installs {installed.strange_files()}")
         check_shared(installed, work, cc)
+        check_static(installed, work, cc, "beside_shared", *flags(installed, "--cflags", "--libs", package="rnn-static"))
         installed.remove_shared()
-        check_static(installed, work, cc)
+        check_static(installed, work, cc, "static", *flags(installed, "--cflags", "--libs", "--static"))
         check_archive(installed, work, cc)
 
 

@@ -11,7 +11,7 @@ PROGRAM = re.compile(r"^ \*   #include <rnn/rnn\.h>.*?\n \*   }\n", re.S | re.M)
 
 # What may be installed, below the prefix.
 EXPECTED = re.compile(r"include/rnn/(rnn\.(h|hpp|json)|mpi\.h)|"
-                      r"lib(64)?(/[^/]+)?/(librnn[0-9.]*\.(a|so|dylib)[0-9.]*|pkgconfig/rnn\.pc|"
+                      r"lib(64)?(/[^/]+)?/(librnn[0-9.]*\.(a|so|dylib)[0-9.]*|pkgconfig/rnn(-static)?\.pc|"
                       r"cmake/rnn/rnnConfig(Version)?\.cmake)|"
                       r"bin/rnn(-mpi)?|share/(man/man1/rnn(-mpi)?\.1|[a-z-]+(/[a-z_.-]+)*/_?rnn(\.fish)?)")
 
