@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPlaces = 4;             // in which text is held out
 constexpr std::size_t kMostHeldOut = 100'000;  // characters; more would only take time
 constexpr std::int32_t kWindow = 64;           // characters through which gradients flow
+constexpr double kRise = 0.25;                 // of the loss of guessing, which tells a run that diverges
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -57,7 +58,8 @@ class Run {
       if (!files_.resume.empty()) trainer.load(files_.resume);
       if (files_.log != nullptr) files_.log->begin(trainer);
       if (!files_.resume.empty()) find_best(start);
-      if (files_.resume.empty() && checkpoint_at(files_.checkpoint, 0) != files_.checkpoint) save(0);
+      if (files_.resume.empty() && checkpoint_at(files_.checkpoint, 0) != files_.checkpoint)
+        save(checkpoint_at(files_.checkpoint, 0));
       trainer.run(data);
       if (failure_) std::rethrow_exception(failure_);
       if (files_.log != nullptr && !result_.interrupted) files_.log->end(result_.updates);
@@ -140,16 +142,38 @@ class Run {
     result_.characters += characters_per_update_;
     training_loss_ += 0.05 * (progress.loss - training_loss_);
     if (bar_) bar_->show(progress.update, remark(), false);
+    warn_of_rise();
     result_.interrupted = ranks_.any(files_.interrupted != nullptr && files_.interrupted->load());
     const bool is_validated = progress.update % plan_.validate_every == 0;
     const bool may_end = is_validated || result_.interrupted;
     if (files_.log != nullptr) files_.log->go_on(*trainer_, progress.update, may_end);
     const bool ends = is_validated ? validate() : result_.interrupted;
-    if (may_end && !files_.checkpoint.empty()) save(progress.update);
+    if (may_end && !files_.checkpoint.empty())
+      save(checkpoint_at(files_.checkpoint, progress.update));
+    else if (result_.interrupted && !files_.stopped.empty())
+      save(files_.stopped);
     return ends;
   }
 
-  void save(std::uint64_t update) const { trainer_->save(checkpoint_at(files_.checkpoint, update)); }
+  void save(const std::string& checkpoint) {
+    trainer_->save(checkpoint);
+    result_.checkpoint = checkpoint;
+  }
+
+  // Once, if the smoothed loss is far above its lowest.
+  void warn_of_rise() {
+    lowest_loss_ = std::min(lowest_loss_, training_loss_);
+    const double guess = std::log(static_cast<double>(vocabulary_.size()));
+    if (has_warned_ || files_.warn == nullptr || training_loss_ <= lowest_loss_ + kRise * guess) return;
+    has_warned_ = true;
+    char text[160];
+    std::snprintf(text, sizeof text,
+                  "the training diverges: its loss was %.3f nats and is %.3f after %llu updates; a lower "
+                  "--learning-rate may help",
+                  lowest_loss_, training_loss_, static_cast<unsigned long long>(result_.updates));
+    if (bar_) bar_->leave_line();
+    files_.warn(text);
+  }
 
   void begin(const rnn_progress_t& progress) {
     result_.updates = progress.update - 1;
@@ -196,6 +220,8 @@ class Run {
   rnn::Trainer* trainer_ = nullptr;
   std::optional<Progress> bar_;
   double training_loss_ = 0;  // smoothed
+  double lowest_loss_ = std::numeric_limits<double>::infinity();
+  bool has_warned_ = false;
   std::optional<rnn::Network> best_;
   double best_loss_ = std::numeric_limits<double>::infinity();
   std::exception_ptr failure_;

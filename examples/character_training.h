@@ -68,11 +68,14 @@ struct CharacterRun {
   // The file for what a later run goes on from, see checkpoint_at; empty: none. With {update} there is one of the
   // beginning, too.
   std::string checkpoint;
+  // The file for what a run without `checkpoint` can go on from, if it is interrupted; empty: none.
+  std::string stopped;
   RunLog* log = nullptr;
   std::string resume;  // such a file of an earlier run with the same `model`; empty: none
   double seconds = std::numeric_limits<double>::infinity();  // ends at the first validation behind these
   std::FILE* out = nullptr;                                  // for the progress; null: none
   const std::atomic<bool>* interrupted = nullptr;            // ends the run when it becomes true
+  void (*warn)(const std::string& message) = nullptr;        // called if the loss rises; null: nobody
 };
 
 // What the ranks of a training tell each other.
@@ -104,6 +107,7 @@ struct CharacterResult {
   double characters = 0;      // that this run was trained on
   std::uint64_t skipped = 0;  // updates, for rnn_train_options_t.skip_not_finite
   bool interrupted = false;
+  std::string checkpoint;  // the last one that was saved; empty: none
 };
 
 class CharacterTraining {

@@ -37,6 +37,13 @@ class Progress {
     std::fprintf(out_, "%s%.*s%s", is_terminal_ ? "\r" : "", width(), line,
                  is_terminal_ && !ended ? "\033[K" : "\n");
     std::fflush(out_);
+    is_drawn_ = is_terminal_ && !ended;
+  }
+
+  // Before other lines are written: the bar that is there stays.
+  void leave_line() {
+    if (is_drawn_) std::fputc('\n', out_);
+    is_drawn_ = false;
   }
 
  private:
@@ -60,4 +67,5 @@ class Progress {
   const bool is_terminal_ = isatty(fileno(out_)) != 0;
   const Clock::time_point start_ = Clock::now();
   double next_ = 0;
+  bool is_drawn_ = false;
 };

@@ -254,10 +254,16 @@ void run(const Bench& bench, const CLI::App& command) {
 void add_bench(CLI::App& program) {
   const auto bench = std::make_shared<Bench>();
   CLI::App& command = *program.add_subcommand("bench", "Measure how fast a network is on this machine");
-  command.footer("RNN_ISA=avx2 rnn bench ... measures a lower instruction set.");
+  command.footer(
+      "RNN_ISA=avx2 rnn bench ... measures a lower instruction set.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn bench model.safetensors\n"
+      "  rnn bench --cell lstm --hidden 512 --compute bf16 --threads 1");
   CLI::Option* model =
       command.add_option("model", bench->model, "A model's file; default: the network of the options below")
-          ->check(not_empty());
+          ->check(not_empty())
+          ->type_name("FILE");
   add_shape_options(command, bench->shape);
   command.add_option("--inputs", bench->inputs, "Inputs")
       ->check(CLI::Range(1, 1048576))

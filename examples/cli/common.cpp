@@ -45,7 +45,7 @@ template <std::size_t n>
 CLI::Validator is_one_of(const Name (&names)[n]) {
   std::vector<std::string> all;
   for (const Name& name : names) all.push_back(name.name);
-  return CLI::IsMember(all);
+  return CLI::IsMember(all, CLI::ignore_case);
 }
 
 // The options of layers that are all the same.
@@ -53,7 +53,8 @@ constexpr const char* kUniform[] = {"--cell",     "--hidden",     "--layers",   
                                     "--residual", "--layer-norm", "--peepholes", "--coupled"};
 
 CLI::Validator layer_list() {
-  const auto check = [](const std::string& text) {
+  const auto check = [](std::string& text) {
+    text = CLI::detail::to_lower(text);
     try {
       read_layers(text);
     } catch (const std::invalid_argument& error) {
@@ -144,7 +145,7 @@ rnn::Network Shape::network(std::int32_t inputs, std::int32_t outputs) const {
 
 void add_shape_options(CLI::App& command, Shape& shape) {
   command.add_option("--cell", shape.cell, "vanilla, gru, lstm, mingru or minlstm")
-      ->check(CLI::IsMember(cell_names()))
+      ->transform(CLI::IsMember(cell_names(), CLI::ignore_case))
       ->capture_default_str();
   command.add_option("--hidden", shape.hidden, "Hidden units of each layer")
       ->check(CLI::Range(1, 65536))
@@ -176,11 +177,11 @@ void add_shape_options(CLI::App& command, Shape& shape) {
                       "gates, gate_alpha=X, gate_beta=X; lstm: output=NAME for that of c,\n"
                       "output_alpha=X, output_beta=X; vanilla, gru, lstm: clip=X, zoneout_h=X;\n"
                       "lstm: zoneout_c=X")
-          ->check(layer_list());
+          ->transform(layer_list());
   for (const char* option : kUniform) list->excludes(command.get_option(option));
   command
       .add_option("--compute", shape.compute, "What the products compute with: f32, bf16, bf16_fast or int8")
-      ->check(compute_names())
+      ->transform(compute_names())
       ->capture_default_str();
   command.add_option("--seed", shape.seed, "Of all that is random")
       ->check(whole_number())

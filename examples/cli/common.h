@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <rnn/rnn.hpp>
@@ -27,6 +28,16 @@ void add_unpack(CLI::App& program);
 // Arguments that contradict each other: exit status 2, as for those that the parser refuses.
 class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+// A training that a signal has stopped, with its result shown.
+class Stopped : public std::exception {
+ public:
+  explicit Stopped(int signal) : signal_(signal) {}
+  int status() const { return 128 + signal_; }  // as a shell has it
+
+ private:
+  int signal_;
 };
 
 using Json = nlohmann::ordered_json;
@@ -80,7 +91,7 @@ CLI::Validator whole_number(std::uint64_t low = 0,
 
 CLI::Validator power_of_two(std::int32_t high);
 
-// RNN_COMPUTE_... and the names that the options have for it.
+// RNN_COMPUTE_... and the names that the options have for it, to be a transform: they are in any case.
 CLI::Validator compute_names();
 std::int32_t compute_of(const std::string& name);
 std::string name_of_compute(std::int32_t compute);

@@ -152,7 +152,7 @@ void add_format_options(CLI::App& command, Convert& convert) {
       .add_option("--format", convert.format,
                   "safetensors, onnx, rnn (binary) or c (an array); default: by the suffix of OUT,\n"
                   ".safetensors, .onnx, .rnn or .h")
-      ->check(CLI::IsMember(formats));
+      ->transform(CLI::IsMember(formats, CLI::ignore_case));
   command.add_option("--array", convert.array, "The name of the array in C")->check(not_empty());
   command.add_option("--layers", convert.from.layers,
                      "IN is a PyTorch state dict: what stands before weight_ih_l0, such as\n"
@@ -177,20 +177,28 @@ void add_convert(CLI::App& program) {
   const auto convert = std::make_shared<Convert>();
   CLI::App& command =
       *program.add_subcommand("convert", "Save a model in another format, or with other numbers");
-  command.add_option("in", convert->in, "A model's file, of any format that the library reads")->required();
-  command.add_option("out", convert->out, "Where to save the converted model")->required();
+  command.add_option("in", convert->in, "A model's file, of any format that the library reads")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("out", convert->out, "Where to save the converted model")->required()->type_name("FILE");
   command
       .add_option("--to", convert->compute,
                   "What its products compute with: f32, bf16, bf16_fast or int8; default: as before")
-      ->check(compute_names());
+      ->transform(compute_names());
   add_format_options(command, *convert);
   command.add_option("--metadata", convert->metadata, "KEY=VALUE to keep with the model; may be given again")
       ->allow_extra_args(false);
   CLI::Option* text =
       command.add_option("--text", convert->text, "Compare the losses of this text, and the times of a step")
-          ->check(not_empty());
+          ->check(not_empty())
+          ->type_name("FILE");
   add_threads_option(command, convert->threads);
   command.get_option("--threads")->needs(text);
   command.add_flag("--json", convert->json, "Write the comparison as JSON")->needs(text);
+  command.footer(
+      "Examples:\n"
+      "  rnn convert model.safetensors model.onnx\n"
+      "  rnn convert model.safetensors small.rnn --to int8 --text book.txt\n"
+      "  rnn convert pytorch.safetensors model.rnn --layers lstm. --head fc.");
   command.callback([convert, &command] { run(*convert, command); });
 }

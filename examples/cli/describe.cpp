@@ -184,8 +184,11 @@ void add_describe(CLI::App& program) {
       "and the instructions of rnn_step, for which the CPU stops after each of them (x86-64). These are the\n"
       "same ones for all numbers, so the time of a step does not tell them: inputs are compared with "
       "ordinary\n"
-      "ones. Of a network that reads indices it is states that are unusual.");
-  command.add_option("model", describe->path, "A model's file")->required();
+      "ones. Of a network that reads indices it is states that are unusual.\n"
+      "\n"
+      "Example:\n"
+      "  rnn describe model.safetensors");
+  command.add_option("model", describe->path, "A model's file")->required()->type_name("FILE");
   command.add_option("--inputs", describe->inputs, "How many inputs to count the instructions for")
       ->check(whole_number(1, 1 << 20))
       ->capture_default_str();

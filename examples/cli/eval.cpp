@@ -39,8 +39,8 @@ void add_eval(CLI::App& program) {
   const auto eval = std::make_shared<Eval>();
   CLI::App& command =
       *program.add_subcommand("eval", "Measure how well a model of characters predicts a text");
-  command.add_option("model", eval->model, "A model that rnn train has saved")->required();
-  command.add_option("text", eval->text, "A file; -: standard input")->required();
+  command.add_option("model", eval->model, "A model that rnn train has saved")->required()->type_name("FILE");
+  command.add_option("text", eval->text, "A file; -: standard input")->required()->type_name("FILE");
   command
       .add_option("--piece", eval->piece,
                   "Characters that are read from the initial state on; 0: the whole text")
@@ -48,5 +48,9 @@ void add_eval(CLI::App& program) {
       ->capture_default_str();
   add_threads_option(command, eval->threads);
   add_json_flag(command, eval->json);
+  command.footer(
+      "Examples:\n"
+      "  rnn eval model.safetensors other.txt\n"
+      "  gunzip <other.txt.gz | rnn eval model.safetensors -");
   command.callback([eval] { run(*eval); });
 }

@@ -129,7 +129,11 @@ void add_info(CLI::App& program) {
   const auto info = std::make_shared<Info>();
   CLI::App& command =
       *program.add_subcommand("info", "Say what a model is: cell, sizes, parameters, metadata");
-  command.add_option("model", info->path, "A model's file")->required();
+  command.add_option("model", info->path, "A model's file")->required()->type_name("FILE");
   add_json_flag(command, info->json);
+  command.footer(
+      "Examples:\n"
+      "  rnn info model.safetensors\n"
+      "  rnn info model.safetensors --json");
   command.callback([info] { run(*info); });
 }

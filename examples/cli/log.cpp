@@ -84,7 +84,8 @@ void add_log_options(CLI::App& command, Train& train) {
           .add_option("--log", train.log,
                       "Write digests of options, data, weights, optimiser and states, for\n"
                       "rnn verify; with --resume go on in the log of the run before")
-          ->check(not_empty());
+          ->check(not_empty())
+          ->type_name("FILE");
   command
       .add_option("--log-every", train.log_every,
                   "Updates between two records of the log; there is one at each validation,\n"

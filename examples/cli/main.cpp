@@ -2,7 +2,8 @@
 //
 //   rnn COMMAND ...      --help lists the commands, rnn COMMAND --help their options
 //
-// Exit status: 0 if all went well, 1 if not, 2 if the arguments are not what they should be.
+// Exit status: 0 if all went well, 1 if not, 2 if the arguments are not what they should be, 128 and the number of the
+// signal if a training was stopped by one.
 #include <rnn/rnn.h>
 
 #include <cstdio>
@@ -12,7 +13,9 @@
 #include <sstream>
 #include <string>
 
+#include "arguments.h"
 #include "common.h"
+#include "completion.h"
 #include "ranks.h"
 
 namespace {
@@ -60,9 +63,11 @@ int run(CLI::App& program, int argc, char** argv) {
     parse(program, argc, argv);
     flush_output();  // it may wait in a buffer for a disk that is full
   } catch (const CLI::ParseError& error) {
-    return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
+    return complain(complaint_of(program, error) + " (see " + help_of(program) + ")", kUsage);
   } catch (const UsageError& error) {
     return complain(error.what() + (" (see " + help_of(program) + ")"), kUsage);
+  } catch (const Stopped& stopped) {
+    return stopped.status();
   } catch (const std::bad_alloc&) {
     return complain("out of memory", kFailure);
   } catch (const std::exception& error) {
@@ -71,12 +76,25 @@ int run(CLI::App& program, int argc, char** argv) {
   return 0;
 }
 
+// rnn help [COMMAND]
+void add_help(CLI::App& program) {
+  const auto name = std::make_shared<std::string>();
+  CLI::App& command = *program.add_subcommand("help", "Show the help of rnn, or of a command");
+  command.add_option("command", *name, "One of the commands");
+  command.footer("Example:\n  rnn help train");
+  command.callback([&program, name] {
+    const auto normal = CLI::AppFormatMode::Normal;
+    write_output(name->empty() ? program.get_formatter()->make_help(&program, "rnn", normal)
+                               : command_of(program, *name).help("rnn"));
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   join_ranks(argc, argv);
   CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
-  program.set_version_flag("--version", std::string("rnn ") + rnn_version());
+  program.set_version_flag("-V,--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
   program.require_subcommand(0, 1);
   add_info(program);
@@ -89,8 +107,16 @@ int main(int argc, char** argv) {
   add_describe(program);
   add_pack(program);
   add_unpack(program);
+  add_help(program);
+  add_completion(program);
   program.footer(
-      "rnn COMMAND --help lists the options of a command. Exit status: 0 if all went well, 1 if not, 2 if\n"
-      "the arguments are wrong.");
+      "rnn help COMMAND, or rnn COMMAND --help, lists the options of a command. Exit status: 0 if all went\n"
+      "well, 1 if not, 2 if the arguments are wrong, 128 and the signal's number if a training was stopped.\n"
+      "Nothing is in colour, whatever NO_COLOR is.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn train book.txt -o book.safetensors\n"
+      "  rnn sample book.safetensors --prompt \"Once upon\"\n"
+      "  rnn eval book.safetensors other.txt");
   return leave_ranks(run(program, argc, argv));
 }

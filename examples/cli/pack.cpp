@@ -79,8 +79,8 @@ void run_unpack(Pack options, const CLI::App& command) {
 }
 
 void add_file_options(CLI::App& command, Pack& options, const char* in, const char* out) {
-  command.add_option("in", options.in, in)->required()->check(not_empty());
-  command.add_option("-o,--out", options.out, out)->check(not_empty());
+  command.add_option("in", options.in, in)->required()->check(not_empty())->type_name("FILE");
+  command.add_option("-o,--out", options.out, out)->check(not_empty())->type_name("FILE");
   command.add_flag("--force", options.force, "Replace OUT if it is there already");
   add_threads_option(command, options.threads);
   add_json_flag(command, options.json);
@@ -103,7 +103,11 @@ void add_pack(CLI::App& program) {
         "-" + std::to_string(preset), [options, preset] { options->preset = preset; }, kPresets[preset - 1]);
   command.footer(
       "rnn unpack takes as long and as much memory. The archive is the same for every number of threads and\n"
-      "on every CPU.");
+      "on every CPU.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn pack book.txt\n"
+      "  tar c folder | rnn pack -5 - >folder.tar.rnnp");
   command.callback([options, &command] { run_pack(*options, command); });
 }
 
@@ -114,6 +118,10 @@ void add_unpack(CLI::App& program) {
                    "What was packed; -: standard output; default: IN without .rnnp, or -\nif IN is -");
   command.footer(
       "Of a damaged archive what is before the damage is written, and the exit status is 1; but a file that\n"
-      "is there already then stays, with --force, too.");
+      "is there already then stays, with --force, too.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn unpack book.txt.rnnp\n"
+      "  rnn unpack - <folder.tar.rnnp | tar x");
   command.callback([options, &command] { run_unpack(*options, command); });
 }

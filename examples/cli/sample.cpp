@@ -86,7 +86,9 @@ void run(const Sample& sample, const CLI::App& command) {
 void add_sample(CLI::App& program) {
   const auto sample = std::make_shared<Sample>();
   CLI::App& command = *program.add_subcommand("sample", "Write text as a model of characters goes on");
-  command.add_option("model", sample->path, "A model that rnn train has saved")->required();
+  command.add_option("model", sample->path, "A model that rnn train has saved")
+      ->required()
+      ->type_name("FILE");
   command.add_option("--prompt", sample->prompt, "What the text begins with");
   command.add_option("--length", sample->length, "Characters to write behind the prompt")
       ->check(whole_number(1, 100'000'000))
@@ -110,6 +112,10 @@ void add_sample(CLI::App& program) {
       "To a file or a pipe goes the text as it is. On a terminal, control characters and bytes that are\n"
       "not UTF-8 are shown as \\x1B or \\xE9. In JSON with the \"encoding\" \"bytes\", of a model of a text\n"
       "that was not UTF-8, each character of \"prompt\" and \"text\" is the byte of its number, U+0000 to\n"
-      "U+00FF: Latin-1.");
+      "U+00FF: Latin-1.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn sample model.safetensors --prompt \"Once upon\" --temperature 0.5\n"
+      "  rnn sample model.safetensors --seed 1 --length 10000 >text.txt");
   command.callback([sample, &command] { run(*sample, command); });
 }

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -23,12 +26,16 @@ constexpr std::uint64_t kDefaultUpdates = 2000;
 constexpr const char* kConverted = RNN_WITH_ONNX ? ".onnx and .h files" : ".h files";
 
 std::atomic<bool> interrupted{false};
+std::atomic<int> stop_signal{SIGINT};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not wait");
 
 // The first signal ends the training, the second one the program. What is ignored stays so, for nohup.
 void catch_interrupts() {
   struct sigaction action = {};
-  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_handler = [](int signal) {
+    stop_signal = signal;
+    interrupted = true;
+  };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction before = {};
@@ -48,6 +55,11 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text t
 // Empty: none.
 std::string checkpoint_of(const Train& train) {
   return train.checkpoint.empty() ? train.resume : train.checkpoint;
+}
+
+// The checkpoint of a training that is stopped and has no other.
+std::string stopped_checkpoint(const Train& train) {
+  return std::filesystem::path(unfinished(train.model)).replace_extension(".checkpoint").string();
 }
 
 void check_lanes(const Train& train) {
@@ -72,12 +84,14 @@ void check_outputs(const Train& train) {
   const std::string text = train.text == "-" ? "" : train.text;
   const std::string validation = held_out(train.validation) > 0 ? "" : train.validation;
   const std::string best = unfinished(train.model);
+  const std::string stopped = checkpoint_of(train).empty() ? stopped_checkpoint(train) : "";
   const struct {
     const char* name;
     const std::string& path;
   } read[] = {{"the text", text}, {"--validation", validation}, {"--init", train.init}},
     written[] = {{"--out", train.model},
                  {"the unfinished model", best},
+                 {"the checkpoint of a training that is stopped", stopped},
                  {"--checkpoint", train.checkpoint},
                  {"--log", train.log}};
   for (const auto& out : written)
@@ -152,13 +166,14 @@ rnn::Network network_of_init(const Train& train, const CLI::App& command, const 
 }
 
 rnn::Network start_network(const Train& train, const CLI::App& command, const Vocabulary& vocabulary) {
-  if (!train.init.empty()) return network_of_init(train, command, vocabulary);
+  if (!train.init.empty() && train.resume.empty()) return network_of_init(train, command, vocabulary);
   if (train.resume.empty()) return train.shape.network(vocabulary.size(), vocabulary.size());
   rnn::Network network = rnn::Network::load(train.resume);
   check_shape(command, train.shape, network.config(), train.resume);
   if (const std::int32_t inputs = network.config().input_size; inputs != vocabulary.size())
-    throw std::runtime_error(train.resume + " is of " + std::to_string(inputs) +
-                             " characters; the text has " + std::to_string(vocabulary.size()));
+    throw std::runtime_error("--resume: the text differs: " + train.resume + " is of " +
+                             std::to_string(inputs) + " characters; the text has " +
+                             std::to_string(vocabulary.size()));
   return network;
 }
 
@@ -224,10 +239,63 @@ CharacterRun run_of(const Train& train) {
   run.model = train.model;
   run.resume = train.resume;
   run.checkpoint = checkpoint_of(train);
+  run.stopped = run.checkpoint.empty() ? stopped_checkpoint(train) : "";
   if (train.seconds > 0) run.seconds = 1.1 * train.seconds;
   run.out = train.quiet || rank() != 0 ? nullptr : stderr;
   run.interrupted = &interrupted;
+  run.warn = note;
   return run;
+}
+
+std::string quoted(const std::string& word) {
+  const auto is_plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("_-+./:,=@%", c);
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
+  return "'" + CLI::detail::find_and_replace(word, "'", "'\\''") + "'";
+}
+
+// The command that goes on with a training that was stopped.
+std::string going_on(const CLI::App& command, const CharacterPlan& plan, const std::string& checkpoint) {
+  std::string arguments, options;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--resume" || name == "--seconds") continue;
+    if (option->get_positional()) {
+      arguments += " " + quoted(option->results().back());
+      continue;
+    }
+    options += " " + name;
+    if (option->get_expected_min() > 0) options += " " + quoted(option->results().back());
+  }
+  if (command.count("--seconds") > 0) options += " --updates " + std::to_string(plan.updates);
+  return "rnn train" + arguments + options + " --resume " + quoted(checkpoint);
+}
+
+// A failure of a run that goes on, with the option that is another than in the run before.
+std::string of_resumed(const std::string& message, const Train& train) {
+  constexpr const char* kNames[][2] = {{"the saved batch_size is", "--batch"},
+                                       {"the saved window is", "--window"},
+                                       {"the saved lanes is", "--lanes"},
+                                       {"the saved weights beside their average", "--average"},
+                                       {"the trainer stands in the middle of", "the text, or --validation,"}};
+  for (const auto& [text, name] : kNames)
+    if (message.find(text) != message.npos)
+      return "--resume: " + std::string(name) + " differs from that of the run in " + train.resume + ": " +
+             message;
+  return message;
+}
+
+CharacterResult train_or_resume(const Train& train, CharacterTraining& training, const CharacterPlan& plan,
+                                const CharacterRun& files) {
+  if (train.resume.empty()) return training.run(plan, files);
+  try {
+    return training.run(plan, files);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw std::runtime_error(of_resumed(error.what(), train));
+  }
 }
 
 void print_text(const Train& train, const CharacterResult& result, const rnn_evaluation_t& learnt,
@@ -240,6 +308,31 @@ void print_text(const Train& train, const CharacterResult& result, const rnn_eva
   print("validation  %s\n", text_of(validation).c_str());
   print("saved in %s\n", one_line(result.model).c_str());
   if (result.model != train.model) print("kept %s as it was\n", one_line(train.model).c_str());
+}
+
+void show(const Train& train, const CLI::App& command, const CharacterData& data, const CharacterPlan& plan,
+          const CharacterResult& result) {
+  const rnn::Network model = rnn::Network::load(result.model);
+  const auto evaluate = [&](const Sequences& sequences) {
+    return CharacterTraining::evaluate(model, sequences, train.threads, train.lanes);
+  };
+  const rnn_evaluation_t learnt = evaluate(data.learnt), validation = evaluate(data.validation);
+  const std::string next = result.interrupted ? going_on(command, plan, result.checkpoint) : "";
+  if (!train.json) {
+    print_text(train, result, learnt, validation);
+    if (result.interrupted) print("to go on:   %s\n", one_line(next).c_str());
+    return;
+  }
+  Json json = {{"model", result.model},
+               {"updates", result.updates},
+               {"skipped_updates", result.skipped},
+               {"seconds", result.seconds},
+               {"characters_per_second", result.characters / result.seconds},
+               {"interrupted", result.interrupted},
+               {"training", json_of(learnt)},
+               {"validation", json_of(validation)}};
+  if (result.interrupted) json.update({{"checkpoint", result.checkpoint}, {"go_on", next}});
+  print(json);
 }
 
 void run(const Train& train, const CLI::App& command) {
@@ -264,23 +357,12 @@ void run(const Train& train, const CLI::App& command) {
   CharacterRun files = run_of(train);
   files.log = log.get();
   catch_interrupts();
-  const CharacterResult result = training.run(plan, files);
-  if (rank() != 0) return;
-
-  const rnn::Network model = rnn::Network::load(result.model);
-  const auto evaluate = [&](const Sequences& sequences) {
-    return CharacterTraining::evaluate(model, sequences, train.threads, train.lanes);
-  };
-  const rnn_evaluation_t learnt = evaluate(data.learnt), validation = evaluate(data.validation);
-  if (!train.json) return print_text(train, result, learnt, validation);
-  print({{"model", result.model},
-         {"updates", result.updates},
-         {"skipped_updates", result.skipped},
-         {"seconds", result.seconds},
-         {"characters_per_second", result.characters / result.seconds},
-         {"interrupted", result.interrupted},
-         {"training", json_of(learnt)},
-         {"validation", json_of(validation)}});
+  const CharacterResult result = train_or_resume(train, training, plan, files);
+  if (rank() == 0) show(train, command, data, plan, result);
+  // Of several ranks not: whoever started them takes a status for a crash.
+  if (!result.interrupted || ranks() != nullptr) return;
+  flush_output();
+  throw Stopped(stop_signal);
 }
 
 }  // namespace
@@ -291,8 +373,16 @@ void add_train(CLI::App& program) {
   command.footer(
       "A text is UTF-8, with or without a byte order mark, or UTF-16 with one. Of any other file the\n"
       "model's characters are the bytes.\n"
-      "Ctrl-C ends the training as if it were done: the best model so far is saved, and a\n"
-      "checkpoint if there is to be one. A second one ends the program.");
+      "Ctrl-C ends the training after the update, as if it were done: the best model so far and a "
+      "checkpoint\n"
+      "are saved, and the command that goes on is shown. The exit status is then 130, but 0 with several\n"
+      "ranks. A second one ends the program.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn train book.txt -o book.safetensors\n"
+      "  rnn train book.txt --cell lstm --hidden 512 --layers 2 --dropout 0.2 --checkpoint book.checkpoint\n"
+      "  rnn train book.txt --resume book.checkpoint --updates 8000\n"
+      "  gunzip <book.txt.gz | rnn train - --seconds 60");
   add_train_options(command, *train);
   add_threads_option(command, train->threads);
   command.add_flag("--quiet", train->quiet, "Show no progress");

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <stdexcept>
+#include <vector>
 
 #include "log.h"
 #include "ranks.h"
@@ -14,6 +15,12 @@ const std::map<std::string, std::int32_t> kSchedules = {{"constant", RNN_SCHEDUL
                                                         {"step", RNN_SCHEDULE_STEP},
                                                         {"exponential", RNN_SCHEDULE_EXPONENTIAL},
                                                         {"cosine", RNN_SCHEDULE_COSINE}};
+
+std::vector<std::string> schedule_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : kSchedules) names.push_back(name);
+  return names;
+}
 
 void add_length_options(CLI::App& command, Train& train) {
   CLI::Option* updates =
@@ -29,40 +36,46 @@ void add_length_options(CLI::App& command, Train& train) {
 }
 
 void add_file_options(CLI::App& command, Train& train) {
-  command.add_option("text", train.text, "The file to learn; -: standard input")->required();
+  command.add_option("text", train.text, "The file to learn; -: standard input")
+      ->required()
+      ->type_name("FILE");
   command
       .add_option("-o,--out", train.model,
                   "Where to save the model of the best validation, .safetensors or .rnn.\n"
                   "A file that is there is replaced at the end of the training; until then,\n"
                   "and if it is stopped, the best model is in OUT.unfinished.SUFFIX")
+      ->type_name("FILE")
       ->capture_default_str();
   command
       .add_option("--validation", train.validation,
                   "What tells which model is the best: a file, or the part of\n"
                   "the text (100000 characters at most) that is not learnt")
+      ->type_name("FILE")
       ->capture_default_str();
   command
       .add_option("--checkpoint", train.checkpoint,
                   "Where to save what --resume takes, at each validation; {update} becomes the\n"
-                  "number of updates, so that all are kept, one of the beginning, too")
-      ->check(not_empty());
-  CLI::Option* init =
-      command
-          .add_option("--init", train.init,
-                      "Begin with the weights and the vocabulary of a model that rnn train has\n"
-                      "saved, whose shape is kept. Characters that only the text has are added;\n"
-                      "their weights are new")
-          ->check(CLI::ExistingFile);
+                  "number of updates, so that all are kept, one of the beginning, too. Without it\n"
+                  "a training that is stopped saves one in OUT.unfinished.checkpoint")
+      ->check(not_empty())
+      ->type_name("FILE");
+  command
+      .add_option("--init", train.init,
+                  "Begin with the weights and the vocabulary of a model that rnn train has\n"
+                  "saved, whose shape is kept. Characters that only the text has are added;\n"
+                  "their weights are new")
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
   command.add_flag("--keep-vocabulary", train.keep_vocabulary,
                    "With --init: characters that the model does not know are an error");
   command
       .add_option("--resume", train.resume,
-                  "Go on from a checkpoint, with the same text, options and --out;\n"
+                  "Go on from a checkpoint, with the same text, options, --init and --out;\n"
                   "the model's shape is the checkpoint's, the learning rate that of\n"
                   "--learning-rate. Without --checkpoint the next ones replace it")
       ->check(CLI::ExistingFile)
-      ->excludes(command.get_option("--seconds"))
-      ->excludes(init);
+      ->type_name("FILE")
+      ->excludes(command.get_option("--seconds"));
 }
 
 void add_training_options(CLI::App& command, Train& train) {
@@ -127,7 +140,7 @@ void add_schedule_options(CLI::App& command, Train& train) {
                   "How the learning rate falls: constant, not at all; step, at once by a\n"
                   "factor after each --schedule-updates; exponential, the same bit by bit;\n"
                   "cosine, to that factor over all of them")
-      ->check(CLI::IsMember(kSchedules))
+      ->transform(CLI::IsMember(schedule_names(), CLI::ignore_case))
       ->capture_default_str();
   command
       .add_option("--schedule-factor", train.schedule_factor, "The factor; default: 0 for cosine, else 0.1")

@@ -182,15 +182,23 @@ void add_verify(CLI::App& program) {
       "training is repeated, on any CPU and any number of threads, from the checkpoint's update on, and its\n"
       "records are compared with the log's. The first one that differs is said, and in what: the options, "
       "the\n"
-      "data, or what was computed from them. Exit status 1 if there is one.");
-  command.add_option("log", verify->log, "The file that rnn train --log has written")->required();
+      "data, or what was computed from them. Exit status 1 if there is one.\n"
+      "\n"
+      "Examples:\n"
+      "  rnn verify run.log\n"
+      "  rnn verify run.log --data book.txt --checkpoint run.2000 --to 2100");
+  command.add_option("log", verify->log, "The file that rnn train --log has written")
+      ->required()
+      ->type_name("FILE");
   command.add_option("--data", verify->data, "The text that was learnt; -: standard input")
-      ->check(not_empty());
+      ->check(not_empty())
+      ->type_name("FILE");
   command
       .add_option("--checkpoint", verify->checkpoint,
                   "Of rnn train, at an update of which the log has a record; without it the\n"
                   "training is repeated from its beginning")
-      ->check(CLI::ExistingFile);
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
   command.add_option("--from", verify->from, "The update of the checkpoint")
       ->check(whole_number(0, kMostUpdates));
   command.add_option("--to", verify->to, "An update of which the log has a record; default: the last")

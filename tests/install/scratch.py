@@ -13,7 +13,7 @@ PROGRAM = re.compile(r"^ \*   #include <rnn/rnn\.h>.*?\n \*   }\n", re.S | re.M)
 EXPECTED = re.compile(r"include/rnn/(rnn\.(h|hpp|json)|mpi\.h)|"
                       r"lib(64)?(/[^/]+)?/(librnn[0-9.]*\.(a|so|dylib)[0-9.]*|pkgconfig/rnn(-static)?\.pc|"
                       r"cmake/rnn/rnnConfig(Version)?\.cmake)|"
-                      r"bin/rnn(-mpi)?|share/(man/man1/rnn(-mpi)?\.1|[a-z-]+(/[a-z_.-]+)*/_?rnn(\.fish)?)")
+                      r"bin/rnn(-mpi)?|share/(man/man1/rnn(-mpi)?\.1|[a-z-]+(/[a-z_.-]+)*/_?rnn(-mpi)?(\.fish|\.bash)?)")
 
 # Meson's, so that programs find the library that was built: they are to find the one that was installed.
 os.environ.pop("LD_LIBRARY_PATH", None)

@@ -114,7 +114,7 @@ def check_errors(tool):
         tool.fails(rf"{option[0]} is {'on' if len(option) == 1 else option[1]}; that of model.safetensors is \w+ ", *command,
                    *option, status=2)
     tool.fails("--dropout has no effect", *command, "--dropout", "0.1", status=2)
-    tool.fails("--init", *command, "--resume", "model.safetensors", status=2)
+    tool.fails("the file is a network, which rnn_load reads", *command, "--resume", "model.safetensors")
     tool.fails("missing", "train", "text", "--init", "missing", "-o", "new.rnn", status=2)
     tool.fails("none of those", "train", "text", "--init", "text", "-o", "new.rnn")
     tool.write("bare", with_metadata(tool.folder / "model.safetensors", "vocabulary", None))

@@ -2,6 +2,8 @@
 """A training that was interrupted and resumed ends with the same bits: resume.py RNN"""
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -27,7 +29,8 @@ def interrupt(tool, signal_number, disposition, *arguments):
     time.sleep(0.05)
     process.send_signal(signal_number)
     out, error = process.communicate(timeout=60)
-    expect(process.returncode == 0, f"interrupted: status {process.returncode}, {error}")
+    status = 0 if disposition == signal.SIG_IGN else 128 + signal_number
+    expect(process.returncode == status, f"interrupted: status {process.returncode}, {error}")
     return json.loads(out)
 
 
@@ -41,6 +44,45 @@ def check_shape(tool, whole):
                    *option, status=2)
     for same in ([], ["--cell", "gru", "--hidden", "32", "--seed", "1"]):
         expect(json.loads(tool.ok(*command, *same))["validation"] == whole["validation"], f"resumed with {same}")
+
+
+def stop(tool, *arguments):
+    """Ctrl-C behind the first validation of a training without --checkpoint."""
+    model = tool.folder / arguments[arguments.index("-o") + 1]
+    model.unlink(missing_ok=True)
+    process = subprocess.Popen(tool.command(*arguments), cwd=tool.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while not model.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    expect(process.returncode == 130, f"stopped: status {process.returncode}, {error}")
+    return out.decode()
+
+
+def check_going_on(tool):
+    """A training that is stopped says the command that goes on, which ends in the model of one that was not."""
+    tool.write("a 'text'", (SENTENCE + VARIED) * 200)
+    command = ["train", "a 'text'", "--hidden", "32", "--updates", "1000", "--validations", "100", "--quiet", "-o"]
+    tool.ok(*command, "unbroken.safetensors")
+    said = stop(tool, *command, "going.safetensors")
+    line = re.search(r"^to go on:   rnn (.*)$", said, re.MULTILINE)
+    expect(line and shlex.split(line[1])[:2] == command[:2], said)
+    expect(line[1].endswith("--resume going.unfinished.checkpoint"), said)
+    tool.ok(*shlex.split(line[1]))
+    expect((tool.folder / "going.safetensors").read_bytes() == (tool.folder / "unbroken.safetensors").read_bytes(), "goes on")
+
+    # Of a training that began with a model, in the order of whose vocabulary the characters stay.
+    tool.write("first", "zyx" * 400 + SENTENCE * 40)
+    tool.ok("train", "first", "--hidden", "32", "--updates", "4", "--quiet", "-o", "first.rnn")
+    command[-1:] = ["--init", "first.rnn", "-o"]
+    tool.ok(*command, "unbroken.safetensors")
+    go_on = json.loads(stop(tool, *command, "going.safetensors", "--json"))["go_on"]
+    tool.ok(*shlex.split(go_on)[1:])
+    expect((tool.folder / "going.safetensors").read_bytes() == (tool.folder / "unbroken.safetensors").read_bytes(), "--init")
+    timed = json.loads(stop(tool, "train", "a 'text'", "--hidden", "32", "--seconds", "30", "--json", "--quiet", "-o", "timed.rnn"))
+    expect("--seconds" not in timed["go_on"] and " --updates " in timed["go_on"], timed)
+    expect(timed["checkpoint"] == "timed.unfinished.checkpoint", timed)
 
 
 def check_schedule(tool):
@@ -100,15 +142,20 @@ def check(tool):
     check_shape(tool, whole)
     check_schedule(tool)
     check_best(tool)
+    check_going_on(tool)
     tool.fails("missing", *options("part", "--resume", "missing"), status=2)
-    tool.fails("batch", *options("part", "--resume", "checkpoint", "--batch", "16"))
-    tool.fails("window", *options("part", "--resume", "checkpoint", "--window", "16"))
+    for option, value, saved in (("--batch", "16", "batch_size is 32"), ("--window", "16", "window is 64"),
+                                 ("--lanes", "2", "lanes is 1"), ("--average", "0.5", "weights beside their average")):
+        tool.fails(f"--resume: {option} differs from that of the run in checkpoint: .*{saved}",
+                   *options("part", "--resume", "checkpoint", option, value))
+    tool.fails("--resume: the text, or --validation, differs from that of the run in checkpoint", *options(
+        "part", "--resume", "checkpoint", "--validation", "0.3"))
     tool.fails("is none of those that", *options("part", "--resume", tool.write("damaged", "no checkpoint")))
     tool.fails("the file is a network, which rnn_load reads", *options("part", "--resume", "whole.safetensors"))
     tool.write("text", (SENTENCE + VARIED) * 201)
-    tool.fails("frames", *options("part", "--resume", "checkpoint"))
+    tool.fails("--resume: the text.* frames", *options("part", "--resume", "checkpoint"))
     tool.write("text", SENTENCE * 400)
-    tool.fails("is of 28 characters; the text has 14", *options("part", "--resume", "checkpoint"))
+    tool.fails("--resume: the text differs: checkpoint is of 28 characters; the text has 14", *options("part", "--resume", "checkpoint"))
 
 
 main(check)

@@ -34,11 +34,13 @@ class Tool:
         return json.loads(self.ok(*arguments, "--json", **options))
 
     def fails(self, pattern, *arguments, status=1, **options):
-        """One line on stderr that holds the pattern and nothing that a terminal would obey, nothing on stdout."""
+        """One line on stderr, behind a note at most, that holds the pattern and nothing that a terminal would obey; nothing
+        on stdout."""
         done = self.run(*arguments, **options)
         said = done.stderr.decode("utf-8", "replace")
         expect(done.returncode == status, f"{arguments}: status {done.returncode}, expected {status}: {said}")
-        expect(re.fullmatch(r"rnn: [^\x00-\x1f\x7f-\x9f]+\n", said) and re.search(pattern, said), f"{arguments}: {said!r}")
+        line = re.fullmatch(r"(?:rnn: note: [^\x00-\x1f\x7f-\x9f]+\n)?(rnn: [^\x00-\x1f\x7f-\x9f]+\n)", said)
+        expect(line and re.search(pattern, line[1]), f"{arguments}: {said!r}")
         expect(done.stdout == b"", f"{arguments}: fails, and writes {done.stdout}")
 
     def write(self, name, text):

@@ -297,6 +297,15 @@ def check_skipping(tool):
     tool.fails("the loss of update 0 is inf", *command, "--skip-not-finite", "3")
 
 
+def check_diverging(tool):
+    """A loss that rises is said, once, and not of a training that learns."""
+    command = ["train", "text", "--hidden", "8", "--cell", "vanilla", "--validations", "1", "-o", "rising.rnn", "--updates"]
+    said = tool.run(*command, "30", "--learning-rate", "30", "--quiet").stderr.decode()
+    expect(re.search(r"rnn: note: the training diverges: its loss was [\d.]+ nats and is [\d.]+ after \d+ updates; a lower "
+                     r"--learning-rate", said) and said.count("note") == 1, said)
+    expect("note" not in tool.run(*command, "100", "--quiet").stderr.decode(), "a training that learns")
+
+
 def check_validation(tool):
     """A number is a part of the text, whatever there is of that name; a path is a file."""
     tool.write("0.1", "t")
@@ -371,7 +380,7 @@ def check_kept(tool):
     expect(good.read_bytes() == before, "a training that goes on changes the model")
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=60)
-    expect(process.returncode == 0, f"stopped: {process.returncode}, {error}")
+    expect(process.returncode == 130, f"stopped: {process.returncode}, {error}")
     found = json.loads(out)
     expect(found["model"] == "kept.unfinished.rnn" and found["interrupted"], found)
     expect(good.read_bytes() == before, "a stopped training changes the model")
@@ -436,6 +445,7 @@ def check(tool):
     check_smoothing(tool)
     check_schedule(tool)
     check_skipping(tool)
+    check_diverging(tool)
     check_validation(tool)
     check_files(tool)
     check_failures(tool)
