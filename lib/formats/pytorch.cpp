@@ -1,7 +1,6 @@
 #include "lib/formats/pytorch.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <iterator>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/formats/decimal.h"
 #include "lib/formats/functions.h"
 #include "lib/formats/pytorch_layers.h"
 #include "lib/network/config.h"
@@ -155,9 +155,7 @@ std::optional<Function> parse_function(std::string_view text) {
   if (open == std::string_view::npos || text.back() != ')') return find_function(text, kPyTorch);
   const std::string_view name = text.substr(0, open), digits = text.substr(open + 1, text.size() - open - 2);
   double number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(number))
-    return std::nullopt;
+  if (!read_number(digits, number) || !std::isfinite(number)) return std::nullopt;
   if (name == "elu") return elu(number);
   if (name == "leaky_relu") return leaky_relu(number);
   return std::nullopt;
