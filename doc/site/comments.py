@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn the comments of rnn.h into what Doxygen and Sphinx read, and those of the Python package, which have the same form:
+"""Turn the comments of rnn.h into what Doxygen and Sphinx read, and the docstrings of the Python package likewise:
 paragraphs, indented formulas, and lines of a name and what is said of it.
 
     comments.py HEADER    prints the header as Doxygen's filter

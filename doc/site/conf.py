@@ -13,6 +13,15 @@ import comments  # noqa: E402
 HEADER = (HERE.parent.parent / "include/rnn/rnn.h").read_text()
 NAMES = comments.Names(HEADER)
 
+
+def dark_colours():
+    """Furo's for a browser that prefers dark pages, which the style sheet of Debian 12's package leaves out."""
+    import furo
+    path = pathlib.Path(furo.__file__).parent / "assets/styles/variables/_colors.scss"
+    colours = path.read_text() if path.exists() else ""
+    return dict(re.findall(r"--([\w-]+): ([^;]+);", colours.partition("@mixin colors-dark")[2]))
+
+
 project = "librnn"
 author = "The librnn authors"
 copyright = author
@@ -44,6 +53,7 @@ autodoc_member_order = "bysource"
 autoclass_content = "class"
 
 html_theme = "furo"
+html_theme_options = {"dark_css_variables": dark_colours()}
 html_title = f"librnn {release}"
 html_static_path = [str(HERE / "style.css")]
 html_css_files = ["style.css"]
@@ -72,6 +82,26 @@ def without_folders(app, document):
             link.replace_self(link.children)
 
 
+def with_pictures(app, document):
+    """Our own pictures become a part of the page, whose colours they take, light or dark."""
+    from docutils import nodes
+    for image in list(document.findall(nodes.image)):
+        path = pathlib.Path(app.env.doc2path(app.env.docname)).parent / image["uri"]
+        if path.suffix == ".svg" and '<svg class="picture"' in (text := path.read_text()):
+            image.replace_self(nodes.raw("", re.sub("<style>.*?</style>", "", text, flags=re.S), format="html"))
+
+
+def with_script(app, exception):
+    """The script of Debian 12's Furo imports another one, which a page cannot do: they become one."""
+    folder = pathlib.Path(app.outdir) / "_static/scripts"
+    script, other = folder / "furo.js", folder / "gumshoe-patched.js"
+    text = script.read_text() if script.exists() else ""
+    if text.startswith("import Gumshoe"):
+        script.write_text(other.read_text() + text.partition("\n")[2])
+
+
 def setup(app):
+    app.connect("build-finished", with_script)
     app.connect("autodoc-process-docstring", docstring)
     app.connect("doctree-read", without_folders)
+    app.connect("doctree-read", with_pictures, priority=100)  # before Sphinx collects the images
