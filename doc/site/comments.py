@@ -148,7 +148,9 @@ def filtered(header):
     def before(match):
         comment, declaration = match[1], match[2]
         parameters = set(re.findall(r"(\w+)(?:\[\])?\s*(?:[,)]|$)", declaration.partition("(")[2]))
-        return embed(convert(body(comment), names, parameters), "") + "\n" + declaration
+        lines = body(comment)
+        column = next((match.end() for line in lines if (match := re.match(r"Since +", line))), 9)
+        return embed(convert(lines, names, parameters, column), "") + "\n" + declaration
 
     # What stands in front of a declaration.
     header = re.sub(r"^(/\*(?!\*)(?:(?!\*/).)*\*/)\n((?:RNN_API|typedef|enum|struct)\b[^;{]*)", before, header,

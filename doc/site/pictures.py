@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the pictures of doc/learn: pictures.py; with --check it says which file is not as it draws it.
+"""Draw the pictures of doc/learn and doc/do: pictures.py; with --check it says which file is not as it draws it.
 
 Lines and letters have the colour of the text around them, of a page in light or dark; blue is what is read, orange the
 state, green what is written, red a gradient.
@@ -181,8 +181,19 @@ def characters():
     return 600, 290, out
 
 
+def audio():
+    """One thread loads a network and offers it; the audio callback takes it by an exchange of a pointer."""
+    return 600, 235, [
+        box(120, 60, "user interface", w=170, h=44), box(120, 180, "audio callback", BLUE, w=170, h=44),
+        box(420, 60, "next network", ORANGE, w=150, h=44), box(420, 180, "network in use", ORANGE, w=150, h=44),
+        right(206, 343, 60), label(274, 44, "load", size=13), right(206, 343, 180),
+        label(274, 164, "step a block", size=13), up(420, 83, 156),
+        label(432, 120, "exchange of a pointer", "start", size=13),
+        label(120, 216, "never waits", size=13), label(120, 26, "may wait", size=13)]
+
+
 PICTURES = {"learn/feedforward": feedforward, "learn/step": step, "learn/outputs": outputs, "learn/stacking": stacking,
-            "learn/training": training, "learn/gates": gates, "learn/characters": characters}
+            "learn/training": training, "learn/gates": gates, "learn/characters": characters, "do/audio": audio}
 
 
 def drawn(picture):

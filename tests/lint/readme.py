@@ -17,7 +17,7 @@ import tempfile
 COMPILED = {"c": (".c", ["-std=c99"]), "cpp": (".cpp", ["-std=c++17", "-x", "c++"])}
 SHELL = {"sh", "bash", "shell", "console"}
 KNOWN = {"cd", "export", "sudo", "git", "cc", "c++", "gcc", "python3", "pip", "meson", "ninja", "pkg-config", "apt-get",
-         "apt", "mpicc", "mpirun", "srun"}
+         "rnn", "apt", "mpicc", "mpirun", "srun"}
 
 failures = []
 
