@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{exit, Command};
 
-const HELP: &str =
-    "install librnn where pkg-config finds it, or set LIBRNN_DIR to its build folder";
+const HELP: &str = "install librnn (its Debian package librnn-dev, or from its sources by \
+    `meson setup build && meson install -C build`) where pkg-config finds it, or set LIBRNN_DIR to its build folder";
 
 fn main() {
     for name in ["LIBRNN_DIR", "LIBRNN_STATIC", "PKG_CONFIG", "PKG_CONFIG_PATH"] {

@@ -63,6 +63,22 @@ def check_example(program, reference, scratch, environment):
         sys.exit("the example saves another file than C's")
 
 
+def check_package(path, crate, environment):
+    """What goes to crates.io: all that is needed, nothing else, and no warning about what it says of itself."""
+    options = ["--offline", "--allow-dirty"]  # a test is for what is not committed, too
+    done = subprocess.run([path, "package", *options, "--no-verify"], cwd=crate, env={**os.environ, **environment},
+                          capture_output=True, text=True)
+    if done.returncode != 0 or "warning" in done.stderr:
+        sys.exit(f"cargo package: status {done.returncode}\n{done.stderr}")
+    listed = subprocess.run([path, "package", *options, "--list"], cwd=crate, env={**os.environ, **environment},
+                            capture_output=True, text=True, check=True).stdout.split()
+    needed = {"Cargo.toml", "LICENSE", "README.md", "build.rs", "src/lib.rs", "src/sys.rs", "examples/sentences.rs"}
+    strange = [name for name in listed if not re.fullmatch(r"(src|examples|tests)/\w+\.rs|\.cargo_vcs_info\.json|"
+                                                           r"Cargo\.(lock|toml(\.orig)?)|LICENSE|README\.md|build\.rs", name)]
+    if strange or not needed <= set(listed):
+        sys.exit(f"the crate has {listed}")
+
+
 def main():
     kind, (root, build, scratch, reference) = sys.argv[1], [pathlib.Path(path).resolve() for path in sys.argv[2:]]
     crate = root / "bindings/rust"
@@ -71,10 +87,6 @@ def main():
         program = re.search(r"^```rust\n.*?^```", (root / "doc/languages.md").read_text(), re.S | re.M)
         if not program or program[0] not in (crate / "README.md").read_text():
             sys.exit("doc/languages.md has another program in Rust than bindings/rust/README.md")
-        # The crate and the library have one version.
-        version = re.search(r"^version = \"(.*)\"$", (crate / "Cargo.toml").read_text(), re.M)[1]
-        if f"version: '{version}'" not in (root / "meson.build").read_text():
-            sys.exit(f"Cargo.toml says version {version}, meson.build another")
     path, found = cargo()
     if found < OLDEST:
         skip("cargo is older than that of Rust 1.63 (Debian 12: cargo)")
@@ -104,6 +116,7 @@ def main():
         run([path, "fmt", "--check"], crate, environment)
         run([path, "clippy", *offline, "--all-targets", "--", "-Dwarnings"], crate, environment)
         run([path, "doc", *offline, "--no-deps"], crate, environment | {"RUSTDOCFLAGS": "-Dwarnings"})
+        check_package(path, crate, environment)
 
 
 main()
