@@ -158,16 +158,16 @@ Tensor check(const std::string& name, Draft&& draft, const Source& source, std::
   if (offsets[0] > offsets[1] || offsets[1] > size)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; they must ascend and lie within 0..%" PRIu64,
                 field.c_str(), found.c_str(), size);
-  const std::uint64_t held = offsets[1] - offsets[0];
+  const auto held = static_cast<std::size_t>(offsets[1] - offsets[0]);
+  const std::size_t begin = data + static_cast<std::size_t>(offsets[0]);
   const Type type = find_type(*draft.dtype).value_or(Type::other);
-  if (type == Type::other)
-    return {name, type, std::move(*draft.shape), held, &source, data + offsets[0], *draft.dtype};
+  if (type == Type::other) return {name, type, std::move(*draft.shape), held, &source, begin, *draft.dtype};
   const std::size_t count = checked_count(name, type, *draft.shape);
   const std::uint64_t bytes = count * type_size(type);
   if (held != bytes)
     throw Error(RNN_BAD_FORMAT, "%s has data_offsets %s; shape %s of %s needs %" PRIu64 " bytes",
                 field.c_str(), found.c_str(), to_string(*draft.shape).c_str(), type_name(type), bytes);
-  return {name, type, std::move(*draft.shape), count, &source, data + offsets[0]};
+  return {name, type, std::move(*draft.shape), count, &source, begin};
 }
 
 // Each byte of data belongs to one tensor.

@@ -33,6 +33,10 @@ extern const Products avx512vnni_int8;
 extern const Table neon_table;
 extern const Products neon_bf16;
 extern const Products neon_int8;
+#elif defined(__wasm__)
+extern const Table wasm_table;
+extern const Products wasm_bf16;
+extern const Products wasm_int8;
 #endif
 
 namespace {
@@ -89,6 +93,10 @@ class Available {
     add(neon_table);
     add(neon_bf16);
     add(neon_int8);
+#elif RNN_WITH_WASM
+    add(wasm_table);
+    add(wasm_bf16);
+    add(wasm_int8);
 #endif
   }
   Available(const Available&) = delete;

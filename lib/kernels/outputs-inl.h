@@ -98,6 +98,9 @@ extern const OutputTable avx512_outputs;
 #elif defined(__AVX2__)
 extern const OutputTable avx2_outputs;
 #define RNN_OUTPUTS avx2_outputs
+#elif defined(__wasm__)
+extern const OutputTable wasm_outputs;
+#define RNN_OUTPUTS wasm_outputs
 #elif defined(__SSE2__)
 extern const OutputTable sse2_outputs;
 #define RNN_OUTPUTS sse2_outputs
