@@ -59,6 +59,7 @@ html_static_path = [str(HERE / "style.css")]
 html_css_files = ["style.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # it would be fetched, which a page from a disk cannot do
 html_show_sourcelink = False
 # The first page is doc/index.html.
 html_extra_path = [str(HERE / "index.html")]
@@ -82,6 +83,21 @@ def without_folders(app, document):
             link.replace_self(link.children)
 
 
+def with_names(app, document):
+    """`rnn_step` in a page becomes a link to what the reference says of it."""
+    from docutils import nodes
+    from sphinx import addnodes
+    for literal in list(document.findall(nodes.literal)):
+        name = re.match(r"(\w+)(?:\(.*\))?$", literal.astext())
+        inside = isinstance(literal.parent, (nodes.reference, nodes.title, addnodes.pending_xref))
+        if inside or not name or name[1] not in NAMES.roles:
+            continue
+        link = addnodes.pending_xref("", refdomain="c", reftype=NAMES.roles[name[1]], reftarget=name[1],
+                                     refdoc=app.env.docname, refwarn=True, refexplicit=True)
+        literal.replace_self(link)
+        link += literal
+
+
 def with_pictures(app, document):
     """Our own pictures become a part of the page, whose colours they take, light or dark."""
     from docutils import nodes
@@ -89,6 +105,21 @@ def with_pictures(app, document):
         path = pathlib.Path(app.env.doc2path(app.env.docname)).parent / image["uri"]
         if path.suffix == ".svg" and '<svg class="picture"' in (text := path.read_text()):
             image.replace_self(nodes.raw("", re.sub("<style>.*?</style>", "", text, flags=re.S), format="html"))
+
+
+def with_enum_names(app, document, docname):
+    """An enum without a name is known by what its enumerators begin with."""
+    from docutils import nodes
+    from sphinx import addnodes
+    for enum in document.findall(addnodes.desc):
+        if enum.get("objtype") != "enum":
+            continue
+        names = [name.astext() for signature in list(enum.findall(addnodes.desc_signature))[1:]
+                 for name in signature.findall(addnodes.desc_name)]
+        for text in list(enum[0].findall(nodes.Text)):
+            if text.astext() == "[anonymous]":
+                common = os.path.commonprefix(names)
+                text.parent.replace(text, nodes.Text(common[:common.rindex("_") + 1] + "..."))
 
 
 def with_script(app, exception):
@@ -101,7 +132,9 @@ def with_script(app, exception):
 
 
 def setup(app):
+    app.connect("doctree-resolved", with_enum_names)
     app.connect("build-finished", with_script)
     app.connect("autodoc-process-docstring", docstring)
     app.connect("doctree-read", without_folders)
+    app.connect("doctree-read", with_names)
     app.connect("doctree-read", with_pictures, priority=100)  # before Sphinx collects the images
