@@ -5,12 +5,12 @@ import pathlib
 import sys
 
 root = pathlib.Path(sys.argv[1])
-tests = (root / "tests/doc/meson.build").read_text()
+tests = "".join((root / name).read_text() for name in ("tests/doc/meson.build", "scripts/test_js"))
 pages = "".join(path.read_text() for path in (root / "doc").rglob("*.md"))
 failures = []
 programs = [path for path in sorted((root / "doc/snippets").iterdir()) if path.suffix != ".out"]
 for path in programs:
-    if f"'{path.stem}'" not in tests and f"'{path.name}'" not in tests:
+    if not any(name in tests for name in (f"'{path.stem}'", f"'{path.name}'", f"snippets/{path.name}")):
         failures.append(f"doc/snippets/{path.name} is run by no test")
     if not path.with_name(path.name + ".out").exists():
         failures.append(f"doc/snippets/{path.name}.out is not there")
