@@ -110,7 +110,8 @@ def convert(lines, names, allowed=(), column=9):
                     flush()
                 literal.append(line)
             else:
-                if not prose:
+                # A sentence that ends where the next word would have had room ends a paragraph.
+                if not prose or re.search(r"[^.]\.$", prose[-1]) and len(f"{prose[-1]} {line.split()[0]}") < 104:
                     flush()
                 prose.append(line)
         flush()
