@@ -36,7 +36,8 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory) / "rnn"
-        shutil.copytree(source, tree, ignore=shutil.ignore_patterns("build*", ".git", "target", "node_modules", "*-[0-9]*.[0-9]*"))
+        built = shutil.ignore_patterns("build*", ".git", "target", "node_modules", "*-[0-9]*.[0-9]*")
+        shutil.copytree(source, tree, symlinks=True, ignore=built)
         for name, (_, here, there) in SOURCES.items():
             wrap = configparser.ConfigParser()
             wrap.read(tree / f"subprojects/{name}.wrap")
