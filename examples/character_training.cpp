@@ -32,13 +32,11 @@ double seconds_since(Clock::time_point start) {
 // CharacterTraining::evaluate, so that trainings with different options, such as label smoothing, compare.
 class Run {
  public:
-  Run(const CharacterPlan& plan, const CharacterRun& files, const Vocabulary& vocabulary,
-      const Sequences& validation, double characters_per_update, const rnn_train_options_t& options)
+  Run(const CharacterPlan& plan, const CharacterRun& files, const TrainingData& data,
+      const rnn_train_options_t& options)
       : plan_(plan),
         files_(files),
-        vocabulary_(vocabulary),
-        validation_(validation),
-        characters_per_update_(characters_per_update),
+        data_(data),
         options_(options),
         ranks_(options.collective),
         had_model_(fs::exists(files.model)),
@@ -46,7 +44,7 @@ class Run {
                   ? unfinished(files.model)
                   : files.model) {}
 
-  CharacterResult run(const rnn::Network& start, const rnn_sequences_t& data) {
+  CharacterResult run(const rnn::Network& start) {
     rnn_train_options_t options = options_;
     options.progress = [](const rnn_progress_t* progress, void* self) {
       return static_cast<Run*>(self)->report(*progress);
@@ -60,7 +58,7 @@ class Run {
       if (!files_.resume.empty()) find_best(start);
       if (files_.resume.empty() && checkpoint_at(files_.checkpoint, 0) != files_.checkpoint)
         save(checkpoint_at(files_.checkpoint, 0));
-      trainer.run(data);
+      trainer.run(data_.training);
       if (failure_) std::rethrow_exception(failure_);
       if (files_.log != nullptr && !result_.interrupted) files_.log->end(result_.updates);
       if (!best_) save_best(trainer.network());
@@ -92,16 +90,16 @@ class Run {
   }
 
   double validation_loss(const rnn::Network& network, const rnn_collective_t* collective) const {
-    return CharacterTraining::evaluate(network, validation_, options_.threads, options_.lanes, collective)
-        .loss;
+    return Training::evaluate(network, data_.validation, options_.threads, options_.lanes, collective).loss;
   }
 
   // The best network of the run that is resumed: the file may be of another.
   rnn::Network load_best(const rnn::Network& start) const {
     rnn::Network best = rnn::Network::load(file_);
-    if (vocabulary_of(best, file_).json() != vocabulary_.json())
-      throw std::runtime_error(file_ + " is not of the run in " + files_.resume +
-                               ": it has another vocabulary");
+    for (const auto& [key, value] : data_.metadata)
+      if (!has_metadata(best, key) || best.get_metadata(key.c_str()) != value)
+        throw std::runtime_error(file_ + " is not of the run in " + files_.resume + ": it has another " +
+                                 key);
     try {
       start.fork().sync(best);
     } catch (const rnn::exception& error) {
@@ -111,7 +109,7 @@ class Run {
   }
 
   void save_best(rnn::Network network) {
-    if (ranks_.is_first()) save_model(network, vocabulary_, file_);
+    if (ranks_.is_first()) save_model(network, data_.metadata, file_);
     best_ = std::move(network);
   }
 
@@ -119,7 +117,7 @@ class Run {
   void settle(bool is_finished) {
     result_.model = file_;
     if (!best_ || !ranks_.is_first() || file_ == files_.model || (had_model_ && !is_finished)) return;
-    save_model(*best_, vocabulary_, files_.model);
+    save_model(*best_, data_.metadata, files_.model);
     result_.model = files_.model;
     fs::remove(file_);
   }
@@ -139,7 +137,7 @@ class Run {
     if (progress.update > plan_.updates) return true;  // all was done before; this update is for nobody
     result_.updates = progress.update;
     result_.skipped = progress.skipped_updates;
-    result_.characters += characters_per_update_;
+    result_.characters += data_.units_per_update;
     training_loss_ += 0.05 * (progress.loss - training_loss_);
     if (bar_) bar_->show(progress.update, remark(), false);
     warn_of_rise();
@@ -163,12 +161,11 @@ class Run {
   // Once, if the smoothed loss is far above its lowest.
   void warn_of_rise() {
     lowest_loss_ = std::min(lowest_loss_, training_loss_);
-    const double guess = std::log(static_cast<double>(vocabulary_.size()));
-    if (has_warned_ || files_.warn == nullptr || training_loss_ <= lowest_loss_ + kRise * guess) return;
+    if (has_warned_ || files_.warn == nullptr || training_loss_ <= lowest_loss_ + kRise * data_.guess) return;
     has_warned_ = true;
     char text[160];
     std::snprintf(text, sizeof text,
-                  "the training diverges: its loss was %.3f nats and is %.3f after %llu updates; a lower "
+                  "the training diverges: its loss was %.3f and is %.3f after %llu updates; a lower "
                   "--learning-rate may help",
                   lowest_loss_, training_loss_, static_cast<unsigned long long>(result_.updates));
     if (bar_) bar_->leave_line();
@@ -179,7 +176,7 @@ class Run {
     result_.updates = progress.update - 1;
     training_loss_ = progress.loss;
     if (files_.out != nullptr && progress.update <= plan_.updates)
-      bar_.emplace(plan_.updates, characters_per_update_, "characters", files_.out, progress.update);
+      bar_.emplace(plan_.updates, data_.units_per_update, data_.unit, files_.out, progress.update);
   }
 
   // Only here a run ends of its own, so that the last validation counts the last updates.
@@ -200,6 +197,12 @@ class Run {
 
   std::string remark() const {
     char text[96], validation[32] = "";
+    if (data_.unit != "characters") {
+      if (std::isfinite(best_loss_))
+        std::snprintf(validation, sizeof validation, ", validation %.4f", best_loss_);
+      std::snprintf(text, sizeof text, "loss %.4f%s", training_loss_, validation);
+      return text;
+    }
     if (std::isfinite(best_loss_))
       std::snprintf(validation, sizeof validation, ", validation %.2f", bits(best_loss_));
     std::snprintf(text, sizeof text, "%.2f bits%s, perplexity %.2f, loss %.3f", bits(training_loss_),
@@ -209,9 +212,7 @@ class Run {
 
   const CharacterPlan plan_;
   const CharacterRun& files_;
-  const Vocabulary& vocabulary_;
-  const Sequences& validation_;
-  const double characters_per_update_;
+  const TrainingData& data_;
   const rnn_train_options_t options_;
   const Ranks ranks_;
   const bool had_model_;
@@ -242,6 +243,22 @@ std::vector<std::size_t> places_of(std::size_t size, std::size_t length) {
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < kPlaces; ++i) places.push_back((2 * i + 1) * size / (2 * kPlaces) - length / 2);
   return places;
+}
+
+TrainingData data_of(const Vocabulary& vocabulary, const CharacterData& data,
+                     const rnn_train_options_t& options) {
+  const std::size_t steps = data.training.frames() / data.training.count();
+  const auto window = static_cast<std::size_t>(options.window);
+  TrainingData result;
+  result.training = data.training.view();
+  result.validation = data.validation.view();
+  result.metadata = {{kVocabularyKey, vocabulary.json()}};
+  result.digest = data.digest;
+  result.updates_per_epoch = (steps + window - 1) / window;
+  result.units_per_update =
+      static_cast<double>(data.batch * steps) / static_cast<double>(result.updates_per_epoch);
+  result.guess = std::log(static_cast<double>(vocabulary.size()));
+  return result;
 }
 
 }  // namespace
@@ -337,30 +354,24 @@ CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations) {
   return {(updates + every - 1) / every * every, every};
 }
 
-rnn_train_options_t CharacterTraining::default_options(const CharacterData& data) {
+rnn_train_options_t Training::default_options(std::size_t batch) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.optimizer = RNN_OPTIMIZER_ADAMW;
   options.learning_rate = 0.003f;
   options.weight_decay = 0.3f;
   options.clip_norm = 1;
-  options.batch_size = static_cast<std::int32_t>(data.batch);
+  options.batch_size = static_cast<std::int32_t>(batch);
   options.window = kWindow;
   options.schedule = RNN_SCHEDULE_COSINE;
   return options;
 }
 
-std::uint64_t CharacterTraining::updates_per_epoch() const {
-  const auto window = static_cast<std::size_t>(options_.window);
-  return (data_.training.frames() / data_.training.count() + window - 1) / window;
-}
+CharacterTraining::CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary,
+                                     const CharacterData& data, const rnn_train_options_t& options)
+    : Training(start, data_of(vocabulary, data, options), options) {}
 
-double CharacterTraining::characters_per_update() const {
-  const std::size_t steps = data_.training.frames() / data_.training.count();
-  return static_cast<double>(data_.batch * steps) / static_cast<double>(updates_per_epoch());
-}
-
-CharacterPlan CharacterTraining::plan_seconds(double seconds, std::uint64_t most_updates,
-                                              std::uint64_t validations) const {
+CharacterPlan Training::plan_seconds(double seconds, std::uint64_t most_updates,
+                                     std::uint64_t validations) const {
   const double limit = std::min(1.0, seconds / 10);
   const double update_seconds = measure_update(limit);
   const auto start = Clock::now();
@@ -372,7 +383,7 @@ CharacterPlan CharacterTraining::plan_seconds(double seconds, std::uint64_t most
 }
 
 // The seconds that an update takes, from as many as are done within `limit` seconds.
-double CharacterTraining::measure_update(double limit) const {
+double Training::measure_update(double limit) const {
   struct Stopwatch {
     double limit;
     Clock::time_point start;
@@ -385,11 +396,11 @@ double CharacterTraining::measure_update(double limit) const {
     return ++watch.updates >= 2 && seconds_since(watch.start) >= watch.limit;
   };
   options.user = &stopwatch;
-  rnn::Trainer(start_, &options).run(data_.training.view());
+  rnn::Trainer(start_, &options).run(data_.training);
   return seconds_since(stopwatch.start) / static_cast<double>(stopwatch.updates);
 }
 
-rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) const {
+rnn_train_options_t Training::options_for(const CharacterPlan& plan) const {
   rnn_train_options_t options = options_;
   options.epochs = std::numeric_limits<std::int32_t>::max();
   if (options.schedule == RNN_SCHEDULE_CONSTANT || options.schedule_updates != 0) return options;
@@ -399,19 +410,18 @@ rnn_train_options_t CharacterTraining::options_for(const CharacterPlan& plan) co
   return options;
 }
 
-CharacterResult CharacterTraining::run(const CharacterPlan& plan, const CharacterRun& files) {
+CharacterResult Training::run(const CharacterPlan& plan, const CharacterRun& files) {
   const Ranks ranks(options_.collective);
   ranks.check_same("the text", data_.digest);
   ranks.check_same("the number of updates", plan.updates);
   ranks.check_same("how often to validate", plan.validate_every);
   ranks.check_same("whether there is a checkpoint to go on from", files.resume.empty() ? 0 : 1);
   ranks.check_same("whether to save checkpoints", files.checkpoint.empty() ? 0 : 1);
-  return Run(plan, files, vocabulary_, data_.validation, characters_per_update(), options_for(plan))
-      .run(start_, data_.training.view());
+  return Run(plan, files, data_, options_for(plan)).run(start_);
 }
 
-rnn_evaluation_t CharacterTraining::evaluate(const rnn::Network& network, const Sequences& sequences,
-                                             int threads, int lanes, const rnn_collective_t* collective) {
+rnn_evaluation_t Training::evaluate(const rnn::Network& network, const rnn_sequences_t& sequences,
+                                    int threads, int lanes, const rnn_collective_t* collective) {
   auto options = rnn::sized<rnn_train_options_t>();
   options.threads = threads;
   options.lanes = lanes;
@@ -421,5 +431,5 @@ rnn_evaluation_t CharacterTraining::evaluate(const rnn::Network& network, const 
     whole.own_sequences = 0;
     options.collective = &whole;
   }
-  return network.evaluate(sequences.view(), &options);
+  return network.evaluate(sequences, &options);
 }

@@ -8,8 +8,10 @@
 #include <limits>
 #include <rnn/rnn.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "model_file.h"
 #include "text.h"
 
 // Where a loss is measured, so many characters at most are read from the initial state on.
@@ -110,28 +112,40 @@ struct CharacterResult {
   std::string checkpoint;  // the last one that was saved; empty: none
 };
 
-class CharacterTraining {
+// What a training is on, a text or other sequences; they are not copied.
+struct TrainingData {
+  rnn_sequences_t training;
+  rnn_sequences_t validation;
+  Metadata metadata;         // of its models
+  std::uint64_t digest = 0;  // of what all ranks have read
+  std::uint64_t updates_per_epoch = 1;
+  double units_per_update = 0;
+  std::string unit = "characters";  // the progress of these also has bits and the perplexity
+  double guess = 1;                 // the loss of who does not know the inputs
+};
+
+class Training {
  public:
-  // What is kept: start, vocabulary, data and what options point to. A schedule for which options say no updates
-  // ends with the plan. Of several ranks (options.collective) each has the pieces of its lanes, and the first one
+  // What is kept: start, what data point to and what options point to. A schedule for which options say no updates
+  // ends with the plan. Of several ranks (options.collective) each has the sequences of its lanes, and the first one
   // alone reads and writes models and checkpoints, and shows the progress.
-  CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary, const CharacterData& data,
-                    const rnn_train_options_t& options)
-      : start_(start), vocabulary_(vocabulary), data_(data), options_(options) {}
+  Training(const rnn::Network& start, TrainingData data, const rnn_train_options_t& options)
+      : start_(start), data_(std::move(data)), options_(options) {}
 
-  // What suits the most texts, with a rate that falls along a cosine to 0; the data's batch.
-  static rnn_train_options_t default_options(const CharacterData& data);
+  // What suits the most, with a rate that falls along a cosine to 0.
+  static rnn_train_options_t default_options(std::size_t batch);
 
-  std::uint64_t updates_per_epoch() const;
-  double characters_per_update() const;
+  std::uint64_t updates_per_epoch() const { return data_.updates_per_epoch; }
+  double units_per_update() const { return data_.units_per_update; }
+  const std::string& unit() const { return data_.unit; }
 
   // As many updates as there is time for, from how long the first ones and a validation take.
   CharacterPlan plan_seconds(double seconds, std::uint64_t most_updates, std::uint64_t validations) const;
 
   CharacterResult run(const CharacterPlan& plan, const CharacterRun& files);
 
-  // The mean loss in nats. Of several ranks all call it, with all sequences.
-  static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads,
+  // The mean loss. Of several ranks all call it, with all sequences.
+  static rnn_evaluation_t evaluate(const rnn::Network& network, const rnn_sequences_t& sequences, int threads,
                                    int lanes = 1, const rnn_collective_t* collective = nullptr);
 
   // Of a run: the plan's end is its own.
@@ -141,7 +155,21 @@ class CharacterTraining {
   double measure_update(double limit) const;
 
   const rnn::Network& start_;
-  const Vocabulary& vocabulary_;
-  const CharacterData& data_;
+  const TrainingData data_;
   const rnn_train_options_t options_;
+};
+
+// On a text, whose data are kept.
+class CharacterTraining : public Training {
+ public:
+  CharacterTraining(const rnn::Network& start, const Vocabulary& vocabulary, const CharacterData& data,
+                    const rnn_train_options_t& options);
+
+  static rnn_train_options_t default_options(const CharacterData& data) {
+    return Training::default_options(data.batch);
+  }
+  static rnn_evaluation_t evaluate(const rnn::Network& network, const Sequences& sequences, int threads,
+                                   int lanes = 1, const rnn_collective_t* collective = nullptr) {
+    return Training::evaluate(network, sequences.view(), threads, lanes, collective);
+  }
 };

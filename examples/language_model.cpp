@@ -66,7 +66,7 @@ void train(const LanguageModelOptions& options, const CharacterData& data, const
       training.plan_seconds(options.seconds, kMaximumEpochs * training.updates_per_epoch(), kValidations);
   std::printf("  untrained: %.2f bits per character\n", evaluate(model, data.validation, options.threads));
   std::printf("  %llu updates of %.0f characters\n", static_cast<unsigned long long>(plan.updates),
-              training.characters_per_update());
+              training.units_per_update());
   CharacterRun run;
   run.model = options.out;
   run.seconds = 1.1 * options.seconds;  // also on a machine that has become slower since it was measured

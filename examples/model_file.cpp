@@ -25,9 +25,9 @@ void check_writable(const std::string& path) {
     throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
 }
 
-void save_model(const rnn::Network& network, const Vocabulary& vocabulary, const std::string& path) {
+void save_model(const rnn::Network& network, const Metadata& metadata, const std::string& path) {
   rnn::Network model = network.fork();
-  model.set_metadata(kVocabularyKey, vocabulary.json().c_str());
+  for (const auto& [key, value] : metadata) model.set_metadata(key.c_str(), value.c_str());
   model.save_as(path);
 }
 
@@ -42,13 +42,13 @@ bool is_checkpoint(const rnn::Network& network, const std::string& path) {
   }
 }
 
-bool has_vocabulary(const rnn::Network& network) {
+bool has_metadata(const rnn::Network& network, const std::string& key) {
   const auto keys = network.metadata_keys();
-  return std::find(keys.begin(), keys.end(), kVocabularyKey) != keys.end();
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
 Vocabulary vocabulary_of(const rnn::Network& network, const std::string& path) {
-  if (!has_vocabulary(network))
+  if (!has_metadata(network, kVocabularyKey))
     throw std::invalid_argument(
         path + (is_checkpoint(network, path)
                     ? ": a checkpoint, from which rnn train --resume goes on, has no vocabulary"

@@ -234,7 +234,7 @@ void run(const Bench& bench, const CLI::App& command) {
                                              : rnn::Network::load(bench.model);
   Report report = {};
   report.config = network.config();
-  report.indices = bench.indices || report.config.embedding_size > 0 || has_vocabulary(network);
+  report.indices = bench.indices || report.config.embedding_size > 0 || has_metadata(network, kVocabularyKey);
   report.threads = bench.threads > 0 ? bench.threads : static_cast<int>(std::thread::hardware_concurrency());
   const bool is_trained = report.config.compute != RNN_COMPUTE_INT8;
   check_effect(command, "--threads", is_trained, "8-bit weights are not trained, and all else takes one");

@@ -9,6 +9,7 @@
 #include "../character_training.h"
 #include "../model_file.h"
 #include "common.h"
+#include "kinds.h"
 
 namespace {
 
@@ -112,6 +113,7 @@ void set_metadata(rnn::Network& network, const std::vector<std::string>& entries
 }
 
 void compare(const rnn::Network& from, const rnn::Network& to, const Convert& convert) {
+  check_text_model(to, convert.in);
   const std::vector<std::int32_t> text =
       encode(vocabulary_of(to, convert.in), read_input(convert.text), convert.text);
   check_length(text, convert.text);

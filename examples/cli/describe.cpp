@@ -158,7 +158,8 @@ void print_text(const Json& found, const std::optional<Counted>& counted) {
 void run(const Describe& describe) {
   const rnn::Network network = rnn::Network::load(describe.path);
   const rnn_config_t config = network.config();
-  const bool indices = describe.indices || config.embedding_size != 0 || has_vocabulary(network);
+  const bool indices =
+      describe.indices || config.embedding_size != 0 || has_metadata(network, kVocabularyKey);
   const Work work = work_of(network, indices);
   Json found = {{"file", describe.path},     {"network", summary(config)},
                 {"isa", rnn_isa()},          {"input", indices ? "an index" : "a vector"},

@@ -5,6 +5,7 @@
 
 #include "../model_file.h"
 #include "common.h"
+#include "kinds.h"
 #include "layers.h"
 
 namespace {
@@ -71,6 +72,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
   return {{"file", path},
           {"file_bytes", std::filesystem::file_size(path)},
           {"kind", is_checkpoint(network, path) ? "checkpoint" : "model"},
+          {"of", name_of_kind(kind_of(network))},
           {"cell", config.cell != 0 ? name_of_kind(config.cell) : ""},
           {"input_size", config.input_size},
           {"hidden_size", config.hidden_size},

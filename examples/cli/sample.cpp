@@ -8,6 +8,7 @@
 
 #include "../model_file.h"
 #include "common.h"
+#include "kinds.h"
 
 namespace {
 
@@ -63,6 +64,7 @@ Json json_of(const Sample& sample, const std::string& text, bool is_utf8, std::u
 
 void run(const Sample& sample, const CLI::App& command) {
   rnn::Network network = rnn::Network::load(sample.path);
+  check_text_model(network, sample.path);
   const Vocabulary vocabulary = vocabulary_of(network, sample.path);
   check_options(sample, command, network.config());
   std::vector<std::int32_t> prompt = vocabulary.encode(sample.prompt, "the prompt");

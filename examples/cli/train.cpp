@@ -17,6 +17,7 @@
 
 #include "../character_training.h"
 #include "../model_file.h"
+#include "kinds.h"
 #include "log.h"
 #include "ranks.h"
 
@@ -52,6 +53,14 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text t
                        train.batch);
 }
 
+const std::string& data_of(const Train& train) {
+  return !train.csv.empty() ? train.csv : !train.labels.empty() ? train.labels : train.text;
+}
+
+const char* name_of_data(const Train& train) {
+  return !train.csv.empty() ? "--csv" : !train.labels.empty() ? "--labels" : "the text";
+}
+
 // Empty: none.
 std::string checkpoint_of(const Train& train) {
   return train.checkpoint.empty() ? train.resume : train.checkpoint;
@@ -81,14 +90,15 @@ void check_outputs(const Train& train) {
   } catch (const std::invalid_argument& error) {
     throw UsageError(std::string("--out: ") + error.what() + "; rnn convert makes " + kConverted + " of it");
   }
-  const std::string text = train.text == "-" ? "" : train.text;
+  const std::string& given = data_of(train);
+  const std::string text = given == "-" ? "" : given;
   const std::string validation = held_out(train.validation) > 0 ? "" : train.validation;
   const std::string best = unfinished(train.model);
   const std::string stopped = checkpoint_of(train).empty() ? stopped_checkpoint(train) : "";
   const struct {
     const char* name;
     const std::string& path;
-  } read[] = {{"the text", text}, {"--validation", validation}, {"--init", train.init}},
+  } read[] = {{name_of_data(train), text}, {"--validation", validation}, {"--init", train.init}},
     written[] = {{"--out", train.model},
                  {"the unfinished model", best},
                  {"the checkpoint of a training that is stopped", stopped},
@@ -112,7 +122,9 @@ void check_outputs(const Train& train) {
 // That of --init, with the text's new characters; without --init the text's.
 Vocabulary vocabulary_for(const Train& train, const Text& text) {
   if (train.init.empty()) return Vocabulary(text);
-  const Vocabulary known = vocabulary_of(rnn::Network::load(train.init), train.init);
+  const rnn::Network model = rnn::Network::load(train.init);
+  check_text_model(model, train.init);
+  const Vocabulary known = vocabulary_of(model, train.init);
   if (!known.has_bytes() && !text.is_utf8())
     throw std::runtime_error(train.init + " is of characters; the text is neither UTF-8 nor marked UTF-16");
   return train.keep_vocabulary ? known : known.extended(text);
@@ -190,7 +202,7 @@ void check_schedule(const Train& train, const CLI::App& command) {
 }
 
 // Of a schedule that does not begin, or that makes no step, before the last update.
-void check_schedule_effect(const Train& train, const CLI::App& command, const CharacterTraining& training,
+void check_schedule_effect(const Train& train, const CLI::App& command, const Training& training,
                            const CharacterPlan& plan) {
   const std::uint64_t unit = train.schedule_by_epoch ? training.updates_per_epoch() : 1;
   const std::int64_t last = static_cast<std::int64_t>((plan.updates - 1) / unit);
@@ -202,17 +214,20 @@ void check_schedule_effect(const Train& train, const CLI::App& command, const Ch
                  "the rate does not fall before the last of " + std::to_string(plan.updates) + " updates");
 }
 
-// What was asked for and can have no effect on this network, text and plan.
-void check_effects(const Train& train, const CLI::App& command, const rnn_config_t& config,
-                   const CharacterData& data, const CharacterPlan& plan) {
-  const auto noted = [&](const char* option, bool has_effect, const std::string& reason) {
-    if (command.count(option) > 0 && !has_effect) note(option + (": " + reason));
-  };
+void check_network_effects(const Train& train, const CLI::App& command, const rnn_config_t& config) {
   check_effect(command, "--dropout", train.dropout == 0 || hidden_layers(config) > 1,
                "it acts between layers, and the network has one");
   check_effect(command, "--recurrent-dropout", train.recurrent_dropout == 0 || reads_state(config),
                "no layer has gates that read the state");
   check_effect(command, "--residual", config.num_layers > 1, "the network has one layer");
+}
+
+// What was asked for and can have no effect on this text and plan.
+void check_effects(const Train& train, const CLI::App& command, const CharacterData& data,
+                   const CharacterPlan& plan) {
+  const auto noted = [&](const char* option, bool has_effect, const std::string& reason) {
+    if (command.count(option) > 0 && !has_effect) note(option + (": " + reason));
+  };
   const std::size_t steps = data.training.frames() / data.training.count();
   noted("--window", static_cast<std::size_t>(train.window) <= steps,
         "the pieces of the text have " + std::to_string(steps) +
@@ -221,17 +236,6 @@ void check_effects(const Train& train, const CLI::App& command, const rnn_config
         "there are " + std::to_string(plan.updates) + " updates, and a validation after each");
   noted("--validation", held_out(train.validation) == 0 || !data.is_capped,
         "no more than 100000 characters are held out");
-}
-
-CharacterPlan plan_of(const Train& train, const CharacterTraining& training) {
-  if (train.seconds > 0) return training.plan_seconds(train.seconds, kMostUpdates, train.validations);
-  const std::uint64_t most_epochs = kMostUpdates / training.updates_per_epoch();
-  if (train.epochs > most_epochs)
-    throw UsageError("--epochs: " + std::to_string(train.epochs) + " are more than " +
-                     std::to_string(kMostUpdates) + " updates");
-  const std::uint64_t updates = train.updates > 0 ? train.updates : kDefaultUpdates;
-  return plan_updates(train.epochs > 0 ? train.epochs * training.updates_per_epoch() : updates,
-                      train.validations);
 }
 
 CharacterRun run_of(const Train& train) {
@@ -286,7 +290,7 @@ std::string of_resumed(const std::string& message, const Train& train) {
   return message;
 }
 
-CharacterResult train_or_resume(const Train& train, CharacterTraining& training, const CharacterPlan& plan,
+CharacterResult train_or_resume(const Train& train, Training& training, const CharacterPlan& plan,
                                 const CharacterRun& files) {
   if (train.resume.empty()) return training.run(plan, files);
   try {
@@ -298,28 +302,72 @@ CharacterResult train_or_resume(const Train& train, CharacterTraining& training,
   }
 }
 
-void print_text(const Train& train, const CharacterResult& result, const rnn_evaluation_t& learnt,
-                const rnn_evaluation_t& validation) {
-  print("%s after %llu updates, %.0fk characters/s\n", result.interrupted ? "interrupted" : "done",
-        static_cast<unsigned long long>(result.updates), result.characters / result.seconds / 1000);
+void print_text(const Train& train, const std::string& unit, const CharacterResult& result,
+                const Found& found) {
+  print("%s after %llu updates, %.0fk %s/s\n", result.interrupted ? "interrupted" : "done",
+        static_cast<unsigned long long>(result.updates), result.characters / result.seconds / 1000,
+        unit.c_str());
   if (result.skipped > 0)
     print("skipped     %llu updates that were not finite\n", static_cast<unsigned long long>(result.skipped));
-  print("training    %s\n", text_of(learnt).c_str());
-  print("validation  %s\n", text_of(validation).c_str());
+  print("training    %s\n", found.learnt.c_str());
+  print("validation  %s\n", found.validation.c_str());
   print("saved in %s\n", one_line(result.model).c_str());
   if (result.model != train.model) print("kept %s as it was\n", one_line(train.model).c_str());
 }
 
-void show(const Train& train, const CLI::App& command, const CharacterData& data, const CharacterPlan& plan,
-          const CharacterResult& result) {
+Found found_of(const Train& train, const CharacterData& data, const CharacterResult& result) {
   const rnn::Network model = rnn::Network::load(result.model);
   const auto evaluate = [&](const Sequences& sequences) {
     return CharacterTraining::evaluate(model, sequences, train.threads, train.lanes);
   };
   const rnn_evaluation_t learnt = evaluate(data.learnt), validation = evaluate(data.validation);
+  return {text_of(learnt), text_of(validation), json_of(learnt), json_of(validation)};
+}
+
+}  // namespace
+
+rnn::Network new_or_resumed(const Train& train, const CLI::App& command, std::int32_t inputs,
+                            std::int32_t outputs) {
+  if (train.resume.empty()) return train.shape.network(inputs, outputs);
+  rnn::Network network = rnn::Network::load(train.resume);
+  const rnn_config_t config = network.config();
+  check_shape(command, train.shape, config, train.resume);
+  if (config.input_size != inputs || network.output_size() != static_cast<std::size_t>(outputs))
+    throw std::runtime_error("--resume: " + std::string(name_of_data(train)) + " differs: " + train.resume +
+                             " has " + std::to_string(config.input_size) + " inputs and " +
+                             std::to_string(network.output_size()) + " outputs; here there are " +
+                             std::to_string(inputs) + " and " + std::to_string(outputs));
+  return network;
+}
+
+void check_other_options(const Train& train, const CLI::App& command) {
+  const std::string name = name_of_data(train);
+  for (const char* option : {"--init", "--keep-vocabulary", "--log", "--log-every"})
+    if (const CLI::Option* given = command.get_option_no_throw(option);
+        given != nullptr && given->count() > 0)
+      throw UsageError(option + (" is for a text, not for " + name));
+  if (ranks() != nullptr) throw UsageError(name + " is of one rank");
+  check_lanes(train);
+  check_outputs(train);
+  check_schedule(train, command);
+}
+
+CharacterResult carry_out(const Train& train, const CLI::App& command, const rnn::Network& start,
+                          Training& training, const CharacterPlan& plan, RunLog* log) {
+  check_schedule_effect(train, command, training, plan);
+  check_network_effects(train, command, start.config());
+  if (!train.quiet && rank() == 0) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
+  CharacterRun files = run_of(train);
+  files.log = log;
+  catch_interrupts();
+  return train_or_resume(train, training, plan, files);
+}
+
+void show(const Train& train, const CLI::App& command, const std::string& unit, const CharacterPlan& plan,
+          const CharacterResult& result, const Found& found) {
   const std::string next = result.interrupted ? going_on(command, plan, result.checkpoint) : "";
   if (!train.json) {
-    print_text(train, result, learnt, validation);
+    print_text(train, unit, result, found);
     if (result.interrupted) print("to go on:   %s\n", one_line(next).c_str());
     return;
   }
@@ -327,15 +375,38 @@ void show(const Train& train, const CLI::App& command, const CharacterData& data
                {"updates", result.updates},
                {"skipped_updates", result.skipped},
                {"seconds", result.seconds},
-               {"characters_per_second", result.characters / result.seconds},
+               {unit + "_per_second", result.characters / result.seconds},
                {"interrupted", result.interrupted},
-               {"training", json_of(learnt)},
-               {"validation", json_of(validation)}};
+               {"training", found.learnt_json},
+               {"validation", found.validation_json}};
   if (result.interrupted) json.update({{"checkpoint", result.checkpoint}, {"go_on", next}});
   print(json);
 }
 
+// Of several ranks not: whoever started them takes a status for a crash.
+void end_stopped(const CharacterResult& result) {
+  if (!result.interrupted || ranks() != nullptr) return;
+  flush_output();
+  throw Stopped(stop_signal);
+}
+
+CharacterPlan plan_of(const Train& train, const Training& training) {
+  if (train.seconds > 0) return training.plan_seconds(train.seconds, kMostUpdates, train.validations);
+  const std::uint64_t most_epochs = kMostUpdates / training.updates_per_epoch();
+  if (train.epochs > most_epochs)
+    throw UsageError("--epochs: " + std::to_string(train.epochs) + " are more than " +
+                     std::to_string(kMostUpdates) + " updates");
+  const std::uint64_t updates = train.updates > 0 ? train.updates : kDefaultUpdates;
+  return plan_updates(train.epochs > 0 ? train.epochs * training.updates_per_epoch() : updates,
+                      train.validations);
+}
+
+namespace {
+
 void run(const Train& train, const CLI::App& command) {
+  if (!train.csv.empty()) return train_series(train, command);
+  if (!train.labels.empty()) return train_labels(train, command);
+  if (train.text.empty()) throw UsageError("text is required, or --csv, or --labels");
   check_lanes(train);
   if (rank() == 0) check_outputs(train);
   check_effect(command, "--keep-vocabulary", !train.init.empty(), "it is for --init");
@@ -350,26 +421,19 @@ void run(const Train& train, const CLI::App& command) {
   const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
-  check_schedule_effect(train, command, training, plan);
-  check_effects(train, command, start.config(), data, plan);
-  if (!train.quiet && rank() == 0) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
+  check_effects(train, command, data, plan);
   const std::unique_ptr<RunLog> log = open_log(train, vocabulary, plan);
-  CharacterRun files = run_of(train);
-  files.log = log.get();
-  catch_interrupts();
-  const CharacterResult result = train_or_resume(train, training, plan, files);
-  if (rank() == 0) show(train, command, data, plan, result);
-  // Of several ranks not: whoever started them takes a status for a crash.
-  if (!result.interrupted || ranks() != nullptr) return;
-  flush_output();
-  throw Stopped(stop_signal);
+  const CharacterResult result = carry_out(train, command, start, training, plan, log.get());
+  if (rank() == 0) show(train, command, training.unit(), plan, result, found_of(train, data, result));
+  end_stopped(result);
 }
 
 }  // namespace
 
 void add_train(CLI::App& program) {
   const auto train = std::make_shared<Train>();
-  CLI::App& command = *program.add_subcommand("train", "Train a model of the characters of a text");
+  CLI::App& command =
+      *program.add_subcommand("train", "Train a model of a text, of a series, or of labelled texts");
   command.footer(
       "A text is UTF-8, with or without a byte order mark, or UTF-16 with one. Of any other file the\n"
       "model's characters are the bytes.\n"
@@ -379,6 +443,8 @@ void add_train(CLI::App& program) {
       "ranks. A second one ends the program.\n"
       "\n"
       "Examples:\n"
+      "  rnn train --csv sunspots.csv --target sunspots --horizon 5 -o sunspots.safetensors\n"
+      "  rnn train --labels names.tsv -o names.safetensors\n"
       "  rnn train book.txt -o book.safetensors\n"
       "  rnn train book.txt --cell lstm --hidden 512 --layers 2 --dropout 0.2 --checkpoint book.checkpoint\n"
       "  rnn train book.txt --resume book.checkpoint --updates 8000\n"

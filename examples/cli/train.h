@@ -10,6 +10,12 @@
 
 struct Train {
   std::string text;
+  std::string csv;     // or this
+  std::string labels;  // or this
+  std::string target;  // of csv
+  std::string inputs;
+  int horizon = 1;
+  bool no_header = false;
   std::string model = "model.safetensors";
   std::string checkpoint;
   std::string log;
@@ -48,9 +54,42 @@ void add_train_options(CLI::App& command, Train& train);
 
 // The library's.
 rnn_train_options_t options_of(const Train& train, const CharacterData& data);
+rnn_train_options_t options_of(const Train& train, std::size_t batch);
 
 // The part of the text that --validation says to hold out; 0 if it is a file, such as ./0.1.
 double held_out(const std::string& validation);
 
 // The most updates of a training.
 constexpr std::uint64_t kMostUpdates = 1 << 30;
+
+// --csv and --labels.
+void train_series(const Train& train, const CLI::App& command);
+void train_labels(const Train& train, const CLI::App& command);
+
+// What these share with texts.
+
+// A new network, or that of --resume, which has to have the same inputs and outputs.
+rnn::Network new_or_resumed(const Train& train, const CLI::App& command, std::int32_t inputs,
+                            std::int32_t outputs);
+
+CharacterPlan plan_of(const Train& train, const Training& training);
+
+// Options that have no effect on such data.
+void check_other_options(const Train& train, const CLI::App& command);
+
+// Do it, until it is done or stopped.
+CharacterResult carry_out(const Train& train, const CLI::App& command, const rnn::Network& start,
+                          Training& training, const CharacterPlan& plan, RunLog* log);
+
+// What was found, for people and for programs.
+struct Found {
+  std::string learnt;
+  std::string validation;
+  Json learnt_json;
+  Json validation_json;
+};
+void show(const Train& train, const CLI::App& command, const std::string& unit, const CharacterPlan& plan,
+          const CharacterResult& result, const Found& found);
+
+// Ends a command whose training was stopped.
+void end_stopped(const CharacterResult& result);

@@ -35,10 +35,47 @@ void add_length_options(CLI::App& command, Train& train) {
       ->excludes(epochs);
 }
 
+// What is learnt instead of a text.
+void add_other_data_options(CLI::App& command, Train& train, CLI::Option* text) {
+  CLI::Option* const csv =
+      command
+          .add_option("--csv", train.csv,
+                      "Learn to forecast a series, a file of comma-separated values with a row for\n"
+                      "each time, the oldest first; -: standard input")
+          ->check(not_empty())
+          ->type_name("FILE")
+          ->excludes(text);
+  command
+      .add_option("--labels", train.labels,
+                  "Learn to classify sequences, a file with a label, a tab and a text on each\n"
+                  "line; -: standard input")
+      ->check(not_empty())
+      ->type_name("FILE")
+      ->excludes(text)
+      ->excludes(csv);
+  command.add_option("--target", train.target, "With --csv: the column whose next values are forecast")
+      ->check(not_empty())
+      ->needs(csv);
+  command
+      .add_option("--inputs", train.inputs,
+                  "With --csv: the columns that are read, as a,b,c; default: all whose first\n"
+                  "value is a number, but none that only counts the rows")
+      ->check(not_empty())
+      ->needs(csv);
+  command.add_option("--horizon", train.horizon, "With --csv: how many values are forecast from each row")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str()
+      ->needs(csv);
+  command
+      .add_flag("--no-header", train.no_header,
+                "With --csv: the first row has values, too; the columns are called 1, 2, ...")
+      ->needs(csv);
+}
+
 void add_file_options(CLI::App& command, Train& train) {
-  command.add_option("text", train.text, "The file to learn; -: standard input")
-      ->required()
-      ->type_name("FILE");
+  CLI::Option* const text =
+      command.add_option("text", train.text, "The file to learn; -: standard input")->type_name("FILE");
+  add_other_data_options(command, train, text);
   command
       .add_option("-o,--out", train.model,
                   "Where to save the model of the best validation, .safetensors or .rnn.\n"
@@ -48,8 +85,9 @@ void add_file_options(CLI::App& command, Train& train) {
       ->capture_default_str();
   command
       .add_option("--validation", train.validation,
-                  "What tells which model is the best: a file, or the part of\n"
-                  "the text (100000 characters at most) that is not learnt")
+                  "What tells which model is the best: a file, or the part that is not learnt:\n"
+                  "of a text in four places, 100000 characters at most; of a series its last\n"
+                  "rows; of the texts of each label as many, at even distances")
       ->type_name("FILE")
       ->capture_default_str();
   command
@@ -160,7 +198,11 @@ void add_schedule_options(CLI::App& command, Train& train) {
 }  // namespace
 
 rnn_train_options_t options_of(const Train& train, const CharacterData& data) {
-  rnn_train_options_t options = CharacterTraining::default_options(data);
+  return options_of(train, data.batch);
+}
+
+rnn_train_options_t options_of(const Train& train, std::size_t batch) {
+  rnn_train_options_t options = Training::default_options(batch);
   options.window = train.window;
   options.learning_rate = train.learning_rate;
   options.weight_decay = train.weight_decay;

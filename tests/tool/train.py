@@ -301,7 +301,7 @@ def check_diverging(tool):
     """A loss that rises is said, once, and not of a training that learns."""
     command = ["train", "text", "--hidden", "8", "--cell", "vanilla", "--validations", "1", "-o", "rising.rnn", "--updates"]
     said = tool.run(*command, "30", "--learning-rate", "30", "--quiet").stderr.decode()
-    expect(re.search(r"rnn: note: the training diverges: its loss was [\d.]+ nats and is [\d.]+ after \d+ updates; a lower "
+    expect(re.search(r"rnn: note: the training diverges: its loss was [\d.]+ and is [\d.]+ after \d+ updates; a lower "
                      r"--learning-rate", said) and said.count("note") == 1, said)
     expect("note" not in tool.run(*command, "100", "--quiet").stderr.decode(), "a training that learns")
 

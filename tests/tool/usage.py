@@ -8,7 +8,7 @@ import subprocess
 
 from tool import expect, main
 
-COMMANDS = ("info", "convert", "train", "sample", "eval", "bench", "describe", "pack", "unpack")
+COMMANDS = ("info", "convert", "train", "sample", "eval", "predict", "bench", "describe", "pack", "unpack")
 
 
 def check_help(tool):
