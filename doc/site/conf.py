@@ -98,6 +98,14 @@ def with_names(app, document):
         link += literal
 
 
+def without_empty_lines(app, document):
+    """A part of a program ends with its last line."""
+    from docutils import nodes
+    for block in document.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip("\n")
+        block[:] = [nodes.Text(block.rawsource)]
+
+
 def with_pictures(app, document):
     """Our own pictures become a part of the page, whose colours they take, light or dark."""
     from docutils import nodes
@@ -137,4 +145,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", docstring)
     app.connect("doctree-read", without_folders)
     app.connect("doctree-read", with_names)
+    app.connect("doctree-read", without_empty_lines)
     app.connect("doctree-read", with_pictures, priority=100)  # before Sphinx collects the images
