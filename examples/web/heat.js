@@ -79,9 +79,8 @@ export class Heat {
     this.#box.setAttribute("aria-valuemax", String(look.letters.length));
   }
 
-  /** Colour by a unit of a layer, both from 0. */
+  /** Colour by a unit of a layer, both from 0. Returns the value that has the strongest colour. */
   colour(layer, unit) {
-    if (!this.#look) return;
     this.#column = this.layers.slice(0, layer).reduce((sum, size) => sum + size, 0) + unit;
     const values = this.#valuesOf(this.#column);
     const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 1);
@@ -91,6 +90,7 @@ export class Heat {
       span.style.setProperty("--share", Math.abs(share).toFixed(3));
     });
     this.#point(this.#at);
+    return largest;
   }
 
   /** The unit that follows a feature best: { layer, unit, correlation }; null: the text does not have it. */

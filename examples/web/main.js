@@ -7,6 +7,7 @@ import { WorkerClient } from "./worker_client.js";
 
 const WRITE_EVERY = 2000; // milliseconds of training between two samples
 const SAY_EVERY = 30000; // between two announcements of the loss
+const LONGEST_PROMPT = 40; // characters of a line, of which some words are
 const LARGEST_TEXT = 16e6; // bytes
 const LARGEST_MODEL = 256e6;
 
@@ -18,6 +19,7 @@ const heat = new Heat($.heat, $.readout);
 let model = null; // the worker's answer to create and open, with { key, isOpened }
 let updates = 0;
 let isTraining = false;
+let isStopWanted = false; // before it has begun
 let learntAfter = 0; // updates, when all completions were right
 let sampleSeed = 1;
 let isLooking = false;
@@ -86,14 +88,20 @@ function needsNew(now = settings()) {
   return updates === 0 && !model.isOpened && (model.text !== now.text || model.reading !== now.reading);
 }
 
-/** The beginnings to complete, of the first three lines, and the lines. */
+/** The first three lines, and as many of their words as make them different, to be completed. */
 function beginnings({ text }) {
   const lines = text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "")
     .slice(0, 3);
-  return lines.map((line) => ({ line, prompt: line.match(/^\S+/)[0].slice(0, 30) }));
+  const prompts = [];
+  for (const line of lines) {
+    const words = line.slice(0, LONGEST_PROMPT).split(" ");
+    const starts = words.map((_, i) => words.slice(0, i + 1).join(" "));
+    prompts.push(starts.find((start) => !prompts.includes(start)) ?? starts[0]);
+  }
+  return lines.map((line, i) => ({ line, prompt: prompts[i] }));
 }
 
 // ---- Showing ----------------------------------------------------------------------------------
@@ -193,12 +201,17 @@ async function create(now = settings()) {
 
 async function start() {
   const now = settings();
-  if (needsNew(now)) await create(now);
   const { text, reading, rate, most, pace } = now;
   const prompts = beginnings(now).map(({ prompt }) => prompt);
-  times = { looked: performance.now(), said: performance.now(), measured: performance.now(), characters: 0 };
+  isStopWanted = false;
   setTraining(true);
   try {
+    if (needsNew(now)) await create(now);
+    if (isStopWanted) {
+      setTraining(false);
+      return;
+    }
+    times = { looked: performance.now(), said: performance.now(), measured: performance.now(), characters: 0 };
     await worker.ask("start", { text, reading, rate, most, pace, prompts });
   } catch (error) {
     setTraining(false);
@@ -274,7 +287,13 @@ function showLayers() {
 }
 
 function colour() {
-  heat.colour($.layer.selectedIndex, Number($.unit.value) - 1);
+  if (heat.layers.length === 0) return;
+  const largest = heat.colour($.layer.selectedIndex, Number($.unit.value) - 1);
+  const minus = (value) => `\u2212${value}`;
+  const [end, half] = [largest, largest / 2].map((value) => +value.toPrecision(2));
+  $["legend-scale"].textContent = `${minus(end)} to ${end}`;
+  $["legend-down"].textContent = `line above: below ${minus(half)}`;
+  $["legend-up"].textContent = `line below: above ${half}`;
 }
 
 function find() {
@@ -352,9 +371,18 @@ async function pick(i) {
   $["sample-text"].value = String(i);
   const { text, settings: suitable } = TEXTS[i] ?? { text: $.text.value, settings: { ...OWN, reading: "text" } };
   $.text.value = text;
-  put(suitable);
+  if (!model?.isOpened) {
+    put(suitable);
+    showText();
+    await create();
+    return;
+  }
+  // A model that was opened may learn any text; Reset makes another.
+  $.reading.value = suitable.reading;
+  model.key = keyOf(settings());
   showText();
-  await create();
+  showState();
+  await Promise.all([complete(), look()]);
 }
 
 // ---- Controls ---------------------------------------------------------------------------------
@@ -368,8 +396,12 @@ showText();
 
 on($.controls, "submit", async (event) => {
   event.preventDefault();
-  if (isTraining) await worker.ask("stop");
-  else await start();
+  if (isTraining) {
+    isStopWanted = true;
+    await worker.ask("stop");
+  } else {
+    await start();
+  }
 });
 on($.reset, "click", async () => {
   if (!$.controls.reportValidity()) return;

@@ -77,8 +77,8 @@ was for the keeper. It was from his brother, who kept the lighthouse on the othe
 the stairs, and every evening I count them: one hundred and eleven. Have you ever counted yours?"
 
 The keeper read the letter once, he read it twice, and then he climbed the stairs and counted them again. One hundred
-and twelve. He wrote an answer, and he gave it to the woman, and the woman took it over the water. The answer said: "Count
-again, and count the last one. It is the one from which you see the sea."
+and twelve. He wrote an answer, and he gave it to the woman, and the woman took it over the water. The answer said:
+"Count again, and count the last one. It is the one from which you see the sea."
 
 In the winter the boat came back with another letter. It said: "You were right."
 `;

@@ -68,7 +68,9 @@ export class Vocabulary {
       const spelt =
         index === undefined ? Array.from(new TextEncoder().encode(symbol), (byte) => this.index(byte)) : [index];
       if (spelt.includes(undefined))
-        throw new Error(`${name} has a character that the model has not learnt: ${nameOf(symbol)}.`);
+        throw new Error(
+          `${name} has a character that the model has not learnt: ${nameOf(symbol)}. Reset makes a new model.`,
+        );
       indices.push(...spelt);
     }
     return Int32Array.from(indices);

@@ -1,5 +1,5 @@
-// Trains and runs the network, so that the page never waits. A request is { id, ask, ... }, its answer { id, answer } or
-// { id, error }. While it trains, the page is told { progress } and at the end { ended }.
+// Trains and runs the network, so that the page never waits. A request is { id, ask, ... }, its answer { id, answer }
+// or { id, error }. While it trains, the page is told { progress } and at the end { ended }.
 
 import { init, isSupported, Network, Trainer, version } from "./librnn/src/index.js";
 import { batchesOf } from "./batches.js";

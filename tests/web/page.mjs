@@ -1,6 +1,6 @@
-// page.mjs ORIGIN MODULES OUT [RNN]: the demo page at ORIGIN in headless Chromium. It trains, completes, saves and opens
-// models, says what is wrong, and can be used by keyboard and by screen readers. MODULES: a folder with playwright-core and
-// axe-core. OUT: a folder for files and pictures. RNN: the program, to exchange files with.
+// page.mjs ORIGIN MODULES OUT [RNN]: the demo page at ORIGIN in headless Chromium. It trains, completes, saves and
+// opens models, says what is wrong, and can be used by keyboard and by screen readers. MODULES: a folder with
+// playwright-core and axe-core. OUT: a folder for files and pictures. RNN: the program, to exchange files with.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -208,7 +208,7 @@ try {
     await ended(page);
     assert(own < ANSWER, `an answer takes ${own.toFixed(1)} ms of the page's thread`);
     const [median, worst] = [times[ANSWERS / 2], times.at(-1)].map((time) => time.toFixed(0));
-    return `an answer takes ${own.toFixed(1)} ms of the page's thread; by the clock, median ${median} ms, worst ${worst} ms`;
+    return `${own.toFixed(1)} ms of the page's thread; by the clock, median ${median} ms, worst ${worst} ms`;
   });
 
   await check("a unit is found, and its values are said", async () => {
@@ -257,6 +257,28 @@ try {
     await page.fill("#units", "1000");
     await page.click("#start");
     assert.equal(await page.evaluate(() => document.activeElement.id), "units");
+  });
+
+  await check("another network, and another text", async () => {
+    await page.fill("#units", "12");
+    await page.click("#reset");
+    await page.selectOption("#sample-text", "0");
+    await train(page, 5);
+    await page.fill("#layers", "2");
+    await page.selectOption("#cell", "vanilla");
+    await page.press("#layers", "Tab");
+    assert.equal(await text(page, "start"), "Start anew");
+    assert.match(await text(page, "network-note"), /Reset/);
+    await train(page, 10);
+    assert.equal(await text(page, "updates"), "10");
+    await page.waitForFunction(() => document.querySelector("#layer").length === 2);
+    await page.selectOption("#layer", { label: "2" });
+    await page.fill("#text", "hey how are you\nhey you are fine\n");
+    assert.equal(await text(page, "start"), "Go on"); // with what is learnt
+    await train(page, 5);
+    assert.equal(await text(page, "updates"), "15");
+    const beginnings = await page.locator("#completions li strong").allTextContents();
+    assert.deepEqual(beginnings, ["hey", "hey you"]);
   });
 
   await check("a text from a file", async () => {
