@@ -163,14 +163,18 @@ NumberTable read_table(const std::string& path, const TableOptions& options) {
   const std::vector<std::string> names = header_of(row, options.has_header, path);
   if (options.has_header && !reader.next(row))
     throw std::runtime_error(path + " has no rows below the names of its columns");
+  const auto check_width = [&] {
+    if (row.size() != names.size())
+      throw std::runtime_error(reader.place() + " has " + std::to_string(row.size()) +
+                               " fields; the first line has " + std::to_string(names.size()));
+  };
+  check_width();
   const std::vector<std::size_t> places = chosen(names, options, row, path);
   NumberTable table;
   for (const std::size_t c : places) table.names.push_back(names[c]);
   table.columns.resize(places.size());
   do {
-    if (row.size() != names.size())
-      throw std::runtime_error(reader.place() + " has " + std::to_string(row.size()) +
-                               " fields; the first line has " + std::to_string(names.size()));
+    check_width();
     for (std::size_t i = 0; i < places.size(); ++i)
       table.columns[i].push_back(value_of(row[places[i]], reader.place(), places[i], names[places[i]]));
   } while (reader.next(row));

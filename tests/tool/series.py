@@ -132,6 +132,7 @@ def check_bad_files(tool):
     for data, message in (
             (b"", "bad.csv is empty"), (b"\n\n", "bad.csv is empty"), (b"a,b\n", "has no rows below the names"),
             (good.replace("\n9,", "\n9,8,"), "line 11 has 3 fields; the first line has 2"),
+            ("# a comment\n# of, two\n" + good, "line 2 has 2 fields; the first line has 1"),
             (good.replace("9,2\n", "9\n"), "line 11 has 1 fields"), (good.replace("9,2\n", "\n9,2\n"), "line 11 has 1 fields"),
             (good.replace("9,2\n", "9,\n"), r"line 11, column 2 \(b\): there is no value"),
             (good.replace("9,2\n", "9, \n"), r"line 11, column 2 \(b\): there is no value"),
