@@ -136,7 +136,7 @@ export class Heat {
     const { letters, values, width, next } = this.#look;
     const named = (letter) => ({ "\n": "end of line", " ": "space" })[letter] ?? `'${letter}'`;
     const value = values[at * width + this.#column].toFixed(2).replace("-", "\u2212");
-    const follows = next[at].map(([letter, share]) => `${named(letter)} ${Math.round(100 * share)} %`).join(", ");
+    const follows = next[at].map(([letter, share]) => `${named(letter)} ${Math.round(100 * share)}\u00a0%`).join(", ");
     const text = `${named(letters[at])}: ${value}. Next, says the network: ${follows}`;
     this.#readout.textContent = text;
     this.#box.setAttribute("aria-valuenow", String(at + 1));

@@ -347,7 +347,7 @@ async function openModel() {
   try {
     answer = await worker.ask("open", { bytes });
   } catch (error) {
-    throw new Error(`${file.name} cannot be opened. ${error.message}`);
+    throw new Error(`${file.name} cannot be opened: ${error.message}`);
   }
   const { cell, units, layers } = answer;
   if ([...$.cell.options].some(({ value }) => value === cell)) $.cell.value = cell;

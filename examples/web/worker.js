@@ -272,7 +272,7 @@ function probable(logits) {
 function said(error) {
   if (error.code === "RNN_NOT_FINITE")
     return "The training has diverged. A lower learning rate may help; Reset begins anew.";
-  return error.message;
+  return error.message.replace(/^rnn_\w+: /, ""); // without the function's name
 }
 
 self.onmessage = async ({ data: { id, ask, ...fields } }) => {
