@@ -8,7 +8,7 @@ import { WorkerClient } from "./worker_client.js";
 const WRITE_EVERY = 2000; // milliseconds of training between two samples
 const SAY_EVERY = 30000; // between two announcements of the loss
 const LONGEST_PROMPT = 40; // characters of a line, of which some words are
-const LARGEST_TEXT = 16e6; // bytes
+const LARGEST_TEXT = 4e6; // bytes
 const LARGEST_MODEL = 256e6;
 
 const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((found) => [found.id, found]));
@@ -20,6 +20,7 @@ let model = null; // the worker's answer to create and open, with { key, isOpene
 let updates = 0;
 let isTraining = false;
 let isStopWanted = false; // before it has begun
+let begun = []; // what is completed, with the lines that it is of: { line, prompt }
 let learntAfter = 0; // updates, when all completions were right
 let sampleSeed = 1;
 let isLooking = false;
@@ -142,21 +143,20 @@ function showFigures() {
 }
 
 function showCompletions(written) {
-  const lines = beginnings(settings());
-  const isRight = (i) => written[i] !== null && lines[i].prompt + written[i] === lines[i].line;
+  const isRight = ({ line, prompt }, i) => written[i] !== null && prompt + written[i] === line;
   $.completions.replaceChildren(
-    ...lines.map(({ prompt }, i) => {
+    ...begun.map(({ line, prompt }, i) => {
       const item = document.createElement("li");
       const [begin, rest, mark] = ["strong", "span", "span"].map((name) => document.createElement(name));
       begin.textContent = prompt;
       rest.textContent = written[i] ?? " (has characters that the model has not learnt)";
-      mark.textContent = isRight(i) ? "right" : "";
+      mark.textContent = isRight({ line, prompt }, i) ? "right" : "";
       mark.className = "mark";
       item.append(begin, rest, " ", mark);
       return item;
     }),
   );
-  if (learntAfter === 0 && updates > 0 && lines.length > 0 && lines.every((_, i) => isRight(i))) {
+  if (learntAfter === 0 && updates > 0 && begun.length > 0 && begun.every(isRight)) {
     learntAfter = updates;
     announce(`All beginnings are completed as in the text, after ${updates} updates.`);
   }
@@ -186,7 +186,8 @@ async function adopt(answer, fields) {
 }
 
 async function complete() {
-  const prompts = beginnings(settings()).map(({ prompt }) => prompt);
+  begun = beginnings(settings());
+  const prompts = begun.map(({ prompt }) => prompt);
   showCompletions((await worker.ask("complete", { prompts })).completions);
 }
 
@@ -202,7 +203,6 @@ async function create(now = settings()) {
 async function start() {
   const now = settings();
   const { text, reading, rate, most, pace } = now;
-  const prompts = beginnings(now).map(({ prompt }) => prompt);
   isStopWanted = false;
   setTraining(true);
   try {
@@ -211,6 +211,8 @@ async function start() {
       setTraining(false);
       return;
     }
+    begun = beginnings(now);
+    const prompts = begun.map(({ prompt }) => prompt);
     times = { looked: performance.now(), said: performance.now(), measured: performance.now(), characters: 0 };
     await worker.ask("start", { text, reading, rate, most, pace, prompts });
   } catch (error) {

@@ -43,7 +43,14 @@ const requests = {
   /** The network of a file. */
   open({ bytes }) {
     const network = Network.load(bytes);
-    return adopt(network, Vocabulary.from(network));
+    try {
+      const vocabulary = Vocabulary.from(network);
+      network.generate([0], 1); // a bidirectional one cannot
+      return adopt(network, vocabulary);
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
   },
 
   save() {

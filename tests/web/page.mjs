@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const [origin, modules, out, rnn] = process.argv.slice(2);
 const require = createRequire(join(modules, "package.json"));
@@ -222,7 +223,10 @@ try {
     for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"]) await page.keyboard.press(key);
     const heat = page.locator("#heat");
     assert.equal(await heat.getAttribute("aria-valuenow"), "2");
-    assert.match(await heat.getAttribute("aria-valuetext"), /^'o': \u2212?\d\.\d\d\. Next, says the network: .* \d+\u00a0%/);
+    assert.match(
+      await heat.getAttribute("aria-valuetext"),
+      /^'o': \u2212?\d\.\d\d\. Next, says the network: .* \d+\u00a0%/,
+    );
     await page.selectOption("#feature", { label: "quotes: inside or outside" });
     await page.click("#find");
     assert.match(await text(page, "found"), /has nothing of/);
@@ -246,6 +250,19 @@ try {
     assert.match(await alertOf(page), /a\.txt is not a text in UTF-8/);
     await page.setInputFiles("#model-file", { name: "a.bin", mimeType: "", buffer: Buffer.from("this is no model") });
     assert.match(await alertOf(page), /^a\.bin cannot be opened: the file/);
+    const { init, Network } = await import(pathToFileURL(resolve("build/web/librnn/src/index.js")));
+    await init();
+    const made = async (options, vocabulary) => {
+      const network = new Network({ inputSize: 2, hiddenSize: 4, outputSize: 2, ...options });
+      if (vocabulary) network.setMetadata("vocabulary", vocabulary);
+      const buffer = Buffer.from(network.save());
+      await page.setInputFiles("#model-file", { name: "b.safetensors", mimeType: "", buffer });
+      return alertOf(page);
+    };
+    assert.match(await made({}), /has no vocabulary in its metadata/);
+    assert.match(await made({}, '["a","b","c"]'), /vocabulary has 3 characters; the network has 2 inputs/);
+    assert.match(await made({}, '["a","bc"]'), /vocabulary in the model's metadata is damaged/);
+    assert.match(await made({ flags: ["bidirectional"] }, '["a","b"]'), /reads whole sequences/);
     await page.setInputFiles("#model-file", file);
     await page.waitForFunction(() => document.querySelector("#model").textContent.includes("page.safetensors"));
     await page.fill("#text", "a text with an X, which the three sentences do not have");
