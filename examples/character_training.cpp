@@ -19,10 +19,8 @@ namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kPlaces = 4;             // in which text is held out
-constexpr std::size_t kMostHeldOut = 100'000;  // characters; more would only take time
-constexpr std::int32_t kWindow = 64;           // characters through which gradients flow
-constexpr double kRise = 0.25;                 // of the loss of guessing, which tells a run that diverges
+constexpr std::int32_t kWindow = 64;  // characters through which gradients flow
+constexpr double kRise = 0.25;        // of the loss of guessing, which tells a run that diverges
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -229,22 +227,6 @@ class Run {
   CharacterResult result_;
 };
 
-// FNV-1a, of characters.
-std::uint64_t digest_of(const Sequences& sequences, std::uint64_t before) {
-  const rnn_sequences_t view = sequences.view();
-  std::uint64_t digest = before ^ 0xcbf29ce484222325;
-  for (std::size_t i = 0; i < view.frames; ++i)
-    digest = (digest ^ static_cast<std::uint64_t>(view.classes[i])) * 0x100000001b3;
-  return digest;
-}
-
-// The text at `places` in the middle of as many equal parts of it.
-std::vector<std::size_t> places_of(std::size_t size, std::size_t length) {
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < kPlaces; ++i) places.push_back((2 * i + 1) * size / (2 * kPlaces) - length / 2);
-  return places;
-}
-
 TrainingData data_of(const Vocabulary& vocabulary, const CharacterData& data,
                      const rnn_train_options_t& options) {
   const std::size_t steps = data.training.frames() / data.training.count();
@@ -263,62 +245,6 @@ TrainingData data_of(const Vocabulary& vocabulary, const CharacterData& data,
 
 }  // namespace
 
-CharacterData::CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch) {
-  const double part = held_out * static_cast<double>(text.size());
-  const std::size_t length = std::min(static_cast<std::size_t>(part), kMostHeldOut) / kPlaces;
-  if (length < 2)
-    throw std::invalid_argument("the text has " + std::to_string(text.size()) +
-                                " characters; it is too short to hold a part of it out for validation");
-  is_capped = part > static_cast<double>(kMostHeldOut);
-  // What is learnt moves together, within the memory of the text.
-  const auto at = [&](std::size_t place) { return text.begin() + static_cast<std::ptrdiff_t>(place); };
-  auto end = text.begin();
-  std::size_t first = 0;
-  for (const std::size_t place : places_of(text.size(), length)) {
-    validation.add_pieces(text.data() + place, length, kEvaluatedPiece);
-    end = std::copy(at(first), at(place), end);
-    first = place + length;
-  }
-  text.erase(std::copy(at(first), text.end(), end), text.end());
-  cut(std::move(text), batch);
-}
-
-CharacterData::CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text,
-                             std::size_t batch) {
-  check_length(validation_text, "the validation text");
-  validation = Sequences::pieces(std::move(validation_text), kEvaluatedPiece);
-  cut(std::move(text), batch);
-}
-
-CharacterData::CharacterData(std::vector<std::int32_t> text, std::size_t batch) {
-  cut(std::move(text), batch);
-}
-
-void CharacterData::cut(std::vector<std::int32_t> text, std::size_t batch) {
-  const std::size_t steps = text.empty() ? 0 : (text.size() - 1) / batch;
-  if (steps < 2)
-    throw std::invalid_argument("the text has " + std::to_string(text.size()) +
-                                " characters to learn; a batch of " + std::to_string(batch) +
-                                " pieces takes at least " + std::to_string(2 * batch + 1));
-  const std::size_t length = std::min({validation.frames(), text.size(), kMostHeldOut}) / kPlaces;
-  if (length < 2) {
-    learnt.add(text.data(), 2);
-  } else {
-    for (const std::size_t place : places_of(text.size(), length))
-      learnt.add_pieces(text.data() + place, length, kEvaluatedPiece);
-  }
-  training = Sequences::rows(std::move(text), batch);
-  this->batch = batch;
-}
-
-void CharacterData::keep_own(std::int32_t lanes, const rnn_collective_t& ranks) {
-  digest = digest_of(validation, digest_of(training, 0));
-  std::vector<std::size_t> own;
-  for (std::size_t n = 0; n < batch; ++n)
-    if (rnn_rank_of(rnn_lane_of(n, lanes), lanes, ranks.ranks) == ranks.rank) own.push_back(n);
-  training = training.some(own);
-}
-
 std::vector<std::uint64_t> Ranks::all(std::uint64_t value) const {
   if (collective_ == nullptr) return {value};
   const auto count = static_cast<std::size_t>(collective_->ranks);
@@ -336,6 +262,20 @@ void Ranks::check_same(const std::string& name, std::uint64_t value) const {
 bool Ranks::any(bool here) const {
   const std::vector<std::uint64_t> values = all(here ? 1 : 0);
   return std::any_of(values.begin(), values.end(), [](std::uint64_t value) { return value != 0; });
+}
+
+std::vector<std::uint64_t> Ranks::gather(const std::vector<std::uint64_t>& values) const {
+  if (collective_ == nullptr) return values;
+  std::vector<std::size_t> sizes;
+  std::size_t count = 0;
+  for (const std::uint64_t size : all(values.size())) {
+    sizes.push_back(static_cast<std::size_t>(size) * sizeof values[0]);
+    count += static_cast<std::size_t>(size);
+  }
+  std::vector<std::uint64_t> gathered(count);
+  if (collective_->gather(values.data(), gathered.data(), sizes.data(), collective_->user) != 0)
+    throw std::runtime_error("the ranks cannot exchange data");
+  return gathered;
 }
 
 std::string checkpoint_at(const std::string& path, std::uint64_t update) {

@@ -11,34 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "character_data.h"
 #include "model_file.h"
 #include "text.h"
-
-// Where a loss is measured, so many characters at most are read from the initial state on.
-constexpr std::size_t kEvaluatedPiece = 10000;
-
-// A text, cut into what is learnt, pieces of the same length that are read side by side, and what is not.
-struct CharacterData {
-  // Holds that part of the text out, in a few places. Throws std::invalid_argument if the text is too short.
-  CharacterData(std::vector<std::int32_t> text, double held_out, std::size_t batch);
-  CharacterData(std::vector<std::int32_t> text, std::vector<std::int32_t> validation_text, std::size_t batch);
-
-  // With nothing held out.
-  CharacterData(std::vector<std::int32_t> text, std::size_t batch);
-
-  // Leaves this rank the pieces of its lanes.
-  void keep_own(std::int32_t lanes, const rnn_collective_t& ranks);
-
-  Sequences training;
-  std::size_t batch = 0;     // the pieces of all ranks
-  std::uint64_t digest = 0;  // of what all ranks have read, once they keep their own
-  Sequences validation;
-  bool is_capped = false;  // a smaller part is held out
-  Sequences learnt;        // as much of the training text as is held out, or 100000 characters, to compare
-
- private:
-  void cut(std::vector<std::int32_t> text, std::size_t batch);
-};
 
 struct CharacterPlan {
   std::uint64_t updates;  // a multiple of validate_every
@@ -92,6 +67,14 @@ class Ranks {
   void check_same(const std::string& name, std::uint64_t value) const;
   // Whether one of them gives true.
   bool any(bool here) const;
+  // What all give, one behind the other. Throws std::runtime_error.
+  std::vector<std::uint64_t> gather(const std::vector<std::uint64_t>& values) const;
+  std::size_t rank() const {
+    return collective_ == nullptr ? 0 : static_cast<std::size_t>(collective_->rank);
+  }
+  std::size_t count() const {
+    return collective_ == nullptr ? 1 : static_cast<std::size_t>(collective_->ranks);
+  }
 
  private:
   std::vector<std::uint64_t> all(std::uint64_t value) const;

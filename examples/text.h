@@ -15,6 +15,8 @@ class Text {
   Text() = default;
   explicit Text(const std::string& bytes) : Text(std::vector<std::string>{bytes}) {}
   static Text read(std::istream& file);
+  // Of these symbols of another text, by their codes; a byte that is not part of a character is none of a UTF-8 text.
+  static Text of_symbols(const std::vector<std::uint32_t>& codes);
 
   bool is_utf8() const { return is_utf8_; }
   std::size_t bytes() const;
@@ -48,6 +50,10 @@ class Vocabulary {
   std::int32_t size() const { return static_cast<std::int32_t>(codes_.size()); }
   // Whether a symbol is a byte: what is decoded need not be UTF-8.
   bool has_bytes() const;
+  // Whether all are: then a text is its bytes, although it is UTF-8.
+  bool is_of_bytes() const { return is_of_bytes_; }
+  // Whether all symbols of a text are in it.
+  bool knows(const Text& text) const;
 
   // The first few symbols from `first` on, for a message: "'x' (U+0078), 'y' (U+0079), ...".
   std::string description_from(std::int32_t first) const;
@@ -56,14 +62,18 @@ class Vocabulary {
   // vocabulary.
   std::vector<std::int32_t> encode(Text text, const std::string& name = "the text") const;
   std::vector<std::int32_t> encode(const std::string& text, const std::string& name = "the text") const;
+  // Appends a part of a text; `place`, of its first symbol, becomes that of the next part.
+  struct Place {
+    std::string name;
+    std::size_t line = 1, column = 1;
+  };
+  void encode(const std::string& part, Place& place, std::vector<std::int32_t>& indices) const;
 
   // The bytes of a text, UTF-8 unless has_bytes().
   std::string decode(const std::vector<std::int32_t>& indices) const;
 
  private:
   explicit Vocabulary(std::vector<std::uint32_t> codes);
-  struct Place;
-  void encode(const std::string& part, Place& place, std::vector<std::int32_t>& indices) const;
 
   std::vector<std::uint32_t> codes_;  // in a text's vocabulary ascending
   std::vector<std::int32_t> index_;   // of a code; -1: not in the vocabulary
@@ -84,9 +94,6 @@ class Sequences {
 
   // The same characters, in sequences of at most about `piece` of them; 0: in one.
   void add_pieces(const std::int32_t* text, std::size_t size, std::size_t piece);
-
-  // Those with these numbers, ascending.
-  Sequences some(const std::vector<std::size_t>& numbers) const;
 
   std::size_t count() const { return lengths_.size(); }
   std::size_t frames() const;

@@ -297,9 +297,12 @@ Text read_input(const std::string& path) {
 std::vector<std::int32_t> encode(const Vocabulary& vocabulary, Text text, const std::string& name) {
   const bool is_utf8 = text.is_utf8();
   std::vector<std::int32_t> indices = vocabulary.encode(std::move(text), name);
-  if (!is_utf8)
-    note(name + " is neither UTF-8 nor UTF-16 with a byte order mark: its bytes are the characters");
+  if (!is_utf8) note_bytes(name);
   return indices;
+}
+
+void note_bytes(const std::string& name) {
+  note(name + " is neither UTF-8 nor UTF-16 with a byte order mark: its bytes are the characters");
 }
 
 CLI::Validator not_empty() {

@@ -105,6 +105,7 @@ Text read_input(const std::string& path);
 
 // The text as its symbols in the vocabulary; notes if they are its bytes, as it is not UTF-8.
 std::vector<std::int32_t> encode(const Vocabulary& vocabulary, Text text, const std::string& name);
+void note_bytes(const std::string& name);
 
 // For options that may not be empty, such as paths.
 CLI::Validator not_empty();

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "kinds.h"
 #include "log.h"
 #include "ranks.h"
+#include "text_parts.h"
 
 namespace {
 
@@ -51,6 +53,16 @@ CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text t
   if (part > 0) return CharacterData(std::move(indices), part, train.batch);
   return CharacterData(std::move(indices), encode(vocabulary, read_text(train.validation), train.validation),
                        train.batch);
+}
+
+// What this rank needs of it.
+CharacterData read_own_data(const Train& train, const Vocabulary& vocabulary, TextParts& parts) {
+  const Characters text = parts.encoded_by(vocabulary);
+  if (!parts.symbols().is_utf8()) note_bytes("the text");
+  const double part = held_out(train.validation);
+  if (part > 0) return CharacterData(text, part, train.batch, train.lanes, *ranks());
+  return CharacterData(text, encode(vocabulary, read_text(train.validation), train.validation), train.batch,
+                       train.lanes, *ranks());
 }
 
 const std::string& data_of(const Train& train) {
@@ -411,13 +423,15 @@ void run(const Train& train, const CLI::App& command) {
   if (rank() == 0) check_outputs(train);
   check_effect(command, "--keep-vocabulary", !train.init.empty(), "it is for --init");
   check_schedule(train, command);
-  Text text = read_input(train.text);
-  const Vocabulary vocabulary = vocabulary_for(train, text);
-  CharacterData data = read_data(train, vocabulary, std::move(text));
+  std::optional<TextParts> parts;
   if (ranks() != nullptr) {
-    data.keep_own(train.lanes, *ranks());
+    parts.emplace(train.text, Ranks(ranks()));
     ranks()->own_sequences = 1;
   }
+  Text text = parts ? parts->symbols() : read_input(train.text);
+  const Vocabulary vocabulary = vocabulary_for(train, text);
+  const CharacterData data =
+      parts ? read_own_data(train, vocabulary, *parts) : read_data(train, vocabulary, std::move(text));
   const rnn::Network start = start_network(train, command, vocabulary);
   CharacterTraining training(start, vocabulary, data, options_of(train, data));
   const CharacterPlan plan = plan_of(train, training);
