@@ -16,7 +16,7 @@ def ldconfig(*options):
     command = shutil.which("ldconfig") or shutil.which("ldconfig", path="/sbin:/usr/sbin")
     if not command:
         return None
-    result = subprocess.run([command, *options], capture_output=True, text=True)
+    result = subprocess.run([command, *options], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     return result.stdout if result.returncode == 0 else None
 
 
@@ -38,7 +38,7 @@ def pkg_config_folders():
 def main():
     libraries = pathlib.Path(os.environ["MESON_INSTALL_PREFIX"], sys.argv[1])
     soname = sys.argv[2]
-    if ldconfig("-p") is None:  # not glibc, whose loader reads the cache
+    if " libs found in cache" not in (ldconfig("-p") or ""):  # not glibc, whose loader reads the cache
         return
     if os.geteuid() == 0:
         ldconfig()
