@@ -75,8 +75,11 @@ def docstring(app, what, name, thing, options, lines):
 
 
 def without_folders(app, document):
-    """A link to a folder has no page to go to: its text stays."""
+    """A link to a folder has no page to go to, and a page of another site not its files: its text stays."""
     from sphinx import addnodes
+    for link in list(document.findall(addnodes.download_reference)):
+        if link["reftarget"].endswith(".html"):
+            link.replace_self(link.children)
     source = pathlib.Path(app.env.doc2path(app.env.docname)).parent
     for link in list(document.findall(addnodes.pending_xref)):
         if link.get("reftype") == "myst" and (source / link["reftarget"]).is_dir():
@@ -143,7 +146,8 @@ def setup(app):
     app.connect("doctree-resolved", with_enum_names)
     app.connect("build-finished", with_script)
     app.connect("autodoc-process-docstring", docstring)
-    app.connect("doctree-read", without_folders)
+    # Before Sphinx collects pictures and downloads.
+    app.connect("doctree-read", without_folders, priority=100)
+    app.connect("doctree-read", with_pictures, priority=100)
     app.connect("doctree-read", with_names)
     app.connect("doctree-read", without_empty_lines)
-    app.connect("doctree-read", with_pictures, priority=100)  # before Sphinx collects the images
