@@ -116,9 +116,9 @@ RNN_API const char *rnn_last_error(void);
  * Since    0.1 */
 RNN_API const char *rnn_version(void);
 
-/* The instruction set in use: "sse2", "avx2", "avx512", "neon" or, plain code for every CPU, "scalar". It is
- * the best one of this CPU, or the lower one that the environment variable RNN_ISA names; it is chosen once,
- * at first use. "none" if RNN_ISA names one that this CPU or build lacks.
+/* The instruction set in use: "sse2", "avx2", "avx512", "neon", of WebAssembly "wasm" or "wasm_fma" or, plain
+ * code for every CPU, "scalar". It is the best one of this CPU, or the lower one that the environment variable
+ * RNN_ISA names; it is chosen once, at first use. "none" if RNN_ISA names one that this CPU or build lacks.
  *
  * Returns  a string that lives as long as the program
  * Errors   none (an RNN_ISA that this CPU or build lacks makes rnn_create fail)

@@ -250,6 +250,7 @@ export function allocate(bytes) {
 /** What calls read and write, for as long as they need it. */
 export class Frame {
   #blocks = [];
+  #last = [];
 
   bytes(size) {
     const address = allocate(size);
@@ -302,8 +303,13 @@ export class Frame {
       writeField(field, address, typeof value === "string" ? this.text(value) : value);
     }
   }
+  /** Call body when this is released. */
+  finally(body) {
+    this.#last.push(body);
+  }
   release() {
     for (const address of this.#blocks.splice(0)) raw.free(address);
+    for (const body of this.#last.splice(0)) body();
   }
 }
 

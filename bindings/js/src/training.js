@@ -92,7 +92,7 @@ export function train(network, data, options, onProgress) {
 }
 
 export class Trainer extends Handle {
-  #report;
+  #report = null;
   #inputSize;
   #outputSize;
   #running = false;
@@ -103,15 +103,17 @@ export class Trainer extends Handle {
     if (!(network instanceof Network)) throw new TypeError(`network is ${show(network)}; it must be a Network`);
     this.#inputSize = network.inputSize;
     this.#outputSize = network.outputSize;
-    this.#report = onProgress ? reporter(onProgress) : null;
     const frame = new Frame();
     try {
+      if (onProgress) {
+        this.#report = reporter(onProgress);
+        frame.finally(this.#report.release);
+      }
       const fields = trainFields(frame, options, this.#inputSize, this.#outputSize);
       const settings = frame.struct("rnn_train_options_t", { ...fields, ...this.#report?.fields });
       const address = made(frame, (out) => check(library().rnn_trainer_create(network._address, settings, out)));
       this._hold(address, library().rnn_trainer_destroy, frame);
     } catch (error) {
-      this.#report?.release();
       frame.release();
       throw error;
     }
@@ -183,7 +185,6 @@ export class Trainer extends Handle {
 
   dispose() {
     this.#idle();
-    if (!this.disposed) this.#report?.release();
     super.dispose();
   }
 }
