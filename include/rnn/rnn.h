@@ -117,7 +117,7 @@ RNN_API const char *rnn_last_error(void);
 RNN_API const char *rnn_version(void);
 
 /* The instruction set in use: "sse2", "avx2", "avx512", "neon", of WebAssembly "wasm" or "wasm_fma" or, plain
- * code for every CPU, "scalar". It is the best one of this CPU, or the lower one that the environment variable
+ * code for every CPU, "scalar". It is the best one of this CPU, or the lower one that environment variable
  * RNN_ISA names; it is chosen once, at first use. "none" if RNN_ISA names one that this CPU or build lacks.
  *
  * Returns  a string that lives as long as the program
