@@ -271,6 +271,12 @@ test("errors name what is wrong, with its value", () => {
     [() => load(new Uint8Array(3)), RnnError, ""],
     [() => net.generate([0.5], 3), TypeError, "prompt[0] is 0.5; it must be a whole number"],
     [() => net.generate([0], 3), RnnError, "rnn_generate"],
+    [() => net.generate(new Set([0]), 3), TypeError, "prompt is Set; it must be an array of indices"],
+    [() => net.step([1, 2, 3], [0, 0]), TypeError, "y is Array(2); it must be a Float32Array(2)"],
+    [() => net.forward([new Array(3)]), TypeError, "sequences[0][0] is undefined; it must be a whole number"],
+    [() => net.forward([[[1, 2, 3], , [1, 2, 3]]]), TypeError, "sequences[0][1] is undefined"],
+    [() => net.setMetadata("a\0b", "c"), TypeError, "has a zero character"],
+    [() => net.setMetadata("a", "b\0c"), TypeError, "has a zero character"],
   ];
   for (const [call, type, words] of refused)
     assert.throws(call, (error) => {
@@ -288,6 +294,25 @@ test("errors name what is wrong, with its value", () => {
   assert.equal(error.status, 1);
   assert.equal(error.code, "RNN_INVALID_ARGUMENT");
   assert.ok(error.message.startsWith("rnn_create: config.input_size is 0"), error.message);
+});
+
+test("sizes of 4 GB or more are no memory, not their lowest 32 bits", () => {
+  const net = new Network({ inputSize: 4, hiddenSize: 4 });
+  const noMemory = { name: "RnnError", code: "RNN_OUT_OF_MEMORY" };
+  assert.throws(() => net.rollout([1, 2, 3, 4], 2 ** 28), noMemory);
+  assert.throws(() => net.generate([1], 2 ** 30), noMemory);
+  assert.throws(() => net.reserveBlock(2 ** 27), noMemory);
+  assert.ok(net.step([1, 2, 3, 4]).every(Number.isFinite));
+});
+
+test("blocks of a network that is disposed of write nothing", () => {
+  const net = new Network({ inputSize: 4, hiddenSize: 4 });
+  net.stepBlock(new Float32Array(1024));
+  net.dispose();
+  const bytes = () => new Uint8Array(raw().memory.buffer).slice();
+  const before = bytes();
+  assert.throws(() => net.stepBlock(new Float32Array(1024).fill(1)), /disposed of/);
+  assert.ok(Buffer.from(bytes()).equals(before));
 });
 
 test("networks that nobody holds are released", { skip: !globalThis.gc && "needs --expose-gc" }, async () => {

@@ -242,7 +242,8 @@ export function check(status) {
 }
 
 export function allocate(bytes) {
-  const address = library().malloc(Math.max(bytes, 1));
+  // malloc would take the lowest 32 bits of more.
+  const address = bytes < 2 ** 32 ? library().malloc(Math.max(bytes, 1)) : 0;
   if (!address) throw new RnnError(STATUS.RNN_OUT_OF_MEMORY, `librnn: no memory for ${bytes} bytes`);
   return address;
 }
@@ -276,6 +277,7 @@ export class Frame {
     return address;
   }
   text(value) {
+    if (value.includes("\0")) throw new TypeError(`${show(value)} has a zero character, with which texts end`);
     const bytes = encode(value);
     const address = this.bytes(bytes.length + 1);
     const { u8 } = memory();

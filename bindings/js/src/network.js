@@ -30,6 +30,12 @@ function floats(name, values, count) {
   return values;
 }
 
+/** Where numbers of a given length are written. */
+function room(name, values, count) {
+  if (Array.isArray(values)) throw new TypeError(`${name} is ${show(values)}; it must be a Float32Array(${count})`);
+  return floats(name, values, count);
+}
+
 function bytesOf(name, value) {
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -166,14 +172,14 @@ export class Network extends Handle {
     const handle = this._address;
     const { f32 } = memory();
     f32.set(floats("x", x, this.#inputSize), this.#x / 4);
-    floats("y", y, this.#outputSize);
+    room("y", y, this.#outputSize);
     check(library().rnn_step(handle, this.#x, this.#y));
     y.set(f32.subarray(this.#y / 4, this.#y / 4 + this.#outputSize));
     return y;
   }
 
   stepIndex(index, y = new Float32Array(this.#outputSize)) {
-    floats("y", y, this.#outputSize);
+    room("y", y, this.#outputSize);
     check(library().rnn_step_index(this._address, integer("index", index), this.#y));
     y.set(memory().f32.subarray(this.#y / 4, this.#y / 4 + this.#outputSize));
     return y;
@@ -181,18 +187,19 @@ export class Network extends Handle {
 
   /** Several steps in one call. x: [steps * I], or indices [steps] of an integer type. */
   stepBlock(x, y) {
+    const handle = this._address; // before anything is written to what it holds
     const indexed = ArrayBuffer.isView(x) && !(x instanceof Float32Array || x instanceof Float64Array);
     const steps = x.length / (indexed ? 1 : this.#inputSize);
     if (!Number.isInteger(steps))
       throw new RangeError(`x has ${show(x.length)} numbers; steps of ${this.#inputSize} each need a multiple of that`);
     y ??= new Float32Array(steps * this.#outputSize);
-    floats("y", y, steps * this.#outputSize);
+    room("y", y, steps * this.#outputSize);
     this.#reserve(x.length, steps);
     const read = this.#block.address;
     const written = read + 4 * x.length;
     const { i32, f32 } = memory();
     (indexed ? i32 : f32).set(x, read / 4);
-    check((indexed ? library().rnn_step_block_index : library().rnn_step_block)(this._address, read, steps, written));
+    check((indexed ? library().rnn_step_block_index : library().rnn_step_block)(handle, read, steps, written));
     y.set(f32.subarray(written / 4, written / 4 + y.length));
     return y;
   }
@@ -318,6 +325,8 @@ export class Network extends Handle {
     const fields = fieldsOf("rnn_generate_options_t", rest, "options", ["prompt", "promptCount", "stop", "stopIndex"]);
     if (stop !== undefined && stop !== null)
       Object.assign(fields, { stop: 1, stopIndex: integer("options.stop", stop) });
+    if (!Array.isArray(prompt) && !ArrayBuffer.isView(prompt))
+      throw new TypeError(`prompt is ${show(prompt)}; it must be an array of indices`);
     return withFrame((frame) => {
       Array.from(prompt).forEach((index, i) => integer(`prompt[${i}]`, index));
       Object.assign(fields, { prompt: frame.integers(prompt), promptCount: prompt.length });

@@ -41,17 +41,17 @@ function write(name, sequences, width, indexed, address) {
   sequences.forEach((sequence, n) => {
     const { i32, f32 } = memory();
     if (indexed) {
-      if (!isTyped(sequence)) sequence.forEach((index, t) => integer(`${name}[${n}][${t}]`, index));
+      if (!isTyped(sequence)) for (const [t, index] of sequence.entries()) integer(`${name}[${n}][${t}]`, index); // holes, too
       i32.set(sequence, place);
       place += sequence.length;
     } else if (isFloats(sequence)) {
       f32.set(sequence, place);
       place += sequence.length;
     } else {
-      sequence.forEach((step, t) => {
+      for (const [t, step] of sequence.entries()) {
         f32.set(vector(`${name}[${n}][${t}]`, step, width), place);
         place += width;
-      });
+      }
     }
   });
 }
