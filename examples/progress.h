@@ -1,7 +1,11 @@
 // How far a long job is: a bar that redraws on a terminal, a line now and then in a pipe.
 #pragma once
 
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <sys/ioctl.h>
+#endif
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,9 +55,16 @@ class Progress {
 
   // Columns that there are for a line.
   int width() const {
+    int columns = 0;
+#ifdef _WIN32
+    CONSOLE_SCREEN_BUFFER_INFO screen;
+    if (is_terminal_ && GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &screen))
+      columns = screen.dwSize.X;
+#else
     winsize size = {};
-    const bool known = is_terminal_ && ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-    return known ? size.ws_col - 1 : std::numeric_limits<int>::max();
+    if (is_terminal_ && ioctl(fileno(out_), TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+#endif
+    return columns > 1 ? columns - 1 : std::numeric_limits<int>::max();
   }
 
   using Clock = std::chrono::steady_clock;

@@ -82,12 +82,14 @@ class Steps {
         inputs_(static_cast<std::size_t>(network.config().input_size)),
         y_(network.output_size()) {}
 
-  std::size_t stack() {
+  std::optional<std::size_t> stack() {
     rnn::Network stream = network_.fork();
     std::size_t most = 0;
     for (std::uint32_t i = 0; i < 4; ++i) {
       const std::vector<float> x = ordinary_numbers(inputs_, i);
-      most = std::max(most, stack_of_step(stream.get(), pointer(x), index(i), y_.data()));
+      const std::optional<std::size_t> written = stack_of_step(stream.get(), pointer(x), index(i), y_.data());
+      if (!written) return std::nullopt;
+      most = std::max(most, *written);
     }
     return most;
   }
@@ -166,7 +168,8 @@ void run(const Describe& describe) {
                 {"parameters", work.values}, {"multiply_adds", work.multiply_adds},
                 {"bytes_read", work.bytes}};
   Steps steps(network, indices);
-  found["stack_bytes"] = steps.stack();
+  const std::optional<std::size_t> stack = steps.stack();
+  found["stack_bytes"] = stack ? Json(*stack) : Json();
   const std::optional<Counted> counted = steps.count(describe.inputs);
   found["instructions"] = counted ? Json{counted->least, counted->most} : Json();
   found["inputs"] = describe.inputs;

@@ -6,6 +6,11 @@
 // signal if a training was stopped by one.
 #include <rnn/rnn.h>
 
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
+
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -92,6 +97,10 @@ void add_help(CLI::App& program) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef _WIN32
+  // Texts are bytes: no carriage returns.
+  for (std::FILE* const stream : {stdin, stdout}) _setmode(_fileno(stream), _O_BINARY);
+#endif
   join_ranks(argc, argv);
   CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
   program.set_version_flag("-V,--version", std::string("rnn ") + rnn_version());

@@ -1,6 +1,8 @@
 #include "step_trace.h"
 
+#ifndef _WIN32
 #include <pthread.h>
+#endif
 
 #include <algorithm>
 #include <csignal>
@@ -157,6 +159,12 @@ std::vector<float> unusual_numbers(std::size_t size, std::uint32_t number) {
 
 // ---- Stack ---------------------------------------------------------------------------------------
 
+#ifdef _WIN32
+
+std::optional<std::size_t> stack_of_step(rnn_t*, const float*, std::int32_t, float*) { return std::nullopt; }
+
+#else
+
 namespace {
 
 struct PaintedStep {
@@ -178,7 +186,7 @@ void* run_painted(void* given) {
 
 // On a thread whose stack is painted: what has another colour was written. With two colours, since a step may write one
 // of them.
-std::size_t stack_of_step(rnn_t* stream, const float* x, std::int32_t index, float* y) {
+std::optional<std::size_t> stack_of_step(rnn_t* stream, const float* x, std::int32_t index, float* y) {
   constexpr std::size_t kSize = 1 << 20, kAlignment = 4096;
   const std::unique_ptr<char, decltype(&std::free)> memory(
       static_cast<char*>(std::aligned_alloc(kAlignment, kSize)), &std::free);
@@ -202,3 +210,5 @@ std::size_t stack_of_step(rnn_t* stream, const float* x, std::int32_t index, flo
   }
   return most;
 }
+
+#endif

@@ -24,5 +24,5 @@ std::vector<float> ordinary_numbers(std::size_t size, std::uint32_t seed);
 std::vector<float> unusual_numbers(std::size_t size, std::uint32_t number);
 constexpr std::uint32_t kUnusual = 16;
 
-// The bytes of stack that a step writes at most, in some steps.
-std::size_t stack_of_step(rnn_t* stream, const float* x, std::int32_t index, float* y);
+// The bytes of stack that a step writes at most, in some steps. Nothing on Windows, where a thread's stack is the system's.
+std::optional<std::size_t> stack_of_step(rnn_t* stream, const float* x, std::int32_t index, float* y);

@@ -34,17 +34,22 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not 
 
 // The first signal ends the training, the second one the program. What is ignored stays so, for nohup.
 void catch_interrupts() {
-  struct sigaction action = {};
-  action.sa_handler = [](int signal) {
+  constexpr auto stop = [](int signal) {
     stop_signal = signal;
     interrupted = true;
   };
+#ifdef _WIN32
+  for (const int signal : {SIGINT, SIGTERM, SIGBREAK}) std::signal(signal, stop);  // once
+#else
+  struct sigaction action = {};
+  action.sa_handler = stop;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction before = {};
     sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
   }
+#endif
 }
 
 CharacterData read_data(const Train& train, const Vocabulary& vocabulary, Text text) {
