@@ -26,13 +26,13 @@ FileSource::FileSource(const char* path) : Source(0), path_(path) {
   file_ = file.release();
 }
 
-FileSource::~FileSource() { ::close(file_); }
+FileSource::~FileSource() { ::close(static_cast<int>(file_)); }
 
 void FileSource::read(std::size_t offset, std::size_t count, void* out) const {
   auto* bytes = static_cast<unsigned char*>(out);
   for (std::size_t done = 0; done < count;) {
-    const ssize_t read =
-        ::pread(file_, bytes + done, std::min(count - done, kMaxTransfer), static_cast<off_t>(offset + done));
+    const ssize_t read = ::pread(static_cast<int>(file_), bytes + done, std::min(count - done, kMaxTransfer),
+                                 static_cast<off_t>(offset + done));
     if (read < 0 && errno == EINTR) continue;
     if (read < 0) fail("read", path_, errno);
     if (read == 0)

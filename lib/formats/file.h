@@ -1,7 +1,9 @@
-// Files in and out. All that depends on the operating system is in file.cpp and write_file.cpp.
+// Files in and out. All that depends on the operating system is in file.cpp and write_file.cpp, or
+// file_windows.cpp.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "lib/formats/source.h"
@@ -19,7 +21,7 @@ class FileSource final : public Source {
 
  private:
   std::string path_;
-  int file_ = -1;
+  std::intptr_t file_ = -1;  // a descriptor, or Windows' handle
 };
 
 // Create or replace a file so that a crash at any instant leaves the old contents or the new, and at most a

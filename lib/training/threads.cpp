@@ -1,7 +1,5 @@
 #include "lib/training/threads.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
@@ -14,6 +12,7 @@
 #include <new>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/training/process.h"
 
 namespace rnn {
 namespace {
@@ -27,19 +26,11 @@ std::atomic<bool> workers_are_gone{false};
 
 void lose_workers() { workers_are_gone.store(true, std::memory_order_relaxed); }
 
-// The module in which this is: the shared library, or the program or plugin that the archive became part of.
-// A program is not found by its path, and needs no pinning.
-void pin_module() {
-  Dl_info module;
-  if (dladdr(reinterpret_cast<void*>(&pin_module), &module) != 0 && module.dli_fname != nullptr)
-    dlopen(module.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
 // Once, before there can be workers.
 void expect_workers() {
   static const bool expected = [] {
     pin_module();
-    if (pthread_atfork(nullptr, nullptr, &lose_workers) != 0) throw std::bad_alloc();
+    if (!call_in_child(&lose_workers)) throw std::bad_alloc();
     return true;
   }();
   static_cast<void>(expected);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "common.h"
@@ -45,8 +46,8 @@ class Hooks {
     functions_.allocate = [](size_t size, size_t alignment, void* user) {
       return static_cast<Hooks*>(user)->allocate(size, alignment);
     };
-    functions_.deallocate = [](void* memory, size_t size, size_t, void* user) {
-      static_cast<Hooks*>(user)->deallocate(memory, size);
+    functions_.deallocate = [](void* memory, size_t size, size_t alignment, void* user) {
+      static_cast<Hooks*>(user)->deallocate(memory, size, alignment);
     };
     functions_.user = this;
   }
@@ -69,8 +70,7 @@ class Hooks {
       const bool refused = left_ == 0;
       if (left_ > 0) --left_;
       if (!refused) {
-        if (alignment < sizeof(void*)) alignment = sizeof(void*);
-        memory = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+        memory = ::operator new (size, std::align_val_t{alignment});
         std::memset(memory, 0xcc, size);
         blocks_[memory] = size;
       }
@@ -78,7 +78,7 @@ class Hooks {
     watch.on = watched;
     return memory;
   }
-  void deallocate(void* memory, size_t size) {
+  void deallocate(void* memory, size_t size, size_t alignment) {
     const bool watched = std::exchange(watch.on, false);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -88,7 +88,7 @@ class Hooks {
       } else {
         EXPECT_EQ(block->second, size);
         blocks_.erase(block);
-        free(memory);
+        ::operator delete (memory, std::align_val_t{alignment});
       }
     }
     watch.on = watched;

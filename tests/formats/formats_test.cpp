@@ -1,35 +1,25 @@
 #include "tests/formats/formats_test.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
+#include <random>
+
+namespace fs = std::filesystem;
 
 Folder::Folder() {
-  path_ = testing::TempDir() + "rnn_formats_XXXXXX";
-  if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
+  std::random_device random;
+  do path_ = testing::TempDir() + "rnn_formats_" + std::to_string(random());
+  while (!fs::create_directory(path_));
 }
 
-Folder::~Folder() {
-  for (const std::string& name : names()) {
-    const std::string path = *this / name;
-    if (unlink(path.c_str()) != 0) rmdir(path.c_str());
-  }
-  rmdir(path_.c_str());
-}
+Folder::~Folder() { fs::remove_all(path_); }
 
 std::vector<std::string> Folder::names() const {
   std::vector<std::string> names;
-  DIR* folder = opendir(path_.c_str());
-  while (const dirent* entry = readdir(folder)) names.push_back(entry->d_name);
-  closedir(folder);
-  names.erase(
-      std::remove_if(names.begin(), names.end(), [](const std::string& n) { return n == "." || n == ".."; }),
-      names.end());
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_))
+    names.push_back(entry.path().filename().u8string());
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -1,6 +1,4 @@
 // Files of other kinds are named, each with the shortest way to one that is read.
-#include <sys/stat.h>
-
 #include "tests/formats/formats_test.h"
 #include "tests/formats/zip_by_hand.h"
 
