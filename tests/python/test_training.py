@@ -117,6 +117,9 @@ class Fit(unittest.TestCase):
 
 class Stopped(unittest.TestCase):
     def setUp(self):
+        # In a job in the background it is ignored.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, handler)
         self.expected = network()
         history = self.expected.fit(X, SUMS, epochs=9, callback=lambda progress: progress.update == 5, **OPTIONS)
         self.assertEqual(len(history.loss), 5)
