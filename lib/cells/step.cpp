@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "lib/cells/cell.h"
+#include "lib/kernels/subnormals.h"
 
 namespace rnn::cells {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 using kernels::CellBackward;
 using kernels::CellForward;
 using kernels::MutableRows;
+using kernels::Real;
 using kernels::Rows;
 using kernels::Table;
 
@@ -34,10 +36,10 @@ void multiply_add(std::size_t M, std::size_t n, const Rows& a, const Rows& b, co
     const float *const p = row(a, m), *const q = row(b, m);
     float* const out = row(y, m);
     if (is_zero(c)) {
-      for (std::size_t j = 0; j < n; ++j) out[j] = p[j] * q[j];
+      for (std::size_t j = 0; j < n; ++j) out[j] = static_cast<float>(Real(p[j]) * Real(q[j]));
     } else {
       const float* const r = row(c, m);
-      for (std::size_t j = 0; j < n; ++j) out[j] = p[j] * q[j] + r[j];
+      for (std::size_t j = 0; j < n; ++j) out[j] = static_cast<float>(Real(p[j]) * Real(q[j]) + Real(r[j]));
     }
   }
 }
@@ -77,8 +79,9 @@ void for_zones(const LayerWeights& weights, std::size_t hidden, const Visit& vis
       const float *const before = row(step.previous[s], m), *const computed = row(step.next[s], m);
       float* const out = row(after, m);
       if (is_zero(mask)) {
-        const float part = 1.0f - zone.rate;
-        for (std::size_t j = 0; j < zone.n; ++j) out[j] = zone.rate * before[j] + part * computed[j];
+        const Real kept(zone.rate), part = Real(1.0f) - kept;
+        for (std::size_t j = 0; j < zone.n; ++j)
+          out[j] = static_cast<float>(kept * Real(before[j]) + part * Real(computed[j]));
       } else {
         const float* const replaced = row(mask, m);
         for (std::size_t j = 0; j < zone.n; ++j) out[j] = replaced[j] != 0.0f ? computed[j] : before[j];
@@ -94,10 +97,10 @@ void split_gradient(const Zone& zone, const Rows& mask, std::size_t M, const Mut
   for (std::size_t m = 0; m < M; ++m) {
     float *const p = row(d, m), *const rest = row(held, m);
     if (is_zero(mask)) {
-      const float part = 1.0f - zone.rate;
+      const Real kept(zone.rate), part = Real(1.0f) - kept;
       for (std::size_t j = 0; j < zone.n; ++j) {
-        rest[j] = zone.rate * p[j];
-        p[j] *= part;
+        rest[j] = static_cast<float>(kept * Real(p[j]));
+        p[j] = static_cast<float>(part * Real(p[j]));
       }
     } else {
       const float* const replaced = row(mask, m);
@@ -119,7 +122,7 @@ void split_gradient(const Zone& zone, const Rows& mask, std::size_t M, const Mut
     if (zone.state == 0)
       for (std::size_t m = 0; m < step.rows; ++m) {
         float *const p = row(d, m), *const carried = row(step.carry[0], m);
-        for (std::size_t j = 0; j < zone.n; ++j) p[j] += carried[j];
+        for (std::size_t j = 0; j < zone.n; ++j) p[j] = static_cast<float>(Real(p[j]) + Real(carried[j]));
         std::memset(carried, 0, zone.n * sizeof(float));
       }
     split_gradient(zone, zoneout.mask[zone.state], step.rows, d, held);

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "lib/kernels/subnormals.h"
+
 // Floating-point numbers have to be rounded to their type after each operation.
 #if __FLT_EVAL_METHOD__ != 0
 #error "floats are computed in more than their precision: on x86 this needs -msse2 -mfpmath=sse"
@@ -31,8 +33,7 @@ struct Batch {
   RNN_INLINE explicit Batch(T value) noexcept : x{value, value, value, value} {}
   template <class From>
   RNN_INLINE explicit Batch(const Batch<From, Arch>& from) noexcept
-      : x{static_cast<T>(from.x[0]), static_cast<T>(from.x[1]), static_cast<T>(from.x[2]),
-          static_cast<T>(from.x[3])} {}
+      : x{converted(from.x[0]), converted(from.x[1]), converted(from.x[2]), converted(from.x[3])} {}
 
   RNN_INLINE static Batch load_unaligned(const T* p) noexcept { return {p[0], p[1], p[2], p[3]}; }
   RNN_INLINE static Batch load_aligned(const T* p) noexcept { return load_unaligned(p); }
@@ -40,6 +41,14 @@ struct Batch {
     for (std::size_t i = 0; i < size; ++i) p[i] = x[i];
   }
   RNN_INLINE void store_aligned(T* p) const noexcept { store_unaligned(p); }
+
+ private:
+  template <class From>
+  RNN_INLINE static T converted(From from) noexcept {
+    return static_cast<T>(from);
+  }
+  RNN_INLINE static double converted(float from) noexcept { return widened(from); }
+  RNN_INLINE static float converted(double from) noexcept { return narrowed(from); }
 };
 
 // f of each number.
@@ -57,9 +66,9 @@ RNN_INLINE To cast_bits(From from) noexcept {
   return to;
 }
 
-// Integers wrap around.
+// What is computed with: integers wrap around.
 RNN_INLINE std::uint32_t wrapping(std::int32_t i) noexcept { return static_cast<std::uint32_t>(i); }
-RNN_INLINE float wrapping(float x) noexcept { return x; }
+RNN_INLINE Real wrapping(float x) noexcept { return Real(x); }
 RNN_INLINE double wrapping(double x) noexcept { return x; }
 
 template <class T, class Arch>
@@ -99,11 +108,13 @@ struct BatchMask {
 
 template <class Arch>
 RNN_INLINE BatchMask<Arch> operator<(const Batch<float, Arch>& a, const Batch<float, Arch>& b) noexcept {
-  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(u < v); }, a, b)};
+  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(Real(u) < Real(v)); },
+                             a, b)};
 }
 template <class Arch>
 RNN_INLINE BatchMask<Arch> operator<=(const Batch<float, Arch>& a, const Batch<float, Arch>& b) noexcept {
-  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(u <= v); }, a, b)};
+  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(Real(u) <= Real(v)); },
+                             a, b)};
 }
 template <class Arch>
 RNN_INLINE BatchMask<Arch> operator>(const Batch<float, Arch>& a, const Batch<float, Arch>& b) noexcept {
@@ -115,7 +126,8 @@ RNN_INLINE BatchMask<Arch> operator>=(const Batch<float, Arch>& a, const Batch<f
 }
 template <class Arch>
 RNN_INLINE BatchMask<Arch> operator==(const Batch<float, Arch>& a, const Batch<float, Arch>& b) noexcept {
-  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(u == v); }, a, b)};
+  return {each<std::int32_t>([](float u, float v) { return -static_cast<std::int32_t>(Real(u) == Real(v)); },
+                             a, b)};
 }
 
 template <class Arch>

@@ -4,18 +4,16 @@
 
 #include <cstdint>
 
-#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE2__))
-#define RNN_FLOAT_MODE_X86
-#elif !defined(__aarch64__)
+#include "lib/kernels/subnormals.h"
+
+#if !defined(RNN_FLOAT_MODE_X86) && !defined(RNN_FLOAT_MODE_AARCH64)
 #include <cfenv>
-#if defined(__arm__) && defined(__ARM_FP)
-#define RNN_FLOAT_MODE_ARM
-#endif
 #endif
 
 namespace rnn::kernels {
 
-// Of the computing calls: round to nearest, no traps, and subnormals count as zero where a CPU has such a mode.
+// Of the computing calls: round to nearest, no traps, and subnormals count as zero; where the CPU has no such mode, by
+// the kernels and Real.
 class FloatMode {
  public:
   FloatMode() noexcept { begin(); }
@@ -33,7 +31,7 @@ class FloatMode {
   }
   void end() noexcept { __asm__ volatile("ldmxcsr %0" : : "m"(saved_) : "memory"); }
   std::uint32_t saved_;
-#elif defined(__aarch64__)
+#elif defined(RNN_FLOAT_MODE_AARCH64)
   void begin() noexcept {
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(saved_), "=r"(flags_) : : "memory");
     if (saved_ != kMode) set(kMode);
@@ -125,7 +123,7 @@ class FloatEnvironment {
   }
   std::uint32_t mode_;
   std::uint16_t control_, status_;
-#elif defined(__aarch64__)
+#elif defined(RNN_FLOAT_MODE_AARCH64)
   void begin() noexcept {
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode_), "=r"(flags_) : : "memory");
     if (mode_ != 0) set(0);

@@ -406,7 +406,8 @@ struct Int8 {
   template <class Arch>
   [[gnu::always_inline]] static Vec<Arch> quantize(const float* x, std::size_t i, std::size_t n,
                                                    float largest) noexcept {
-    const Vec<Arch> scaled = load_from<Arch>(x, i, n) * Vec<Arch>(127.0f / largest);
+    const Vec<Arch> scaled =
+        load_from<Arch>(x, i, n) * Vec<Arch>(static_cast<float>(Real(127.0f) / Real(largest)));
     const Vec<Arch> limited = vmin<Arch>(Vec<Arch>(127.0f), vmax<Arch>(Vec<Arch>(-127.0f), scaled));
     const Mask<Arch> matters = Vec<Arch>(largest) >= Vec<Arch>(0x1p-100f);
     return Integers<Arch>::round(vselect<Arch>(matters, limited, Vec<Arch>(0.0f)));
@@ -419,7 +420,7 @@ struct Int8 {
                           float* sums) noexcept {
     constexpr std::size_t L = lanes<Arch>;
     for (std::size_t m = 0; m < rows; ++m) {
-      const Vec<Arch> scale(largest[m] / 127.0f);
+      const Vec<Arch> scale(static_cast<float>(Real(largest[m]) / Real(127.0f)));
       for (std::size_t v = 0; v < vectors; ++v, sums += L) {
         Vec<Arch> sum = load_aligned<Arch>(sums);
         if (increased) sum = Integers<Arch>::subtract(sum, load_aligned<Arch>(scales + (vectors + v) * L));

@@ -17,6 +17,8 @@
 #ifndef RNN_KERNELS_FUSED_INL_H_
 #define RNN_KERNELS_FUSED_INL_H_
 
+#include "lib/kernels/subnormals.h"
+
 namespace rnn::kernels {
 namespace {
 
@@ -71,7 +73,7 @@ struct DoubleTerms {
     Factor() noexcept = default;
     Factor(const D& v) noexcept : D(v) {}
     Factor(V v) noexcept : D(v) {}
-    explicit Factor(float x) noexcept : D(x) {}
+    explicit Factor(float x) noexcept : D(widened(x)) {}
     operator V() const noexcept { return to_floats(*this); }
   };
   using Sum = Factor;

@@ -60,9 +60,10 @@ struct Sum {
   static T of(T a, T b) noexcept {
     return a + b;
   }
+  static float of(float a, float b) noexcept { return static_cast<float>(Real(a) + Real(b)); }
 };
 struct Larger {
-  static float of(float a, float b) noexcept { return a > b ? a : b; }
+  static float of(float a, float b) noexcept { return Real(a) > Real(b) ? a : b; }
   template <class V>
   static V of(V a, V b) noexcept {
     return vselect<typename V::arch_type>(a > b, a, b);
@@ -135,10 +136,12 @@ inline void scale_row(std::size_t n, float* y, float scale) noexcept {
     store_columns<Arch>(y, j, n, load_columns<Arch>(y, j, n) * factor);
 }
 
+inline float subtract(float a, float b) noexcept { return static_cast<float>(Real(a) - Real(b)); }
+
 template <class Arch>
 void softmax(std::size_t N, const float* x, float scale, float* y) noexcept {
   const float sum = exponentials<Arch>(N, x, largest<Arch>(x, N), scale, y);
-  scale_row<Arch>(N, y, 1.0f / sum);
+  scale_row<Arch>(N, y, static_cast<float>(Real(1.0f) / Real(sum)));
 }
 
 template <class Arch>
@@ -147,11 +150,11 @@ void softmax_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t l
   for (std::size_t m = 0; m < M; ++m, y += ldy) {
     const float most = largest<Arch>(y, N);
     const auto target = static_cast<std::size_t>(classes[m]);
-    rows[m].gap = most - y[target];
+    rows[m].gap = subtract(most, y[target]);
     rows[m].sum = exponentials<Arch>(N, y, most, 1.0f, scale != nullptr ? y : nullptr);
     if (scale == nullptr) continue;
-    scale_row<Arch>(N, y, scale[m] / rows[m].sum);
-    y[target] -= scale[m];
+    scale_row<Arch>(N, y, static_cast<float>(Real(scale[m]) / Real(rows[m].sum)));
+    y[target] = subtract(y[target], scale[m]);
   }
 }
 
@@ -164,7 +167,7 @@ void smoothed_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t 
     const float most = largest<Arch>(y, N);
     const Vec<Arch> offset(most);
     const auto target = static_cast<std::size_t>(classes[m]);
-    rows[m].gap = most - y[target];
+    rows[m].gap = subtract(most, y[target]);
     Block<Arch> gaps = fill_block<Arch>(0.0f);
     for (std::size_t j = 0; j < N; j += kPad) {
       const Block<Arch> block = load_block<Arch>(y, j, N, most), weight = load_block<Arch>(prior, j, N, 0.0f);
@@ -174,7 +177,8 @@ void smoothed_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t 
     rest[m] = add_lanes<Arch>(gaps);
     rows[m].sum = exponentials<Arch>(N, y, most, 1.0f, scale != nullptr ? y : nullptr);
     if (scale == nullptr) continue;
-    const Vec<Arch> probability(scale[m] * (certain[m] + mass) / rows[m].sum), factor(scale[m]);
+    const Real share = Real(scale[m]) * (Real(certain[m]) + Real(mass)) / Real(rows[m].sum);
+    const Vec<Arch> probability(static_cast<float>(share)), factor(scale[m]);
     for (std::size_t j = 0; j < N; j += kPad) {
       Block<Arch> block = load_block<Arch>(y, j, N, 0.0f);
       const Block<Arch> weight = load_block<Arch>(prior, j, N, 0.0f);
@@ -182,7 +186,7 @@ void smoothed_cross_entropy(std::size_t M, std::size_t N, float* y, std::size_t 
           vfnma<Arch>(factor, weight.v[i], block.v[i] * probability);
       store_block<Arch>(y, j, N, block);
     }
-    y[target] -= scale[m] * certain[m];
+    y[target] = subtract(y[target], static_cast<float>(Real(scale[m]) * Real(certain[m])));
   }
 }
 
@@ -191,7 +195,7 @@ void squared_error(std::size_t M, std::size_t N, float* y, std::size_t ldy, cons
                    std::size_t ldt, const float* scale, float* loss) noexcept {
   for (std::size_t m = 0; m < M; ++m, y += ldy, targets += ldt) {
     Block<Arch> sum = fill_block<Arch>(0.0f);
-    const Vec<Arch> factor(scale != nullptr ? 2.0f * scale[m] : 0.0f);
+    const Vec<Arch> factor(scale != nullptr ? static_cast<float>(Real(2.0f) * Real(scale[m])) : 0.0f);
     for (std::size_t j = 0; j < N; j += kPad) {
       Block<Arch> block = load_block<Arch>(y, j, N, 0.0f);
       const Block<Arch> target = load_block<Arch>(targets, j, N, 0.0f);

@@ -11,6 +11,8 @@ inline bool is_none(const MutableRows& rows) noexcept {
   return rows.base == nullptr && rows.pointers == nullptr;
 }
 
+inline float divide(float a, float b) noexcept { return static_cast<float>(Real(a) / Real(b)); }
+
 // The mean of x, and of (x - mean)^2. Added up in kPad lanes, as in a norm.
 struct Moments {
   float mean;
@@ -25,7 +27,7 @@ inline Moments moments(std::size_t N, const float* x) noexcept {
     const Block<Arch> block = load_block<Arch>(x, j, N, 0.0f);
     RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) sum.v[i] = sum.v[i] + block.v[i];
   }
-  const float mean = add_lanes<Arch>(sum) / count;
+  const float mean = divide(add_lanes<Arch>(sum), count);
   for (std::size_t j = 0; j < N; j += kPad) {
     const Block<Arch> block = load_block<Arch>(x, j, N, mean);
     RNN_UNROLL for (std::size_t i = 0; i < Block<Arch>::vectors; ++i) {
@@ -33,7 +35,7 @@ inline Moments moments(std::size_t N, const float* x) noexcept {
       squares.v[i] = vfma<Arch>(difference, difference, squares.v[i]);
     }
   }
-  return {mean, add_lanes<Arch>(squares) / count};
+  return {mean, divide(add_lanes<Arch>(squares), count)};
 }
 
 template <class Arch>
@@ -45,7 +47,7 @@ void layer_norm(std::size_t M, std::size_t N, const Rows& x, const float* gain, 
     float* const kept = is_none(normalized) ? nullptr : row(normalized, m);
     float* const to = row(y, m);
     const Moments found = moments<Arch>(N, from);
-    const float inverse = 1.0f / __builtin_sqrtf(found.variance + epsilon);
+    const float inverse = 1.0f / __builtin_sqrtf(found.variance + epsilon);  // neither is tiny
     if (deviation != nullptr) deviation[m] = inverse;
     for (std::size_t j = 0; j < N; j += lanes<Arch>) {
       const Vec<Arch> v = (load_columns<Arch>(from, j, N) - Vec<Arch>(found.mean)) * Vec<Arch>(inverse);
@@ -75,7 +77,8 @@ void layer_norm_backward(std::size_t M, std::size_t N, const Rows& dy, const flo
         products.v[i] = vfma<Arch>(g, v.v[i], products.v[i]);
       }
     }
-    const Vec<Arch> mean(add_lanes<Arch>(sum) / count), slope(add_lanes<Arch>(products) / count);
+    const Vec<Arch> mean(divide(add_lanes<Arch>(sum), count));
+    const Vec<Arch> slope(divide(add_lanes<Arch>(products), count));
     for (std::size_t j = 0; j < N; j += lanes<Arch>) {
       const Vec<Arch> g = load_columns<Arch>(gain, j, N) * load_columns<Arch>(from, j, N);
       const Vec<Arch> v = vfnma<Arch>(load_columns<Arch>(kept, j, N), slope, g - mean);

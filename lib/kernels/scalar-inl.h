@@ -23,10 +23,34 @@ RNN_INLINE Doubles to_odd(const Doubles& sum, const Doubles& side) noexcept {
       sum, side);
 }
 RNN_INLINE Vec<Scalar> to_floats(const Doubles& v) noexcept { return Vec<Scalar>(v); }
-RNN_INLINE Doubles rounded_to_floats(const Doubles& v) noexcept { return Doubles(to_floats(v)); }
+RNN_INLINE Doubles rounded_to_floats(const Doubles& v) noexcept {
+  return each<double>([](double x) { return static_cast<double>(narrowed(x)); }, v);
+}
 
 template <>
 struct Terms<Scalar> : DoubleTerms<Vec<Scalar>, Doubles> {};
+#elif defined(RNN_SOFTWARE_FLUSH)
+// Subnormals of factors, and what a sum begins with, become zeros once, and not for each product.
+template <>
+struct Terms<Scalar> {
+  struct Factor {
+    Batch<Real, Scalar> x;
+    Factor() noexcept = default;
+    RNN_INLINE Factor(const Batch<Real, Scalar>& v) noexcept : x(v) {}
+    RNN_INLINE Factor(const Vec<Scalar>& v) noexcept : x(each<Real>([](float u) { return Real(u); }, v)) {}
+    RNN_INLINE explicit Factor(float u) noexcept : x(Real(u)) {}
+    RNN_INLINE operator Vec<Scalar>() const noexcept {
+      return each<float>([](Real u) { return static_cast<float>(u); }, x);
+    }
+  };
+  using Sum = Factor;
+  RNN_INLINE static Sum add(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return each<Real>([](Real u, Real v, Real w) { return fused(u, v, w); }, a.x, b.x, sum.x);
+  }
+  RNN_INLINE static Sum add_bf16(const Factor& a, const Factor& b, const Sum& sum) noexcept {
+    return add(a, b, sum);
+  }
+};
 #endif
 
 template <>
@@ -34,7 +58,9 @@ struct Native<Scalar> : BufferedPartial<Scalar> {
   using V = Vec<Scalar>;
   using I = IntVec<Scalar>;
   static V fma(V a, V b, V c) noexcept {
-#if defined(__FP_FAST_FMAF)
+#if defined(__FP_FAST_FMAF) && defined(RNN_SOFTWARE_FLUSH)
+    return Terms<Scalar>::add(a, b, c);
+#elif defined(__FP_FAST_FMAF)
     return each<float>([](float u, float v, float w) { return __builtin_fmaf(u, v, w); }, a, b, c);
 #else
     return fused_multiply_add<Doubles>(a, b, c);
@@ -43,12 +69,12 @@ struct Native<Scalar> : BufferedPartial<Scalar> {
   static V fms(V a, V b, V c) noexcept { return fma(a, b, negative(c)); }
   static V fnma(V a, V b, V c) noexcept { return fma(negative(a), b, c); }
   static V div(V a, V b) noexcept {
-    return each<float>([](float u, float v) { return u / v; }, a, b);
+    return each<float>([](float u, float v) { return static_cast<float>(Real(u) / Real(v)); }, a, b);
   }
-  static V min(V c, V x) noexcept { return select(c < x, c, x); }
-  static V max(V c, V x) noexcept { return select(c > x, c, x); }
+  static V min(V c, V x) noexcept { return real(select(c < x, c, x)); }
+  static V max(V c, V x) noexcept { return real(select(c > x, c, x)); }
   static V sqrt(V x) noexcept {
-    return each<float>([](float v) { return __builtin_sqrtf(v); }, x);
+    return each<float>([](float v) { return __builtin_sqrtf(v); }, real(x));
   }
   static V abs(V x) noexcept { return from_bits(bits(x) & I(INT32_MAX)); }
   static V with_sign(V m, V x) noexcept { return from_bits(bits(m) | (bits(x) & I(INT32_MIN))); }
@@ -76,6 +102,9 @@ struct Native<Scalar> : BufferedPartial<Scalar> {
   }
 
  private:
+  static V real(V x) noexcept {
+    return each<float>([](float v) { return static_cast<float>(Real(v)); }, x);
+  }
   static V negative(V x) noexcept { return from_bits(bits(x) ^ I(INT32_MIN)); }
 };
 
@@ -88,7 +117,9 @@ inline Quad fma_quad(const Quad& a, const Quad& b, const Quad& c) noexcept {
   return Native<Scalar>::fma(a, b, c);
 }
 // ((v[0] + v[1]) + v[2]) + v[3]
-inline float add_in_order(const Quad& v) noexcept { return v.x[0] + v.x[1] + v.x[2] + v.x[3]; }
+inline float add_in_order(const Quad& v) noexcept {
+  return static_cast<float>(Real(v.x[0]) + Real(v.x[1]) + Real(v.x[2]) + Real(v.x[3]));
+}
 
 }  // namespace
 }  // namespace rnn::kernels

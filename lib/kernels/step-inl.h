@@ -137,7 +137,7 @@ template <class Arch>
   Quad sum = zero_quad();
   for (std::size_t k = 0; k < depth; k += kParts)
     sum = fma_quad(load_quad(step.head_row + k), load_quad(step.forward.h.base + k), sum);
-  *y = step.head_bias[0] + add_in_order(sum);
+  *y = static_cast<float>(Real(step.head_bias[0]) + Real(add_in_order(sum)));
 }
 
 template <class Arch, template <class> class Output, class Number>

@@ -49,7 +49,7 @@ struct Step {
         rest2(1.0f - u.beta2),
         epsilon(u.epsilon),
         decay(u.decay),
-        with_momentum(u.momentum != 0.0f),
+        with_momentum(!(Real(u.momentum) == Real(0.0f))),
         nesterov(u.nesterov) {}
 
   // True where m, v are in use.

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "lib/kernels/subnormals.h"
+
 #if defined(RNN_SCALAR)
 #include "lib/kernels/batch-inl.h"
 #else

@@ -51,7 +51,7 @@ struct Doubles {
   Doubles() noexcept = default;
   Doubles(__m128d l, __m128d h) noexcept : low(l), high(h) {}
   explicit Doubles(__m128 v) noexcept : low(_mm_cvtps_pd(v)), high(_mm_cvtps_pd(_mm_movehl_ps(v, v))) {}
-  explicit Doubles(float x) noexcept : low(_mm_set1_pd(x)), high(_mm_set1_pd(x)) {}
+  explicit Doubles(double x) noexcept : low(_mm_set1_pd(x)), high(_mm_set1_pd(x)) {}
 };
 inline Doubles operator+(const Doubles& a, const Doubles& b) noexcept {
   return {_mm_add_pd(a.low, b.low), _mm_add_pd(a.high, b.high)};

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/kernels/subnormals.h"
 #include "lib/network/error.h"
 
 namespace rnn {
@@ -25,7 +26,7 @@ std::int32_t Sampler::draw(const float* logits) {
   for (std::size_t i = 0; i < n_; ++i) {
     if (!std::isfinite(logits[i]))
       throw Error(RNN_NOT_FINITE, "output %zu of the network is %g", i, logits[i]);
-    if (logits[i] > logits[best]) best = i;
+    if (kernels::Real(logits[i]) > kernels::Real(logits[best])) best = i;
   }
   if (greedy_) return static_cast<std::int32_t>(best);
   softmax(logits, logits[best]);
@@ -37,8 +38,8 @@ std::int32_t Sampler::draw(const float* logits) {
 void Sampler::softmax(const float* logits, float largest) noexcept {
   constexpr double kLowest = -1000;  // exp of it is 0
   for (std::size_t i = 0; i < n_; ++i) {
-    const double scaled = (static_cast<double>(logits[i]) - largest) / temperature_;
-    probabilities_[i] = static_cast<float>(std::max(scaled, kLowest));
+    const double scaled = (kernels::widened(logits[i]) - kernels::widened(largest)) / temperature_;
+    probabilities_[i] = kernels::narrowed(std::max(scaled, kLowest));
   }
   table_.softmax(n_, probabilities_.data(), 1.0f, probabilities_.data());
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "lib/kernels/float_mode.h"
+#include "lib/kernels/subnormals.h"
 #include "lib/network/random.h"
 
 namespace rnn {
@@ -20,13 +21,13 @@ struct Block {
 void fill_uniform(const Block& block, double limit, Random& random) noexcept {
   for (std::size_t i = 0; i < block.rows; ++i)
     for (std::size_t j = 0; j < block.columns; ++j)
-      block.values[i * block.stride + j] = static_cast<float>(limit * (2.0 * random.uniform() - 1.0));
+      block.values[i * block.stride + j] = kernels::narrowed(limit * (2.0 * random.uniform() - 1.0));
 }
 
 void fill_normal(const Block& block, double deviation, Random& random) noexcept {
   for (std::size_t i = 0; i < block.rows; ++i)
     for (std::size_t j = 0; j < block.columns; ++j)
-      block.values[i * block.stride + j] = static_cast<float>(deviation * random.normal());
+      block.values[i * block.stride + j] = kernels::narrowed(deviation * random.normal());
 }
 
 void fill_constant(const Block& block, float value) noexcept {
@@ -40,7 +41,10 @@ void fill_identity(const Block& block) noexcept {
 }
 
 void shift(const Block& block, float by) noexcept {
-  for (std::size_t i = 0; i < block.rows; ++i) block.values[i * block.stride] += by;
+  for (std::size_t i = 0; i < block.rows; ++i) {
+    float& value = block.values[i * block.stride];
+    value = static_cast<float>(kernels::Real(value) + kernels::Real(by));
+  }
 }
 
 // Sums for a dot product: lanes that the compiler can put into vectors, in an order that is the same
@@ -82,7 +86,7 @@ void fill_orthogonal(const Block& block, const Allocator& allocator, Random& ran
     }
     for (std::size_t j = 0; j < n; ++j) {
       vector[j] /= length;
-      block.values[by_rows ? i * block.stride + j : j * block.stride + i] = static_cast<float>(vector[j]);
+      block.values[by_rows ? i * block.stride + j : j * block.stride + i] = kernels::narrowed(vector[j]);
     }
   }
 }
@@ -160,7 +164,7 @@ class Initializer {
       case RNN_INIT_KAIMING_NORMAL:
         return fill_normal(block, std::sqrt(2.0 / fan_in), random_);
       case RNN_INIT_UNIFORM:
-        return fill_uniform(block, weights_.config().init_range, random_);
+        return fill_uniform(block, kernels::widened(weights_.config().init_range), random_);
       case RNN_INIT_ORTHOGONAL:
         return fill_orthogonal(block, weights_.allocator(), random_);
       case RNN_INIT_IDENTITY:
@@ -183,7 +187,7 @@ class Initializer {
       case RNN_INIT_PYTORCH:
         return fill_uniform(block, pytorch_limit(), random_);
       case RNN_INIT_UNIFORM:
-        return fill_uniform(block, weights_.config().init_range, random_);
+        return fill_uniform(block, kernels::widened(weights_.config().init_range), random_);
       default:
         return fill_constant(block, 0.0f);
     }

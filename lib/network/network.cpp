@@ -223,9 +223,12 @@ void Network::step_chain(StreamBuffers& buffers) const noexcept {
 [[gnu::noinline]] void Network::add_input(const float* x, std::int32_t index, float* y) const noexcept {
   const std::size_t skip = weights_->skip();
   if (y == nullptr) return;
-  if (x == nullptr && static_cast<std::size_t>(index) < skip) y[index] += 1.0f;
+  const auto add = [](float& to, float number) {
+    to = static_cast<float>(kernels::Real(to) + kernels::Real(number));
+  };
+  if (x == nullptr && static_cast<std::size_t>(index) < skip) add(y[index], 1.0f);
   if (x == nullptr) return;
-  for (std::size_t i = 0; i < skip; ++i) y[i] += x[i];
+  for (std::size_t i = 0; i < skip; ++i) add(y[i], x[i]);
 }
 
 void Network::step_many(Network* const* networks, std::size_t count, const float* x,

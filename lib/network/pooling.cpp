@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "lib/kernels/subnormals.h"
 #include "rnn/rnn.h"
 
 namespace rnn {
 namespace {
+
+using kernels::Real;
 
 // A reverse direction's last step is the first.
 void pool_last(const Layer& layer, std::size_t t, std::size_t length, const float* o,
@@ -16,14 +19,14 @@ void pool_last(const Layer& layer, std::size_t t, std::size_t length, const floa
 }
 
 void pool_mean(std::size_t width, const float* o, float* pooled) noexcept {
-  for (std::size_t j = 0; j < width; ++j) pooled[j] = pooled[j] + o[j];
+  for (std::size_t j = 0; j < width; ++j) pooled[j] = static_cast<float>(Real(pooled[j]) + Real(o[j]));
 }
 
 void pool_max(std::size_t width, std::size_t t, const float* o, float* pooled,
               std::uint32_t* steps) noexcept {
   for (std::size_t j = 0; steps != nullptr && j < width; ++j)
-    if (o[j] > pooled[j]) steps[j] = static_cast<std::uint32_t>(t);
-  for (std::size_t j = 0; j < width; ++j) pooled[j] = o[j] > pooled[j] ? o[j] : pooled[j];
+    if (Real(o[j]) > Real(pooled[j])) steps[j] = static_cast<std::uint32_t>(t);
+  for (std::size_t j = 0; j < width; ++j) pooled[j] = Real(o[j]) > Real(pooled[j]) ? o[j] : pooled[j];
 }
 
 }  // namespace
@@ -44,8 +47,8 @@ void pool_step(std::int32_t pooling, const Layer& layer, std::size_t t, std::siz
 
 void finish_pooling(std::int32_t pooling, const Layer& layer, std::size_t length, float* pooled) noexcept {
   if (pooling != RNN_POOLING_MEAN) return;
-  const auto count = static_cast<float>(length);
-  for (std::size_t j = 0; j < layer.outputs(); ++j) pooled[j] /= count;
+  const Real count(static_cast<float>(length));
+  for (std::size_t j = 0; j < layer.outputs(); ++j) pooled[j] = static_cast<float>(Real(pooled[j]) / count);
 }
 
 }  // namespace rnn

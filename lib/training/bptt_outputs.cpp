@@ -1,12 +1,15 @@
 // What of Bptt lies behind the top layer: pooling, the head and the loss, forwards and backwards.
 #include <algorithm>
 
+#include "lib/kernels/subnormals.h"
 #include "lib/network/layer_walk.h"
 #include "lib/network/pooling.h"
 #include "lib/training/bptt.h"
 #include "lib/training/dropout.h"
 
 namespace rnn {
+
+using kernels::Real;
 
 // ---- Forward ---------------------------------------------------------------------------------------
 
@@ -67,11 +70,12 @@ void Bptt::store_outputs(std::size_t row, std::size_t place) noexcept {
 void Bptt::load_target(std::size_t row, std::size_t target, bool exists) noexcept {
   const rnn_sequences_t& data = *pass_.data;
   const float weight = !exists ? 0.0f : data.weights != nullptr ? data.weights[target] : 1.0f;
+  const bool counts = Real(weight) > Real(0.0f);
   w_.weights[row] = weight;
   if (pass_.loss == RNN_LOSS_CROSS_ENTROPY)
-    w_.classes[row] = weight > 0.0f ? data.classes[target] : 0;
+    w_.classes[row] = counts ? data.classes[target] : 0;
   else
-    w_.targets[row] = weight > 0.0f ? data.targets + target * w_.dimensions.outputs : w_.no_target.data();
+    w_.targets[row] = counts ? data.targets + target * w_.dimensions.outputs : w_.no_target.data();
 }
 
 void Bptt::compute_losses(std::size_t first, std::size_t rows) noexcept {
@@ -197,8 +201,8 @@ void Bptt::load_pooled_gradients(const Group& g, Block block, const BlockGradien
       float* const target = d_o.above.at(d_o.local[t - block.first] + i);
       std::fill(target + width, target + kernels::padded(width), 0.0f);
       if (w_.pooling == RNN_POOLING_MEAN) {
-        const auto length = static_cast<float>(w_.plan.segment(b).length);
-        for (std::size_t j = 0; j < width; ++j) target[j] = d_pooled[j] / length;
+        const Real length(static_cast<float>(w_.plan.segment(b).length));
+        for (std::size_t j = 0; j < width; ++j) target[j] = static_cast<float>(Real(d_pooled[j]) / length);
       } else {
         const std::uint32_t* const steps = &w_.pooled_steps[b * width];
         for (std::size_t j = 0; j < width; ++j)

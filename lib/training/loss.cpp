@@ -20,7 +20,7 @@ void cross_entropy(const kernels::Table& table, const LossRows& r, const float* 
   table.softmax_cross_entropy(r.rows, r.outputs, r.y, r.stride, r.classes, scale, r.scratch);
   for (std::size_t m = 0; m < r.rows; ++m) {
     const kernels::SoftmaxRow& row = r.scratch[m];
-    const double weight = static_cast<double>(r.weights[m]) * class_weight(r.labels, r.classes[m]);
+    const double weight = kernels::widened(r.weights[m]) * class_weight(r.labels, r.classes[m]);
     const double loss = logarithm(row.sum, scale) + static_cast<double>(row.gap);
     r.losses[m] = {weight * loss, row.gap == 0.0f ? weight : 0.0};
   }
@@ -29,12 +29,12 @@ void cross_entropy(const kernels::Table& table, const LossRows& r, const float* 
 // The sum of -labels log p.
 void smoothed_cross_entropy(const kernels::Table& table, const LossRows& r, const float* scale) noexcept {
   const Labels& labels = *r.labels;
-  for (std::size_t m = 0; m < r.rows; ++m) r.certain[m] = static_cast<float>(labels.certain(r.classes[m]));
+  for (std::size_t m = 0; m < r.rows; ++m) r.certain[m] = kernels::narrowed(labels.certain(r.classes[m]));
   table.smoothed_cross_entropy(r.rows, r.outputs, r.y, r.stride, r.classes, r.certain, labels.prior(),
-                               static_cast<float>(labels.mass()), scale, r.scratch, r.rest);
+                               kernels::narrowed(labels.mass()), scale, r.scratch, r.rest);
   for (std::size_t m = 0; m < r.rows; ++m) {
     const kernels::SoftmaxRow& row = r.scratch[m];
-    const double weight = r.weights[m], log_sum = logarithm(row.sum, scale);
+    const double weight = kernels::widened(r.weights[m]), log_sum = logarithm(row.sum, scale);
     const double loss = labels.certain(r.classes[m]) * (log_sum + static_cast<double>(row.gap)) +
                         (labels.mass() * log_sum + static_cast<double>(r.rest[m]));
     r.losses[m] = {weight * loss, row.gap == 0.0f ? weight * labels.weight(r.classes[m]) : 0.0};
@@ -50,8 +50,8 @@ void mean_loss(SumLoss kernel, const LossRows& r, const float* scale) noexcept {
     float sum = 0.0f;
     kernel(1, r.outputs, r.y + m * r.stride, r.stride, r.targets[m], r.outputs,
            scale != nullptr ? scale + m : nullptr, &sum);
-    r.losses[m] = {
-        static_cast<double>(r.weights[m]) * static_cast<double>(sum) / static_cast<double>(r.outputs), 0.0};
+    r.losses[m] = {kernels::widened(r.weights[m]) * static_cast<double>(sum) / static_cast<double>(r.outputs),
+                   0.0};
   }
 }
 
@@ -80,7 +80,7 @@ void row_losses(const kernels::Table& table, std::int32_t loss, const LossRows& 
     const double terms = classes ? 1.0 : static_cast<double>(r.outputs);
     for (std::size_t m = 0; m < r.rows; ++m) {
       const double weight = classes && !smoothed ? class_weight(r.labels, r.classes[m]) : 1.0;
-      r.scale[m] = static_cast<float>(static_cast<double>(r.weights[m]) * weight / (r.total * terms));
+      r.scale[m] = kernels::narrowed(kernels::widened(r.weights[m]) * weight / (r.total * terms));
     }
     scale = r.scale;
   }

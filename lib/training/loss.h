@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "lib/kernels/subnormals.h"
 #include "lib/kernels/table.h"
 #include "lib/network/memory.h"
 #include "rnn/rnn.h"
@@ -21,7 +22,7 @@ class Labels {
   bool weighted() const noexcept { return weights_.size() != 0; }
   const float* weights() const noexcept { return weighted() ? weights_.data() : nullptr; }
   double weight(std::int32_t k) const noexcept {
-    return weighted() ? static_cast<double>(weights_[static_cast<std::size_t>(k)]) : 1.0;
+    return weighted() ? kernels::widened(weights_[static_cast<std::size_t>(k)]) : 1.0;
   }
   double certain(std::int32_t k) const noexcept { return (1.0 - smoothing_) * weight(k); }
   const float* prior() const noexcept { return prior_.data(); }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "lib/kernels/subnormals.h"
 #include "lib/network/error.h"
 #include "lib/network/pattern.h"
 #include "lib/network/text.h"
@@ -254,13 +255,13 @@ kernels::Update Optimizer::rule(const Setting& setting, double gradient_scale, c
   kernels::Update u{};
   u.rule = kernel_rule(options_.optimizer);
   u.nesterov = options_.nesterov != 0;
-  u.rate = static_cast<float>(rate * correction.rate);
+  u.rate = kernels::narrowed(rate * correction.rate);
   u.momentum = options_.momentum;
   u.beta1 = options_.beta1;
   u.beta2 = options_.beta2;
-  u.epsilon = static_cast<float>(options_.epsilon * correction.epsilon);
-  u.decay = static_cast<float>(decay);
-  u.gradient_scale = static_cast<float>(gradient_scale);
+  u.epsilon = kernels::narrowed(kernels::widened(options_.epsilon) * correction.epsilon);
+  u.decay = kernels::narrowed(decay);
+  u.gradient_scale = kernels::narrowed(gradient_scale);
   u.clip_value = options_.clip_value > 0.0f ? options_.clip_value : std::numeric_limits<float>::infinity();
   return u;
 }

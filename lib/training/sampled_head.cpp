@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/kernels/pack.h"
+#include "lib/kernels/subnormals.h"
 #include "lib/network/random.h"
 #include "lib/training/dropout.h"
 #include "lib/training/exact.h"
@@ -14,6 +15,7 @@
 namespace rnn {
 namespace {
 
+using kernels::Real;
 using Kind = Parameter::Kind;
 
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
@@ -34,16 +36,17 @@ std::size_t find(const Weights& weights, Kind kind) noexcept {
 // n is a multiple of kPad. The lanes of the sum are the same on every machine.
 float dot(const float* a, const float* b, std::size_t n) noexcept {
   constexpr std::size_t lanes = kernels::kPad;
-  float sum[lanes] = {0.0f};
+  Real sum[lanes];
+  for (Real& part : sum) part = Real(0.0f);
   for (std::size_t k = 0; k < n; k += lanes)
-    for (std::size_t i = 0; i < lanes; ++i) sum[i] += a[k + i] * b[k + i];
+    for (std::size_t i = 0; i < lanes; ++i) sum[i] = sum[i] + Real(a[k + i]) * Real(b[k + i]);
   for (std::size_t width = lanes / 2; width > 0; width /= 2)
-    for (std::size_t i = 0; i < width; ++i) sum[i] += sum[i + width];
-  return sum[0];
+    for (std::size_t i = 0; i < width; ++i) sum[i] = sum[i] + sum[i + width];
+  return static_cast<float>(sum[0]);
 }
 
 void add_scaled(float factor, const float* x, std::size_t n, float* y) noexcept {
-  for (std::size_t j = 0; j < n; ++j) y[j] += factor * x[j];
+  for (std::size_t j = 0; j < n; ++j) y[j] = static_cast<float>(Real(y[j]) + Real(factor) * Real(x[j]));
 }
 
 }  // namespace
@@ -176,10 +179,10 @@ void SampledHead::compute_rows(const Pass& pass, Workspace& w, std::size_t first
 void SampledHead::compute_losses(const Pass& pass, Workspace& w, std::size_t first,
                                  std::size_t rows) noexcept {
   const auto weight = [&](std::size_t i) {
-    return static_cast<double>(w.weights[i]) * class_weight(pass.labels, w.classes[i]);
+    return kernels::widened(w.weights[i]) * class_weight(pass.labels, w.classes[i]);
   };
   const std::size_t at = first - first_;
-  for (std::size_t i = first; i < first + rows; ++i) w.scale[i] = static_cast<float>(weight(i) / pass.total);
+  for (std::size_t i = first; i < first + rows; ++i) w.scale[i] = kernels::narrowed(weight(i) / pass.total);
   pass.weights->table().softmax_cross_entropy(rows, size_ + 1, logits_.at(at), logits_.stride,
                                               &positions_[at], &w.scale[first], &w.softmax[first]);
   for (std::size_t i = first; i < first + rows; ++i) {

@@ -26,7 +26,7 @@ double target_weight(const Pass& pass) noexcept {
   const bool by_class =
       pass.loss == RNN_LOSS_CROSS_ENTROPY && pass.labels != nullptr && pass.labels->weighted();
   const auto weight = [&](std::size_t target) {
-    const double own = weights != nullptr ? static_cast<double>(weights[target]) : 1.0;
+    const double own = weights != nullptr ? kernels::widened(weights[target]) : 1.0;
     return by_class ? own * pass.labels->weight(pass.data->classes[target]) : own;
   };
   double total = 0.0;

@@ -28,7 +28,7 @@ std::vector<std::string> lines;
 std::vector<float> numbers(std::size_t n, unsigned seed, float reach = 1.0f) {
   std::mt19937 random(seed);
   std::vector<float> values(n);
-  for (float& x : values) x = static_cast<float>(static_cast<std::int32_t>(random())) * (0x1p-31f * reach);
+  for (float& x : values) x = static_cast<float>(static_cast<std::int32_t>(random())) * 0x1p-31f * reach;
   return values;
 }
 
@@ -409,29 +409,62 @@ void network(const char* name, const char* trained, std::int32_t cell, std::uint
   rnn_destroy(rnn);
 }
 
+// Two sequences of numbers of a magnitude, and targets of another.
+struct Numbers {
+  static constexpr std::size_t kOutputs = 13;
+
+  Numbers(std::size_t inputs, std::size_t first, std::size_t second, float reach, float target_reach)
+      : lengths{first, second},
+        x(numbers((first + second) * inputs, 1, reach)),
+        targets(numbers((first + second) * kOutputs, 2, target_reach)) {
+    data.struct_size = sizeof data;
+    data.count = 2;
+    data.frames = first + second;
+    data.lengths = lengths;
+    data.inputs = x.data();
+    data.targets = targets.data();
+  }
+
+  std::size_t lengths[2];
+  std::vector<float> x, targets;
+  rnn_sequences_t data = {};
+};
+
 // An update of a layer whose sums over inputs, and backwards over gates, are long.
 void wide(const char* name) {
-  constexpr std::size_t kInputs = 1030, kOutputs = 13;
   rnn_config_t config = config_of(RNN_CELL_LSTM, 0);
-  config.input_size = kInputs;
+  config.input_size = 1030;
   config.hidden_size = 257;
   config.num_layers = 1;
   rnn_t* rnn = nullptr;
   check(rnn_create(&config, &rnn));
-  const std::size_t lengths[] = {3, 2};
-  const std::vector<float> x = numbers(5 * kInputs, 1), targets = numbers(5 * kOutputs, 2);
-  rnn_sequences_t data = {};
-  data.struct_size = sizeof data;
-  data.count = 2;
-  data.frames = 5;
-  data.lengths = lengths;
-  data.inputs = x.data();
-  data.targets = targets.data();
+  const Numbers batch(config.input_size, 3, 2, 1.0f, 1.0f);
   rnn_train_options_t options = {};
   options.struct_size = sizeof options;
   options.loss = RNN_LOSS_SQUARED_ERROR;
   options.epochs = 2;
-  train(name, rnn, data, options);
+  train(name, rnn, batch.data, options);
+  rnn_destroy(rnn);
+}
+
+// Numbers and gradients of which many are subnormal, or would be if they were not zero.
+void tiny(const char* name, const char* trained, std::int32_t cell) {
+  rnn_config_t config = config_of(cell, 0);
+  config.init = RNN_INIT_XAVIER_UNIFORM;
+  config.num_layers = 1;
+  config.skip = 5;
+  rnn_t* rnn = nullptr;
+  check(rnn_create(&config, &rnn));
+  const Numbers batch(config.input_size, 30, 40, 0x1p-123f, 0x1p-114f);
+  add_outputs(name, rnn, batch.data);
+  rnn_train_options_t options = {};
+  options.struct_size = sizeof options;
+  options.loss = RNN_LOSS_SQUARED_ERROR;
+  options.optimizer = RNN_OPTIMIZER_SGD;
+  options.learning_rate = 0.3f;
+  options.momentum = 0.9f;
+  options.epochs = 3;
+  train(trained, rnn, batch.data, options);
   rnn_destroy(rnn);
 }
 
@@ -523,6 +556,11 @@ int main(int argc, char** argv) {
   long_sums(Format::bf16, 4999, "long_gemm_bf16", "long_gemm_tn_bf16");
   wide("long_wide");
   long_run("long_run");
+#if !defined(__wasm__)  // whose kernels keep subnormals
+  tiny("tiny", "trained_tiny", RNN_CELL_VANILLA);
+  tiny("tiny_gru", "trained_tiny_gru", RNN_CELL_GRU);
+  tiny("tiny_lstm", "trained_tiny_lstm", RNN_CELL_LSTM);
+#endif
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "lib/kernels/subnormals.h"
+
 namespace rnn::kernels {
 namespace {
 
@@ -113,9 +115,19 @@ std::vector<float> by_products(const Products& table, const Triples& t) {
   return out;
 }
 
+float by_library(float a, float b, float c) {
+  if (kFlushesSubnormals) return std::fma(a, b, c);
+  for (float* x : {&a, &b, &c})
+    if (std::fabs(*x) < std::numeric_limits<float>::min()) *x = std::copysign(0.0f, *x);
+  const float result = std::fma(a, b, c);
+  // Whether it is less than the least number from which 24 bits are rounded to 2^-126.
+  const bool tiny = std::fabs(std::fma(double{a}, double{b}, double{c})) < 0x1p-126 - 0x1p-151;
+  return tiny ? std::copysign(0.0f, result) : result;
+}
+
 std::vector<float> by_library(const Triples& t) {
   std::vector<float> out(t.c.size());
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::fma(t.a[i], t.b[i], t.c[i]);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = by_library(t.a[i], t.b[i], t.c[i]);
   return out;
 }
 

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <vector>
 
 #include "lib/kernels/simd-inl.h"
@@ -25,9 +24,9 @@ inline void expect_exact_forms(const Triples& t) {
     store<Baseline>(&from[i], vfnma<Baseline>(a, b, c));
   }
   for (std::size_t i = 0; i < n; ++i) {
-    expected_plain[i] = std::fma(t.a[i], t.b[i], t.c[i]);
-    expected_minus[i] = std::fma(t.a[i], t.b[i], -t.c[i]);
-    expected_from[i] = std::fma(-t.a[i], t.b[i], t.c[i]);
+    expected_plain[i] = by_library(t.a[i], t.b[i], t.c[i]);
+    expected_minus[i] = by_library(t.a[i], t.b[i], -t.c[i]);
+    expected_from[i] = by_library(-t.a[i], t.b[i], t.c[i]);
   }
   ASSERT_EQ(first_difference(plain, expected_plain), n);
   ASSERT_EQ(first_difference(minus, expected_minus), n);

@@ -28,7 +28,7 @@ OWNERS = {  # library: the only files that may include it
 # copy of another unit.
 ISA_FILE = re.compile(r"lib/kernels/(\w+-inl\.h|isa_\w+\.cpp|table\.h)$")
 ISA_HEADERS = re.compile(r"(cstddef|cstdint|xsimd/xsimd\.hpp|\w+mmintrin\.h|arm_neon\.h)$")
-ISA_LOCAL = re.compile(r"lib/kernels/(\w+-inl|table)\.h$")
+ISA_LOCAL = re.compile(r"lib/kernels/(\w+-inl|table|subnormals)\.h$")
 
 failures = []
 
