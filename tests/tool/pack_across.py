@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Archives of rnn pack are the same on several CPUs: pack_across.py RNN "OTHER RNN" ..."""
+"""Archives of rnn pack are the same on several CPUs: pack_across.py [--share PERCENT] RNN "OTHER RNN" ...
+
+--share packs fewer bytes, for slow CPUs.
+"""
 
 import shlex
 import subprocess
@@ -16,8 +19,14 @@ def run(program, *arguments, data):
 
 
 def main():
-    first, *others = sys.argv[1:]
+    arguments = sys.argv[1:]
+    share = 100
+    if arguments[0] == "--share":
+        share = int(arguments[1])
+        del arguments[:2]
+    first, *others = arguments
     for preset, size in (("-1", 70_000), ("-2", 10_000), ("-3", 4000), ("-4", 1500), ("-5", 800)):
+        size = size * share // 100
         data = sample(size)
         archive = run(first, "pack", preset, "-", "--threads", "2", data=data)
         expect(run(first, "unpack", "-", "--threads", "1", data=archive) == data, f"{preset} {first}")
