@@ -16,6 +16,18 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return CLI::detail::find_and_replace(std::move(text), from, to);
 }
 
+// A program's name that no shell and no manual page reads as more than that.
+CLI::Validator program_name() {
+  const auto check = [](const std::string& text) {
+    const bool is_name = !text.empty() && text[0] != '-' && text[0] != '.' &&
+                         text.find_first_not_of(
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                             "0123456789-_.+") == text.npos;
+    return is_name ? std::string() : "a name has letters, digits, and - _ . + within";
+  };
+  return {check, ""};
+}
+
 // Between single quotes in bash and zsh.
 std::string quoted(const std::string& text) { return "'" + replaced(text, "'", "'\\''") + "'"; }
 
@@ -231,7 +243,9 @@ void add_completion(CLI::App& program) {
   command.add_option("shell", completion->shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>{"bash", "zsh", "fish"}));
-  command.add_option("--name", completion->name, "Of the program")->check(not_empty())->capture_default_str();
+  command.add_option("--name", completion->name, "Of the program")
+      ->check(program_name())
+      ->capture_default_str();
   command.footer(
       "meson install puts these where the shells look for them. Elsewhere:\n"
       "  rnn completion bash >~/.local/share/bash-completion/completions/rnn\n"
@@ -244,6 +258,6 @@ void add_completion(CLI::App& program) {
 
   const auto name = std::make_shared<std::string>("rnn");
   CLI::App& page = *program.add_subcommand("man-page", "Write the manual page")->group("");
-  page.add_option("--name", *name, "Of the program")->check(not_empty());
+  page.add_option("--name", *name, "Of the program")->check(program_name());
   page.callback([&program, name] { write_output(man_page(program, *name)); });
 }

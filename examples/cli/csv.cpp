@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <stdexcept>
+#include <unordered_set>
 
 #include "common.h"
 
@@ -35,7 +36,8 @@ std::string listed(const std::vector<std::string>& names) {
 
 [[noreturn]] void fail_at(const std::string& place, std::size_t column, const std::string& name,
                           const std::string& message) {
-  throw std::runtime_error(place + ", column " + std::to_string(column + 1) + " (" + name + "): " + message);
+  throw std::runtime_error(printable(place + ", column " + std::to_string(column + 1) + " (" + name +
+                                     "): " + message));  // no zeros
 }
 
 double value_of(const std::string& field, const std::string& place, std::size_t column,
@@ -53,7 +55,8 @@ std::size_t place_of(const std::vector<std::string>& names, const std::string& n
                      const std::string& path) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())
-    throw std::runtime_error(path + " has no column " + name + "; its columns are " + listed(names));
+    throw std::runtime_error(
+        printable(path + " has no column " + name + "; its columns are " + listed(names)));
   return static_cast<std::size_t>(found - names.begin());
 }
 
@@ -78,10 +81,10 @@ std::vector<std::string> header_of(const std::vector<std::string>& row, bool has
   std::vector<std::string> names;
   for (std::size_t c = 0; c < row.size(); ++c)
     names.push_back(has_header ? trimmed(row[c]) : std::to_string(c + 1));
-  for (std::size_t c = 0; c < names.size(); ++c)
-    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(c), names[c]) !=
-        names.begin() + static_cast<std::ptrdiff_t>(c))
-      throw std::runtime_error(path + ", line 1: two columns are called \"" + names[c] + "\"");
+  std::unordered_set<std::string> seen;
+  for (const std::string& name : names)
+    if (!seen.insert(name).second)
+      throw std::runtime_error(printable(path + ", line 1: two columns are called \"" + name + "\""));
   const bool has_numbers = std::all_of(names.begin(), names.end(),
                                        [](const std::string& name) { return number_of(name).has_value(); });
   if (has_header && has_numbers)
@@ -95,6 +98,10 @@ std::vector<std::string> header_of(const std::vector<std::string>& row, bool has
 void CsvReader::fail(std::size_t number, const std::string& message) const {
   throw std::runtime_error(name_ + ", line " + std::to_string(line_) + ", column " +
                            std::to_string(number + 1) + ": " + message);
+}
+
+bool CsvReader::has_lines() const {
+  return text_.find('\r') >= text_.find_last_not_of("\r") || text_.find('\n') != text_.npos;
 }
 
 // Nothing but ends of lines is left.
@@ -160,6 +167,8 @@ NumberTable read_table(const std::string& path, const TableOptions& options) {
   CsvReader reader(read_utf8(path), path);
   std::vector<std::string> row;
   if (!reader.next(row)) throw std::runtime_error(path + " is empty");
+  if (!reader.has_lines())
+    throw std::runtime_error(path + ": its lines end with CR alone; they must end with LF or CR LF");
   const std::vector<std::string> names = header_of(row, options.has_header, path);
   if (options.has_header && !reader.next(row))
     throw std::runtime_error(path + " has no rows below the names of its columns");

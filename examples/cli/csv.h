@@ -15,6 +15,9 @@ class CsvReader {
   // Whether there was another row. Throws std::runtime_error, which names line and field.
   bool next(std::vector<std::string>& fields);
 
+  // Not of a text in which CR alone ends lines, as if all were one.
+  bool has_lines() const;
+
   // "data.csv, line 3": where the row began that was read last.
   std::string place() const { return name_ + ", line " + std::to_string(row_line_); }
 

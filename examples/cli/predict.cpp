@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "../model_file.h"
@@ -46,9 +47,13 @@ std::string line_of(const std::vector<std::string>& fields) {
   return line + "\n";
 }
 
-// Rows, with the names of their columns, as CSV or as an array of objects. The first `texts` columns are no numbers.
-void write_rows(const Predict& predict, const std::vector<std::string>& names,
+// Rows, with the names of their columns, as CSV or as an array of objects. The first `texts` columns are no numbers. A
+// name that a column before has gets a _.
+void write_rows(const Predict& predict, std::vector<std::string> names,
                 const std::vector<std::vector<std::string>>& rows, std::size_t texts) {
+  std::unordered_set<std::string> taken;
+  for (std::string& name : names)
+    while (!taken.insert(name).second) name += '_';
   if (!predict.json) {
     std::string text = line_of(names);
     for (const auto& row : rows) text += line_of(row);
@@ -181,7 +186,8 @@ void add_predict(CLI::App& program) {
       "Of a series it writes step, 1, 2, ... rows behind the last one, and the forecast; with --rows the "
       "number\n"
       "of each row and NAME+1, NAME+2, ..., which follow it. Of texts it writes the text, the most probable\n"
-      "label, and the probability of each label in a column of its name.\n"
+      "label, and the probability of each label in a column of its name. A name that is taken, as text, gets "
+      "a _.\n"
       "\n"
       "Examples:\n"
       "  rnn predict sunspots.safetensors sunspots.csv\n"

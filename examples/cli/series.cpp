@@ -16,7 +16,8 @@ Json json_of(const SeriesColumn& column) {
 
 SeriesColumn column_of(const Json& json) {
   SeriesColumn column{json.at("name"), json.at("mean"), json.at("scale")};
-  if (!std::isfinite(column.mean) || !(column.scale > 0) || !std::isfinite(column.scale))
+  constexpr double kMost = 1e31;  // those of a column have at most 1e30, but for rounding
+  if (!(std::fabs(column.mean) < kMost) || !(column.scale > 0) || !(column.scale < kMost))
     throw std::invalid_argument("mean or scale");
   return column;
 }

@@ -33,6 +33,10 @@ bool is_counter(const std::vector<double>& values) {
   return step != 0;
 }
 
+bool is_constant(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [&](double value) { return value == values[0]; });
+}
+
 // Of the rows that are learnt.
 SeriesColumn column_of(const NumberTable& table, const std::string& name, std::size_t rows,
                        const std::string& path) {
@@ -40,6 +44,10 @@ SeriesColumn column_of(const NumberTable& table, const std::string& name, std::s
   const std::vector<double> values(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rows));
   SeriesColumn column;
   column.name = name;
+  if (is_constant(values)) {  // by more than the rounding of a mean
+    column.mean = values[0];
+    return column;
+  }
   const double count = static_cast<double>(rows);
   column.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
   double squares = 0;

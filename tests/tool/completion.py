@@ -104,6 +104,9 @@ def check(tool):
     check_bash(tool)
     check_fish(tool)
     expect("complete -F _rnn_mpi rnn-mpi" in tool.ok("completion", "bash", "--name", "rnn-mpi"), "--name")
+    for name in ("a b", "$(id)", "a;b", "-a", ".a", "a\nb", "a'b"):
+        for command in (("completion", "bash"), ("man-page",)):
+            tool.fails("--name: a name has letters", *command, "--name=" + name, status=2)
     tool.fails("sh not in", "completion", "sh", status=2)
 
 

@@ -99,6 +99,18 @@ def check_goes_on(tool):
                "--resume", "run", "-o", "part.rnn", "--batch", "16")
 
 
+def check_names(tool):
+    """Labels may be called as anything, also as the columns before theirs."""
+    write(tool, "names.tsv", [(label, letter * 3) for label, letter in (("text", "a"), ("label", "b"), ('c,"d"', "c"))] * 20)
+    train(tool, "--labels", "names.tsv", "--updates", "100", name="names.rnn")
+    tool.write("names.txt", "aaa\nbbb\nccc\n")
+    rows = tool.json("predict", "names.rnn", "names.txt")
+    expect([(row["text"], row["label"]) for row in rows] == [("aaa", "text"), ("bbb", "label"), ("ccc", 'c,"d"')], rows)
+    expect(rows[0]["text_"] > 0.5 and rows[1]["label_"] > 0.5 and rows[2]['c,"d"'] > 0.5, rows)
+    header = next(csv.reader(io.StringIO(tool.ok("predict", "names.rnn", "names.txt"))))
+    expect(header == ["text", "label", 'c,"d"', "label_", "text_"], header)
+
+
 def check_errors(tool):
     command = ["train", "--labels", "bad.tsv", "--updates", "2", "--quiet", "-o", "bad.rnn"]
     good = "".join(f"{'ab'[i % 2]}\t{'xy'[i % 2] * (1 + i % 3)}\n" for i in range(40)).encode()
@@ -133,6 +145,7 @@ def check(tool):
     check_learns(tool)
     check_forms(tool)
     check_goes_on(tool)
+    check_names(tool)
     check_errors(tool)
 
 

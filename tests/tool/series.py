@@ -115,6 +115,16 @@ def check_forms(tool):
     expect(rows_of(tool.ok("predict", "bare.rnn", "bare.csv", "--no-header"))[0] == ["step", "3"], "--no-header")
 
 
+def check_constant(tool):
+    """An input that does not change has no scale, whatever its mean is rounded to; and a target may be called step."""
+    write_csv(tool, "same.csv", [(0.1, i % 7) for i in range(60)], "same,step")
+    train(tool, "--csv", "same.csv", "--target", "step", "--updates", "2", name="same.safetensors")
+    same = json.loads(metadata(tool.folder / "same.safetensors")["series"])["inputs"][0]
+    expect(same == {"name": "same", "mean": 0.1, "scale": 1}, same)
+    forecast = tool.json("predict", "same.safetensors", "same.csv")
+    expect(forecast[0]["step"] == 1 and "step_" in forecast[0], forecast)
+
+
 def check_goes_on(tool):
     """A resumed run is the whole one."""
     command = ["--csv", "plain.csv", "--target", "value", "--checkpoint", "run", "--schedule", "constant", "--updates"]
@@ -138,6 +148,9 @@ def check_bad_files(tool):
             (good.replace("9,2\n", "9, \n"), r"line 11, column 2 \(b\): there is no value"),
             (good.replace("9,2\n", "9,NaN\n"), r'line 11, column 2 \(b\): "NaN" is not a number'),
             (good.replace("9,2\n", "9,inf\n"), '"inf" is not a number'), (good.replace("9,2\n", "9,0x2\n"), '"0x2" is not'),
+            (good.replace("9,2\n", "9,2\0\n"), r'line 11, column 2 \(b\): "2\\x00" is not a number'),
+            (good.replace("\n", "\r"), "its lines end with CR alone"),
+            (",".join(f"column {i}" for i in range(200000)) + ",b\n1\n", "line 2 has 1 fields; the first line has 200001"),
             (good.replace("9,2\n", "9,2e\n"), '"2e" is not a number'), (good.replace("9,2\n", "9,2-1\n"), '"2-1" is not'),
             (good.replace("9,2\n", "9,1e999\n"), "1e999 is too large"), (good.replace("9,2\n", "9,-1e31\n"), "-1e31 is too large"),
             (good.replace("9,2\n", '9,"2\n'), "line 11, column 2: a quote is not closed"),
@@ -160,7 +173,9 @@ def check_bad_files(tool):
     tool.fails("worse.csv has no column a; its columns are c, b", "predict", "bad.rnn", tool.write("worse.csv", "c,b\n1,2\n"))
     tool.fails("takes at least 2", "eval", "bad.rnn", tool.write("worse.csv", "a,b\n1,2\n"))
     tool.ok("predict", "bad.rnn", "worse.csv")
-    for value in ("", "{}", '{"inputs": [], "target": 3, "horizon": 1}'):
+    kept = metadata(tool.folder / "model.safetensors")["series"]
+    large = json.dumps({**json.loads(kept), "target": {"name": "value", "mean": 0, "scale": 1e308}})
+    for value in ("", "{}", '{"inputs": [], "target": 3, "horizon": 1}', large, large.replace('"mean": 0', '"mean": NaN')):
         tool.write("odd", with_metadata(tool.folder / "model.safetensors", "series", value))
         tool.fails('metadata "series" is not as', "predict", "odd", "wave.csv")
     kept = json.loads(metadata(tool.folder / "model.safetensors")["series"])
@@ -205,6 +220,7 @@ def check(tool):
     check_learns(tool)
     check_horizon(tool)
     check_forms(tool)
+    check_constant(tool)
     check_goes_on(tool)
     check_bad_files(tool)
     check_usage(tool)
