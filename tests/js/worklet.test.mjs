@@ -58,8 +58,11 @@ test("an input that is not connected is silence", () => {
   const net = create();
   const processor = start({ network: net.save() });
   const output = new Float32Array(128);
-  processor.process([[]], [[output]], {});
-  assert.deepEqual(output, net.forward([new Float32Array(128)])[0]);
+  for (const inputs of [[[]], []]) {
+    processor.process(inputs, [[output]], {});
+    assert.deepEqual(output, net.forward([new Float32Array(128)])[0]);
+    processor.port.onmessage({ data: { reset: true } });
+  }
 });
 
 test("another sample rate, conditions, reset and another network", () => {
@@ -90,6 +93,12 @@ test("what is wrong is said, and the sound goes on", () => {
   assert.match(first.error, /conditions has 2 values; the network has 0 inputs besides the audio/);
   assert.match(second.error, /rnn_load_memory/);
   play(processor);
+  const conditioned = start({ network: create(2).save() });
+  for (const value of [NaN, "1", undefined]) conditioned.port.onmessage({ data: { conditions: [value] } });
+  const errors = conditioned.port.sent.slice(1).map(({ error }) => error);
+  assert.equal(errors[0], "conditions[0] is NaN; it must be a finite number");
+  assert.equal(errors.length, 3);
+  assert.ok(play(conditioned)[0].every(Number.isFinite));
   const wide = new Network({ inputSize: 1, hiddenSize: 4, outputSize: 3 }).save();
   assert.throws(() => start({ network: wide }), /network has 3 outputs; audio has 1/);
   assert.throws(

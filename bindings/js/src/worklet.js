@@ -17,7 +17,7 @@
 // Each channel is a stream of its own. Messages to node.port: {conditions: [...]}, {network: bytes} (another network,
 // which may be heard as a gap), {reset: true}. From it: {ready: true}, {error: text} after a message that was wrong.
 
-import { initSync } from "./library.js";
+import { initSync, show } from "./library.js";
 import { Network } from "./network.js";
 
 const QUANTUM = 128; // frames of a call of process
@@ -47,6 +47,8 @@ class Channels {
       throw new RangeError(
         `conditions has ${values.length} values; the network has ${this.inputSize - 1} inputs besides the audio`,
       );
+    const wrong = Array.from(values).findIndex((value) => !Number.isFinite(value)); // which the state would keep
+    if (wrong >= 0) throw new RangeError(`conditions[${wrong}] is ${show(values[wrong])}; it must be a finite number`);
     for (let t = 0; t < QUANTUM; ++t) this.x.set(values, t * this.inputSize + 1);
     this.conditions = values;
   }
@@ -105,7 +107,7 @@ export class RnnProcessor extends AudioWorkletProcessor {
 
   process([input], [output]) {
     for (let channel = 0; channel < output.length; ++channel)
-      this.channels.run(channel, input[channel], output[channel]);
+      this.channels.run(channel, input?.[channel], output[channel]);
     return true;
   }
 }
