@@ -275,6 +275,7 @@ test("errors name what is wrong, with its value", () => {
     [() => net.step([1, 2, 3], [0, 0]), TypeError, "y is Array(2); it must be a Float32Array(2)"],
     [() => net.forward([new Array(3)]), TypeError, "sequences[0][0] is undefined; it must be a whole number"],
     [() => net.forward([[[1, 2, 3], , [1, 2, 3]]]), TypeError, "sequences[0][1] is undefined"],
+    [() => net.sync(null), TypeError, "source is null; it must be a Network"],
     [() => net.setMetadata("a\0b", "c"), TypeError, "has a zero character"],
     [() => net.setMetadata("a", "b\0c"), TypeError, "has a zero character"],
   ];

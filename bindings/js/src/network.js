@@ -473,6 +473,7 @@ export class Network extends Handle {
   }
   /** Use the weights of `source` from now on, and keep this stream's state. */
   sync(source) {
+    if (!(source instanceof Network)) throw new TypeError(`source is ${show(source)}; it must be a Network`);
     check(library().rnn_sync(this._address, source._address));
   }
 

@@ -141,6 +141,10 @@ export function dataFields(frame, data, inputSize, outputSize, what = "data") {
     fields.targets = targets.address;
   }
   if (data.weights != null) fields.weights = frame.floats(numbers(`${what}.weights`, data.weights, lengths, pooled));
-  if (data.resets != null) fields.resets = frame.copy(numbers(`${what}.resets`, data.resets, lengths, false));
+  if (data.resets != null) {
+    const resets = numbers(`${what}.resets`, data.resets, lengths, false);
+    resets.forEach((reset) => integer(`a reset in ${what}.resets`, reset, 0, 1));
+    fields.resets = frame.copy(resets);
+  }
   return fields;
 }

@@ -172,6 +172,7 @@ export class Trainer extends Handle {
 
   /** Let a stream use the present weights; its state stays. */
   sync(stream) {
+    if (!(stream instanceof Network)) throw new TypeError(`stream is ${show(stream)}; it must be a Network`);
     check(library().rnn_trainer_sync(this._address, stream._address));
   }
 
