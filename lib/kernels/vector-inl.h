@@ -16,6 +16,9 @@
 #define XSIMD_DEFAULT_ARCH xsimd::unsupported
 #endif
 #include <xsimd/xsimd.hpp>
+#if defined(RNN_SOFTWARE_FLUSH)
+#include "lib/kernels/flushed-inl.h"
+#endif
 #endif
 
 namespace rnn::kernels {
@@ -29,8 +32,13 @@ using IntVec = Batch<std::int32_t, Arch>;
 template <class Arch>
 using Mask = BatchMask<Arch>;
 #else
+#if defined(RNN_SOFTWARE_FLUSH)
+template <class Arch>
+using Vec = FlushedVec<Arch>;
+#else
 template <class Arch>
 using Vec = xsimd::batch<float, Arch>;
+#endif
 template <class Arch>
 using IntVec = xsimd::batch<std::int32_t, Arch>;
 template <class Arch>

@@ -50,9 +50,17 @@ struct Doubles {
 
   Doubles() noexcept = default;
   Doubles(__m128d l, __m128d h) noexcept : low(l), high(h) {}
-  explicit Doubles(__m128 v) noexcept : low(_mm_cvtps_pd(v)), high(_mm_cvtps_pd(_mm_movehl_ps(v, v))) {}
+#if defined(RNN_SOFTWARE_FLUSH)
+  explicit Doubles(__m128 v) noexcept : Doubles(convert(flushed(v))) {}
+#else
+  explicit Doubles(__m128 v) noexcept : Doubles(convert(v)) {}
+#endif
   explicit Doubles(double x) noexcept : low(_mm_set1_pd(x)), high(_mm_set1_pd(x)) {}
+  static Doubles convert(__m128 v) noexcept { return {_mm_cvtps_pd(v), _mm_cvtps_pd(_mm_movehl_ps(v, v))}; }
 };
+#if !defined(RNN_SOFTWARE_FLUSH)
+inline __m128d flushed(__m128d x) noexcept { return x; }  // by the conversion
+#endif
 inline Doubles operator+(const Doubles& a, const Doubles& b) noexcept {
   return {_mm_add_pd(a.low, b.low), _mm_add_pd(a.high, b.high)};
 }
@@ -73,10 +81,10 @@ inline Doubles to_odd(const Doubles& sum, const Doubles& side) noexcept {
   return {to_odd(sum.low, side.low), to_odd(sum.high, side.high)};
 }
 inline __m128 to_floats(const Doubles& v) noexcept {
-  return _mm_movelh_ps(_mm_cvtpd_ps(v.low), _mm_cvtpd_ps(v.high));
+  return _mm_movelh_ps(_mm_cvtpd_ps(flushed(v.low)), _mm_cvtpd_ps(flushed(v.high)));
 }
 inline Doubles rounded_to_floats(const Doubles& v) noexcept {
-  return {_mm_cvtps_pd(_mm_cvtpd_ps(v.low)), _mm_cvtps_pd(_mm_cvtpd_ps(v.high))};
+  return {_mm_cvtps_pd(_mm_cvtpd_ps(flushed(v.low))), _mm_cvtps_pd(_mm_cvtpd_ps(flushed(v.high)))};
 }
 
 template <>
@@ -89,10 +97,17 @@ struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
   static V fma(V a, V b, V c) noexcept { return fused_multiply_add<Doubles, __m128>(a, b, c); }
   static V fms(V a, V b, V c) noexcept { return fma(a, b, _mm_xor_ps(c, _mm_set1_ps(-0.0f))); }
   static V fnma(V a, V b, V c) noexcept { return fma(_mm_xor_ps(a, _mm_set1_ps(-0.0f)), b, c); }
+#if defined(RNN_SOFTWARE_FLUSH)
+  static V div(V a, V b) noexcept { return flushed_div(a, b); }
+  static V min(V c, V x) noexcept { return _mm_min_ps(flushed(c), flushed(x)); }
+  static V max(V c, V x) noexcept { return _mm_max_ps(flushed(c), flushed(x)); }
+  static V sqrt(V x) noexcept { return _mm_sqrt_ps(flushed(x)); }
+#else
   static V div(V a, V b) noexcept { return _mm_div_ps(a, b); }
   static V min(V c, V x) noexcept { return _mm_min_ps(c, x); }
   static V max(V c, V x) noexcept { return _mm_max_ps(c, x); }
   static V sqrt(V x) noexcept { return _mm_sqrt_ps(x); }
+#endif
   static V abs(V x) noexcept { return _mm_andnot_ps(_mm_set1_ps(-0.0f), x); }
   static V with_sign(V m, V x) noexcept { return _mm_or_ps(m, _mm_and_ps(x, _mm_set1_ps(-0.0f))); }
   static I bits(V x) noexcept { return _mm_castps_si128(x); }
@@ -273,8 +288,14 @@ inline Quad fma_quad(Quad a, Quad b, Quad c) noexcept {
 }
 // ((v[0] + v[1]) + v[2]) + v[3]
 inline float add_in_order(Quad v) noexcept {
+#if defined(RNN_SOFTWARE_FLUSH)
+  alignas(16) float x[4];
+  _mm_store_ps(x, v);
+  return static_cast<float>(Real(x[0]) + Real(x[1]) + Real(x[2]) + Real(x[3]));
+#else
   const Quad sum = _mm_add_ss(v, _mm_shuffle_ps(v, v, 1));
   return _mm_cvtss_f32(_mm_add_ss(_mm_add_ss(sum, _mm_movehl_ps(v, v)), _mm_shuffle_ps(v, v, 3)));
+#endif
 }
 #elif defined(__aarch64__)
 using Quad = float32x4_t;

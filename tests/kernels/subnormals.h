@@ -10,5 +10,7 @@ namespace rnn::kernels {
 // Some 20 results for each triple.
 std::vector<float> forms_of_cpu(const Triples& triples);
 std::vector<float> forms_of_software(const Triples& triples);
+// By the vectors of SSE2, as WebAssembly has them.
+std::vector<float> forms_of_sse2(const Triples& triples);
 
 }  // namespace rnn::kernels

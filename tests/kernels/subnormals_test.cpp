@@ -98,6 +98,10 @@ void expect_same_forms(const Triples& t) {
            << by_software[i] << " by software";
 }
 
+bool same(const std::vector<float>& x, const std::vector<float>& y) {
+  return x.size() == y.size() && first_difference(x, y) == x.size();
+}
+
 // ARM tells what is tiny before it is rounded.
 #if defined(RNN_FLOAT_MODE_AARCH64) || defined(RNN_FLOAT_MODE_ARM)
 constexpr bool kAsX86 = false;
@@ -117,6 +121,17 @@ TEST(Subnormals, AreTheSameBySoftwareOnEveryCpu) {
   for (std::uint64_t seed = 0; seed < 4; ++seed) h = hash(forms_of_software(small_triples(seed)), h);
   EXPECT_EQ(hash(forms_of_software(tiny_triples()), h), 10336755168780079758u);
 }
+
+#if defined(__SSE2__)
+TEST(Subnormals, AreTheSameByVectorsAndBySoftware) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Triples t = small_triples(seed);
+    EXPECT_TRUE(same(forms_of_sse2(t), forms_of_software(t))) << seed;
+  }
+  const Triples t = tiny_triples();
+  EXPECT_TRUE(same(forms_of_sse2(t), forms_of_software(t)));
+}
+#endif
 
 }  // namespace
 }  // namespace rnn::kernels
