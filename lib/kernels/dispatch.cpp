@@ -37,6 +37,9 @@ extern const Products neon_int8;
 extern const Table wasm_table;
 extern const Products wasm_bf16;
 extern const Products wasm_int8;
+extern const Table wasm_fma_table;
+extern const Products wasm_fma_bf16;
+extern const Products wasm_fma_int8;
 #endif
 
 namespace {
@@ -97,6 +100,10 @@ class Available {
     add(wasm_table);
     add(wasm_bf16);
     add(wasm_int8);
+#elif RNN_WITH_WASM_FMA
+    add(wasm_fma_table);
+    add(wasm_fma_bf16);
+    add(wasm_fma_int8);
 #endif
   }
   Available(const Available&) = delete;

@@ -1,4 +1,4 @@
-#if !defined(__wasm_simd128__) || !defined(__SSE2__) || defined(__AVX__)
+#if !defined(__wasm_simd128__) || defined(__wasm_relaxed_simd__) || !defined(__SSE2__) || defined(__AVX__)
 #error "compiled without its flags: see lib/kernels/meson.build"
 #endif
 #define RNN_ISA wasm

@@ -98,6 +98,9 @@ extern const OutputTable avx512_outputs;
 #elif defined(__AVX2__)
 extern const OutputTable avx2_outputs;
 #define RNN_OUTPUTS avx2_outputs
+#elif defined(__wasm_relaxed_simd__)
+extern const OutputTable wasm_fma_outputs;
+#define RNN_OUTPUTS wasm_fma_outputs
 #elif defined(__wasm__)
 extern const OutputTable wasm_outputs;
 #define RNN_OUTPUTS wasm_outputs

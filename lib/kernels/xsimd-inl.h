@@ -87,14 +87,50 @@ inline Doubles rounded_to_floats(const Doubles& v) noexcept {
   return {_mm_cvtps_pd(_mm_cvtpd_ps(flushed(v.low))), _mm_cvtps_pd(_mm_cvtpd_ps(flushed(v.high)))};
 }
 
+#if defined(__wasm_relaxed_simd__)
+// a b + c, none of them subnormal: as the CPU multiplies and adds, where it does so in one. Who loads a module with
+// relaxed SIMD asks first (bindings/js/src/library.js).
+inline __m128 relaxed(__m128 a, __m128 b, __m128 c) noexcept {
+  return (__m128)wasm_f32x4_relaxed_madd((v128_t)a, (v128_t)b, (v128_t)c);
+}
+inline __m128 fused(__m128 a, __m128 b, __m128 c) noexcept {
+  return flushed(relaxed(a, b, c), relaxed(scaled(a), b, scaled(c)));
+}
+inline __m128 multiply_add(__m128 a, __m128 b, __m128 c) noexcept {
+  return fused(flushed(a), flushed(b), flushed(c));
+}
+
+// Subnormals of factors, and what a sum begins with, become zeros once, and not for each product.
+template <>
+struct Terms<xsimd::sse2> {
+  struct Factor {
+    __m128 v;
+    Factor() noexcept = default;
+    Factor(const Vec<xsimd::sse2>& x) noexcept : v(flushed(x)) {}
+    explicit Factor(float x) noexcept : v(flushed(_mm_set1_ps(x))) {}
+    operator Vec<xsimd::sse2>() const noexcept { return v; }
+  };
+  using Sum = Factor;
+  static Sum add(Factor a, Factor b, Sum sum) noexcept {
+    sum.v = fused(a.v, b.v, sum.v);
+    return sum;
+  }
+  static Sum add_bf16(Factor a, Factor b, Sum sum) noexcept { return add(a, b, sum); }
+};
+#else
+inline __m128 multiply_add(__m128 a, __m128 b, __m128 c) noexcept {
+  return fused_multiply_add<Doubles, __m128>(a, b, c);
+}
+
 template <>
 struct Terms<xsimd::sse2> : DoubleTerms<Vec<xsimd::sse2>, Doubles> {};
+#endif
 
 template <>
 struct Native<xsimd::sse2> : BufferedPartial<xsimd::sse2> {
   using V = Vec<xsimd::sse2>;
   using I = IntVec<xsimd::sse2>;
-  static V fma(V a, V b, V c) noexcept { return fused_multiply_add<Doubles, __m128>(a, b, c); }
+  static V fma(V a, V b, V c) noexcept { return multiply_add(a, b, c); }
   static V fms(V a, V b, V c) noexcept { return fma(a, b, _mm_xor_ps(c, _mm_set1_ps(-0.0f))); }
   static V fnma(V a, V b, V c) noexcept { return fma(_mm_xor_ps(a, _mm_set1_ps(-0.0f)), b, c); }
 #if defined(RNN_SOFTWARE_FLUSH)

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 
-import { init, Network } from "librnn";
+import { init, isa, Network } from "librnn";
 import { chromium } from "playwright-core";
 
 const types = {
@@ -79,11 +79,12 @@ try {
     losses.push(loss);
   });
 
-  const stepped = await tab.evaluate(async (given) => {
-    const { init, Network } = await import("librnn");
+  const [kernels, stepped] = await tab.evaluate(async (given) => {
+    const { init, isa, Network } = await import("librnn");
     await init();
-    return Array.from(new Network(given).step([0.25, -0.5]));
+    return [isa(), Array.from(new Network(given).step([0.25, -0.5]))];
   }, options);
+  console.log(`page ${kernels}, Node ${isa()}`);
   assert.deepEqual(stepped, y, "a page has the bits of Node");
 
   const trained = await tab.evaluate(

@@ -556,11 +556,9 @@ int main(int argc, char** argv) {
   long_sums(Format::bf16, 4999, "long_gemm_bf16", "long_gemm_tn_bf16");
   wide("long_wide");
   long_run("long_run");
-#if !defined(__wasm__)  // whose kernels keep subnormals
   tiny("tiny", "trained_tiny", RNN_CELL_VANILLA);
   tiny("tiny_gru", "trained_tiny_gru", RNN_CELL_GRU);
   tiny("tiny_lstm", "trained_tiny_lstm", RNN_CELL_LSTM);
-#endif
   if (argc > 1) return compare(argv[1]);
   for (const std::string& line : lines) std::puts(line.c_str());
   return 0;

@@ -363,7 +363,7 @@ try {
     assert.match(await alertOf(old), /lacks WebAssembly with SIMD/);
     assert(await old.locator("#start").isDisabled());
     await old.context().close();
-    for (const missing of ["**/librnn/src/index.js", "**/librnn.wasm"]) {
+    for (const missing of ["**/librnn/src/index.js", "**/librnn*.wasm"]) {
       const bare = await open({
         isReady: false,
         expected: /404/,

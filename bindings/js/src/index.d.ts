@@ -19,7 +19,8 @@ export * from "./abi.js";
 /** Where librnn.wasm is: a URL, a response, its bytes, or the compiled module. */
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
 
-/** Load the library, once. Everything else needs it. source: default: librnn.wasm beside this package. */
+/** Load the library, once. Everything else needs it. source: default: librnn-fma.wasm of this package where the engine
+ * has fused multiply-add, otherwise librnn.wasm. */
 export function init(source?: Source | Promise<Source>): Promise<void>;
 
 /** The same without waiting: in workers, worklets and Node. */
@@ -33,6 +34,9 @@ export function compiledModule(): WebAssembly.Module;
 
 /** The library's version, "0.1.0". */
 export function version(): string;
+
+/** The kernels in use: "wasm_fma" where the engine has the CPU's fused multiply-add (relaxed SIMD), or "wasm". */
+export function isa(): "wasm" | "wasm_fma";
 
 /** The C ABI itself, for what the classes do not have. */
 export function raw(): Raw;

@@ -1,4 +1,4 @@
-export { compiledModule, init, initSync, isSupported, library as raw, RnnError, version } from "./library.js";
+export { compiledModule, init, initSync, isa, isSupported, library as raw, RnnError, version } from "./library.js";
 export { VERSION } from "./abi.js";
 export { Network } from "./network.js";
 export { Trainer } from "./training.js";
