@@ -48,12 +48,13 @@ class Tool:
         (self.folder / name).write_bytes(content)
 
     def train(self, ranks, *arguments):
-        """The status, the model, and all that is said but how fast it went."""
+        """The status, the model, and all that is said but how fast it went, also if several ranks say the same."""
         model = self.folder / "model.rnn"
         model.unlink(missing_ok=True)
         done = run(self.mpirun, ranks, self.program, "train", *arguments, *OPTIONS, cwd=self.folder, capture_output=True,
                    text=True, timeout=100)
         said = [line for line in (done.stdout + done.stderr).splitlines() if re.match("rnn: |training|validation", line)]
+        said = list(dict.fromkeys(re.sub(r"^rnn: rank \d+: ", "rnn: ", line) for line in said))
         return done.returncode, model.read_bytes() if model.exists() else None, said
 
     def same(self, status, *arguments, ranks=(3,), pattern=""):

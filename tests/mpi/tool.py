@@ -111,8 +111,8 @@ def check_seconds(tool):
 def check_errors(tool):
     tool.fails(3, "--lanes is 2; 3 ranks need", "text", "--lanes", "2", status=2)
     tool.fails(2, "several ranks need a file", "-", "--lanes", "2", status=2)
-    for option in ("--labels", "--csv"):
-        tool.fails(2, f"{option} is of one rank", option, "text", status=2)
+    tool.fails(2, "--labels is of one rank", "--labels", "text", status=2)
+    tool.fails(2, "--csv is of one rank", "--csv", "text", "--target", "column", status=2)
     tool.fails(2, "missing", "missing", "--lanes", "2")
     tool.fails(2, "not expected: --unknown", "text", "--unknown", status=2)
     (tool.folder / "other").write_text(SENTENCE * 60 + SENTENCE.replace("seen", "sees") * 60)
