@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int32_t kWindow = 64;  // characters through which gradients flow
-constexpr double kRise = 0.25;        // of the loss of guessing, which tells a run that diverges
+constexpr std::int32_t kWindow = 64;          // characters through which gradients flow
+constexpr std::uint64_t kHistoryRows = 1000;  // of a run, beside those of validations
+constexpr double kRise = 0.25;                // of the loss of guessing, which tells a run that diverges
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -144,11 +145,26 @@ class Run {
     const bool may_end = is_validated || result_.interrupted;
     if (files_.log != nullptr) files_.log->go_on(*trainer_, progress.update, may_end);
     const bool ends = is_validated ? validate() : result_.interrupted;
+    add_to_history(progress, is_validated, ends);
     if (may_end && !files_.checkpoint.empty())
       save(checkpoint_at(files_.checkpoint, progress.update));
     else if (result_.interrupted && !files_.stopped.empty())
       save(files_.stopped);
     return ends;
+  }
+
+  void add_to_history(const rnn_progress_t& progress, bool is_validated, bool ends) {
+    if (files_.history == nullptr) return;
+    loss_sum_ += progress.loss;
+    ++losses_;
+    if (!is_validated && !ends && progress.update % (plan_.updates / kHistoryRows + 1) != 0) return;
+    LossRow row;
+    row.update = progress.update;
+    row.units = static_cast<double>(progress.update) * data_.units_per_update;
+    row.training = loss_sum_ / losses_;
+    if (is_validated) row.validation = validation_loss_;
+    files_.history->add(row);
+    loss_sum_ = losses_ = 0;
   }
 
   void save(const std::string& checkpoint) {
@@ -184,6 +200,7 @@ class Run {
     if (!std::isfinite(loss))
       throw std::runtime_error("the validation loss after " + std::to_string(result_.updates) +
                                " updates is not finite; a lower learning rate may help");
+    validation_loss_ = loss;
     if (loss < best_loss_) {
       save_best(std::move(network));
       best_loss_ = loss;
@@ -218,7 +235,9 @@ class Run {
   const Clock::time_point start_ = Clock::now();
   rnn::Trainer* trainer_ = nullptr;
   std::optional<Progress> bar_;
-  double training_loss_ = 0;  // smoothed
+  double training_loss_ = 0;          // smoothed
+  double loss_sum_ = 0, losses_ = 0;  // since the last row of the history
+  double validation_loss_ = 0;        // the last one
   double lowest_loss_ = std::numeric_limits<double>::infinity();
   bool has_warned_ = false;
   std::optional<rnn::Network> best_;

@@ -35,6 +35,21 @@ class RunLog {
   virtual void end(std::uint64_t update) = 0;
 };
 
+// The losses of a run, at one of its updates.
+struct LossRow {
+  std::uint64_t update = 0;
+  double units = 0;     // of the data that were learnt, from the beginning on
+  double training = 0;  // the mean since the row before
+  double validation = std::numeric_limits<double>::quiet_NaN();  // if there was one
+};
+
+// Is told them. What it throws ends the run.
+class LossHistory {
+ public:
+  virtual ~LossHistory() = default;
+  virtual void add(const LossRow& row) = 0;
+};
+
 // Where a checkpoint after so many updates is saved: {update} in a path becomes their number.
 std::string checkpoint_at(const std::string& path, std::uint64_t update);
 
@@ -48,6 +63,7 @@ struct CharacterRun {
   // The file for what a run without `checkpoint` can go on from, if it is interrupted; empty: none.
   std::string stopped;
   RunLog* log = nullptr;
+  LossHistory* history = nullptr;
   std::string resume;  // such a file of an earlier run with the same `model`; empty: none
   double seconds = std::numeric_limits<double>::infinity();  // ends at the first validation behind these
   std::FILE* out = nullptr;                                  // for the progress; null: none

@@ -25,6 +25,7 @@ void add_describe(CLI::App& program);
 void add_pack(CLI::App& program);
 void add_unpack(CLI::App& program);
 void add_predict(CLI::App& program);
+void add_plot(CLI::App& program);
 
 // Arguments that contradict each other: exit status 2, as for those that the parser refuses.
 class UsageError : public std::runtime_error {

@@ -135,7 +135,8 @@ std::string zsh_of(const CLI::App& command, const std::vector<std::string>& comm
     text += " \\\n            ";
     if (option.is_argument) {
       const std::string values = takes_command(command) ? ":(" + joined(commands) + ")" : zsh_values(option);
-      text += quoted(std::to_string(place++) + ":" + zsh_text(option.names[0]) + values);
+      text += quoted((option.is_repeated ? "*" : std::to_string(place++)) + ":" + zsh_text(option.names[0]) +
+                     values);
       continue;
     }
     const bool has_both = option.names.size() > 1;

@@ -112,6 +112,7 @@ int main(int argc, char** argv) {
   add_sample(program);
   add_eval(program);
   add_predict(program);
+  add_plot(program);
   add_bench(program);
   add_verify(program);
   add_describe(program);

@@ -20,6 +20,7 @@ DescribedOption described(const CLI::Option& option) {
   for (const std::string& name : option.get_snames()) result.names.push_back("-" + name);
   for (const std::string& name : option.get_lnames()) result.names.push_back("--" + name);
   result.has_value = option.get_expected_min() > 0 || result.is_argument;
+  result.is_repeated = result.is_argument && option.get_items_expected_max() > 1;
   if (result.has_value) {
     result.type = type.substr(0, type.find(':'));
     result.is_file = result.type == "FILE";

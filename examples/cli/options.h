@@ -9,6 +9,7 @@ struct DescribedOption {
   std::vector<std::string> names;  // "-o", "--out"; of an argument without one its name: "text"
   bool is_argument = false;        // without "--"
   bool has_value = false;
+  bool is_repeated = false;
   bool is_file = false;
   std::vector<std::string> choices;
   std::string type;         // "INT", "FILE"

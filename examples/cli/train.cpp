@@ -18,6 +18,7 @@
 
 #include "../character_training.h"
 #include "../model_file.h"
+#include "history.h"
 #include "kinds.h"
 #include "log.h"
 #include "ranks.h"
@@ -120,15 +121,21 @@ void check_outputs(const Train& train) {
                  {"the unfinished model", best},
                  {"the checkpoint of a training that is stopped", stopped},
                  {"--checkpoint", train.checkpoint},
-                 {"--log", train.log}};
+                 {"--log", train.log},
+                 {"--history", train.history}};
   for (const auto& out : written)
     for (const auto& in : read) check_not_same(out.name, out.path, in.name, in.path);
   for (const std::string& model : {train.model, best}) {
     check_not_same("--out", model, "--resume", train.resume);
     check_not_same("--out", model, "--checkpoint", train.checkpoint);
     check_not_same("--out", model, "--log", train.log);
+    check_not_same("--out", model, "--history", train.history);
   }
   check_writable(train.model);
+  check_not_same("--history", train.history, "--resume", train.resume);
+  check_not_same("--history", train.history, "--checkpoint", train.checkpoint);
+  check_not_same("--history", train.history, "--log", train.log);
+  if (!train.history.empty()) check_history(train.history, !train.resume.empty());
   check_not_same("--log", train.log, "--resume", train.resume);
   check_not_same("--log", train.log, "--checkpoint", train.checkpoint);
   if (const std::string checkpoint = checkpoint_of(train); !checkpoint.empty())
@@ -376,6 +383,8 @@ CharacterResult carry_out(const Train& train, const CLI::App& command, const rnn
   if (!train.quiet && rank() == 0) std::fprintf(stderr, "%s\n", summary(start.config()).c_str());
   CharacterRun files = run_of(train);
   files.log = log;
+  std::optional<History> history;
+  if (!train.history.empty() && rank() == 0) files.history = &history.emplace(train.history, training.unit());
   catch_interrupts();
   return train_or_resume(train, training, plan, files);
 }
@@ -467,6 +476,7 @@ void add_train(CLI::App& program) {
       "  rnn train book.txt -o book.safetensors\n"
       "  rnn train book.txt --cell lstm --hidden 512 --layers 2 --dropout 0.2 --checkpoint book.checkpoint\n"
       "  rnn train book.txt --resume book.checkpoint --updates 8000\n"
+      "  rnn train book.txt --history book.csv && rnn plot book.csv\n"
       "  gunzip <book.txt.gz | rnn train - --seconds 60");
   add_train_options(command, *train);
   add_threads_option(command, train->threads);

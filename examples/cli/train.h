@@ -19,6 +19,7 @@ struct Train {
   std::string model = "model.safetensors";
   std::string checkpoint;
   std::string log;
+  std::string history;
   std::uint64_t log_every = 100;
   std::string resume;
   std::string init;

@@ -232,6 +232,12 @@ void add_train_options(CLI::App& command, Train& train) {
   add_length_options(command, train);
   add_file_options(command, train);
   add_log_options(command, train);
+  command
+      .add_option("--history", train.history,
+                  "Write the losses as the training goes on, a CSV that rnn plot draws; with\n"
+                  "--resume go on in that of the run before")
+      ->check(not_empty())
+      ->type_name("FILE");
   add_shape_options(command, train.shape);
   add_training_options(command, train);
   add_schedule_options(command, train);
