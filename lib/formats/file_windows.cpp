@@ -35,17 +35,18 @@ constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELE
   throw Error(RNN_FILE_ERROR, "cannot %s %s: %s", action, path, text.c_str());
 }
 
-// The path as Windows has it. Long ones have a prefix without which they would be refused.
+// The whole path as Windows has it. Long ones have a prefix without which they would be refused.
 std::wstring wide(const char* action, const char* path) {
   const int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, nullptr, 0);
   if (length == 0) fail(action, path, GetLastError());
   std::wstring result(static_cast<std::size_t>(length), L'\0');
   MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, result.data(), length);
-  result.pop_back();                             // the zero at the end
-  constexpr std::size_t kShort = MAX_PATH - 48;  // with room for a temporary name
-  if (result.size() < kShort || result.compare(0, 4, L"\\\\?\\") == 0) return result;
+  result.pop_back();  // the zero at the end
+  if (result.compare(0, 4, L"\\\\?\\") == 0 || result.empty()) return result;
   std::wstring full(GetFullPathNameW(result.c_str(), 0, nullptr, nullptr), L'\0');
   full.resize(GetFullPathNameW(result.c_str(), static_cast<DWORD>(full.size()), full.data(), nullptr));
+  constexpr std::size_t kShort = MAX_PATH - 48;  // with room for a temporary name
+  if (full.size() < kShort) return full;
   return full.compare(0, 2, L"\\\\") == 0 ? L"\\\\?\\UNC" + full.substr(1) : L"\\\\?\\" + full;
 }
 
@@ -184,19 +185,30 @@ class Replacement {
     check(is_temporary_);
   }
 
+  // Another program may have the old file open for a moment: one that writes it, too, or that looks for viruses.
+  void take_name() {
+    for (int attempt = 1; !replace(); ++attempt) {
+      const DWORD code = GetLastError();
+      const bool may_end = code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION;
+      if (!may_end || attempt == 50) fail("write", path_, code);
+      Sleep(20);  // milliseconds
+    }
+  }
+
   // As POSIX renames, which Windows 10 can: who has the old file open keeps it. Before that, and on some file
   // systems, nobody may have it open.
-  void take_name() {
-    if (rename(true)) return;
+  bool replace() {
+    if (rename(true)) return true;
     const DWORD code = GetLastError();
-    check((code == ERROR_INVALID_PARAMETER || code == ERROR_NOT_SUPPORTED || code == ERROR_INVALID_FUNCTION ||
-           code == ERROR_CALL_NOT_IMPLEMENTED) &&
-          rename(false));
+    const bool can = code != ERROR_INVALID_PARAMETER && code != ERROR_NOT_SUPPORTED &&
+                     code != ERROR_INVALID_FUNCTION && code != ERROR_CALL_NOT_IMPLEMENTED;
+    return !can && rename(false);
   }
 
   bool rename(bool as_posix) {
     const std::size_t bytes = target_.size() * sizeof(wchar_t);
-    std::vector<std::max_align_t> room((sizeof(FILE_RENAME_INFO) + bytes) / sizeof(std::max_align_t) + 1);
+    std::vector<unsigned char> room(sizeof(FILE_RENAME_INFO) +
+                                    bytes);  // ends with a zero, which Wine looks for
     auto* const info = ::new (room.data()) FILE_RENAME_INFO{};
     constexpr DWORD kReplaceAsPosix = 1 | 2;
     *reinterpret_cast<DWORD*>(info) = as_posix ? kReplaceAsPosix : TRUE;
@@ -204,7 +216,7 @@ class Replacement {
     std::memcpy(info->FileName, target_.c_str(), bytes);
     constexpr auto kRenameInfoEx = static_cast<FILE_INFO_BY_HANDLE_CLASS>(22);
     is_temporary_ = !SetFileInformationByHandle(file_.get(), as_posix ? kRenameInfoEx : FileRenameInfo, info,
-                                                static_cast<DWORD>(room.size() * sizeof room[0]));
+                                                static_cast<DWORD>(room.size()));
     return !is_temporary_;
   }
 

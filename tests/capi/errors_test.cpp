@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <new>
 #include <thread>
 
 #include "common.h"
@@ -245,11 +246,11 @@ TEST(Create, RefusesWhatNoMemoryHolds) {
   // As on a machine that has less than the terabyte it takes.
   auto allocator = sized<rnn_allocator_t>();
   allocator.allocate = [](size_t size, size_t alignment, void*) -> void* {
-    return size > (size_t{1} << 30)
-               ? nullptr
-               : aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return size > (size_t{1} << 30) ? nullptr : ::operator new (size, std::align_val_t{alignment});
   };
-  allocator.deallocate = [](void* memory, size_t, size_t, void*) { free(memory); };
+  allocator.deallocate = [](void* memory, size_t, size_t alignment, void*) {
+    ::operator delete (memory, std::align_val_t{alignment});
+  };
   c.allocator = &allocator;
   EXPECT_FAILS(RNN_OUT_OF_MEMORY, "memory", rnn_create(&c, &out));
   EXPECT_EQ(out, kUntouched);

@@ -1,6 +1,7 @@
 // Option structs of callers with an older or newer rnn.h, and those who forgot struct_size.
 #include <cstdlib>
 #include <functional>
+#include <new>
 
 #include "common.h"
 
@@ -103,9 +104,11 @@ TEST(Structs, Config) {
 TEST(Structs, Allocator) {
   auto allocator = sized<rnn_allocator_t>();
   allocator.allocate = [](size_t size, size_t alignment, void*) -> void* {
-    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return ::operator new (size, std::align_val_t{alignment});
   };
-  allocator.deallocate = [](void* memory, size_t, size_t, void*) { free(memory); };
+  allocator.deallocate = [](void* memory, size_t, size_t alignment, void*) {
+    ::operator delete (memory, std::align_val_t{alignment});
+  };
   check_read<rnn_allocator_t>(allocator, "config.allocator", [](const rnn_allocator_t* allocator) {
     rnn_config_t c = config(2, 3, 1);
     c.allocator = allocator;

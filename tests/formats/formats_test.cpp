@@ -5,8 +5,25 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <system_error>
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// Not fs::remove_all, which on Windows holds the folder open that it removes.
+void remove_tree(const fs::path& path) noexcept {
+  std::error_code ignored;
+  std::vector<fs::path> inside;
+  for (fs::directory_iterator i(path, ignored), end; !ignored && i != end; i.increment(ignored))
+    inside.push_back(i->path());
+  for (const fs::path& entry : inside)
+    fs::is_directory(fs::symlink_status(entry, ignored)) ? remove_tree(entry)
+                                                         : void(fs::remove(entry, ignored));
+  fs::remove(path, ignored);
+}
+
+}  // namespace
 
 Folder::Folder() {
   std::random_device random;
@@ -14,7 +31,7 @@ Folder::Folder() {
   while (!fs::create_directory(path_));
 }
 
-Folder::~Folder() { fs::remove_all(path_); }
+Folder::~Folder() { remove_tree(path_); }
 
 std::vector<std::string> Folder::names() const {
   std::vector<std::string> names;

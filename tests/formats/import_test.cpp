@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <tuple>
 
@@ -435,11 +436,13 @@ TEST(Hostile, Sizes) {
   static std::size_t largest;
   rnn_allocator_t allocator{};
   allocator.struct_size = sizeof allocator;
-  allocator.allocate = [](std::size_t size, std::size_t alignment, void*) {
+  allocator.allocate = [](std::size_t size, std::size_t alignment, void*) -> void* {
     largest = std::max(largest, size);
-    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return ::operator new (size, std::align_val_t{alignment});
   };
-  allocator.deallocate = [](void* memory, std::size_t, std::size_t, void*) { std::free(memory); };
+  allocator.deallocate = [](void* memory, std::size_t, std::size_t alignment, void*) {
+    ::operator delete (memory, std::align_val_t{alignment});
+  };
   for (const char* key : {"rnn.input_size", "rnn.hidden_size", "rnn.output_size", "rnn.num_layers",
                           "rnn.embedding_size", "rnn.projection_size"}) {
     Parts parts;

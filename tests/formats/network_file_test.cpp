@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <new>
 
 #include "tests/formats/formats_test.h"
 #include "tests/formats/json_test.h"
@@ -321,11 +322,11 @@ TEST(Damage, FailedLoadReleasesMemory) {
   allocator.allocate = [](std::size_t size, std::size_t alignment, void* user) {
     auto* c = static_cast<Count*>(user);
     c->peak = std::max(c->peak, c->bytes += size);
-    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return ::operator new (size, std::align_val_t{alignment});
   };
-  allocator.deallocate = [](void* memory, std::size_t size, std::size_t, void* user) {
+  allocator.deallocate = [](void* memory, std::size_t size, std::size_t alignment, void* user) {
     static_cast<Count*>(user)->bytes -= size;
-    std::free(memory);
+    ::operator delete (memory, std::align_val_t{alignment});
   };
   std::string file = save_memory(create().get());
   rnn_t* rnn = nullptr;
