@@ -63,8 +63,8 @@ def check_same(tool):
     expected = None
     for ranks in (1, 2, 3):
         done = tool.ok(ranks, "--updates", "60", "--validations", "5", "-o", "model.rnn", "--checkpoint", "checkpoint")
-        expect(done.stdout.count("saved in model.rnn\n") == 1 and done.stdout.count("\n") == 4, done.stdout)
-        expect(done.stderr.count("gru, 2 layers of 24") == 1 and done.stderr.count("60/60") == 1, done.stderr)
+        expect(done.stdout.count("saved in model.rnn\n") == 1 and done.stdout.count("\n") == 4, done)
+        expect(done.stderr.count("gru, 2 layers of 24") == 1 and "60/60" in done.stderr, done)
         found = tool.files("model.rnn", "checkpoint"), done.stdout.splitlines()[1:]
         expected = expected or found
         expect(found == expected, f"{ranks} ranks: another model or checkpoint than one rank, or {found[1]}, {expected[1]}")
@@ -114,7 +114,7 @@ def check_errors(tool):
     tool.fails(2, "--labels is of one rank", "--labels", "text", status=2)
     tool.fails(2, "--csv is of one rank", "--csv", "text", "--target", "column", status=2)
     tool.fails(2, "missing", "missing", "--lanes", "2")
-    tool.fails(2, "not expected: --unknown", "text", "--unknown", status=2)
+    tool.fails(2, "there is no option --unknown", "text", "--unknown", status=2)
     (tool.folder / "other").write_text(SENTENCE * 60 + SENTENCE.replace("seen", "sees") * 60)
     tool.differs("the text is not the same as on rank 1", "other", "--updates", "6")
     (tool.folder / "longer").write_text(SENTENCE * 121)
