@@ -1,12 +1,11 @@
 #include "archive.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
 
+#include "crc32.h"
 #include "model.h"
 #include "range_coder.h"
 
@@ -27,10 +26,6 @@ void put(std::uint8_t* place, std::uint32_t value) {
 std::uint32_t get(const std::uint8_t* place) {
   return place[0] | std::uint32_t{place[1]} << 8 | std::uint32_t{place[2]} << 16 |
          std::uint32_t{place[3]} << 24;
-}
-
-std::uint32_t checksum(const std::uint8_t* bytes, std::size_t count, std::uint32_t before = 0) {
-  return static_cast<std::uint32_t>(::crc32(before, bytes, static_cast<uInt>(count)));
 }
 
 void write_block_header(Output& out, std::size_t plain, std::size_t coded, std::uint32_t sum) {
@@ -82,7 +77,7 @@ int read_header(Input& in) {
   if (size < sizeof kMagic || std::memcmp(header, kMagic, sizeof kMagic) != 0)
     throw std::runtime_error(in.name() + " is no archive of rnn pack");
   if (size < sizeof header) throw std::runtime_error(in.name() + " is damaged: it ends in its header");
-  if (get(header + 12) != checksum(header, 12))
+  if (get(header + 12) != crc32(header, 12))
     throw std::runtime_error(in.name() + " is damaged: its header has another checksum");
   const int version = header[8], preset = header[9];
   if (version != kVersion)
@@ -105,17 +100,17 @@ void pack(Input& in, Output& out, int preset, int threads) {
   std::copy(std::begin(kMagic), std::end(kMagic), header);
   header[8] = kVersion;
   header[9] = static_cast<std::uint8_t>(preset);
-  put(header + 12, checksum(header, 12));
+  put(header + 12, crc32(header, 12));
   out.write(header, sizeof header);
   std::uint32_t sum = 0;
   for (;;) {
     Bytes plain(kMostPlain);
     plain.resize(in.read(plain.data(), plain.size()));
     if (plain.empty()) break;
-    sum = checksum(plain.data(), plain.size(), sum);
+    sum = crc32(plain.data(), plain.size(), sum);
     const Bytes coded = encode(model, plain);
     const Bytes& written = coded.empty() || coded.size() >= plain.size() ? plain : coded;
-    write_block_header(out, plain.size(), written.size(), checksum(written.data(), written.size(), sum));
+    write_block_header(out, plain.size(), written.size(), crc32(written.data(), written.size(), sum));
     out.write(written.data(), written.size());
   }
   write_block_header(out, 0, 0, sum);
@@ -144,8 +139,8 @@ void unpack(Input& in, Output& out, int threads) {
     if (in.read(coded.data(), coded_size) < coded_size) throw damaged("it ends too early");
     if (coded_size == size) learn(model, coded);
     const Bytes plain = coded_size == size ? coded : decode(model, coded, size);
-    sum = checksum(plain.data(), size, sum);
-    if (checksum(coded.data(), coded_size, sum) != expected) throw damaged("another checksum");
+    sum = crc32(plain.data(), size, sum);
+    if (crc32(coded.data(), coded_size, sum) != expected) throw damaged("another checksum");
     out.write(plain.data(), size);
   }
 }
