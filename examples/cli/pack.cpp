@@ -1,4 +1,5 @@
 // rnn pack and rnn unpack: a compressor whose network learns while it reads.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <iterator>
@@ -31,6 +32,12 @@ void check_files(const Pack& options, const CLI::App& command) {
   if (options.in != "-" && options.out != "-") check_not_same("OUT", options.out, "IN", options.in);
 }
 
+// In Node isatty() says yes of files and pipes, too.
+bool writes_to_terminal() {
+  struct stat status;
+  return isatty(STDOUT_FILENO) != 0 && fstat(STDOUT_FILENO, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
 void report(const pack::Input& in, const pack::Output& out, std::uint64_t plain, std::uint64_t packed) {
   print(
       {{"read", in.count()},
@@ -41,7 +48,7 @@ void report(const pack::Input& in, const pack::Output& out, std::uint64_t plain,
 void run_pack(Pack options, const CLI::App& command) {
   if (options.out.empty()) options.out = options.in == "-" ? "-" : options.in + kSuffix;
   check_files(options, command);
-  if (options.out == "-" && isatty(STDOUT_FILENO) != 0)
+  if (options.out == "-" && writes_to_terminal())
     throw UsageError("an archive is nothing for a terminal; -o FILE writes it to a file");
   pack::Input in(options.in);
   pack::Output out(options.out, options.force);

@@ -1,6 +1,6 @@
 #include "step_trace.h"
 
-#ifndef _WIN32
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
 #include <pthread.h>
 #endif
 
@@ -159,7 +159,7 @@ std::vector<float> unusual_numbers(std::size_t size, std::uint32_t number) {
 
 // ---- Stack ---------------------------------------------------------------------------------------
 
-#ifdef _WIN32
+#if defined(_WIN32) || defined(__EMSCRIPTEN__)
 
 std::optional<std::size_t> stack_of_step(rnn_t*, const float*, std::int32_t, float*) { return std::nullopt; }
 

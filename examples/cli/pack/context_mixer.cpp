@@ -97,8 +97,7 @@ void MatchModel::append(std::uint8_t byte) {
 }
 
 ContextMixer::ContextMixer(const ContextOptions& options)
-    : options_(options),
-      match_(22, 18, 7),
+    : match_(22, 18, 7),
       match_found_(64),
       byte_found_(64 * 256),
       mixer_(static_cast<std::size_t>(options.contexts) * 3 + 6,
@@ -219,10 +218,11 @@ void ContextMixer::choose() {
   const std::size_t length =
       match_used_ == nullptr ? 0 : std::min<std::size_t>(1 + logarithm(match_.length()), 15);
   const auto bit = static_cast<std::size_t>(bit_);
+  const auto before = [&](int place) { return static_cast<std::size_t>(bytes_ >> 8 * place & 255); };
   const std::size_t all[] = {
       partial_,          kinds() << 3 | bit, static_cast<std::size_t>(byte_confidence_) << 3 | bit,
-      length << 3 | bit, bytes_ & 255,       known_ << 3 | bit,
-      bytes_ >> 8 & 255};
+      length << 3 | bit, before(0),          known_ << 3 | bit,
+      before(1)};
   for (std::size_t k = 0; k < mixer_.choices(); ++k) mixer_.choose(k, all[k]);
   mixer_.choose_last(partial_);
 }

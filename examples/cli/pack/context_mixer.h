@@ -90,7 +90,6 @@ class ContextMixer {
   };
 
   const Logistic& logistic_ = Logistic::get();
-  ContextOptions options_;
   BitHistories histories_;
   std::vector<SlotTable> tables_;
   std::vector<Context> contexts_;

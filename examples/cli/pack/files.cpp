@@ -105,7 +105,9 @@ void Output::keep() {
   if (::fsync(file_) != 0 && errno != EINVAL) fail();
   if (!replaces_) {  // neither does what has come there since
     if (temporary_.empty() ? link(path_) : ::link(temporary_.c_str(), path_.c_str()) == 0) return;
-    if (errno != EEXIST || !may_replace_) fail();
+    const bool without_links = errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP;  // FAT, Node
+    if (without_links && !may_replace_ && ::access(path_.c_str(), F_OK) == 0) errno = EEXIST;
+    if (errno == EEXIST ? !may_replace_ : !without_links) fail();
   }
   if (temporary_.empty()) {
     const std::string name = temporary_name();
