@@ -2,9 +2,10 @@
 // subnormals, infinities, NaN and numbers that saturate, and for every index.
 //
 //   paths           every kind of layer, a few inputs, all indices
-//   paths INPUTS    small networks, so many inputs
+//   paths INPUTS    every kind of layer, so many inputs, followed by breakpoints where the way may part
 //
 // Exits with 77 where instructions cannot be counted.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +15,7 @@
 
 #include "examples/cli/step_trace.h"
 #include "tests/reference/lists.h"
+#include "tests/unit/step_path.h"
 
 namespace {
 
@@ -69,25 +71,37 @@ std::vector<rnn_config_t> kinds() {
   return result;
 }
 
-// False where a step takes another way. Exits with 77 where that cannot be said.
-bool check(rnn_config_t config, std::int32_t compute, std::size_t inputs, bool indices = false) {
+// In one place: which of x and y is first in memory decides a jump, too.
+void set_input(std::size_t i, std::vector<float>* x) {
+  const auto number = static_cast<std::uint32_t>(i);
+  const std::vector<float> numbers =
+      i < kCycle ? ordinary_numbers(x->size(), number) : unusual_numbers(x->size(), number - kCycle);
+  std::copy(numbers.begin(), numbers.end(), x->begin());
+}
+
+rnn_t* make_stream(rnn_config_t config, std::int32_t compute, std::vector<float>* y) {
   config.compute = compute;
   rnn_t* stream = nullptr;
   std::size_t outputs = 0;
   if (rnn_create(&config, &stream) != RNN_OK || rnn_output_size(stream, &outputs) != RNN_OK)
     std::printf("%s\n", rnn_last_error()), std::exit(1);
-  std::printf("cell %d, hidden %d, flags %u, %s, compute %d%s: ", config.cell, config.hidden_size,
-              config.flags, rnn::reference::text_of(config).c_str(), compute, indices ? ", indices" : "");
-  std::vector<float> y(outputs);
+  y->resize(outputs);
+  std::printf("cell %d, hidden %d, flags %u, %s, compute %d: ", config.cell, config.hidden_size, config.flags,
+              rnn::reference::text_of(config).c_str(), compute);
+  return stream;
+}
+
+// False where a step takes another way. Exits with 77 where that cannot be said.
+bool check(const rnn_config_t& config, std::int32_t compute, std::size_t inputs, bool indices = false) {
+  std::vector<float> y;
+  rnn_t* const stream = make_stream(config, compute, &y);
+  std::vector<float> x(static_cast<std::size_t>(config.input_size));
   StepTrace ordinary[kCycle];
   bool same = true;
   for (std::size_t i = 0; i < inputs && same; ++i) {
-    const auto size = static_cast<std::size_t>(config.input_size);
-    const auto number = static_cast<std::uint32_t>(i);
-    const std::vector<float> x =
-        i < kCycle ? ordinary_numbers(size, number) : unusual_numbers(size, number - kCycle);
+    set_input(i, &x);
     if (i % kCycle == 0) rnn_reset(stream);
-    const auto index = static_cast<std::int32_t>(i % size);
+    const auto index = static_cast<std::int32_t>(i % x.size());
     const std::optional<StepTrace> found = trace_step(stream, indices ? nullptr : x.data(), index, y.data());
     if (!found) std::printf("instructions cannot be counted here\n"), std::exit(77);
     StepTrace& expected = ordinary[i % kCycle];
@@ -101,9 +115,43 @@ bool check(rnn_config_t config, std::int32_t compute, std::size_t inputs, bool i
   // Without a past of inputs, all steps are the same.
   if (config.layer_count == 0)
     for (const StepTrace& trace : ordinary) same = same && trace.path == ordinary[0].path;
-  std::printf("%" PRIu64 " instructions%s\n", ordinary[0].instructions, same ? "" : ", but not always");
+  std::printf("%" PRIu64 " instructions%s%s\n", ordinary[0].instructions, indices ? ", of indices" : "",
+              same ? "" : ", but not always");
   rnn_destroy(stream);
   return same;
+}
+
+// The same of many inputs. The steps of a convolution's cycle take different ways: that has to be seen, too.
+bool check_many(const rnn_config_t& config, std::int32_t compute, std::size_t inputs) {
+  std::vector<float> y;
+  rnn_t* const stream = make_stream(config, compute, &y);
+  std::vector<float> x(static_cast<std::size_t>(config.input_size));
+  std::vector<StepPath> paths;
+  bool same = true;
+  for (std::size_t i = 0; i < inputs && same; ++i) {
+    set_input(i, &x);
+    if (i % kCycle == 0) rnn_reset(stream);
+    if (i < kCycle) {
+      const std::optional<StepPath> path = StepPath::record(stream, x.data(), y.data());
+      if (!path) std::printf("instructions cannot be followed here\n"), std::exit(77);
+      paths.push_back(*path);
+    } else {
+      same = paths[i % kCycle].is_taken(stream, x.data(), y.data());
+      if (!same)
+        std::printf("input %zu, of %g, %g, ..., takes other instructions than an ordinary one, ", i,
+                    static_cast<double>(x[0]), static_cast<double>(x[1]));
+    }
+  }
+  set_input(0, &x);
+  rnn_reset(stream);
+  if (rnn_step(stream, x.data(), y.data()) != RNN_OK) std::exit(1);
+  const bool is_first = paths[0].is_taken(stream, x.data(), y.data());
+  const bool has_past = config.layer_count > 0 && config.layers[0].kind == RNN_LAYER_CONV1D;
+  if (is_first == has_past)
+    std::printf("the second step %s the first's way, ", is_first ? "takes" : "does not take");
+  std::printf("%zu instructions, stops at %zu\n", paths[0].instructions(), paths[0].stops());
+  rnn_destroy(stream);
+  return same && is_first != has_past;
 }
 
 }  // namespace
@@ -111,17 +159,14 @@ bool check(rnn_config_t config, std::int32_t compute, std::size_t inputs, bool i
 int main(int argc, char** argv) {
   std::printf("%s\n", rnn_isa());
   bool same = true;
-  if (argc > 1) {
-    const std::size_t inputs = std::strtoull(argv[1], nullptr, 10);
-    for (const std::int32_t compute : kComputes)
-      same = check(make_config(RNN_CELL_GRU, 3, 4, 1), compute, inputs) && same;
-    return same ? 0 : 1;
-  }
+  const std::size_t many = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 0;
   for (const rnn_config_t& config : kinds())
     for (const std::int32_t compute : kComputes) {
       const bool is_plain = config.flags == 0 && config.layer_count != kActivations;
-      if (is_plain || compute == RNN_COMPUTE_F32) same = check(config, compute, 3 * kCycle + 1) && same;
+      if (!is_plain && compute != RNN_COMPUTE_F32) continue;
+      same = (many > 0 ? check_many(config, compute, many) : check(config, compute, 3 * kCycle + 1)) && same;
     }
+  if (many > 0) return same ? 0 : 1;
   for (const std::int32_t embedding : {0, 3})
     for (const std::int32_t compute : kComputes) {
       rnn_config_t config = make_config(RNN_CELL_GRU, 9, 5, 2);
