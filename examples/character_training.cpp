@@ -38,8 +38,8 @@ class Run {
         data_(data),
         options_(options),
         ranks_(options.collective),
-        had_model_(fs::exists(files.model)),
-        file_(fs::exists(unfinished(files.model)) || (had_model_ && files.resume.empty())
+        had_model_(fs::exists(fs::u8path(files.model))),
+        file_(fs::exists(fs::u8path(unfinished(files.model))) || (had_model_ && files.resume.empty())
                   ? unfinished(files.model)
                   : files.model) {}
 
@@ -79,7 +79,7 @@ class Run {
   // Of the run that is resumed.
   void find_best(const rnn::Network& start) {
     if (!ranks_.is_first()) return;
-    if (fs::exists(file_)) {
+    if (fs::exists(fs::u8path(file_))) {
       best_ = load_best(start);
       best_loss_ = validation_loss(*best_, nullptr);
     } else {
@@ -118,7 +118,7 @@ class Run {
     if (!best_ || !ranks_.is_first() || file_ == files_.model || (had_model_ && !is_finished)) return;
     save_model(*best_, data_.metadata, files_.model);
     result_.model = files_.model;
-    fs::remove(file_);
+    fs::remove(fs::u8path(file_));
   }
 
   // Returns whether to stop.
@@ -304,8 +304,8 @@ std::string checkpoint_at(const std::string& path, std::uint64_t update) {
 }
 
 std::string unfinished(const std::string& model) {
-  const fs::path path(model);
-  return (path.parent_path() / (path.stem().string() + ".unfinished" + path.extension().string())).string();
+  const fs::path path = fs::u8path(model);
+  return (path.parent_path() / path.stem()).string() + ".unfinished" + path.extension().string();
 }
 
 CharacterPlan plan_updates(std::uint64_t updates, std::uint64_t validations) {

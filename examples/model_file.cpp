@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 void check_model_path(const std::string& path) {
-  const std::string suffix = std::filesystem::path(path).extension().string();
+  const std::string suffix = std::filesystem::u8path(path).extension().string();
   if (suffix != ".safetensors" && suffix != ".rnn")
     throw std::invalid_argument("a model is saved as .safetensors or .rnn, not as " +
                                 (suffix.empty() ? path + ", which has no suffix" : suffix));
@@ -17,10 +17,11 @@ void check_model_path(const std::string& path) {
 
 // The library writes a new file beside the old one, which it then replaces.
 void check_writable(const std::string& path) {
-  const bool exists = std::filesystem::exists(path);
-  if (exists && !std::filesystem::is_regular_file(path))
+  const std::filesystem::path file = std::filesystem::u8path(path);
+  const bool exists = std::filesystem::exists(file);
+  if (exists && !std::filesystem::is_regular_file(file))
     throw std::runtime_error("cannot write " + path + ": not a regular file");
-  const std::filesystem::path folder = std::filesystem::weakly_canonical(path).parent_path() / ".";
+  const std::string folder = (std::filesystem::weakly_canonical(file).parent_path() / ".").string();
   if ((exists && access(path.c_str(), W_OK) != 0) || access(folder.c_str(), W_OK) != 0)
     throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
 }

@@ -332,7 +332,8 @@ void check_length(const std::vector<std::int32_t>& text, const std::string& name
 }
 
 Text read_text(const std::string& path) {
-  if (std::filesystem::is_directory(path)) throw std::runtime_error(path + " is a directory");
+  if (std::filesystem::is_directory(std::filesystem::u8path(path)))
+    throw std::runtime_error(path + " is a directory");
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   Text text = Text::read(file);

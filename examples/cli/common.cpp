@@ -318,9 +318,11 @@ void check_not_same(const char* name, const std::string& path, const char* other
                     const std::string& other) {
   namespace fs = std::filesystem;
   if (path.empty() || other.empty()) return;
-  const auto whole = [](const std::string& part) { return fs::weakly_canonical(fs::current_path() / part); };
+  const auto whole = [](const std::string& part) {
+    return fs::weakly_canonical(fs::current_path() / fs::u8path(part));
+  };
   std::error_code missing;
-  if (whole(path) == whole(other) || fs::equivalent(path, other, missing))
+  if (whole(path) == whole(other) || fs::equivalent(fs::u8path(path), fs::u8path(other), missing))
     throw UsageError(std::string(name) + " and " + other_name + " are the same file, " + path);
 }
 

@@ -125,8 +125,8 @@ void compare(const rnn::Network& from, const rnn::Network& to, const Convert& co
 }
 
 void check_options(const Convert& convert, const CLI::App& command, const rnn_config_t& config) {
-  const bool is_c =
-      convert.format.empty() ? std::filesystem::path(convert.out).extension() == ".h" : convert.format == "c";
+  const bool is_c = convert.format.empty() ? std::filesystem::u8path(convert.out).extension() == ".h"
+                                           : convert.format == "c";
   check_effect(command, "--array", is_c, "only C has an array");
   check_effect(command, "--out-head", config.output_size > 0, "the network has no head");
   check_effect(command, "--out-embedding", config.embedding_size > 0, "the network has no embedding");

@@ -37,7 +37,7 @@ double number_of(const std::string& field, const std::string& place) {
 }
 
 void write(const std::string& path, const std::string& text, std::ios::openmode mode) {
-  std::ofstream file(path, mode);
+  std::ofstream file(path, mode | std::ios::binary);
   if (!(file << text) || !file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
@@ -46,17 +46,17 @@ void write(const std::string& path, const std::string& text, std::ios::openmode 
 void History::add(const LossRow& row) {
   if (has_begun_) return write(path_, line_of(row), std::ios::app);
   std::string text = std::string(kFirst) + "," + unit_ + "," + kTraining + "," + kValidation + "\n";
-  if (std::filesystem::exists(path_))
+  if (std::filesystem::exists(std::filesystem::u8path(path_)))
     for (const LossRow& before : read_history(path_))
       if (before.update < row.update) text += line_of(before);
   write(path_ + ".new", text + line_of(row), std::ios::trunc);
-  std::filesystem::rename(path_ + ".new", path_);
+  std::filesystem::rename(std::filesystem::u8path(path_ + ".new"), std::filesystem::u8path(path_));
   has_begun_ = true;
 }
 
 void check_history(const std::string& path, bool goes_on) {
   check_writable(path);
-  if (!std::filesystem::exists(path)) return;
+  if (!std::filesystem::exists(std::filesystem::u8path(path))) return;
   if (!goes_on)
     throw std::runtime_error("--history: " + path + " is there already; with --resume a run goes on in it");
   read_history(path);

@@ -70,7 +70,7 @@ Json describe(const rnn::Network& network, const std::string& path) {
   std::size_t values = 0;
   for (const Json& parameter : parameters) values += parameter["values"].get<std::size_t>();
   return {{"file", path},
-          {"file_bytes", std::filesystem::file_size(path)},
+          {"file_bytes", std::filesystem::file_size(std::filesystem::u8path(path))},
           {"kind", is_checkpoint(network, path) ? "checkpoint" : "model"},
           {"of", name_of_kind(kind_of(network))},
           {"cell", config.cell != 0 ? name_of_kind(config.cell) : ""},

@@ -103,6 +103,7 @@ int main(int argc, char** argv) {
 #endif
   join_ranks(argc, argv);
   CLI::App program("Train, run and look into recurrent neural networks.", "rnn");
+  program.allow_windows_style_options(false);  // /x is a path
   program.set_version_flag("-V,--version", std::string("rnn ") + rnn_version());
   program.formatter(std::make_shared<Help>());
   program.require_subcommand(0, 1);

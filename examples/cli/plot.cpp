@@ -37,9 +37,9 @@ void add_curves(Plot& plot, const std::string& path, const std::string& before) 
 }
 
 void run(const Options& options) {
-  const std::string out = options.out.empty()
-                              ? std::filesystem::path(options.histories[0]).replace_extension(".svg").string()
-                              : options.out;
+  const std::string out =
+      options.out.empty() ? std::filesystem::u8path(options.histories[0]).replace_extension(".svg").string()
+                          : options.out;
   Plot plot;
   plot.title = "Loss";
   plot.x_label = "updates";

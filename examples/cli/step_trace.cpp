@@ -19,6 +19,8 @@
 #include <ucontext.h>
 #endif
 
+#if !defined(_WIN32) && !defined(__EMSCRIPTEN__)
+
 namespace {
 
 void step(rnn_t* stream, const float* x, std::int32_t index, float* y) {
@@ -27,6 +29,8 @@ void step(rnn_t* stream, const float* x, std::int32_t index, float* y) {
 }
 
 }  // namespace
+
+#endif
 
 #if defined(__x86_64__) && defined(__linux__)
 

@@ -40,8 +40,9 @@ std::size_t next_begin(const std::string& bytes, std::size_t place) {
 }  // namespace
 
 TextParts::TextParts(std::string path, const Ranks& ranks) : path_(std::move(path)), ranks_(ranks) {
-  if (std::filesystem::is_directory(path_)) throw std::runtime_error(path_ + " is a directory");
-  if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_))
+  const std::filesystem::path file_path = std::filesystem::u8path(path_);
+  if (std::filesystem::is_directory(file_path)) throw std::runtime_error(path_ + " is a directory");
+  if (std::filesystem::exists(file_path) && !std::filesystem::is_regular_file(file_path))
     throw std::runtime_error(path_ + " is not a regular file, of which several ranks can each read a part");
   errno = 0;
   std::ifstream file(path_, std::ios::binary | std::ios::ate);

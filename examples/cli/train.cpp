@@ -86,7 +86,7 @@ std::string checkpoint_of(const Train& train) {
 
 // The checkpoint of a training that is stopped and has no other.
 std::string stopped_checkpoint(const Train& train) {
-  return std::filesystem::path(unfinished(train.model)).replace_extension(".checkpoint").string();
+  return std::filesystem::u8path(unfinished(train.model)).replace_extension(".checkpoint").string();
 }
 
 void check_lanes(const Train& train) {

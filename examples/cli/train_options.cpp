@@ -248,7 +248,7 @@ double held_out(const std::string& validation) {
   const double part = std::strtod(validation.c_str(), &end);
   const bool is_number = end != validation.c_str() && *end == '\0';
   if (is_number && part > 0 && part < 1) return part;
-  if (std::filesystem::exists(validation)) return 0;
+  if (std::filesystem::exists(std::filesystem::u8path(validation))) return 0;
   if (is_number) throw UsageError("--validation: " + validation + " must be between 0 and 1");
   throw std::runtime_error("--validation: there is no file " + validation + ", and it is not a number");
 }

@@ -56,12 +56,13 @@ std::size_t Input::read(std::uint8_t* bytes, std::size_t count) {
 Output::Output(const std::string& path, bool may_replace)
     : path_(path), is_file_(path != "-"), may_replace_(may_replace) {
   if (!is_file_) return;
-  replaces_ = std::filesystem::exists(path_);
-  if (replaces_ && !std::filesystem::is_regular_file(path_))
+  const std::filesystem::path file = std::filesystem::u8path(path_);
+  replaces_ = std::filesystem::exists(file);
+  if (replaces_ && !std::filesystem::is_regular_file(file))
     throw std::runtime_error("cannot write " + path_ + ": not a regular file");
   if (replaces_ && !may_replace_) throw std::runtime_error(path_ + " is there already; --force replaces it");
   if (replaces_ && _access(path_.c_str(), 2) != 0) fail();
-  if (replaces_) path_ = std::filesystem::canonical(path_).string();  // not the link to it
+  if (replaces_) path_ = std::filesystem::canonical(file).string();  // not the link to it
   create();
 }
 
