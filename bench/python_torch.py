@@ -118,7 +118,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="of which the median is taken (default: 9)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print(f"librnn {librnn.library_version}, PyTorch {torch.__version__}, threads: {arguments.threads}\n")
+    print(f"librnn {librnn.__version__}, PyTorch {torch.__version__}, threads: {arguments.threads}\n")
     print("| LSTM, input-hidden-output | step, librnn | torch.nn.LSTM | | update, librnn | torch.nn.LSTM | |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for inputs, units, outputs in SIZES:

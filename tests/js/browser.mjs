@@ -17,11 +17,11 @@ const types = {
 const page = `<!doctype html><title>test</title><link rel="icon" href="data:,">
 <script type="importmap">{"imports": {"librnn": "/node_modules/librnn/src/index.js"}}</script>`;
 const worker = `import { init, Network } from "/node_modules/librnn/src/index.js";
-onmessage = async ({ data }) => {
-  await init(data.library);
-  const net = new Network(data.options);
+onmessage = async ({ data: { library, options, data } }) => {
+  await init(library);
+  const net = new Network(options);
   const losses = [];
-  net.train(data.data, { epochs: 20, learningRate: 0.05 }, ({ loss }) => { losses.push(loss); });
+  net.train(data, { epochs: 20, learningRate: 0.05 }, ({ loss }) => { losses.push(loss); });
   postMessage({ losses, file: net.save() });
 };`;
 

@@ -82,9 +82,10 @@ class Channels {
 export class RnnProcessor extends AudioWorkletProcessor {
   constructor({ processorOptions }) {
     super();
-    initSync(processorOptions.library);
+    const { library, network } = processorOptions;
+    initSync(library);
     this.options = processorOptions;
-    this.channels = new Channels(processorOptions.network, processorOptions);
+    this.channels = new Channels(network, processorOptions);
     this.port.onmessage = ({ data }) => {
       try {
         this.obey(data);
